@@ -1,0 +1,32 @@
+"""The errors that fxsim raises on purpose.
+
+Each message names the thing, the constraint and the value.
+"""
+
+
+class FxsimError(Exception):
+    """Base of every error that a user can cause; the command line prints it as one line."""
+
+
+class ConfigError(FxsimError, ValueError):
+    """A parameter breaks a constraint."""
+
+
+class RangeError(FxsimError, ValueError):
+    """An integer, or a width computed from integers, leaves the range that was promised for it."""
+
+
+class SpecError(FxsimError, ValueError):
+    """A specification file is malformed; the message ends with the file and the key path."""
+
+
+class FileError(FxsimError):
+    """A file is missing, truncated, hostile or not what its name says."""
+
+
+class MissingToolError(FxsimError):
+    """A program or an optional Python package is missing or too old; says what to do."""
+
+
+class MismatchError(FxsimError):
+    """Hardware and simulator differ."""

@@ -1,0 +1,226 @@
+"""Guarded readers and atomic writers: no file, however hostile, gets past them as a traceback.
+
+YAML is read without aliases, merge keys, duplicate keys or custom tags; npz without pickle, and
+only after the header of each member agrees with the size that is really there.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import re
+import tempfile
+import zipfile
+from collections.abc import Hashable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import yaml
+
+from fxsim.errors import FileError
+
+MAX_YAML_BYTES = 1 << 20
+MAX_ARRAY_BYTES = 1 << 30
+MAX_MEMBERS = 4096
+_KINDS = "iuf"
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """SafeLoader that refuses what YAML would silently merge or multiply."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.MarkedYAMLError(
+                problem="aliases are not allowed",
+                problem_mark=self.peek_event().start_mark,  # type: ignore[no-untyped-call]
+            )
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if key.tag == "tag:yaml.org,2002:merge":
+                raise yaml.MarkedYAMLError(
+                    problem="merge keys are not allowed", problem_mark=key.start_mark
+                )
+            if key.value in seen if isinstance(key.value, str) else True:
+                problem = f"key {key.value!r} is given twice" if key.value in seen else "bad key"
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep=deep)
+
+
+_StrictLoader.add_implicit_resolver(  # YAML 1.1 takes 1e-3 for text; YAML 1.2 does not
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+"),
+    list("-+.0123456789"),
+)
+
+
+def read_bytes(path: Path, *, limit: int) -> bytes:
+    """Read a regular file of at most ``limit`` bytes.
+
+    Raises
+    ------
+    FileError
+        If it is missing, unreadable, not a regular file, or larger.
+    """
+    try:
+        if not path.is_file():
+            raise FileError(f"{path}: {'is not a regular file' if path.exists() else 'not found'}")
+        if (size := path.stat().st_size) > limit:
+            raise FileError(f"{path}: must be at most {limit} bytes, not {size}")
+        return path.read_bytes()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise FileError(f"{path}: cannot be read ({reason})") from error
+
+
+def read_yaml(path: Path) -> Any:
+    """Parse one YAML document into plain Python values.
+
+    Raises
+    ------
+    FileError
+        With line and column, if the text is malformed or uses a refused feature.
+    """
+    raw = read_bytes(path, limit=MAX_YAML_BYTES)
+    try:
+        return yaml.load(raw.decode(), Loader=_StrictLoader)
+    except UnicodeDecodeError as error:
+        raise FileError(f"{path}: must be UTF-8 text ({error.reason})") from error
+    except RecursionError as error:
+        raise FileError(f"{path}: nested too deeply") from error
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise FileError(f"{path}: {error.problem or error.context}{where}") from error
+    except (yaml.YAMLError, ValueError, TypeError) as error:
+        raise FileError(f"{path}: malformed YAML ({str(error).splitlines()[0]})") from error
+
+
+def _read_array(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> npt.NDArray[Any]:
+    name = info.filename
+    with archive.open(info) as stream:
+        version = np.lib.format.read_magic(stream)
+        if version not in ((1, 0), (2, 0)):
+            raise FileError(f"{path}: {name}: npy version {version} is not supported")
+        read_header = (
+            np.lib.format.read_array_header_1_0
+            if version == (1, 0)
+            else np.lib.format.read_array_header_2_0
+        )
+        shape, fortran, dtype = read_header(stream)
+        if dtype.kind not in _KINDS:
+            raise FileError(f"{path}: {name}: must hold integers or floats, not {dtype}")
+        claimed = math.prod(shape) * dtype.itemsize
+        present = info.file_size - stream.tell()
+        if claimed != present:
+            raise FileError(f"{path}: {name}: header claims {claimed} bytes, file has {present}")
+        data = stream.read(claimed)
+    array = np.frombuffer(data, dtype=dtype).reshape(shape, order="F" if fortran else "C")
+    return array.copy(order="C")
+
+
+def read_npz(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """Read every array of an npz file; integers and floats only, never pickles.
+
+    Raises
+    ------
+    FileError
+        If the file is missing, truncated, corrupt, pickled, too large, or lies about its size.
+    """
+    raw = read_bytes(path, limit=MAX_ARRAY_BYTES)
+    try:
+        with zipfile.ZipFile(io.BytesIO(raw)) as archive:
+            members = archive.infolist()
+            names = [info.filename for info in members]
+            if len(names) > MAX_MEMBERS or len(set(names)) != len(names):
+                raise FileError(f"{path}: has too many members, or one name twice")
+            if (total := sum(info.file_size for info in members)) > MAX_ARRAY_BYTES:
+                raise FileError(
+                    f"{path}: must unpack to at most {MAX_ARRAY_BYTES} bytes, not {total}"
+                )
+            for name in names:
+                if not name.endswith(".npy"):
+                    raise FileError(f"{path}: {name!r} is not an array")
+            return {i.filename.removesuffix(".npy"): _read_array(path, archive, i) for i in members}
+    except FileError:
+        raise
+    except Exception as error:  # zipfile, zlib, struct and the header parser raise many types
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise FileError(f"{path}: not a valid npz file ({reason})") from error
+
+
+def read_npy(path: Path) -> npt.NDArray[Any]:
+    """Read one array of integers or floats from an npy file, with the guards of `read_npz`."""
+    raw = read_bytes(path, limit=MAX_ARRAY_BYTES)
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("array.npy", raw)
+    try:
+        with zipfile.ZipFile(packed) as archive:
+            return _read_array(path, archive, archive.infolist()[0])
+    except FileError:
+        raise
+    except Exception as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise FileError(f"{path}: not a valid npy file ({reason})") from error
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside ``path`` that takes its place when the block ends well.
+
+    Raises
+    ------
+    FileError
+        If the folder cannot be made or written, or ``path`` is a folder.
+    """
+    try:
+        if path.is_dir():
+            raise FileError(f"{path}: is a folder, not a file")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(
+            dir=path.parent, prefix=f".{path.name}-", suffix=path.suffix
+        )
+    except OSError as error:
+        raise FileError(f"{path}: cannot be written ({error.strerror})") from error
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        umask = os.umask(0)
+        os.umask(umask)
+        temporary.chmod(0o666 & ~umask)
+        temporary.replace(path)
+    except OSError as error:
+        raise FileError(f"{path}: cannot be written ({error.strerror})") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write ``text`` to ``path`` atomically."""
+    with replacing(path) as temporary:
+        temporary.write_text(text)
+
+
+def write_yaml(path: Path, value: Any) -> None:
+    """Write plain values as YAML, keys in the given order, atomically."""
+    write_text(path, yaml.safe_dump(value, sort_keys=False, default_flow_style=None, width=100))
+
+
+def write_npz(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Write arrays as a compressed npz, byte for byte repeatable, atomically."""
+    with replacing(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        for name, array in arrays.items():
+            buffer = io.BytesIO()
+            np.lib.format.write_array(buffer, np.ascontiguousarray(array), allow_pickle=False)
+            entry = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(entry, buffer.getvalue())
