@@ -1,7 +1,8 @@
 """Guarded readers and atomic writers: no file, however hostile, gets past them as a traceback.
 
-YAML is read without aliases, merge keys, duplicate keys or custom tags; npz without pickle, and
-only after the header of each member agrees with the size that is really there.
+YAML is read without aliases, merge keys, duplicate keys or tags, and with the plain scalars of
+YAML 1.2 (``010``, ``12:30`` and ``on`` are text); npz without pickle, and only after the header of
+each member agrees with the size that is really there.
 """
 
 from __future__ import annotations
@@ -27,38 +28,54 @@ MAX_YAML_BYTES = 1 << 20
 MAX_ARRAY_BYTES = 1 << 30
 MAX_MEMBERS = 4096
 _KINDS = "iuf"
+_FLOAT = re.compile(
+    r"[-+]?(([0-9]+\.[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+|\.inf)\Z|\.nan\Z"
+)
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """SafeLoader that refuses what YAML would silently merge or multiply."""
+    """SafeLoader that refuses what YAML would silently merge, multiply or reinterpret."""
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
         if self.check_event(yaml.AliasEvent):
-            raise yaml.MarkedYAMLError(
-                problem="aliases are not allowed",
-                problem_mark=self.peek_event().start_mark,  # type: ignore[no-untyped-call]
-            )
-        return super().compose_node(parent, index)
+            problem = "aliases are not allowed"
+        elif event.tag is not None:
+            problem = f"tags are not allowed, not {event.tag!r}"
+        else:
+            return super().compose_node(parent, index)
+        raise yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen = set()
         for key, _ in node.value:
             if key.tag == "tag:yaml.org,2002:merge":
-                raise yaml.MarkedYAMLError(
-                    problem="merge keys are not allowed", problem_mark=key.start_mark
-                )
-            if key.value in seen if isinstance(key.value, str) else True:
-                problem = f"key {key.value!r} is given twice" if key.value in seen else "bad key"
-                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
-            seen.add(key.value)
+                problem = "merge keys are not allowed"
+            elif not isinstance(key, yaml.ScalarNode):
+                problem = "keys must be plain values"
+            elif (name := self.construct_object(key)) in seen:
+                problem = f"key {name!r} is given twice"
+            else:
+                seen.add(name)
+                continue
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
         return super().construct_mapping(node, deep=deep)
 
 
-_StrictLoader.add_implicit_resolver(  # YAML 1.1 takes 1e-3 for text; YAML 1.2 does not
-    "tag:yaml.org,2002:float",
-    re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+"),
-    list("-+.0123456789"),
-)
+class _Dumper(yaml.SafeDumper):
+    """SafeDumper that quotes text which `_StrictLoader` would take for a float."""
+
+
+_StrictLoader.yaml_implicit_resolvers = {}
+for _tag, _pattern, _first in (
+    ("bool", re.compile(r"(true|True|TRUE|false|False|FALSE)\Z"), "tTfF"),
+    ("int", re.compile(r"[-+]?(0|[1-9][0-9]*)\Z"), "-+0123456789"),
+    ("float", _FLOAT, "-+.0123456789"),
+    ("null", re.compile(r"(~|null|Null|NULL|)\Z"), ("~", "n", "N", "")),
+    ("merge", re.compile(r"<<\Z"), "<"),
+):
+    _StrictLoader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", _pattern, list(_first))
+_Dumper.add_implicit_resolver("tag:yaml.org,2002:float", _FLOAT, list("-+.0123456789"))
 
 
 def read_bytes(path: Path, *, limit: int) -> bytes:
@@ -99,8 +116,12 @@ def read_yaml(path: Path) -> Any:
         mark = error.problem_mark or error.context_mark
         where = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         raise FileError(f"{path}: {error.problem or error.context}{where}") from error
-    except (yaml.YAMLError, ValueError, TypeError) as error:
-        raise FileError(f"{path}: malformed YAML ({str(error).splitlines()[0]})") from error
+    except Exception as error:  # the constructors of plain values raise many types
+        raise FileError(f"{path}: malformed YAML ({_reason(error)})") from error
+
+
+def _reason(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
 
 
 def _read_array(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> npt.NDArray[Any]:
@@ -152,8 +173,7 @@ def read_npz(path: Path) -> dict[str, npt.NDArray[Any]]:
     except FileError:
         raise
     except Exception as error:  # zipfile, zlib, struct and the header parser raise many types
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise FileError(f"{path}: not a valid npz file ({reason})") from error
+        raise FileError(f"{path}: not a valid npz file ({_reason(error)})") from error
 
 
 def read_npy(path: Path) -> npt.NDArray[Any]:
@@ -168,8 +188,7 @@ def read_npy(path: Path) -> npt.NDArray[Any]:
     except FileError:
         raise
     except Exception as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise FileError(f"{path}: not a valid npy file ({reason})") from error
+        raise FileError(f"{path}: not a valid npy file ({_reason(error)})") from error
 
 
 @contextmanager
@@ -205,14 +224,17 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write ``text`` to ``path`` atomically."""
+    """Write ``text`` to ``path`` atomically, as UTF-8 and with the line ends that it has."""
     with replacing(path) as temporary:
-        temporary.write_text(text)
+        temporary.write_bytes(text.encode())
 
 
 def write_yaml(path: Path, value: Any) -> None:
     """Write plain values as YAML, keys in the given order, atomically."""
-    write_text(path, yaml.safe_dump(value, sort_keys=False, default_flow_style=None, width=100))
+    write_text(
+        path,
+        yaml.dump(value, Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=100),
+    )
 
 
 def write_npz(path: Path, arrays: Mapping[str, npt.NDArray[Any]]) -> None:

@@ -37,11 +37,12 @@ unique unique0 until until_with untyped var virtual void wait_order weak wildcar
 """  # IEEE 1800-2017
 
 _VHDL = """
-abs access after all architecture array assertion attribute block body buffer bus component
-configuration constant disconnect downto elsif entity exit file generic group guarded impure in
-inertial is label linkage literal loop map mod next of on open others out port postponed
-procedure process range record register reject rem report rol ror select severity shared signal
-sla sll sra srl subtype then to transport unaffected units variable when
+abs access after all architecture array assertion assume_guarantee attribute block body buffer bus
+component configuration constant disconnect downto elsif entity exit fairness file generic group
+guarded impure in inertial is label linkage literal loop map mod next of on open others out port
+postponed procedure process range record register reject rem report restrict_guarantee rol ror
+select severity shared signal sla sll sra srl subtype then to transport unaffected units variable
+vmode vprop vunit when
 """  # IEEE 1076-2008
 
 _KEYWORDS = frozenset((_VERILOG + _SYSTEMVERILOG + _VHDL).split())
@@ -59,6 +60,10 @@ def check_identifier(name: str, what: str) -> str:
         raise SpecError(
             f"{what} must start with a letter and hold at most 63 letters, digits or underscores,"
             f" not {name!r}"
+        )
+    if "__" in name or name.endswith("_"):
+        raise SpecError(
+            f"{what} must not end with an underscore or hold two in a row, not {name!r}"
         )
     if name.lower() in _KEYWORDS:
         raise SpecError(f"{what} must not be the keyword {name!r} of Verilog or VHDL")

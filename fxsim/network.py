@@ -6,6 +6,7 @@ of its own. Every constructor validates, so whatever exists is consistent.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -18,6 +19,8 @@ from fxsim.names import check_identifier
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
 FloatArray: TypeAlias = npt.NDArray[np.float64]
+
+MAX_LANES = 1 << 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,19 +38,29 @@ class Activation:
     zero_point: int = 0
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "scale", float(self.scale))
         if not (np.isfinite(self.scale) and self.scale > 0):
             raise RangeError(f"scale must be positive and finite, not {self.scale}")
-        if not self.format.holds(self.zero_point):
-            raise RangeError(f"zero_point must be in {self.format}, not {self.zero_point}")
+        _set_int(self, "zero_point", self.format.min, self.format.max)
 
 
 @dataclass(frozen=True, kw_only=True)
 class InputQuantizer:
-    """How a real sample becomes integers: saturate(round(x / scale) + zero_point)."""
+    """How a real sample becomes integers: saturate(round(x / scale) + zero_point).
+
+    Raises
+    ------
+    RangeError
+        If ``shape`` is empty or holds anything but positive integers.
+    """
 
     shape: tuple[int, ...]
     activation: Activation
     rounding: Rounding
+
+    def __post_init__(self) -> None:
+        if not self.shape or not all(type(size) is int and size > 0 for size in self.shape):
+            raise RangeError(f"shape must hold positive integers, not {self.shape}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +83,11 @@ class Requantizer:
         Word length of the multiplier; 0 means that there is none (a plain shift).
     shift : int
         Bits dropped after the multiplication, 0 to 62.
+
+    Raises
+    ------
+    RangeError
+        If an integer is out of range.
     """
 
     multiplier: IntArray
@@ -80,19 +98,35 @@ class Requantizer:
 
     def __post_init__(self) -> None:
         _freeze(self, "multiplier", "multiplier")
-        if not 0 <= self.shift <= MAX_BITS:
-            raise RangeError(f"shift must be from 0 to {MAX_BITS}, not {self.shift}")
+        _set_int(self, "multiplier_bits", 0, MAX_BITS)
+        _set_int(self, "shift", 0, MAX_BITS)
         low, high = (0, (1 << self.multiplier_bits) - 1) if self.multiplier_bits else (1, 1)
         _check_range(self.multiplier, low, high, "multiplier")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Folding:
-    """Output lanes, input lanes, and whether the last tile and beat may be partly idle."""
+    """How a layer maps to its MAC array.
+
+    Parameters
+    ----------
+    rows, simd : int
+        Output lanes and input lanes.
+    pad : bool
+        Whether the last tile and beat may be partly idle.
+    dsp : bool
+        Whether multipliers are meant for DSP blocks or for LUTs.
+    """
 
     rows: int
     simd: int
     pad: bool = False
+    dsp: bool = True
+
+    def __post_init__(self) -> None:
+        _set_int(self, "rows", 1, MAX_LANES)
+        _set_int(self, "simd", 1, MAX_LANES)
+        _check_bool(self.pad, "pad")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -163,12 +197,17 @@ class QuantizedLinear:
             raise RangeError(f"accumulator must be signed and not narrow, not {fmt}")
         _check_range(self.bias, fmt.min, fmt.max, "bias")
         low, high = accumulator_bounds(self.weight, self.bias, self.input.format)
+        if not IntFormat(bits=MAX_BITS, signed=True).holds(low, high):
+            raise RangeError(f"sums must fit {MAX_BITS} bits, but reach {low} to {high}")
         if self.accumulator.mode is AccumulatorMode.WIDE and not fmt.holds(low, high):
             raise RangeError(f"wide accumulator must hold {low} to {high}, which {fmt} does not")
         rows, simd = self.folding.rows, self.folding.simd
         for key, lanes, size in (("rows", rows, self.outputs), ("simd", simd, self.inputs)):
-            if not 1 <= lanes <= size or (size % lanes and not self.folding.pad):
-                raise RangeError(f"{key} must divide {size}, not {lanes}")
+            if lanes > size:
+                raise RangeError(f"{key} must be at most {size}, not {lanes}")
+            if size % lanes and not self.folding.pad:
+                raise RangeError(f"{key} must divide {size}, not {lanes} (or pad)")
+        _check_bool(self.relu, "relu")
         if self.requantizer is None:
             if self.relu or self.output.format != fmt or self.output.zero_point:
                 raise RangeError("output must be the accumulator itself without a requantizer")
@@ -226,7 +265,7 @@ class QuantizedNetwork:
     Raises
     ------
     RangeError
-        If neighbouring layers do not fit, or a name is used twice.
+        If neighbouring layers do not fit, a name is used twice, or ``data`` is not text.
     """
 
     name: str
@@ -236,12 +275,14 @@ class QuantizedNetwork:
 
     def __post_init__(self) -> None:
         check_identifier(self.name, "name")
+        if not isinstance(self.data, str):
+            raise RangeError(f"data must be text, not {self.data!r}")
         if not self.layers:
             raise RangeError("a network must have at least one layer")
         names = [layer.name.lower() for layer in self.layers]
         if len(set(names)) != len(names):
             raise RangeError(f"layer names must be unique, not {names}")
-        size, activation = int(np.prod(self.input.shape)), self.input.activation
+        size, activation = math.prod(self.input.shape), self.input.activation
         for i, layer in enumerate(self.layers):
             if layer.inputs != size or layer.input != activation:
                 raise RangeError(
@@ -279,6 +320,19 @@ def _freeze(owner: object, field: str, what: str) -> None:
     frozen = np.array(array, dtype=np.int64, order="C")
     frozen.flags.writeable = False
     object.__setattr__(owner, field, frozen)
+
+
+def _set_int(owner: object, field: str, low: int, high: int) -> None:
+    value = getattr(owner, field)
+    integer = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not integer or not low <= value <= high:
+        raise RangeError(f"{field} must be an integer from {low} to {high}, not {value!r}")
+    object.__setattr__(owner, field, int(value))
+
+
+def _check_bool(value: object, what: str) -> None:
+    if type(value) is not bool:
+        raise RangeError(f"{what} must be true or false, not {value!r}")
 
 
 def _check_range(array: IntArray, low: int, high: int, what: str) -> None:

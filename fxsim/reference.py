@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import index
 
 from fxsim import arith
 from fxsim.errors import RangeError
@@ -21,6 +22,7 @@ class LayerResult:
 
 def run_linear(layer: QuantizedLinear, vector: Sequence[int]) -> LayerResult:
     """Apply one layer to one vector of integers."""
+    vector = [int(index(x)) for x in vector]  # numpy integers would overflow
     accumulators, overflows = [], 0
     for weights, bias in zip(layer.weight.tolist(), layer.bias.tolist(), strict=True):
         accumulator, count = arith.accumulate(

@@ -70,12 +70,14 @@ class RequantizeSpec(_Model):
 class HardwareSpec(_Model):
     """Folding: output lanes (``rows``) and input lanes (``simd``) of the MAC array.
 
-    Both must divide the layer, unless ``pad`` fills the last tile and beat with idle lanes.
+    Both must divide the layer, unless ``pad`` fills the last tile and beat with idle lanes. ``dsp``
+    is whether multipliers are meant for DSP blocks or for LUTs; ternary layers have none.
     """
 
     rows: Size = 1
     simd: Size = 1
     pad: bool = False
+    dsp: bool = True
 
 
 class LinearSpec(_Model):
@@ -180,7 +182,10 @@ def parse_spec(value: Any, source: str) -> NetworkSpec:
 
 
 def _key_path(location: tuple[int | str, ...]) -> str:
-    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
+    text = "".join(
+        f".{part}" if isinstance(part, str) and part.isidentifier() else f"[{part!r}]"
+        for part in location
+    )
     return text.removeprefix(".")
 
 
@@ -198,15 +203,23 @@ def _explain(error: ValidationError, value: Any, source: str) -> str:
     first = error.errors(include_url=False)[0]
     location = first["loc"]
     where = f"({source}: {_key_path(location)})" if location else f"({source})"
-    key = location[-1] if location else "specification"
+    named = max((i for i, part in enumerate(location) if isinstance(part, str)), default=0)
+    key = _key_path(location[named:])
+    if first["type"] == "json_invalid":
+        return f"values must be plain YAML ({first['msg']}) {where}"
     if first["type"] == "extra_forbidden":
         known = _fields_at(location[:-1])
-        near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.5)
+        near = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
-        return f"unknown key {str(key)!r}; {hint} {where}"
+        return f"unknown key {str(location[-1])!r}; {hint} {where}"
     if first["type"] == "missing":
         return f"{key} is missing {where}"
-    problem = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+    if first["type"] in {"too_short", "too_long"}:
+        least, most = (first["ctx"].get(f"{which}_length") for which in ("min", "max"))
+        limit = f"at least {least}" if most is None else f"at most {most}"
+        noun = "item" if (least or most) == 1 else "items"
+        return f"{key} must have {limit} {noun}, not {first['ctx']['actual_length']} {where}"
+    problem = first["msg"].removeprefix("Input should be ")
     shown = repr(first["input"])
     return (
         f"{key} must be {problem}, not {shown[:77] + '...' if len(shown) > 80 else shown} {where}"

@@ -58,6 +58,7 @@ def _describe(network: QuantizedNetwork) -> dict[str, Any]:
                 "rows": layer.folding.rows,
                 "simd": layer.folding.simd,
                 "pad": layer.folding.pad,
+                "dsp": layer.folding.dsp,
             },
         }
         if layer.requantizer is not None:
@@ -105,8 +106,11 @@ def network_hash(network: QuantizedNetwork) -> str:
 def _smallest(tensor: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     if tensor.dtype.kind != "i":
         return tensor
-    dtype = np.result_type(np.min_scalar_type(tensor.min()), np.min_scalar_type(-tensor.max() - 1))
-    return tensor.astype(dtype)
+    for dtype in (np.int8, np.int16, np.int32):
+        limits = np.iinfo(dtype)
+        if limits.min <= tensor.min() and tensor.max() <= limits.max:
+            return tensor.astype(dtype)
+    return tensor
 
 
 def save_network(network: QuantizedNetwork, folder: Path) -> None:
@@ -135,8 +139,10 @@ def load_network(folder: Path) -> QuantizedNetwork:
         raise FileError(f"{manifest}: {error.args[0]!r} is missing") from None
     except FxsimError as error:
         raise FileError(f"{manifest}: {error}") from None
-    except (TypeError, ValueError, AttributeError, OverflowError) as error:
+    except (TypeError, ValueError, AttributeError) as error:
         raise FileError(f"{manifest}: malformed ({error})") from None
+    if extra := sorted(tensors.keys() - _tensors(network).keys()):
+        raise FileError(f"{folder / TENSORS}: {extra[0]!r} belongs to no layer")
     if value.get("hash") != network_hash(network) or _describe(network) != {
         key: item for key, item in value.items() if key != "hash"
     }:
@@ -186,7 +192,12 @@ def _build(value: dict[str, Any], tensors: dict[str, np.ndarray[Any, Any]]) -> Q
             ),
             relu=entry["relu"],
             output=_read_activation(entry["output"]),
-            folding=Folding(rows=folding["rows"], simd=folding["simd"], pad=folding["pad"]),
+            folding=Folding(
+                rows=folding["rows"],
+                simd=folding["simd"],
+                pad=folding["pad"],
+                dsp=folding["dsp"],
+            ),
         )
         layers.append(layer)
         activation = layer.output

@@ -1,0 +1,1 @@
+"""Amaranth generators: from a `fxsim.network.QuantizedNetwork` to Verilog."""

@@ -1,0 +1,207 @@
+"""Float parameters of a network: its parent, and the same network after retraining.
+
+One npz holds ``float.<layer>.weight`` and ``float.<layer>.bias``, and after retraining also
+``retrained.<layer>.weight``, ``.bias``, ``.scale`` and ``.levels``. The scales are those of the
+last retraining step and are part of the result: a step size refreshed after the last weight
+update flips integers that nothing relearns.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fxsim.errors import FileError, RangeError, SpecError
+from fxsim.files import read_npz, write_npz
+from fxsim.network import FloatArray
+from fxsim.spec import NetworkSpec
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LinearParameters:
+    """Parameters of a fully connected layer.
+
+    Parameters
+    ----------
+    weight : float64 array, shape (outputs, inputs)
+    bias : float64 array, shape (outputs,)
+    """
+
+    weight: FloatArray
+    bias: FloatArray
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RetrainedParameters(LinearParameters):
+    """Float parameters that were trained to be quantized to ``levels`` with ``scale``.
+
+    Parameters
+    ----------
+    scale : float64 array, shape (1,) or (outputs,)
+        Weight scale per tensor or per channel.
+    levels : int
+    """
+
+    scale: FloatArray
+    levels: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Checkpoint:
+    """Float parameters by layer name.
+
+    Parameters
+    ----------
+    parent : mapping of str to LinearParameters
+        The float network that quantization starts from.
+    retrained : mapping of str to RetrainedParameters, optional
+        The same layers after retraining with quantized weights.
+
+    Raises
+    ------
+    RangeError
+        If an array has the wrong shape for its layer or holds a NaN or an infinity; the message
+        starts with the name of the array.
+    """
+
+    parent: Mapping[str, LinearParameters]
+    retrained: Mapping[str, RetrainedParameters] | None = None
+
+    def __post_init__(self) -> None:
+        for key, array in self.arrays().items():
+            if (bad := np.argwhere(~np.isfinite(array))).size:
+                index = tuple(bad[0].tolist())
+                raise RangeError(f"{key} must be finite, not {array[index]} at {list(index)}")
+        for name, layer in self.parent.items():
+            _check_shapes(f"float.{name}", layer)
+        for name, retrained in (self.retrained or {}).items():
+            _check_shapes(f"retrained.{name}", retrained)
+            key, scale, outputs = f"retrained.{name}.scale", retrained.scale, retrained.bias.size
+            if scale.shape not in {(1,), (outputs,)}:
+                raise RangeError(f"{key} must have shape (1,) or ({outputs},), not {scale.shape}")
+            if not (scale > 0).all():
+                raise RangeError(f"{key} must be positive, not {scale.min()}")
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Every array by its name in the file."""
+        arrays: dict[str, npt.NDArray[Any]] = {}
+        for name, layer in self.parent.items():
+            arrays |= {f"float.{name}.weight": layer.weight, f"float.{name}.bias": layer.bias}
+        for name, retrained in (self.retrained or {}).items():
+            arrays |= {
+                f"retrained.{name}.weight": retrained.weight,
+                f"retrained.{name}.bias": retrained.bias,
+                f"retrained.{name}.scale": retrained.scale,
+                f"retrained.{name}.levels": np.array([retrained.levels]),
+            }
+        return arrays
+
+    def check(self, spec: NetworkSpec) -> None:
+        """Compare layers and shapes with a specification.
+
+        Raises
+        ------
+        SpecError
+            If an array is missing, unknown, or of another shape; the message names it.
+        """
+        _check(self.arrays(), spec, retrained=self.retrained is not None)
+
+
+def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
+    """Write the checkpoint as one npz, byte for byte repeatable, atomically."""
+    write_npz(path, checkpoint.arrays())
+
+
+def load_checkpoint(path: Path, spec: NetworkSpec) -> Checkpoint:
+    """Read a checkpoint of the network ``spec``.
+
+    Raises
+    ------
+    FileError
+        If the file cannot be read, lacks an array, has one too many, or one has the wrong type or
+        shape or holds a NaN or an infinity; the message names the file and the array.
+    """
+    arrays = read_npz(path)
+    retrained = any(key.startswith("retrained.") for key in arrays)
+    try:
+        _check(arrays, spec, retrained=retrained)
+        names = [spec.layer_name(i) for i in range(len(spec.layers))]
+        return Checkpoint(
+            parent={
+                name: LinearParameters(
+                    weight=_floats(arrays, f"float.{name}.weight"),
+                    bias=_floats(arrays, f"float.{name}.bias"),
+                )
+                for name in names
+            },
+            retrained={
+                name: RetrainedParameters(
+                    weight=_floats(arrays, f"retrained.{name}.weight"),
+                    bias=_floats(arrays, f"retrained.{name}.bias"),
+                    scale=_floats(arrays, f"retrained.{name}.scale"),
+                    levels=_levels(arrays, f"retrained.{name}.levels"),
+                )
+                for name in names
+            }
+            if retrained
+            else None,
+        )
+    except (RangeError, SpecError) as error:
+        raise FileError(f"{path}: {error}") from None
+
+
+def _shapes(spec: NetworkSpec, *, retrained: bool) -> dict[str, tuple[int, ...] | None]:
+    """Names of the arrays that a checkpoint of ``spec`` holds; None where more shapes will do."""
+    shapes: dict[str, tuple[int, ...] | None] = {}
+    for i, layer in enumerate(spec.layers):
+        name = spec.layer_name(i)
+        for stage in ("float", "retrained") if retrained else ("float",):
+            shapes[f"{stage}.{name}.weight"] = (layer.units, spec.layer_inputs(i))
+            shapes[f"{stage}.{name}.bias"] = (layer.units,)
+        if retrained:
+            shapes[f"retrained.{name}.scale"] = None
+            shapes[f"retrained.{name}.levels"] = (1,)
+    return shapes
+
+
+def _check(arrays: Mapping[str, npt.NDArray[Any]], spec: NetworkSpec, *, retrained: bool) -> None:
+    """Compare names and shapes with what `_shapes` says."""
+    shapes = _shapes(spec, retrained=retrained)
+    for key, shape in shapes.items():
+        if key not in arrays:
+            raise SpecError(f"{key} is missing")
+        if shape is not None and arrays[key].shape != shape:
+            raise SpecError(f"{key} must have shape {shape}, not {arrays[key].shape}")
+    for key in arrays:
+        if key not in shapes:
+            near = difflib.get_close_matches(key, shapes, n=1)
+            raise SpecError(f"unknown array {key!r}" + (f"; expected {near[0]!r}" if near else ""))
+
+
+def _check_shapes(key: str, layer: LinearParameters) -> None:
+    if layer.weight.ndim != 2 or layer.bias.shape != layer.weight.shape[:1]:
+        raise RangeError(
+            f"{key}.bias must have one value for each of the rows of a matrix {key}.weight,"
+            f" not shape {layer.bias.shape} for {layer.weight.shape}"
+        )
+
+
+def _floats(arrays: Mapping[str, npt.NDArray[Any]], key: str) -> FloatArray:
+    if arrays[key].dtype.kind != "f":
+        raise RangeError(f"{key} must hold floats, not {arrays[key].dtype}")
+    return arrays[key].astype(np.float64)
+
+
+def _levels(arrays: Mapping[str, npt.NDArray[Any]], key: str) -> int:
+    if arrays[key].dtype.kind not in "iu":
+        raise RangeError(f"{key} must hold an integer, not {arrays[key].dtype}")
+    levels = int(arrays[key][0])
+    if levels < 3 or levels % 2 == 0:
+        raise RangeError(f"{key} must be odd and at least 3, not {levels}")
+    return levels

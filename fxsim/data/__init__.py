@@ -1,0 +1,43 @@
+"""Data sets by name: samples and labels that are the same on every machine."""
+
+from __future__ import annotations
+
+import difflib
+
+from fxsim.data import digits
+from fxsim.data.dataset import Dataset, Split
+from fxsim.errors import SpecError
+
+__all__ = ["Dataset", "Split", "load", "load_split"]
+
+_SOURCES = {"digits": digits.load}
+
+
+def load(name: str) -> Dataset:
+    """Load a data set.
+
+    Raises
+    ------
+    SpecError
+        If the name is unknown; the message gives the nearest known one.
+    """
+    if name not in _SOURCES:
+        near = difflib.get_close_matches(name, _SOURCES, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known names: {', '.join(_SOURCES)}"
+        raise SpecError(f"unknown data set {name!r}; {hint}")
+    return _SOURCES[name]()
+
+
+def load_split(text: str) -> Split:
+    """Load one split, written ``digits:train`` or ``digits:test``.
+
+    Raises
+    ------
+    SpecError
+        If the text has another form or the data set is unknown.
+    """
+    name, _, split = text.partition(":")
+    dataset = load(name)
+    if split not in ("train", "test"):
+        raise SpecError(f"split must be {name}:train or {name}:test, not {text!r}")
+    return dataset.train if split == "train" else dataset.test

@@ -1,0 +1,14 @@
+"""Training and retraining with PyTorch; the only part of fxsim that needs it."""
+
+from fxsim.errors import MissingToolError
+
+try:
+    import torch as _torch  # noqa: F401
+except ImportError:
+    raise MissingToolError(
+        "PyTorch is not installed; install it with: pip install 'fxsim[train]'"
+    ) from None
+
+from fxsim.train.loop import Progress, train
+
+__all__ = ["Progress", "train"]

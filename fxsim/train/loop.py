@@ -1,0 +1,177 @@
+"""Float training, then retraining with quantized weights; seeded and repeatable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from fxsim.checkpoint import Checkpoint, LinearParameters, RetrainedParameters
+from fxsim.data import Dataset, Split
+from fxsim.errors import RangeError, SpecError
+from fxsim.spec import NetworkSpec, OptimizerSpec, RetrainSpec, TrainSpec
+from fxsim.train.module import Linear, Network
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """One finished epoch.
+
+    Parameters
+    ----------
+    stage : str
+        ``float`` or ``retrain``.
+    epoch, epochs : int
+        Epochs done and in all, in this stage.
+    loss, accuracy : float
+        Mean cross entropy and share of hits over the training samples of the epoch, with dropout.
+    """
+
+    stage: str
+    epoch: int
+    epochs: int
+    loss: float
+    accuracy: float
+
+
+def train(
+    spec: NetworkSpec, dataset: Dataset, on_epoch: Callable[[Progress], None] | None = None
+) -> Checkpoint:
+    """Train the float network, then retrain it with quantized weights if the file asks for it.
+
+    In retraining, forward and backward passes use quantized weights, and the float weights behind
+    them take the updates. The step size is L2-optimal: of the float parent (``fixed``), or
+    refreshed at the start of each epoch of the first half (``adaptive``, Shin et al. 2017), and
+    never after the last update. Biases and activations stay float. Only the training split is used.
+
+    Two runs on one machine give the same arrays. They do not touch the state of torch outside.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+    dataset : Dataset
+    on_epoch : callable, optional
+        Called with each `Progress`.
+
+    Raises
+    ------
+    SpecError
+        If input shape or units do not fit the data.
+    RangeError
+        If the loss stops being finite.
+    """
+    if dataset.train.x.shape[1:] != spec.input.shape:
+        raise SpecError(
+            f"input.shape must be {list(dataset.train.x.shape[1:])} for {dataset.name},"
+            f" not {list(spec.input.shape)}"
+        )
+    last = len(spec.layers) - 1
+    if spec.layers[last].units != dataset.classes:
+        raise SpecError(
+            f"layers[{last}].units must be {dataset.classes}, the classes of {dataset.name},"
+            f" not {spec.layers[last].units}"
+        )
+    report = on_epoch or (lambda progress: None)
+    names = [spec.layer_name(i) for i in range(len(spec.layers))]
+    with _repeatable(spec.train.seed):
+        network = Network(spec)
+        _run(network, dataset.train, spec.train, spec.train.batch, report)
+        parent = dict(zip(names, map(_parameters, network.linears()), strict=True))
+        if spec.retrain is None:
+            return Checkpoint(parent=parent)
+        network.refresh_scales()
+        _run(network, dataset.train, spec.retrain, spec.train.batch, report)
+        retrained = dict(zip(names, map(_retrained, network.linears()), strict=True))
+    return Checkpoint(parent=parent, retrained=retrained)
+
+
+def _run(
+    network: Network,
+    split: Split,
+    recipe: TrainSpec | RetrainSpec,
+    size: int,
+    report: Callable[[Progress], None],
+) -> None:
+    """One stage, in batches of ``size``."""
+    x, y = torch.from_numpy(split.x.astype(np.float32)), torch.from_numpy(split.y)
+    optimizer = _optimizer(network, recipe.optimizer)
+    steps = recipe.epochs * -(-len(x) // size)
+    decay = torch.optim.lr_scheduler.ExponentialLR(
+        optimizer, recipe.final_lr ** (1 / max(steps - 1, 1))
+    )
+    stage, refreshes = "float", 0
+    if isinstance(recipe, RetrainSpec):
+        stage = "retrain"
+        refreshes = recipe.epochs // 2 if recipe.scheme == "adaptive" else 0
+    for epoch in range(recipe.epochs):
+        if epoch < refreshes:
+            network.refresh_scales()
+        total, hits = 0.0, 0
+        order = torch.randperm(len(x))
+        for start in range(0, len(x), size):
+            batch = order[start : start + size]
+            logits = network(x[batch])
+            loss = torch.nn.functional.cross_entropy(logits, y[batch])
+            if not torch.isfinite(loss):
+                raise RangeError(f"loss must stay finite, not {loss:g} in epoch {epoch + 1}")
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            decay.step()
+            total += loss.item() * len(batch)
+            hits += int((logits.argmax(dim=1) == y[batch]).sum())
+        report(
+            Progress(
+                stage=stage,
+                epoch=epoch + 1,
+                epochs=recipe.epochs,
+                loss=total / len(x),
+                accuracy=hits / len(x),
+            )
+        )
+
+
+def _optimizer(network: Network, spec: OptimizerSpec) -> torch.optim.Optimizer:
+    if spec.type == "adam":
+        return torch.optim.Adam(network.parameters(), lr=spec.lr, weight_decay=spec.weight_decay)
+    return torch.optim.SGD(
+        network.parameters(),
+        lr=spec.lr,
+        momentum=spec.momentum,
+        nesterov=spec.nesterov and spec.momentum > 0,
+        weight_decay=spec.weight_decay,
+    )
+
+
+def _parameters(linear: Linear) -> LinearParameters:
+    return LinearParameters(
+        weight=linear.weight.detach().numpy().astype(np.float64),
+        bias=linear.bias.detach().numpy().astype(np.float64),
+    )
+
+
+def _retrained(linear: Linear) -> RetrainedParameters:
+    assert linear.scale is not None
+    parameters = _parameters(linear)
+    return RetrainedParameters(
+        weight=parameters.weight,
+        bias=parameters.bias,
+        scale=linear.scale,
+        levels=linear.spec.weights.levels,
+    )
+
+
+@contextmanager
+def _repeatable(seed: int) -> Iterator[None]:
+    """Seed torch and fix its order of summation, then leave it as it was."""
+    threads = torch.get_num_threads()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads)

@@ -1,0 +1,186 @@
+"""Frozen configurations of the blocks, built from a layer and validated."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from fxsim.errors import ConfigError
+from fxsim.formats import AccumulatorMode, IntFormat, Overflow, Rounding
+from fxsim.network import Activation, IntArray, QuantizedLinear
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MacArrayConfig:
+    """What a `hw.mac_array.MacArray` needs to know.
+
+    Parameters
+    ----------
+    rows, simd : int
+        Output and input lanes; a layer that they do not divide is padded with zero weights.
+    activation, weight, accumulator : IntFormat
+        Formats of the operands and of the running sum.
+    mode : AccumulatorMode
+        What the accumulator does after each beat.
+    weights : int64 array, shape (outputs, inputs)
+    bias : int64 array, shape (outputs,)
+        Start value of each accumulator.
+    dsp : bool
+        Whether multipliers are meant for DSP blocks or for LUTs.
+
+    Raises
+    ------
+    ConfigError
+        If a size or a width is out of range.
+    """
+
+    rows: int
+    simd: int
+    activation: IntFormat
+    weight: IntFormat
+    accumulator: IntFormat
+    mode: AccumulatorMode
+    weights: IntArray
+    bias: IntArray
+    dsp: bool = True
+
+    def __post_init__(self):
+        for key in ("rows", "simd"):
+            if getattr(self, key) < 1:
+                raise ConfigError(f"{key} must be at least 1, not {getattr(self, key)}")
+        if not self.accumulator.signed:
+            raise ConfigError(f"accumulator must be signed, not {self.accumulator}")
+        if self.weights.min() < self.weight.min or self.weights.max() > self.weight.max:
+            raise ConfigError(f"weights must be in {self.weight}")
+
+    @classmethod
+    def from_layer(cls, layer: QuantizedLinear):
+        """Configuration of the array that computes ``layer``."""
+        return cls(
+            rows=layer.folding.rows,
+            simd=layer.folding.simd,
+            activation=layer.input.format,
+            weight=layer.weight_format,
+            accumulator=layer.accumulator.format,
+            mode=layer.accumulator.mode,
+            weights=layer.weight,
+            bias=layer.bias,
+            dsp=layer.folding.dsp,
+        )
+
+    @property
+    def ternary(self) -> bool:
+        """Whether weights are -1, 0 and +1 only, so that no multiplier is needed."""
+        return self.weight.bits == 2 and self.weight.narrow
+
+    @property
+    def tiles(self) -> int:
+        """Groups of ``rows`` outputs."""
+        return -(-self.weights.shape[0] // self.rows)
+
+    @property
+    def beats(self) -> int:
+        """Beats of ``simd`` inputs in a vector."""
+        return -(-self.weights.shape[1] // self.simd)
+
+    @cached_property
+    def weight_words(self) -> list[list[list[int]]]:
+        """Memory content: for each tile, for each beat, ``rows`` x ``simd`` weights."""
+        outputs, inputs = self.weights.shape
+        padded = np.zeros((self.tiles * self.rows, self.beats * self.simd), np.int64)
+        padded[:outputs, :inputs] = self.weights
+        words = padded.reshape(self.tiles, self.rows, self.beats, self.simd).swapaxes(1, 2)
+        return words.reshape(-1, self.rows, self.simd).tolist()
+
+    @cached_property
+    def bias_words(self) -> list[list[int]]:
+        """Memory content: for each tile, ``rows`` start values."""
+        padded = np.zeros(self.tiles * self.rows, np.int64)
+        padded[: len(self.bias)] = self.bias
+        return padded.reshape(self.tiles, self.rows).tolist()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RequantizerConfig:
+    """What a `hw.requantizer.Requantizer` needs to know.
+
+    Parameters
+    ----------
+    lanes : int
+        Values of a beat.
+    items : int
+        Values of a vector; the last beat may be partly idle.
+    accumulator : IntFormat
+        Format of the input.
+    output : Activation
+        Format and zero point of the output.
+    multiplier : int64 array, shape (1,) or (items,)
+        Per tensor or per channel.
+    multiplier_bits : int
+        Word length of the multiplier, 0 for a plain shift.
+    shift : int
+    rounding : Rounding
+    overflow : Overflow
+    relu : bool
+
+    Raises
+    ------
+    ConfigError
+        If a size is out of range or the number of multipliers is wrong.
+    """
+
+    lanes: int
+    items: int
+    accumulator: IntFormat
+    output: Activation
+    multiplier: IntArray
+    multiplier_bits: int
+    shift: int
+    rounding: Rounding
+    overflow: Overflow
+    relu: bool
+
+    def __post_init__(self):
+        for key in ("lanes", "items"):
+            if getattr(self, key) < 1:
+                raise ConfigError(f"{key} must be at least 1, not {getattr(self, key)}")
+        if self.multiplier.shape not in {(1,), (self.items,)}:
+            raise ConfigError(
+                f"multiplier must have shape (1,) or ({self.items},), not {self.multiplier.shape}"
+            )
+
+    @classmethod
+    def from_layer(cls, layer: QuantizedLinear):
+        """Configuration of the requantizer of ``layer``, just wide enough to keep up with it."""
+        requantizer = layer.requantizer
+        return cls(
+            lanes=output_lanes(layer),
+            items=layer.outputs,
+            accumulator=layer.accumulator.format,
+            output=layer.output,
+            multiplier=requantizer.multiplier,
+            multiplier_bits=requantizer.multiplier_bits,
+            shift=requantizer.shift,
+            rounding=requantizer.rounding,
+            overflow=requantizer.overflow,
+            relu=layer.relu,
+        )
+
+    @property
+    def per_channel(self) -> bool:
+        """Whether the multiplier changes from beat to beat."""
+        return len(set(self.multiplier.tolist())) > 1
+
+    @cached_property
+    def multiplier_words(self) -> list[list[int]]:
+        """Memory content: for each beat of a vector, ``lanes`` multipliers."""
+        beats = -(-self.items // self.lanes)
+        padded = np.zeros(beats * self.lanes, np.int64)
+        padded[: self.items] = self.multiplier
+        return padded.reshape(beats, self.lanes).tolist()
+
+
+def output_lanes(layer: QuantizedLinear) -> int:
+    """Fewest lanes that carry a tile of a layer's output in the time it takes to compute."""
+    rows, beats = layer.folding.rows, layer.beats
+    return next(n for n in range(1, rows + 1) if rows % n == 0 and rows // n <= beats)

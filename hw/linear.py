@@ -1,0 +1,85 @@
+"""One fully connected layer: buffer, MAC array and requantizer in a row."""
+
+from amaranth.hdl import Module
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from fxsim.network import QuantizedLinear
+from hw.buffers import VectorBuffer
+from hw.config import MacArrayConfig, RequantizerConfig, output_lanes
+from hw.layouts import beat_of
+from hw.mac_array import MacArray
+from hw.requantizer import Requantizer
+from hw.resize import resize
+
+
+class Linear(wiring.Component):
+    """A `fxsim.network.QuantizedLinear` as a stream block.
+
+    A tile of ``rows`` accumulators takes ``beats`` cycles, so it leaves through a requantizer that
+    is only as wide as that allows.
+
+    Parameters
+    ----------
+    layer : QuantizedLinear
+    lanes_in : int
+        Lanes of the input stream; brought to the layer's ``simd`` where they differ.
+
+    Members
+    -------
+    i : In(stream of ``lanes_in`` activations)
+    o : Out(stream of `hw.config.output_lanes` activations, or accumulators without a requantizer)
+
+    One vector in ceil(outputs / rows) * ceil(inputs / simd) cycles; the latency is the business of
+    `fxsim.cycles`.
+    """
+
+    def __init__(self, layer: QuantizedLinear, *, lanes_in: int):
+        self.layer = layer
+        self._lanes_in = lanes_in
+        super().__init__(
+            {
+                "i": In(stream.Signature(beat_of(layer.input.format, lanes_in))),
+                "o": Out(stream.Signature(beat_of(layer.output.format, output_lanes(layer)))),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        stream = wiring.flipped(self.i)
+        for name, block in self._chain():
+            m.submodules[name] = block
+            wiring.connect(m, stream, block.i)
+            stream = block.o
+        wiring.connect(m, stream, wiring.flipped(self.o))
+        return m
+
+    def _chain(self):
+        """Name and block, in the order of the data."""
+        layer = self.layer
+        for block in resize(
+            fmt=layer.input.format,
+            lanes_in=self._lanes_in,
+            lanes_out=layer.folding.simd,
+            items=layer.inputs,
+        ):
+            yield f"input_{type(block).__name__.lower()}", block
+        yield (
+            "buffer",
+            VectorBuffer(
+                fmt=layer.input.format,
+                lanes=layer.folding.simd,
+                beats=layer.beats,
+                tiles=layer.tiles,
+            ),
+        )
+        yield "mac_array", MacArray(MacArrayConfig.from_layer(layer))
+        for block in resize(
+            fmt=layer.accumulator.format,
+            lanes_in=layer.folding.rows,
+            lanes_out=output_lanes(layer),
+            items=layer.outputs,
+        ):
+            yield f"output_{type(block).__name__.lower()}", block
+        if layer.requantizer is not None:
+            yield "requantizer", Requantizer(RequantizerConfig.from_layer(layer))

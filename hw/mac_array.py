@@ -1,0 +1,130 @@
+"""Matrix-vector product: ``rows`` x ``simd`` multiply-accumulate cells and their weights."""
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import memory, stream, wiring
+from amaranth.lib.data import ArrayLayout
+from amaranth.lib.wiring import In, Out
+
+from fxsim.formats import AccumulatorMode
+from hw.arith import saturate
+from hw.config import MacArrayConfig
+from hw.dot import dot
+from hw.layouts import beat_of, shape_of
+
+
+class MacArray(wiring.Component):
+    """Array of ``rows`` dot products of ``simd`` lanes with weights in a ROM.
+
+    For each tile of ``rows`` outputs it takes one vector of ``beats`` beats (`VectorBuffer` repeats
+    the vector for every tile). The products of a beat are summed exactly and added to the
+    accumulators, which start from the bias and treat overflow once per beat.
+
+    Parameters
+    ----------
+    config : MacArrayConfig
+
+    Members
+    -------
+    i : In(stream of ``simd`` activations)
+    o : Out(stream of ``rows`` accumulators)
+        One beat for each tile; rows beyond the last output are 0.
+
+    Latency is `latency` cycles from a tile's last input beat to its output; one input beat a cycle,
+    without a bubble between tiles or vectors.
+    """
+
+    def __init__(self, config: MacArrayConfig):
+        self._config = config
+        self._dots = [
+            dot(
+                ternary=config.ternary,
+                weight=shape_of(config.weight),
+                activation=shape_of(config.activation),
+                simd=config.simd,
+                dsp=config.dsp,
+            )
+            for _ in range(config.rows)
+        ]
+        super().__init__(
+            {
+                "i": In(stream.Signature(beat_of(config.activation, config.simd))),
+                "o": Out(stream.Signature(beat_of(config.accumulator, config.rows))),
+            }
+        )
+
+    @property
+    def latency(self):
+        """Cycles from a tile's last input beat to its output."""
+        return self._dots[0].latency + 2
+
+    def elaborate(self, platform):
+        m = Module()
+        config = self._config
+        advance = Signal()
+        m.d.comb += [
+            advance.eq(~self.o.valid | self.o.ready),
+            self.i.ready.eq(advance),
+        ]
+
+        # Place of the next beat in the layer.
+        tile, beat = Signal(range(config.tiles)), Signal(range(config.beats))
+        first, last = Signal(), Signal()
+        m.d.comb += [first.eq(beat == 0), last.eq(beat == config.beats - 1)]
+        address = Signal(range(config.tiles * config.beats))
+        with m.If(self.i.valid & advance):
+            m.d.sync += [address.eq(address + 1), beat.eq(Mux(last, 0, beat + 1))]
+            with m.If(last):
+                m.d.sync += tile.eq(tile + 1)
+                with m.If(tile == config.tiles - 1):
+                    m.d.sync += [tile.eq(0), address.eq(0)]
+
+        m.submodules.weights = weights = memory.Memory(
+            shape=ArrayLayout(ArrayLayout(shape_of(config.weight), config.simd), config.rows),
+            depth=config.tiles * config.beats,
+            init=config.weight_words,
+        )
+        weight = weights.read_port()
+        activation = Signal.like(self.i.payload, reset_less=True)
+        m.d.comb += [weight.en.eq(advance), weight.addr.eq(address)]
+        with m.If(advance):
+            m.d.sync += activation.eq(self.i.payload)
+
+        # The place travels beside the data, through weight memory and dot product.
+        stages = [(self.i.valid & self.i.ready, first, last, tile)]
+        for k in range(1 + self._dots[0].latency):
+            here = (
+                Signal(name=f"valid_{k}"),
+                Signal(name=f"first_{k}", reset_less=True),
+                Signal(name=f"last_{k}", reset_less=True),
+                Signal(range(config.tiles), name=f"tile_{k}", reset_less=True),
+            )
+            with m.If(advance):
+                m.d.sync += [now.eq(before) for now, before in zip(here, stages[-1], strict=True)]
+            stages.append(here)
+
+        m.submodules.biases = biases = memory.Memory(
+            shape=ArrayLayout(shape_of(config.accumulator), config.rows),
+            depth=config.tiles,
+            init=config.bias_words,
+        )
+        bias = biases.read_port()
+        m.d.comb += [bias.en.eq(advance), bias.addr.eq(stages[-2][3])]
+
+        valid, first, last, _ = stages[-1]
+        for row, unit in enumerate(self._dots):
+            m.submodules[f"row{row}"] = unit
+            accumulator = Signal(shape_of(config.accumulator), name=f"accumulator_{row}")
+            exact = Mux(first, bias.data[row], accumulator) + unit.sum
+            if config.mode is AccumulatorMode.SATURATE:
+                exact = saturate(exact, config.accumulator.min, config.accumulator.max)
+            m.d.comb += [
+                unit.en.eq(advance),
+                unit.activation.eq(activation),
+                unit.weight.eq(weight.data[row]),
+                self.o.payload[row].eq(accumulator),
+            ]
+            with m.If(advance & valid):
+                m.d.sync += accumulator.eq(exact)
+        with m.If(advance):
+            m.d.sync += self.o.valid.eq(valid & last)
+        return m

