@@ -127,6 +127,7 @@ class Folding:
         _set_int(self, "rows", 1, MAX_LANES)
         _set_int(self, "simd", 1, MAX_LANES)
         _check_bool(self.pad, "pad")
+        _check_bool(self.dsp, "dsp")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -7,6 +7,8 @@ quantized, so that each scale suits what its layer really gets.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
@@ -28,8 +30,12 @@ from fxsim.network import (
 from fxsim.spec import LinearSpec, NetworkSpec
 from fxsim.step_size import l2_scale
 
-_FRACTIONS = np.geomspace(1.0, 1 / 32, 61)
-"""Output scales that calibration tries, as fractions of the one that just avoids clipping."""
+CALIBRATION_SAMPLES = 1000
+"""Samples from the start of the training split that serve for calibration by default."""
+
+_FRACTIONS = np.arange(64, 1, -1) / 64
+"""Output scales that calibration tries, as fractions of the one that just avoids clipping. They
+are exact, for the same scale on every machine; so is everything else here but sums of errors."""
 
 
 def quantize(
@@ -241,13 +247,13 @@ def _parameters(
 
 
 def _power_of_two(weight: FloatArray, scale: FloatArray, levels: int) -> FloatArray:
-    exponent = np.log2(scale)
-    candidates = 2.0 ** np.concatenate([np.floor(exponent), np.ceil(exponent)])
-    errors = [
-        np.square(weight - s * quantize_weight(weight, np.array([s]), levels)).sum()
-        for s in candidates
-    ]
-    return candidates[[int(np.argmin(errors))]]
+    mantissa, exponent = np.frexp(scale)
+    if mantissa[0] == 0.5:
+        return scale
+    candidates = [np.ldexp(1.0, exponent - 1), np.ldexp(1.0, exponent)]
+    errors = [np.square(weight - s * quantize_weight(weight, s, levels)).sum() for s in candidates]
+    best: FloatArray = candidates[int(np.argmin(errors))]
+    return best
 
 
 def _quantize_linear(
@@ -287,7 +293,7 @@ def _quantize_linear(
         requantizer=requantizer,
         relu=relu,
         output=output,
-        folding=Folding(rows=hardware.rows, simd=hardware.simd, pad=hardware.pad),
+        folding=Folding(**hardware.model_dump()),
     )
     return quantized, x
 
@@ -334,7 +340,7 @@ def _requantizer(
     """Multipliers and their common shift, as large as ``multiplier_bits`` allows."""
     bits, overflow = layer.requantize.multiplier_bits, layer.requantize.overflow
     if bits == 0:
-        shift, multiplier = -int(np.log2(ratio[0])), np.ones(1, dtype=np.int64)
+        shift, multiplier = 1 - math.frexp(ratio[0])[1], np.ones(1, dtype=np.int64)
     else:
         limit, top = (1 << bits) - 0.5, float(ratio.max())
         if top >= limit:

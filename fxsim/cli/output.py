@@ -1,0 +1,108 @@
+"""Results on stdout, everything else on stderr; colours and boxes only on a terminal."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Plain text, as wide as its tables need, unless it is a terminal."""
+    from rich.console import Console
+
+    made = Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+    if not made.is_terminal:
+        made.width = 200
+    return made
+
+
+def print_error(message: str) -> None:
+    """One line on stderr, whatever the message holds."""
+    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message)
+    print(f"error: {line}", file=sys.stderr)
+
+
+def print_note(message: str) -> None:
+    """A line on stderr."""
+    console(stderr=True).print(message, soft_wrap=True)
+
+
+def print_line(message: str) -> None:
+    """A line on stdout, never broken."""
+    console().print(message, soft_wrap=True)
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on stdout."""
+    print(json.dumps(value, indent=2, allow_nan=False))
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """A table on stdout; numbers to the right."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False)
+    for k, column in enumerate(columns):
+        numeric = all(isinstance(row[k], int | float | None) for row in rows)
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*map(_cell, row))
+    console().print(table)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return f"{value:,}" if type(value) is int else str(value)
+
+
+def percent(share: float | None) -> str | None:
+    """Accuracy and the like, as text for a table."""
+    return None if share is None else f"{100 * share:.2f} %"
+
+
+class Steps:
+    """Names of steps and the seconds they took, shown on stderr while they run."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._console = console(stderr=True)
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[Callable[[str], None]]:
+        """Time a step; the given function shows how far it is."""
+        start = time.perf_counter()
+        with self._console.status(name) as status:
+            yield lambda text: status.update(f"{name}: {text}")
+        self.seconds[name] = time.perf_counter() - start
+        self._console.print(f"{name:<12} {self.seconds[name]:6.1f} s")
+
+
+@contextmanager
+def counting(total: Mapping[str, int]) -> Iterator[Callable[[str, str], None]]:
+    """One progress bar on stderr for each key of ``total``.
+
+    The given function takes a key and a remark, and moves that bar on by one.
+    """
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[remark]}", markup=False),
+    )
+    with Progress(*columns, console=console(stderr=True)) as progress:
+        bars = {key: progress.add_task(key, total=n, remark="") for key, n in total.items()}
+        yield lambda key, remark: progress.update(bars[key], advance=1, remark=remark)

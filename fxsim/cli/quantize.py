@@ -1,0 +1,45 @@
+"""``fxsim quantize``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fxsim.cli.lookup import CHECKPOINT, find_spec
+from fxsim.cli.options import JsonOption, SpecArgument
+from fxsim.cli.output import print_json, print_line
+
+_SAMPLES = 1000
+
+
+def quantize(
+    spec: SpecArgument,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the network.")],
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option("--checkpoint", help="Float parameters; default: beside the specification."),
+    ] = None,
+    direct: Annotated[
+        bool, typer.Option("--direct", help="Leave retrained parameters aside.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Turn trained parameters into a network of integers."""
+    from fxsim import data, quantize
+    from fxsim.checkpoint import load_checkpoint
+    from fxsim.spec import load_spec
+    from fxsim.storage import network_hash, save_network
+
+    path = find_spec(spec)
+    wanted = load_spec(path)
+    parameters = load_checkpoint(checkpoint or path.with_name(CHECKPOINT), wanted)
+    samples = data.load(wanted.data).train.x[:_SAMPLES]
+    network = quantize.quantize(wanted, parameters, samples, direct=direct)
+    save_network(network, output)
+    digest = network_hash(network)
+    if as_json:
+        print_json({"name": network.name, "hash": digest, "folder": str(output)})
+    else:
+        print_line(f"{output}: {network.name}, hash {digest}")

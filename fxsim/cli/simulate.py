@@ -1,0 +1,145 @@
+"""``fxsim simulate``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fxsim.cli.lookup import CHECKPOINT, SPEC, find_network
+from fxsim.cli.options import JsonOption, NetworkArgument
+from fxsim.cli.output import percent, print_json, print_line, print_table
+from fxsim.errors import FileError, RangeError
+
+if TYPE_CHECKING:
+    from fxsim.data import Split
+    from fxsim.network import IntArray, QuantizedNetwork
+    from fxsim.trace import Trace
+
+
+def simulate(
+    network: NetworkArgument,
+    data: Annotated[
+        str | None,
+        typer.Option("--data", metavar="NAME:SPLIT", help="Data set; default: the network's test."),
+    ] = None,
+    source: Annotated[
+        Path | None,
+        typer.Option("--input", metavar="X.npy", help="Samples: floats, or integers as they are."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="Y.npy", help="Integers that come out.")
+    ] = None,
+    trace: Annotated[
+        bool, typer.Option("--trace", help="Show ranges, overflows and zeros of each layer.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Run the bit-accurate simulator on a data set or on your samples."""
+    if source is not None and data is not None:
+        raise typer.BadParameter("give --data or --input, not both")
+    if source is not None and output is None and not trace:
+        raise typer.BadParameter("--input needs --output (or --trace)")
+    from fxsim.storage import load_network, network_hash
+
+    folder = find_network(network)
+    quantized = load_network(folder)
+    facts: dict[str, Any] = {"name": quantized.name, "hash": network_hash(quantized)}
+    if source is not None:
+        seen = _run_file(quantized, source)
+        facts |= {"input": str(source), "samples": len(seen.input)}
+    else:
+        from fxsim.data import load_split
+        from fxsim.simulate import simulate_trace
+
+        chosen = data or f"{quantized.data}:test"
+        split = load_split(chosen)
+        seen = simulate_trace(quantized, split.x)
+        facts |= {
+            "data": chosen,
+            "samples": len(seen.input),
+            "accuracy_fixed": accuracy(seen.output, split),
+            "accuracy_float": float_accuracy(folder, split),
+        }
+    if output is not None:
+        _write_npy(output, seen.output)
+        facts["output"] = str(output)
+    if trace:
+        facts["layers"] = [_describe_layer(seen, k) for k in range(len(seen.layers))]
+    if as_json:
+        print_json(facts)
+    else:
+        _print(facts)
+
+
+def accuracy(output: IntArray, split: Split) -> float:
+    """Share of samples whose greatest output is at their label."""
+    return float((output.argmax(axis=1) == split.y).mean())
+
+
+def float_accuracy(folder: Path, split: Split) -> float | None:
+    """Accuracy of the float parent, where its specification and checkpoint are in ``folder``."""
+    if not ((folder / SPEC).exists() and (folder / CHECKPOINT).exists()):
+        return None
+    from fxsim import floating
+    from fxsim.checkpoint import load_checkpoint
+    from fxsim.spec import load_spec
+
+    spec = load_spec(folder / SPEC)
+    parent = load_checkpoint(folder / CHECKPOINT, spec).parent
+    return floating.accuracy(floating.forward(spec, parent, split.x), split.y)
+
+
+def _run_file(network: QuantizedNetwork, path: Path) -> Trace:
+    from fxsim.files import read_npy
+    from fxsim.simulate import simulate_trace
+
+    x = read_npy(path)
+    try:
+        return simulate_trace(network, x)
+    except RangeError as error:
+        raise FileError(f"{path}: {error}") from None
+
+
+def _write_npy(path: Path, array: IntArray) -> None:
+    import numpy as np
+
+    from fxsim.files import replacing
+
+    with replacing(path) as temporary, temporary.open("wb") as stream:
+        np.save(stream, array, allow_pickle=False)
+
+
+def _describe_layer(trace: Trace, index: int) -> dict[str, Any]:
+    layer = trace.layers[index]
+    return {
+        "name": layer.name,
+        "accumulators": list(layer.accumulator_range),
+        "activations": list(layer.activation_range),
+        "overflows": layer.overflows,
+        "clipped": layer.clipped,
+        "products": layer.products,
+        "zero_activations": layer.zero_activations,
+        "zero_products": layer.zero_products,
+    }
+
+
+def _print(facts: dict[str, Any]) -> None:
+    print_line(f"{facts['name']}: {facts['samples']} samples of {facts.get('data', 'the input')}")
+    if "accuracy_fixed" in facts:
+        print_table(
+            "Accuracy",
+            ["float", "fixed"],
+            [[percent(facts["accuracy_float"]), percent(facts["accuracy_fixed"])]],
+        )
+        if facts["accuracy_float"] is None:
+            print_line(f"no float accuracy: {SPEC} and {CHECKPOINT} are not beside the network")
+    if "layers" in facts:
+        rows = [
+            ["{} .. {}".format(*v) if isinstance(v, list) else v for v in layer.values()]
+            for layer in facts["layers"]
+        ]
+        print_table("Trace", [key.replace("_", " ") for key in facts["layers"][0]], rows)
+    if "output" in facts:
+        print_line(facts["output"])

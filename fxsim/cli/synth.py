@@ -1,0 +1,50 @@
+"""``fxsim synth``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fxsim.cli.lookup import read_network
+from fxsim.cli.options import JsonOption, NetworkArgument, Target
+from fxsim.cli.output import Steps, print_json, print_table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_COLUMNS = ("lut", "ff", "carry", "dsp", "block_ram", "lut_ram")
+
+
+def synth(
+    network: NetworkArgument,
+    target: Annotated[Target, typer.Option("--target", help="FPGA family.")] = Target.XC7,
+    as_json: JsonOption = False,
+) -> None:
+    """Synthesize with Yosys and count LUTs, registers and memories."""
+    quantized = read_network(network)
+    from hw.emit import accelerator_verilog
+    from hw.synth import synthesize
+
+    with Steps().step("synthesize"):
+        result = synthesize(accelerator_verilog(quantized), quantized.name, target.value)
+    if as_json:
+        print_json({"name": quantized.name, **asdict(result)})
+        return
+    print_area(f"Area of {quantized.name}", [result])
+    blocks = [[name, *(block.get(c, 0) for c in _COLUMNS)] for name, block in result.blocks.items()]
+    if blocks:
+        print_table("Blocks", ["block", *_COLUMNS], blocks)
+
+
+def print_area(title: str, results: Sequence[Any]) -> None:
+    """Table of `hw.synth.SynthResult` objects."""
+    print_table(
+        title,
+        ["target", *(column.replace("_", " ") for column in _COLUMNS), "seconds"],
+        [
+            [seen.target, *(getattr(seen, column) for column in _COLUMNS), f"{seen.seconds:.1f}"]
+            for seen in results
+        ],
+    )

@@ -1,0 +1,139 @@
+"""``fxsim verify``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fxsim.cli.lookup import read_network
+from fxsim.cli.options import (
+    JsonOption,
+    NetworkArgument,
+    SeedOption,
+    Simulator,
+    SimulatorOption,
+    VectorsOption,
+)
+from fxsim.cli.output import Steps, print_json, print_line, print_table
+from fxsim.errors import MismatchError, SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from fxsim.network import IntArray, QuantizedNetwork
+
+_VECTORS = {"verilator": 1 << 20, "icarus": 40}  # Icarus is ten times as slow
+_RANDOM_VECTORS = 200
+
+
+def verify(
+    network: NetworkArgument,
+    simulators: SimulatorOption = list(Simulator),  # noqa: B006  Typer copies it
+    vectors: VectorsOption = None,
+    seed: SeedOption = 1,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Folder of logs; default: build/verify/<name>."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Hold the Verilog equal to the simulator, word for word."""
+    quantized = read_network(network)
+    from testbenches import verify
+
+    stimuli = choose_vectors(quantized, simulators, vectors, seed)
+    with Steps().step("verify") as show:
+        results = verify.verify(
+            quantized,
+            vectors=stimuli,
+            seed=seed,
+            folder=output or Path("build/verify") / quantized.name,
+            on_run=lambda seen: show(f"{seen.simulator} done"),
+        )
+    if as_json:
+        print_json({"name": quantized.name, "runs": [describe_run(seen) for seen in results]})
+    else:
+        print_runs(results)
+    check_runs(results)
+
+
+def choose_vectors(
+    network: QuantizedNetwork, simulators: Sequence[Simulator], most: int | None, seed: int
+) -> Mapping[str, IntArray]:
+    """Inputs for each simulator: the test split, or random integers where there is no data."""
+    import numpy as np
+
+    from fxsim import data
+    from fxsim.simulate import as_input
+
+    try:
+        x = as_input(network, data.load(network.data).test.x)
+    except SpecError:
+        fmt, inputs = network.input.activation.format, network.layers[0].inputs
+        x = np.random.default_rng(seed).integers(
+            fmt.min, fmt.max, size=(most or _RANDOM_VECTORS, inputs), endpoint=True
+        )
+    return {name.value: x[: min(most or len(x), _VECTORS[name])] for name in simulators}
+
+
+def describe_run(run: Any) -> dict[str, Any]:
+    """Plain values of a `testbenches.verify.RunResult`."""
+    keys = (
+        "simulator version vectors patterns tests failed words wrong messages mismatch"
+        " latency_measured interval_measured latency_predicted interval_predicted seconds ok"
+    )
+    facts = {key: getattr(run, key) for key in keys.split()}
+    return facts | {"patterns": list(run.patterns), "xml": str(run.xml)}
+
+
+def print_runs(runs: Sequence[Any]) -> None:
+    """Table of the regression and where its JUnit files are."""
+    print_table(
+        "Verilog against simulator",
+        [
+            "simulator",
+            "patterns",
+            "vectors",
+            "words",
+            "mismatches",
+            "latency (predicted)",
+            "interval (predicted)",
+            "seconds",
+        ],
+        [
+            [
+                f"{run.simulator} {run.version}",
+                len(run.patterns),
+                run.vectors,
+                run.words,
+                run.wrong,
+                f"{_or_dash(run.latency_measured)} ({run.latency_predicted})",
+                f"{_or_dash(run.interval_measured)} ({run.interval_predicted})",
+                f"{run.seconds:.1f}",
+            ]
+            for run in runs
+        ],
+    )
+    for run in runs:
+        print_line(f"{run.xml}")
+
+
+def check_runs(runs: Sequence[Any]) -> None:
+    """Raise `MismatchError` with the first difference, if any run is not clean."""
+    for run in runs:
+        if (seen := run.mismatch) is not None:
+            raise MismatchError(
+                f"{run.simulator}: layer {seen['layer']}, vector {seen['vector']},"
+                f" item {seen['index']}, lane {seen['lane']}, cycle {seen['cycle']}:"
+                f" expected {seen['expected']}, actual {seen['actual']}"
+            )
+    for run in runs:
+        if not run.ok:
+            reason = run.messages[0].splitlines()[0] if run.messages else "no test ran"
+            raise MismatchError(f"{run.simulator}: {reason} (see {run.xml})")
+
+
+def _or_dash(value: int | None) -> str:
+    return "-" if value is None else str(value)

@@ -1,0 +1,1 @@
+"""Exploration of word lengths: what each choice costs and what it keeps."""

@@ -1,0 +1,278 @@
+"""What a co-design run found, as frozen plain data: all that the report knows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal, Self
+
+from fxsim.cycles import NetworkCycles, predict
+from fxsim.evaluate import weight_memory_bits
+from fxsim.explore.sweep import SweepRow
+from fxsim.network import QuantizedLinear, QuantizedNetwork
+from fxsim.storage import network_hash
+from fxsim.trace import LayerTrace, Trace, span
+
+SCHEMA = "fxsim-results/1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accuracy:
+    """Share of right answers among ``samples``.
+
+    ``parent`` is the float network, ``direct`` its direct quantization to the same formats, and
+    ``fixed`` the network itself (after retraining, where there was any).
+    """
+
+    parent: float
+    direct: float
+    fixed: float
+    samples: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Values:
+    """Integers at one point of the network: format, its limits, and the range that was seen."""
+
+    format: str
+    limits: tuple[int, int]
+    seen: tuple[int, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerSummary:
+    """One layer; ``output`` is None where it yields raw accumulators, counts as in `LayerTrace`."""
+
+    name: str
+    inputs: int
+    outputs: int
+    weight_format: str
+    rows: int
+    simd: int
+    accumulator: Values
+    accumulator_mode: str
+    output: Values | None
+    overflows: int
+    clipped: int
+    products: int
+    zero_activations: int
+    zero_products: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mismatch:
+    """First word that differed: item ``index`` of ``vector`` in ``lane``."""
+
+    layer: str
+    vector: int
+    lane: int
+    index: int
+    cycle: int
+    expected: int
+    actual: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Regression:
+    """What a simulator compared: ``words`` in all, of which ``wrong`` differed."""
+
+    simulator: str
+    version: str
+    patterns: tuple[str, ...]
+    vectors: int
+    tests: int
+    failed: int
+    words: int
+    wrong: int
+    seconds: float
+    mismatch: Mismatch | None
+    messages: tuple[str, ...] = ()
+    latency_measured: int | None = None
+    interval_measured: int | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether words were compared and none differed, and no test failed."""
+        compared = self.tests > 0 and self.words > 0
+        return compared and not (self.failed or self.wrong or self.mismatch)
+
+    @classmethod
+    def of(cls, run: Any) -> Self:
+        """Take the attributes of a result such as ``testbenches.verify.NetworkRun``."""
+        values = _attributes(cls, run)
+        values["patterns"] = tuple(values["patterns"])
+        values["messages"] = tuple(values.get("messages", ()))
+        if (mismatch := values["mismatch"]) is not None and not isinstance(mismatch, Mismatch):
+            values["mismatch"] = Mismatch(**mismatch)
+        return cls(**values)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Area:
+    """Cells of one target; ``blocks`` has the same counts by path (``layer0.mac_array``)."""
+
+    target: str
+    lut: int
+    lut_ram: int
+    ff: int
+    carry: int
+    dsp: int
+    block_ram: int
+    blocks: Mapping[str, Mapping[str, int]]
+
+    @classmethod
+    def of(cls, result: Any) -> Self:
+        """Take the attributes of a result such as ``hw.synth.SynthResult``."""
+        return cls(**_attributes(cls, result))
+
+    def by_layer(self, kind: str = "lut") -> dict[str, dict[str, int]]:
+        """Counts other than 0 by layer and block; deeper paths count for their block.
+
+        A layer's own logic is its block ``""``, that of the top module the layer ``""``.
+        """
+        layers: dict[str, dict[str, int]] = {}
+        for path, counts in self.blocks.items():
+            layer, _, rest = path.partition(".")
+            block = rest.partition(".")[0]
+            if count := counts.get(kind, 0):
+                found = layers.setdefault(layer, {})
+                found[block] = found.get(block, 0) + count
+        return layers
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """The answer in one line: is the hardware bit-exact?"""
+
+    status: Literal["exact", "failed", "unverified"]
+    text: str
+    mismatch: Mismatch | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Results:
+    """Everything about one network; `summarise` makes it.
+
+    Parameters
+    ----------
+    vectors : int
+        Vectors behind the ranges and counts of ``layers``.
+    versions, seconds, commands : mapping
+        Tool to version; step to its time; part of the page to the command that reproduces it.
+    """
+
+    schema: str = field(default=SCHEMA, init=False)
+    name: str
+    hash: str
+    data: str
+    accuracy: Accuracy
+    weight_memory_bits: int
+    vectors: int
+    input: Values
+    layers: tuple[LayerSummary, ...]
+    cycles: NetworkCycles
+    regressions: tuple[Regression, ...] = ()
+    areas: tuple[Area, ...] = ()
+    sweep: tuple[SweepRow, ...] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    commands: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def verdict(self) -> Verdict:
+        """Exact only if something was compared, every simulator agreed and nothing failed."""
+        if not self.regressions:
+            return Verdict(status="unverified", text="not verified: no simulator was run")
+        words = sum(run.words for run in self.regressions)
+        wrong = sum(run.wrong for run in self.regressions)
+        bad = [run for run in self.regressions if not run.ok]
+        if not bad:
+            return Verdict(
+                status="exact", text=f"bit-exact: {words:,} words compared, 0 mismatches"
+            )
+        first = next((run.mismatch for run in bad if run.mismatch), None)
+        if wrong or first:
+            text = f"not bit-exact: {wrong:,} of {words:,} words differ"
+            return Verdict(status="failed", text=text, mismatch=first)
+        reason = bad[0].messages[0] if bad[0].messages else "no words were compared"
+        return Verdict(status="failed", text=f"failed on {bad[0].simulator}: {reason}")
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for JSON: the fields, and the verdict in words."""
+        verdict = {"status": self.verdict.status, "text": self.verdict.text}
+        value: dict[str, Any] = json.loads(json.dumps(asdict(self), allow_nan=False))
+        return {**value, "verdict": verdict}
+
+
+def summarise(
+    network: QuantizedNetwork,
+    trace: Trace,
+    *,
+    accuracy: Accuracy,
+    regressions: Iterable[Any] = (),
+    areas: Iterable[Any] = (),
+    sweep: Iterable[SweepRow] = (),
+    versions: Mapping[str, str] | None = None,
+    seconds: Mapping[str, float] | None = None,
+    commands: Mapping[str, str] | None = None,
+) -> Results:
+    """Collect results.
+
+    Parameters
+    ----------
+    trace : Trace
+        Of ``network`` on the samples whose ranges and counts are to be shown.
+    regressions, areas
+        Objects with the attributes of `Regression` and `Area`.
+    """
+    fmt = network.input.activation.format
+    return Results(
+        name=network.name,
+        hash=network_hash(network),
+        data=network.data,
+        accuracy=accuracy,
+        weight_memory_bits=weight_memory_bits(network),
+        vectors=len(trace.input),
+        input=Values(format=str(fmt), limits=(fmt.min, fmt.max), seen=span(trace.input)),
+        layers=tuple(map(_summary, network.layers, trace.layers)),
+        cycles=predict(network),
+        regressions=tuple(map(Regression.of, regressions)),
+        areas=tuple(map(Area.of, areas)),
+        sweep=tuple(sweep),
+        versions=dict(versions or {}),
+        seconds=dict(seconds or {}),
+        commands=dict(commands or {}),
+    )
+
+
+def _summary(layer: QuantizedLinear, seen: LayerTrace) -> LayerSummary:
+    accumulator, output = layer.accumulator.format, layer.output.format
+    return LayerSummary(
+        name=layer.name,
+        inputs=layer.inputs,
+        outputs=layer.outputs,
+        weight_format=str(layer.weight_format),
+        rows=layer.folding.rows,
+        simd=layer.folding.simd,
+        accumulator=Values(
+            format=str(accumulator),
+            limits=(accumulator.min, accumulator.max),
+            seen=seen.accumulator_range,
+        ),
+        accumulator_mode=str(layer.accumulator.mode),
+        output=None
+        if layer.requantizer is None
+        else Values(
+            format=str(output), limits=(output.min, output.max), seen=seen.activation_range
+        ),
+        overflows=seen.overflows,
+        clipped=seen.clipped,
+        products=seen.products,
+        zero_activations=seen.zero_activations,
+        zero_products=seen.zero_products,
+    )
+
+
+def _attributes(cls: type, source: Any) -> dict[str, Any]:
+    return {f.name: getattr(source, f.name) for f in fields(cls) if hasattr(source, f.name)}

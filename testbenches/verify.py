@@ -1,0 +1,116 @@
+"""Hold the Verilog of a network equal to its simulation, word for word and cycle for cycle."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from fxsim.cycles import completion_times, predict
+from fxsim.errors import RangeError
+from fxsim.network import IntArray, QuantizedNetwork
+from fxsim.simulate import simulate_trace
+from hw import emit
+from testbenches.accelerator import accelerator_job
+from testbenches.job import PATTERNS
+from testbenches.simulators import RunResult, find_simulator, run
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkRun(RunResult):
+    """A `RunResult` of a whole network.
+
+    Parameters
+    ----------
+    vectors : int
+        Input vectors of each pause pattern.
+    latency_predicted, interval_predicted : int
+        From `fxsim.cycles`.
+    latency_measured, interval_measured : int or None
+        From the run without pauses; None when it did not end, or had too few vectors to tell.
+    """
+
+    vectors: int
+    latency_predicted: int
+    interval_predicted: int
+    latency_measured: int | None
+    interval_measured: int | None
+
+
+def verify(
+    network: QuantizedNetwork,
+    *,
+    vectors: Mapping[str, IntArray],
+    seed: int,
+    folder: Path,
+    patterns: Sequence[str] = PATTERNS,
+    on_run: Callable[[NetworkRun], None] | None = None,
+) -> list[NetworkRun]:
+    """Run the regression of a network.
+
+    Parameters
+    ----------
+    vectors : mapping of str to int64 array, shape (n, inputs)
+        For each simulator, the input that it streams through the accelerator.
+    seed : int
+        Of the pauses.
+    folder : Path
+        For logs and results, one subfolder for each simulator.
+    patterns : sequence of str
+        Pause patterns, each a pass over all vectors.
+    on_run : callable, optional
+        Called with each result as it comes.
+
+    Returns
+    -------
+    list of NetworkRun
+        A run is ok when every word of every layer and the completion cycle of every vector agree.
+
+    Raises
+    ------
+    MissingToolError
+        If a simulator that was asked for is missing or too old. All are looked up before any runs.
+    RangeError
+        If there are no vectors, or they leave the input format.
+    """
+    simulators = {name: find_simulator(name) for name in vectors}
+    verilog = emit.accelerator_verilog(network)
+    results = []
+    for name, batch in vectors.items():
+        if len(batch) == 0:
+            raise RangeError(f"vectors must be at least 1, not 0 ({name})")
+        trace = simulate_trace(network, batch)
+        job = accelerator_job(network, trace, patterns=patterns, seed=seed)
+        result = run(simulators[name], verilog, network.name, job, folder / name)
+        results.append(_with_cycles(result, network, len(batch)))
+        if on_run is not None:
+            on_run(results[-1])
+    return results
+
+
+def _with_cycles(result: RunResult, network: QuantizedNetwork, vectors: int) -> NetworkRun:
+    """Compare the cycles of the run without pauses with the prediction."""
+    expected = completion_times(network, vectors)
+    messages = list(result.messages)
+    measured: list[int] = []
+    for outcome in result.outcomes:
+        if outcome["pattern"] == "none" and outcome["inputs"]:
+            beats = len(outcome["outputs"]) // vectors
+            start = outcome["inputs"][0]
+            measured = [cycle - start for cycle in outcome["outputs"][beats - 1 :: beats]]
+            for vector, (want, got) in enumerate(zip(expected, measured, strict=True)):
+                if want != got:
+                    messages.append(
+                        f"vector {vector} ends in cycle {got}, but cycle {want} was predicted"
+                    )
+                    break
+    prediction = predict(network)
+    base = {field.name: getattr(result, field.name) for field in fields(result)}
+    return NetworkRun(
+        **{**base, "messages": messages, "failed": len(messages)},
+        vectors=vectors,
+        latency_predicted=prediction.latency,
+        interval_predicted=prediction.interval,
+        latency_measured=measured[0] if measured else None,
+        interval_measured=measured[-1] - measured[-2] if len(measured) > 1 else None,
+    )

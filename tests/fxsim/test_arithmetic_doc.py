@@ -1,0 +1,160 @@
+"""Every table and example of docs/arithmetic.md, computed anew."""
+
+from __future__ import annotations
+
+import doctest
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from fxsim.arith import accumulate, overflow, requantize, saturate, shift_round, wrap
+from fxsim.formats import AccumulatorMode, IntFormat, Overflow, Rounding
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "arithmetic.md"
+
+
+def tables():
+    """Rows of each table as dictionaries, by the table's header."""
+    found: dict[tuple[str, ...], list[dict[str, str]]] = {}
+    header = None
+    for line in DOCUMENT.read_text().splitlines():
+        if not line.startswith("|"):
+            header = None
+            continue
+        cells = tuple(cell.strip() for cell in line.strip("|").split("|"))
+        if header is None:
+            header = cells
+            assert header not in found
+            found[header] = []
+        elif set(line) - set("|-"):
+            assert len(cells) == len(header), line
+            found[header].append(dict(zip(header, cells, strict=True)))
+    return found
+
+
+def integers(text):
+    return [int(part) for part in text.split(",")]
+
+
+def check_formats(row):
+    fmt = IntFormat.parse(row["format"])
+    assert (fmt.min, fmt.max) == (int(row["smallest"]), int(row["largest"]))
+
+
+def check_weights(row):
+    real = Fraction(row["w / scale"])
+    shift = real.denominator.bit_length() - 1
+    for levels in (3, 7):
+        fmt = IntFormat.for_levels(levels)
+        q = saturate(shift_round(real.numerator, shift, Rounding.TIES_AWAY), fmt)
+        assert q == int(row[f"q for M = {levels}"])
+
+
+def check_accumulators(row):
+    products, start = integers(row["products"]), int(row["bias"])
+    common = {
+        "start": start,
+        "simd": int(row["simd"]),
+        "fmt": IntFormat.parse(row["format"]),
+        "mode": AccumulatorMode(row["mode"]),
+    }
+    ends = [*range(common["simd"], len(products), common["simd"]), len(products)]
+    results = [accumulate(products[:end], **common) for end in ends]
+    assert [value for value, _ in results] == integers(row["accumulator after each beat"])
+    assert results[-1][1] == int(row["overflows"])
+
+
+def check_requantize(row):
+    assert row["relu"] in {"yes", "no"}
+    result = requantize(
+        int(row["accumulator"]),
+        multiplier=int(row["multiplier"]),
+        shift=int(row["shift"]),
+        zero_point=int(row["zero point"]),
+        fmt=IntFormat.parse(row["format"]),
+        rounding=Rounding(row["rounding"]),
+        mode=Overflow(row["overflow"]),
+        relu=row["relu"] == "yes",
+    )
+    assert result == int(row["result"])
+
+
+def check_rounding(row):
+    value, shift = int(row["value"]), int(row["shift"])
+    assert Fraction(row["r"]) == Fraction(value, 2**shift)
+    for mode in Rounding:
+        assert shift_round(value, shift, mode) == int(row[mode.name]), mode
+
+
+def check_overflow(row):
+    value, fmt = int(row["value"]), IntFormat.parse(row["format"])
+    assert wrap(value, fmt) == overflow(value, fmt, Overflow.WRAP) == int(row["wrap"])
+    assert saturate(value, fmt) == int(row["saturate"])
+
+
+def check_formulas(row):
+    mode = Rounding[row["mode"]]
+    code = compile(row["formula"].replace("2h", "2 * h"), "formula", "eval")
+    for value in range(-70, 71):
+        for shift in range(1, 7):
+            names = {"value": value, "shift": shift, "h": 2 ** (shift - 1), "n": int(value < 0)}
+            assert eval(code, names) == shift_round(value, shift, mode)
+
+
+CHECKS = {
+    ("format", "smallest", "largest"): (check_formats, 7),
+    ("w / scale", "q for M = 3", "q for M = 7"): (check_weights, 8),
+    (
+        "products",
+        "bias",
+        "simd",
+        "format",
+        "mode",
+        "accumulator after each beat",
+        "overflows",
+    ): (check_accumulators, 9),
+    (
+        "accumulator",
+        "multiplier",
+        "shift",
+        "rounding",
+        "relu",
+        "zero point",
+        "format",
+        "overflow",
+        "result",
+    ): (check_requantize, 17),
+    ("value", "shift", "r", *(mode.name for mode in Rounding)): (check_rounding, 25),
+    ("value", "format", "wrap", "saturate"): (check_overflow, 11),
+    ("mode", "result", "formula"): (check_formulas, 5),
+}
+PROSE = {
+    ("mode", "width", "after each beat"),
+    ("here", "SystemC", "ac_fixed", "APyTypes", "QONNX", "ONNX", "numpy, C"),
+    ("here", "SystemC", "ac_fixed", "APyTypes"),
+}
+
+
+@pytest.mark.parametrize("header", CHECKS, ids=lambda header: f"{header[0]} to {header[-1]}")
+def test_table(header):
+    check, count = CHECKS[header]
+    rows = tables()[header]
+    assert len(rows) == count
+    for row in rows:
+        check(row)
+
+
+def test_no_table_is_left_out():
+    assert set(tables()) == set(CHECKS) | PROSE
+
+
+def test_names_are_those_of_the_modes():
+    rows = tables()["here", "SystemC", "ac_fixed", "APyTypes", "QONNX", "ONNX", "numpy, C"]
+    assert [row["here"] for row in rows] == [mode.name for mode in Rounding]
+
+
+def test_examples():
+    result = doctest.testfile(str(DOCUMENT), module_relative=False, encoding="utf-8")
+    assert result.failed == 0
+    assert result.attempted == 4

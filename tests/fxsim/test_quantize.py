@@ -1,0 +1,386 @@
+import math
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fxsim import reference
+from fxsim.checkpoint import Checkpoint, LinearParameters, RetrainedParameters
+from fxsim.errors import RangeError, SpecError
+from fxsim.floating import forward
+from fxsim.formats import AccumulatorMode, IntFormat, Overflow, Rounding
+from fxsim.network import Activation, Folding, InputQuantizer
+from fxsim.quantize import (
+    quantize,
+    quantize_input,
+    quantize_weight,
+    quantized_parameters,
+    round_real,
+    uses_retrained,
+    weight_scale,
+)
+from fxsim.spec import parse_spec
+from fxsim.storage import network_hash
+
+
+def make_spec(first=None, last=None, **top):
+    layers = [
+        {"type": "linear", "units": 12, "nonlinearity": "relu", "output": {}} | (first or {}),
+        {"type": "linear", "units": 5} | (last or {}),
+    ]
+    return parse_spec(
+        {"name": "n", "data": "d", "input": {"shape": [8]}, "layers": layers} | top, "t"
+    )
+
+
+def make_checkpoint(spec, seed=0, retrained=False):
+    rng = np.random.default_rng(seed)
+    parent, trained = {}, {}
+    for i, layer in enumerate(spec.layers):
+        weight = rng.normal(size=(layer.units, spec.layer_inputs(i))) * 0.3
+        bias = rng.normal(size=layer.units) * 0.1
+        name = spec.layer_name(i)
+        parent[name] = LinearParameters(weight=weight, bias=bias)
+        groups = layer.units if layer.weights.per == "channel" else 1
+        trained[name] = RetrainedParameters(
+            weight=weight + 0.05,
+            bias=-bias,
+            scale=np.full(groups, 0.2),
+            levels=layer.weights.levels,
+        )
+    return Checkpoint(parent=parent, retrained=trained if retrained else None)
+
+
+def samples(spec, n=60, seed=1):
+    x = np.random.default_rng(seed).normal(size=(n, *spec.input.shape))
+    return x if spec.input.signed else np.abs(x)
+
+
+def run(network, x):
+    rows = quantize_input(network.input, x).tolist()
+    return np.array([reference.run(network, row)[-1].activations for row in rows])
+
+
+def exact_round(value, rounding):
+    """The table of `Rounding` on exact fractions."""
+    exact, low = Fraction(value), math.floor(Fraction(value))
+    rest = exact - low
+    half = Fraction(1, 2)
+    up = {
+        Rounding.FLOOR: False,
+        Rounding.TO_ZERO: exact < 0 and rest > 0,
+        Rounding.TIES_AWAY: rest > half or (rest == half and exact > 0),
+        Rounding.TIES_POS: rest >= half,
+        Rounding.TIES_EVEN: rest > half or (rest == half and low % 2 == 1),
+    }
+    return low + up[rounding]
+
+
+@pytest.mark.parametrize("rounding", Rounding)
+@given(
+    value=st.one_of(
+        st.floats(-(2.0**60), 2.0**60),
+        st.integers(-40, 40).map(lambda i: i / 4),
+        st.sampled_from([0.49999999999999994, -0.49999999999999994, 2.0**52 + 1, -5e-324, -0.0]),
+    )
+)
+@settings(deadline=None)
+def test_rounding_of_reals_is_exact(rounding, value):
+    assert round_real(np.array([value]), rounding).tolist() == [exact_round(value, rounding)]
+
+
+@pytest.mark.parametrize("rounding", Rounding)
+@pytest.mark.parametrize("fmt", ["int4", "uint4", "int4n", "int1", "uint1"])
+def test_inputs_are_rounded_offset_and_saturated(rounding, fmt):
+    fmt = IntFormat.parse(fmt)
+    zero = min(fmt.max, 2)
+    activation = Activation(format=fmt, scale=0.5, zero_point=zero)
+    quantizer = InputQuantizer(shape=(2, 2), activation=activation, rounding=rounding)
+    x = np.array([0.25, -0.25, 0.75, 1.0, -1.6, 3.9, 1e308, -1e308]).reshape(2, 2, 2)
+    expected = [
+        min(max(exact_round(v / 0.5, rounding) + zero, fmt.min), fmt.max)
+        for v in x.ravel().clip(-99, 99)
+    ]
+    q = quantize_input(quantizer, x)
+    assert q.dtype == np.int64
+    assert q.shape == (2, 4)
+    assert q.ravel().tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("x", "message"),
+    [
+        (np.zeros((3, 5)), r"^x must have shape \(n, 4\), not \(3, 5\)$"),
+        (np.zeros(4), r"^x must have shape \(n, 4\), not \(4,\)$"),
+        (np.array([[0, 0, 0, 0], [0, np.nan, 0, 0]]), r"^x must be finite, not nan at \[1, 1\]$"),
+        (np.full((1, 4), -np.inf), r"^x must be finite, not -inf at \[0, 0\]$"),
+        (np.array([list("abcd")]), r"^x must hold numbers, not <U1$"),
+    ],
+)
+def test_malformed_inputs_are_refused(x, message):
+    activation = Activation(format=IntFormat(bits=8, signed=False), scale=1.0)
+    quantizer = InputQuantizer(shape=(4,), activation=activation, rounding=Rounding.TIES_AWAY)
+    with pytest.raises(RangeError, match=message):
+        quantize_input(quantizer, x)
+
+
+def test_no_input_gives_no_rows():
+    activation = Activation(format=IntFormat(bits=8, signed=False), scale=1.0)
+    quantizer = InputQuantizer(shape=(4,), activation=activation, rounding=Rounding.TIES_AWAY)
+    assert quantize_input(quantizer, np.zeros((0, 4))).shape == (0, 4)
+
+
+def test_weights_follow_equation_3():
+    weight = np.array([[0.24, 0.25, -0.25, -0.74, 0.75, 9.0, -1e308, 0.0]])
+    q = quantize_weight(weight, np.array([0.5]), 5)
+    assert q.tolist() == [[0, 1, -1, -1, 2, 2, -2, 0]]
+
+
+@pytest.mark.parametrize("levels", [3, 7, 15, 255])
+@pytest.mark.parametrize("per", ["tensor", "channel"])
+@pytest.mark.parametrize("signed", [True, False])
+def test_the_fixed_point_network_follows_its_quantized_weights(levels, per, signed):
+    """With 12-bit activations only the weights matter; the accumulators say so."""
+    spec = make_spec(
+        {"weights": {"levels": levels, "per": per}, "output": {"bits": 12}},
+        {"weights": {"levels": levels}},
+        input={"shape": [8], "bits": 12, "signed": signed},
+    )
+    checkpoint = make_checkpoint(spec)
+    x = samples(spec)
+    network = quantize(spec, checkpoint, x)
+    expected = forward(spec, quantized_parameters(spec, checkpoint), x)
+    real = network.output.scale * run(network, x)
+    assert np.abs(real - expected).max() < 0.01 * np.abs(expected).max()
+    assert network.layers[0].weight_scale.shape == ((12,) if per == "channel" else (1,))
+    assert np.abs(network.layers[0].weight).max() <= levels // 2
+
+
+def test_bias_and_accumulator_are_in_units_of_weight_times_input_scale():
+    spec = make_spec()
+    checkpoint = make_checkpoint(spec)
+    layer = quantize(spec, checkpoint, samples(spec)).layers[0]
+    unit = layer.weight_scale * layer.input.scale
+    assert np.abs(layer.bias * unit - checkpoint.parent["layer0"].bias).max() <= unit[0] / 2 * 1.001
+    bound = (255 * np.abs(layer.weight)).sum(axis=1).max()
+    assert layer.accumulator.mode is AccumulatorMode.WIDE
+    assert layer.accumulator.format.bits <= int(bound).bit_length() + 2
+
+
+@pytest.mark.parametrize("bits", [1, 4, 8, 16, 24])
+def test_multipliers_use_all_their_bits(bits):
+    spec = make_spec({"weights": {"per": "channel"}, "requantize": {"multiplier_bits": bits}})
+    layer = quantize(spec, make_checkpoint(spec), samples(spec)).layers[0]
+    multiplier = layer.requantizer.multiplier
+    ratio = layer.weight_scale * layer.input.scale / layer.output.scale
+    assert multiplier.max() < 1 << bits
+    assert (multiplier.max() + 0.5) * 2 >= (1 << bits) - 1
+    assert np.abs(multiplier / 2.0**layer.requantizer.shift - ratio).max() <= (
+        0.5 / 2**layer.requantizer.shift
+    )
+
+
+def test_a_plain_shift_has_powers_of_two_only():
+    spec = make_spec({"requantize": {"multiplier_bits": 0}, "weights": {"levels": 15}})
+    checkpoint = make_checkpoint(spec)
+    network = quantize(spec, checkpoint, samples(spec))
+    layer = network.layers[0]
+    assert math.frexp(layer.weight_scale[0])[0] == 0.5
+    assert layer.requantizer.multiplier.tolist() == [1]
+    ratio = layer.weight_scale[0] * layer.input.scale / layer.output.scale
+    assert ratio == 2.0**-layer.requantizer.shift
+    exact = weight_scale(
+        checkpoint.parent["layer0"].weight, make_spec({"weights": {"levels": 15}}).layers[0]
+    )
+    assert 0.5 < layer.weight_scale[0] / exact[0] < 2
+    expected = forward(spec, checkpoint.parent, samples(spec))
+    error = network.output.scale * run(network, samples(spec)) - expected
+    assert np.abs(error).max() < 0.2 * np.abs(expected).max()
+
+
+def test_a_plain_shift_has_one_scale():
+    spec = make_spec({"requantize": {"multiplier_bits": 0}, "weights": {"per": "channel"}})
+    with pytest.raises(SpecError, match=r"^layer0: per must be 'tensor' when multiplier_bits is 0"):
+        quantize(spec, make_checkpoint(spec), samples(spec))
+
+
+@pytest.mark.parametrize("bits", [1, 2, 3, 4])
+def test_few_output_bits_clip_rather_than_round_everything_down(bits):
+    spec = make_spec({"output": {"bits": bits}})
+    checkpoint = make_checkpoint(spec)
+    x = samples(spec, n=300)
+    output = quantize(spec, checkpoint, x).layers[0].output
+    first = spec.model_copy(update={"layers": spec.layers[:1]})
+    real = forward(first, checkpoint.parent, x)
+
+    def error(scale):
+        return np.square(
+            real - scale * np.floor(real / scale + 0.5).clip(0, output.format.max)
+        ).sum()
+
+    no_clipping = real.max() / output.format.max
+    assert output.scale < 0.95 * no_clipping
+    assert error(output.scale) < error(no_clipping)
+
+
+def test_an_output_that_wraps_is_scaled_to_fit():
+    spec = make_spec({"output": {"bits": 4}, "requantize": {"overflow": "wrap"}})
+    x = samples(spec)
+    network = quantize(spec, make_checkpoint(spec), x)
+    saturating = quantize(make_spec({"output": {"bits": 4}}), make_checkpoint(spec), x)
+    assert network.layers[0].requantizer.overflow is Overflow.WRAP
+    assert network.layers[0].output.scale > saturating.layers[0].output.scale
+
+
+@pytest.mark.parametrize("mode", ["wrap", "saturate"])
+def test_a_given_accumulator_width_is_kept_and_holds_the_bias(mode):
+    spec = make_spec({"accumulator": {"overflow": mode, "bits": 6}})
+    checkpoint = make_checkpoint(spec)
+    layer = quantize(spec, checkpoint, samples(spec)).layers[0]
+    assert str(layer.accumulator.format) == "int6"
+    assert layer.bias.min() == -32
+    assert layer.bias.max() == 31
+
+
+def test_names_and_folding_come_from_the_specification():
+    folding = {"rows": 5, "simd": 4, "pad": True, "dsp": False}
+    spec = make_spec({"name": "first", "hardware": folding}, rounding="floor")
+    network = quantize(spec, make_checkpoint(spec), samples(spec))
+    assert (network.name, network.data, network.input.rounding) == ("n", "d", Rounding.FLOOR)
+    assert [layer.name for layer in network.layers] == ["first", "layer1"]
+    assert network.layers[0].folding == Folding(**folding)
+    assert network.layers[1].folding == Folding(rows=1, simd=1)
+    assert network.layers[0].requantizer.rounding is Rounding.FLOOR
+
+
+def test_retrained_parameters_keep_their_scales():
+    spec = make_spec({"weights": {"levels": 3, "per": "channel"}})
+    checkpoint = make_checkpoint(spec, retrained=True)
+    x = samples(spec)
+    assert uses_retrained(spec, checkpoint)
+    network = quantize(spec, checkpoint, x)
+    for layer in network.layers:
+        assert set(layer.weight_scale.tolist()) == {0.2}
+        retrained = checkpoint.retrained[layer.name]
+        expected = quantize_weight(retrained.weight, retrained.scale, retrained.levels)
+        np.testing.assert_array_equal(layer.weight, expected)
+    parent = quantize(spec, make_checkpoint(spec), x)
+    assert network_hash(quantize(spec, checkpoint, x, direct=True)) == network_hash(parent)
+    assert network_hash(network) != network_hash(parent)
+
+
+@pytest.mark.parametrize("weights", [{"levels": 7, "per": "channel"}, {"levels": 3}])
+def test_parameters_retrained_for_other_levels_or_groups_are_left_aside(weights):
+    checkpoint = make_checkpoint(
+        make_spec({"weights": {"levels": 3, "per": "channel"}}), retrained=True
+    )
+    spec = make_spec({"weights": weights})
+    assert not uses_retrained(spec, checkpoint)
+    x = samples(spec)
+    direct = quantize(spec, checkpoint, x, direct=True)
+    assert network_hash(quantize(spec, checkpoint, x)) == network_hash(direct)
+
+
+def test_channels_of_zeros_cost_the_others_nothing():
+    spec = make_spec({"weights": {"per": "channel"}})
+    checkpoint = make_checkpoint(spec)
+    checkpoint.parent["layer0"].weight[3] *= 0
+    layer = quantize(spec, checkpoint, samples(spec)).layers[0]
+    assert not layer.weight[3].any()
+    assert layer.weight_scale[3] == layer.weight_scale[[0, 1, 2, *range(4, 12)]].max()
+    assert layer.bias[3] * layer.weight_scale[3] * layer.input.scale == pytest.approx(
+        checkpoint.parent["layer0"].bias[3], abs=0.01
+    )
+
+
+def test_a_network_of_zeros_is_a_network():
+    spec = make_spec({"weights": {"per": "channel"}})
+    checkpoint = make_checkpoint(spec)
+    for linear in checkpoint.parent.values():
+        linear.weight[:] = 0
+        linear.bias[:] = 0
+    network = quantize(spec, checkpoint, np.zeros((2, 8)))
+    assert not run(network, np.ones((1, 8))).any()
+
+
+def test_one_sample_of_one_value_is_enough():
+    spec = make_spec({"units": 1}, {"units": 1}, input={"shape": [1], "bits": 1})
+    network = quantize(spec, make_checkpoint(spec), np.ones((1, 1)))
+    assert run(network, np.ones((1, 1))).shape == (1, 1)
+
+
+def test_checkpoints_of_another_network_are_refused():
+    with pytest.raises(SpecError, match=r"^float.layer0.weight must have shape \(12, 8\), not"):
+        quantize(make_spec(), make_checkpoint(make_spec({"units": 3})), np.zeros((1, 8)))
+
+
+@pytest.mark.parametrize(
+    ("calibration", "error", "message"),
+    [
+        (np.zeros((0, 8)), RangeError, r"^calibration must have at least one sample$"),
+        (np.zeros((2, 9)), RangeError, r"^calibration must have shape \(n, 8\), not \(2, 9\)$"),
+        (np.full((1, 8), np.inf), RangeError, r"^calibration must be finite, not inf at \[0, 0\]$"),
+        (-np.ones((1, 8)), SpecError, r"^input must be signed: calibration has values down to -1$"),
+    ],
+)
+def test_malformed_calibration_is_refused(calibration, error, message):
+    spec = make_spec()
+    with pytest.raises(error, match=message):
+        quantize(spec, make_checkpoint(spec), calibration)
+
+
+def test_widths_beyond_the_limits_are_refused():
+    spec = make_spec(
+        {"requantize": {"multiplier_bits": 1}, "output": {"bits": 16}},
+        input={"shape": [8], "bits": 1},
+    )
+    with pytest.raises(
+        RangeError, match=r"^layer0: multiplier_bits must be at least \d+ for a sca"
+    ):
+        quantize(spec, make_checkpoint(spec), samples(spec))
+    spec = make_spec(
+        {"accumulator": {"overflow": "wrap", "bits": 50}, "requantize": {"multiplier_bits": 13}}
+    )
+    with pytest.raises(RangeError, match=r"^layer0: accumulator bits plus .* not 50 \+ 13$"):
+        quantize(spec, make_checkpoint(spec), samples(spec))
+
+
+@pytest.mark.parametrize(("weight", "bias"), [(1e-200, 1e150), (1e-320, 1e300), (1e-9, 1e30)])
+def test_parameters_of_absurd_size_are_one_clear_line(weight, bias):
+    spec = make_spec()
+    checkpoint = make_checkpoint(spec)
+    checkpoint.parent["layer0"].weight[:] = weight
+    checkpoint.parent["layer0"].bias[:] = bias
+    with pytest.raises(RangeError, match=r"^layer0: [^\n]*$"):
+        quantize(spec, checkpoint, samples(spec))
+
+
+@given(data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_any_valid_specification_quantizes_to_a_valid_network(data):
+    draw = data.draw
+    plain = draw(st.booleans())
+    first = {
+        "weights": {
+            "levels": draw(st.sampled_from([3, 5, 7, 255])),
+            "per": "tensor" if plain else draw(st.sampled_from(["tensor", "channel"])),
+        },
+        "nonlinearity": draw(st.sampled_from(["none", "relu"])),
+        "output": {"bits": draw(st.integers(1, 12)), "signed": draw(st.booleans())},
+        "requantize": {
+            "multiplier_bits": 0 if plain else draw(st.integers(12, 24)),
+            "overflow": draw(st.sampled_from(list(Overflow))),
+            "rounding": draw(st.sampled_from(list(Rounding))),
+        },
+    }
+    signed = draw(st.booleans())
+    spec = make_spec(
+        first, input={"shape": [8], "bits": draw(st.integers(1, 12)), "signed": signed}
+    )
+    checkpoint = make_checkpoint(spec, seed=draw(st.integers(0, 99)))
+    x = samples(spec, n=10)
+    network = quantize(spec, checkpoint, x)  # every constructor validates
+    assert network_hash(network) == network_hash(quantize(spec, checkpoint, x))
+    run(network, x[:2])
