@@ -51,6 +51,14 @@ class AccumulatorMode(StrEnum):
     SATURATE = "saturate"
 
 
+class MemoryStyle(StrEnum):
+    """What the weight memory is made of: the synthesiser's choice, block RAM, or LUTs."""
+
+    AUTO = "auto"
+    BLOCK = "block"
+    DISTRIBUTED = "distributed"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class IntFormat:
     """Range of an integer.

@@ -14,7 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from fxsim.errors import RangeError
-from fxsim.formats import MAX_BITS, AccumulatorMode, IntFormat, Overflow, Rounding
+from fxsim.formats import (
+    MAX_BITS,
+    AccumulatorMode,
+    IntFormat,
+    MemoryStyle,
+    Overflow,
+    Rounding,
+)
 from fxsim.names import check_identifier
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
@@ -116,12 +123,15 @@ class Folding:
         Whether the last tile and beat may be partly idle.
     dsp : bool
         Whether multipliers are meant for DSP blocks or for LUTs.
+    memory : MemoryStyle
+        What the weight memory is made of.
     """
 
     rows: int
     simd: int
     pad: bool = False
     dsp: bool = True
+    memory: MemoryStyle = MemoryStyle.AUTO
 
     def __post_init__(self) -> None:
         _set_int(self, "rows", 1, MAX_LANES)

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from fxsim.errors import SpecError
 from fxsim.files import read_yaml
-from fxsim.formats import AccumulatorMode, IntFormat, Overflow, Rounding
+from fxsim.formats import AccumulatorMode, IntFormat, MemoryStyle, Overflow, Rounding
 from fxsim.names import check_identifier
 
 Size = Annotated[int, Field(ge=1, le=1 << 16)]
@@ -72,12 +72,14 @@ class HardwareSpec(_Model):
 
     Both must divide the layer, unless ``pad`` fills the last tile and beat with idle lanes. ``dsp``
     is whether multipliers are meant for DSP blocks or for LUTs; ternary layers have none.
+    ``memory`` is what the weight memory is made of.
     """
 
     rows: Size = 1
     simd: Size = 1
     pad: bool = False
     dsp: bool = True
+    memory: MemoryStyle = MemoryStyle.AUTO
 
 
 class LinearSpec(_Model):

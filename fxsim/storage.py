@@ -15,7 +15,7 @@ import numpy as np
 
 from fxsim.errors import ConfigError, FileError, FxsimError
 from fxsim.files import read_npz, read_yaml, write_npz, write_yaml
-from fxsim.formats import AccumulatorMode, IntFormat, Overflow, Rounding
+from fxsim.formats import AccumulatorMode, IntFormat, MemoryStyle, Overflow, Rounding
 from fxsim.network import (
     Accumulator,
     Activation,
@@ -59,6 +59,7 @@ def _describe(network: QuantizedNetwork) -> dict[str, Any]:
                 "simd": layer.folding.simd,
                 "pad": layer.folding.pad,
                 "dsp": layer.folding.dsp,
+                "memory": str(layer.folding.memory),
             },
         }
         if layer.requantizer is not None:
@@ -197,6 +198,7 @@ def _build(value: dict[str, Any], tensors: dict[str, np.ndarray[Any, Any]]) -> Q
                 simd=folding["simd"],
                 pad=folding["pad"],
                 dsp=folding["dsp"],
+                memory=MemoryStyle(folding["memory"]),
             ),
         )
         layers.append(layer)

@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 
 from fxsim.errors import ConfigError
-from fxsim.formats import AccumulatorMode, IntFormat, Overflow, Rounding
+from fxsim.formats import AccumulatorMode, IntFormat, MemoryStyle, Overflow, Rounding
 from fxsim.network import Activation, IntArray, QuantizedLinear
 
 
@@ -27,6 +27,8 @@ class MacArrayConfig:
         Start value of each accumulator.
     dsp : bool
         Whether multipliers are meant for DSP blocks or for LUTs.
+    memory : MemoryStyle
+        What the weight memory is made of.
 
     Raises
     ------
@@ -43,6 +45,7 @@ class MacArrayConfig:
     weights: IntArray
     bias: IntArray
     dsp: bool = True
+    memory: MemoryStyle = MemoryStyle.AUTO
 
     def __post_init__(self):
         for key in ("rows", "simd"):
@@ -66,6 +69,7 @@ class MacArrayConfig:
             weights=layer.weight,
             bias=layer.bias,
             dsp=layer.folding.dsp,
+            memory=layer.folding.memory,
         )
 
     @property

@@ -5,7 +5,7 @@ from amaranth.lib import memory, stream, wiring
 from amaranth.lib.data import ArrayLayout
 from amaranth.lib.wiring import In, Out
 
-from fxsim.formats import AccumulatorMode
+from fxsim.formats import AccumulatorMode, MemoryStyle
 from hw.arith import saturate
 from hw.config import MacArrayConfig
 from hw.dot import dot
@@ -82,6 +82,10 @@ class MacArray(wiring.Component):
             shape=ArrayLayout(ArrayLayout(shape_of(config.weight), config.simd), config.rows),
             depth=config.tiles * config.beats,
             init=config.weight_words,
+            # Vendors know the ROM by either name; without one, small ROMs become LUTs.
+            attrs={}
+            if config.memory is MemoryStyle.AUTO
+            else {"ram_style": str(config.memory), "rom_style": str(config.memory)},
         )
         weight = weights.read_port()
         activation = Signal.like(self.i.payload, reset_less=True)

@@ -305,3 +305,17 @@ def _read_results(xml: Path) -> tuple[int, list[str]]:
             text = verdict.get("error_msg") or verdict.get("message") or verdict.text or verdict.tag
             messages.append(f"{case.get('name')}: {text.strip()}")
     return len(cases), messages
+
+
+def _main() -> None:
+    """Print the simulators that a regression would use."""
+    try:
+        for name in SIMULATORS:
+            found = find_simulator(name)
+            print(f"{found.name} {found.version} ({found.where})")
+    except MissingToolError as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    _main()

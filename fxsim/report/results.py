@@ -186,17 +186,31 @@ class Results:
             return Verdict(status="unverified", text="not verified: no simulator was run")
         words = sum(run.words for run in self.regressions)
         wrong = sum(run.wrong for run in self.regressions)
-        bad = [run for run in self.regressions if not run.ok]
+        bad = [r for r in self.regressions if not r.ok or self.cycles_agree(r) is False]
         if not bad:
-            return Verdict(
-                status="exact", text=f"bit-exact: {words:,} words compared, 0 mismatches"
-            )
+            text = f"bit-exact: {words:,} words compared, 0 mismatches"
+            return Verdict(status="exact", text=text)
         first = next((run.mismatch for run in bad if run.mismatch), None)
         if wrong or first:
             text = f"not bit-exact: {wrong:,} of {words:,} words differ"
             return Verdict(status="failed", text=text, mismatch=first)
-        reason = bad[0].messages[0] if bad[0].messages else "no words were compared"
-        return Verdict(status="failed", text=f"failed on {bad[0].simulator}: {reason}")
+        run = bad[0]
+        if run.messages:
+            reason = run.messages[0]
+        elif run.failed:
+            reason = f"{run.failed} of {run.tests} tests failed"
+        else:
+            reason = "cycles differ from the prediction" if run.ok else "no words were compared"
+        return Verdict(status="failed", text=f"failed on {run.simulator}: {reason}")
+
+    def cycles_agree(self, run: Regression) -> bool | None:
+        """Whether the cycles measured are those predicted; None when none were measured."""
+        pairs = (
+            (run.latency_measured, self.cycles.latency),
+            (run.interval_measured, self.cycles.interval),
+        )
+        known = [measured == predicted for measured, predicted in pairs if measured is not None]
+        return all(known) if known else None
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for JSON: the fields, and the verdict in words."""

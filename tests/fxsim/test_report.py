@@ -1,0 +1,397 @@
+import json
+import re
+from dataclasses import FrozenInstanceError, replace
+from html.parser import HTMLParser
+from types import SimpleNamespace
+
+import pytest
+
+from fxsim.cycles import predict
+from fxsim.errors import FileError
+from fxsim.explore.sweep import SweepRow
+from fxsim.quantize import quantize
+from fxsim.report.page import render, write_report
+from fxsim.report.results import Accuracy, Area, Mismatch, Regression, summarise
+from fxsim.simulate import simulate_trace
+from fxsim.storage import network_hash
+from tests.fxsim.test_quantize import make_checkpoint, make_spec, samples
+
+SPEC = make_spec(
+    first={"accumulator": {"overflow": "wrap", "bits": 9}, "weights": {"levels": 3}},
+    hardware={"rows": 1, "simd": 2},
+)
+NETWORK = quantize(SPEC, make_checkpoint(SPEC), samples(SPEC))
+TRACE = simulate_trace(NETWORK, samples(SPEC, n=30, seed=4))
+CYCLES = predict(NETWORK)
+MISMATCH = {
+    "layer": "layer1",
+    "vector": 71,
+    "lane": 3,
+    "index": 19,
+    "cycle": 1204,
+    "expected": -177,
+    "actual": 611,
+}
+BLOCKS = {
+    "": {"lut": 41},
+    "layer0": {"lut": 7},
+    "layer0.mac_array": {"lut": 812, "ff": 400},
+    "layer0.mac_array.weights": {"lut": 33},
+    "layer1.requantizer": {"lut": 455},
+    "layer1.buffer": {"lut": 0, "ff": 80},
+}
+SWEEP = [
+    SweepRow(
+        levels=levels,
+        activation_bits=bits,
+        retrained=retrained,
+        accuracy=accuracy,
+        weight_memory_bits=1000 * levels,
+    )
+    for levels, bits, retrained, accuracy in (
+        *((3, 2, False, 0.5011), (3, 8, False, 0.7533), (7, 2, False, 0.6123)),
+        *((7, 8, False, 0.8765), (3, 2, True, 0.8111), (3, 8, True, 0.9222)),
+    )
+]
+
+
+def make_run(**changes):
+    values = {
+        "simulator": "icarus",
+        "version": "12.0",
+        "patterns": ["none", "both"],
+        "vectors": 24,
+        "tests": 2,
+        "failed": 0,
+        "words": 7872,
+        "wrong": 0,
+        "seconds": 38.4,
+        "mismatch": None,
+        "messages": [],
+        "latency_measured": CYCLES.latency,
+        "interval_measured": CYCLES.interval,
+    }
+    return SimpleNamespace(**values | changes)
+
+
+def make_area(target, first):
+    kinds = ("lut", "lut_ram", "ff", "carry", "dsp", "block_ram")
+    counts = {kind: first + i for i, kind in enumerate(kinds)}
+    return SimpleNamespace(target=target, blocks=BLOCKS, seconds=1.0, **counts)
+
+
+def make_results(**changes):
+    values = {
+        "accuracy": Accuracy(parent=0.9861, direct=0.9472, fixed=0.9806, samples=360),
+        "regressions": [make_run(), make_run(simulator="verilator", words=118_080)],
+        "areas": [make_area("ecp5", 3510), make_area("xc7", 2890)],
+        "sweep": SWEEP,
+        "versions": {"amaranth": "0.5.10"},
+        "seconds": {"sweep": 8.125, "synthesis": 14.2},
+        "commands": {"Sweep": "fxsim sweep models/n"},
+    }
+    return summarise(NETWORK, TRACE, **values | changes)
+
+
+class Page(HTMLParser):
+    """Cells of each table by its id, the text of the verdict, all tags and all attributes."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.tables, self.tags, self.attributes, self.verdict = {}, [], [], ""
+        self._rows, self._path = [], []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += attrs
+        if tag not in {"meta", "br"}:
+            self._path.append((tag, dict(attrs)))
+        if tag == "table":
+            self._rows = self.tables[dict(attrs)["id"]] = []
+        elif tag == "tr":
+            self._rows.append([])
+        elif tag in {"td", "th"}:
+            self._rows[-1].append("")
+
+    def handle_endtag(self, tag):
+        assert self._path.pop()[0] == tag
+
+    def handle_data(self, data):
+        tags = [tag for tag, _ in self._path]
+        if {"td", "th"} & set(tags):
+            self._rows[-1][-1] += data.strip()
+        if any("verdict" in (attrs.get("class") or "") for _, attrs in self._path):
+            self.verdict += data
+
+    def body(self, table):
+        return self.tables[table][1:]
+
+
+def integers(cells):
+    return [int(cell.replace(",", "")) for cell in cells]
+
+
+def test_the_verdict_counts_the_words():
+    page = Page(render(make_results()))
+    assert page.verdict.split() == "bit-exact: 125,952 words compared, 0 mismatches".split()
+    assert ("class", "verdict exact") in page.attributes
+
+
+def test_a_mismatch_is_red_and_complete():
+    results = make_results(regressions=[make_run(), make_run(wrong=3, failed=1, mismatch=MISMATCH)])
+    page = Page(render(results))
+    assert ("class", "verdict failed") in page.attributes
+    words = page.verdict.split()
+    assert words[:8] == "not bit-exact: 3 of 15,744 words differ".split() + ["layer"]
+    assert dict(zip(words[7::2], words[8::2], strict=True)) == {
+        key: str(value) for key, value in MISMATCH.items()
+    }
+    assert page.attributes.count(("class", "bad")) == 1
+    assert results.verdict.mismatch == Mismatch(**MISMATCH)
+
+
+@pytest.mark.parametrize(
+    ("runs", "status", "text"),
+    [
+        ([], "unverified", "not verified: no simulator was run"),
+        ([{"words": 0}], "failed", "failed on icarus: no words were compared"),
+        ([{"tests": 0}], "failed", "failed on icarus: no words were compared"),
+        ([{"failed": 1}], "failed", "failed on icarus: 1 of 2 tests failed"),
+        ([{"failed": 1, "messages": ["it hangs"]}], "failed", "failed on icarus: it hangs"),
+        (
+            [{"latency_measured": 3}],
+            "failed",
+            "failed on icarus: cycles differ from the prediction",
+        ),
+        ([{"wrong": 1}], "failed", "not bit-exact: 1 of 7,872 words differ"),
+        ([{"mismatch": MISMATCH}], "failed", "not bit-exact: 0 of 7,872 words differ"),
+        (
+            [{"latency_measured": None, "interval_measured": None}],
+            "exact",
+            "bit-exact: 7,872 words compared, 0 mismatches",
+        ),
+    ],
+)
+def test_only_a_complete_comparison_is_exact(runs, status, text):
+    results = make_results(regressions=[make_run(**run) for run in runs])
+    assert (results.verdict.status, results.verdict.text) == (status, text)
+    page = Page(render(results))
+    assert ("class", f"verdict {status}") in page.attributes
+    assert " ".join(page.verdict.split()).startswith(text)
+
+
+def test_accuracies_stand_side_by_side():
+    assert Page(render(make_results())).body("accuracy-table") == [
+        ["Accuracy", "98.61 %", "94.72 %", "98.06 %"],
+        ["Change, in points", "0.00", "-3.89", "-0.55"],
+    ]
+
+
+def test_the_sweep_is_shown_as_numbers():
+    assert Page(render(make_results())).tables["sweep-table"] == [
+        ["Weights", "2 bits", "8 bits", "Weight memory (bits)"],
+        ["3 levels", "50.11", "75.33", "3,000"],
+        ["7 levels", "61.23", "87.65", "7,000"],
+        ["3 levels, retrained", "81.11", "92.22", "3,000"],
+    ]
+
+
+def test_ranges_and_counts_are_those_of_the_trace():
+    page = Page(render(make_results()))
+    first, last = TRACE.layers
+    assert first.overflows > 0
+    rows = page.body("ranges-table")
+    assert [row[:2] for row in rows] == [
+        ["input", "uint8"],
+        ["layer0 accumulator", "int9"],
+        ["layer0 output", "uint8"],
+        ["layer1 accumulator", str(NETWORK.layers[1].accumulator.format)],
+    ]
+    assert integers(rows[1][2:6]) == [-256, *first.accumulator_range, 255]
+    assert integers(rows[2][2:6]) == [0, *first.activation_range, 255]
+    assert integers(rows[3][3:5]) == list(last.accumulator_range)
+    assert rows[1][6] == f"{first.overflows:,} overflows"
+    assert rows[2][6] == f"{first.clipped:,} clipped"
+    assert page.body("zeros-table")[0] == [
+        "layer0",
+        f"{first.products:,}",
+        f"{100 * first.zero_activations / first.products:.2f} %",
+        f"{100 * first.zero_products / first.products:.2f} %",
+    ]
+    assert page.body("layers-table")[0] == [
+        *("layer0", "8", "12", "int2n", "int9", "wrap", "uint8", "1 × 2")
+    ]
+
+
+def test_area_is_that_of_each_target():
+    page = Page(render(make_results()))
+    rows = page.body("area-table")
+    assert [row[0] for row in rows] == ["ecp5", "xc7"]
+    assert integers(rows[0][1:]) == list(range(3510, 3516))
+    assert integers(rows[1][1:]) == list(range(2890, 2896))
+
+
+def test_blocks_add_up_by_layer():
+    layers = Area.of(make_area("xc7", 1)).by_layer()
+    assert layers == {
+        "": {"": 41},
+        "layer0": {"": 7, "mac_array": 845},
+        "layer1": {"requantizer": 455},
+    }
+    texts = re.findall(r"<text[^>]*>([^<]*)</text>", render(make_results()))
+    assert {"852", "455", "41", "mac_array", "top level", "LUTs on xc7"} <= set(texts)
+
+
+def test_cycles_are_predicted_and_measured():
+    page = Page(render(make_results(regressions=[make_run(), make_run(interval_measured=99)])))
+    rows = page.body("cycles-table")
+    assert [row[0] for row in rows] == ["layer0", "layer1"]
+    assert [int(row[1]) for row in rows] == [layer.interval for layer in CYCLES.layers]
+    assert [row[3] for row in rows] == [f"{100 * x.utilisation:.1f} %" for x in CYCLES.layers]
+    latency = str(CYCLES.latency)
+    assert page.body("measured-table") == [
+        ["predicted", latency, str(CYCLES.interval), ""],
+        ["icarus", latency, str(CYCLES.interval), "equal"],
+        ["icarus", latency, "99", "differs"],
+    ]
+
+
+def test_regression_versions_times_and_commands_are_listed():
+    html = render(make_results())
+    page = Page(html)
+    assert page.body("regression-table") == [
+        ["icarus 12.0", "none, both", "24", "7,872", "0", "0 of 2", "38 s"],
+        ["verilator 12.0", "none, both", "24", "118,080", "0", "0 of 2", "38 s"],
+    ]
+    assert page.body("versions-table") == [["amaranth", "0.5.10"]]
+    assert page.body("seconds-table") == [["sweep", "8.12 s"], ["synthesis", "14 s"]]
+    assert "<code>fxsim sweep models/n</code>" in html
+    assert network_hash(NETWORK) in html
+
+
+def test_the_figure_of_the_sweep_is_drawn_from_its_rows():
+    """Each marker's height is a linear function of the accuracy it stands for."""
+    html = render(make_results())
+    figure = html[html.index("<svg") : html.index("</svg>")]
+    markers = re.findall(r'<use href="#[^"]*" x="([0-9.]+)" y="([0-9.]+)"[^>]*series-', figure)
+    heights = [float(y) for _, y in markers[:4]]
+    (a, b), (c, d) = heights[:2], heights[2:]
+    slope = (b - a) / (0.7533 - 0.5011)
+    assert (c - a) / (0.6123 - 0.5011) == pytest.approx(slope, rel=1e-4)
+    assert (d - a) / (0.8765 - 0.5011) == pytest.approx(slope, rel=1e-4)
+    assert markers[0][0] == markers[2][0] != markers[1][0] == markers[3][0]
+
+
+HOSTILE = "<script>alert(1)</script>\"'&<img src=x onerror=y> $\\frac$ "
+
+
+def test_hostile_text_stays_text():
+    harmless = render(make_results())
+    results = make_results(
+        regressions=[
+            make_run(
+                simulator=HOSTILE,
+                version=HOSTILE,
+                patterns=[HOSTILE],
+                messages=[HOSTILE],
+                failed=1,
+                mismatch=MISMATCH | {"layer": HOSTILE},
+            )
+        ],
+        areas=[SimpleNamespace(**vars(make_area(HOSTILE, 1)) | {"blocks": {HOSTILE: {"lut": 5}}})],
+        versions={HOSTILE: HOSTILE},
+        seconds={HOSTILE: 1.0},
+        commands={HOSTILE: HOSTILE},
+    )
+    results = replace(results, name=HOSTILE, data=HOSTILE, hash=HOSTILE)
+    html = render(results)
+    page = Page(html)
+    assert set(page.tags) <= set(Page(harmless).tags) | {"dl", "dt", "dd"}
+    assert not {"script", "img", "link", "iframe", "object", "base", "form"} & set(page.tags)
+    assert not any(name.startswith("on") or name == "src" for name, _ in page.attributes)
+    assert page.body("versions-table") == [[HOSTILE.strip()] * 2]
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
+
+
+def test_the_page_stands_alone():
+    html = render(make_results())
+    assert not re.search(r"http|src=|url\((?!#)|@import|//|<script|<link", html)
+    page = Page(html)
+    ids = [value for name, value in page.attributes if name == "id"]
+    assert len(ids) == len(set(ids))
+    targets = [value for name, value in page.attributes if name.endswith("href")]
+    targets += [f"#{name}" for name in re.findall(r"url\(#([^)]*)\)", html)]
+    assert targets
+    assert {target.removeprefix("#") for target in targets} <= set(ids)
+
+
+def test_figures_take_their_colours_from_the_page():
+    html = render(make_results())
+    figures = re.findall(r"<svg.*?</svg>", html, flags=re.DOTALL)
+    assert len(figures) == 3
+    for figure in figures:
+        assert not re.search(r"#[0-9a-f]{6}\b|rgb|font-family", figure)
+        assert set(re.findall(r"var\(--([^)]*)\)", figure)) <= {
+            name for name in re.findall(r"--([a-z0-9-]+):", html)
+        }
+
+
+def test_what_was_not_done_is_left_out():
+    results = make_results(regressions=[], areas=[], sweep=[], versions={}, seconds={}, commands={})
+    page = Page(render(results))
+    assert page.tables.keys() == {
+        *("accuracy-table", "layers-table", "ranges-table", "zeros-table", "cycles-table")
+    }
+
+
+def test_the_page_is_repeatable_and_replaces_its_file_whole(tmp_path):
+    path = tmp_path / "out" / "report.html"
+    write_report(make_results(), path)
+    assert path.read_text() == render(make_results())
+    write_report(make_results(sweep=[]), path)
+    assert "sweep-table" not in path.read_text()
+    assert [entry.name for entry in path.parent.iterdir()] == ["report.html"]
+
+
+def test_a_failed_write_keeps_the_old_page(tmp_path, monkeypatch):
+    path = tmp_path / "report.html"
+    write_report(make_results(), path)
+    before = path.read_bytes()
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.replace", full)
+    with pytest.raises(FileError, match="No space left on device"):
+        write_report(make_results(sweep=[]), path)
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_json_holds_everything():
+    value = make_results(regressions=[make_run(failed=1, wrong=1, mismatch=MISMATCH)]).to_json()
+    assert json.loads(json.dumps(value)) == value
+    assert value["schema"] == "fxsim-results/1"
+    assert value["hash"] == network_hash(NETWORK)
+    assert value["verdict"] == {
+        "status": "failed",
+        "text": "not bit-exact: 1 of 7,872 words differ",
+    }
+    assert value["regressions"][0]["mismatch"] == MISMATCH
+    assert value["areas"][1]["blocks"] == BLOCKS
+    assert value["accuracy"]["fixed"] == 0.9806
+    assert [row["accuracy"] for row in value["sweep"]] == [row.accuracy for row in SWEEP]
+    assert value["cycles"]["latency"] == CYCLES.latency
+    assert value["layers"][0]["accumulator"]["limits"] == [-256, 255]
+
+
+def test_results_are_frozen_and_made_from_any_object_with_their_attributes():
+    run = Regression.of(make_run(mismatch=MISMATCH))
+    assert run.mismatch == Mismatch(**MISMATCH)
+    assert run.patterns == ("none", "both")
+    with pytest.raises(FrozenInstanceError):
+        run.words = 1
+    del (incomplete := make_run()).words
+    with pytest.raises(TypeError, match="words"):
+        Regression.of(incomplete)
