@@ -34,9 +34,9 @@ INTRODUCTION = f"""# Area of the MAC array
 
 A whole `MacArray` of {ROWS} rows x {SIMD} lanes: weight memory, dot products, accumulators, biases
 and control. The layer has {ROWS * TILES} outputs and {SIMD * BEATS} inputs, and its weights are in
-block RAM (`memory: block`). Figures are per multiply-accumulate ({ROWS * SIMD} of them); LUT counts LUT1 to LUT6
-alike, LUT RAM counts shift registers and distributed memory, block RAM is the number of RAMB18 and
-RAMB36 of the whole array.
+block RAM (`memory: block`). Figures are per multiply-accumulate ({ROWS * SIMD} of them); LUT counts
+LUT1 to LUT6 alike, LUT RAM counts shift registers and distributed memory, block RAM is the number
+of RAMB18 and RAMB36 of the whole array.
 
 | cell | LUT | LUT RAM | FF | DSP | block RAM | target |
 |---|---|---|---|---|---|---|"""

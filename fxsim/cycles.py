@@ -77,17 +77,11 @@ def completion_times(network: QuantizedNetwork, vectors: int) -> list[int]:
     for layer in network.layers:
         times = _resize(times, lanes, layer.folding.simd, layer.inputs)
         times = _mac_array(times, layer)
-        lanes = output_lanes(layer)
+        lanes = layer.output_lanes
         times = _resize(times, layer.folding.rows, lanes, layer.outputs)
         latency = requantizer_latency(layer)
         times = [[time + latency for time in vector] for vector in times]
     return [vector[-1] for vector in times]
-
-
-def output_lanes(layer: QuantizedLinear) -> int:
-    """Fewest lanes that carry a tile of a layer's output in the time it takes to compute."""
-    rows, beats = layer.folding.rows, layer.beats
-    return next(n for n in range(1, rows + 1) if rows % n == 0 and rows // n <= beats)
 
 
 def mac_latency(layer: QuantizedLinear) -> int:
@@ -105,8 +99,7 @@ def requantizer_latency(layer: QuantizedLinear) -> int:
     """Cycles from accumulators to activations; 0 without a requantizer."""
     if layer.requantizer is None:
         return 0
-    per_channel = len(set(layer.requantizer.multiplier.tolist())) > 1
-    return 2 + (layer.requantizer.multiplier_bits > 0) + per_channel
+    return 2 + (layer.requantizer.multiplier_bits > 0) + layer.requantizer.per_channel
 
 
 def _mac_array(times: list[list[int]], layer: QuantizedLinear) -> list[list[int]]:

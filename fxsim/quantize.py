@@ -30,9 +30,6 @@ from fxsim.network import (
 from fxsim.spec import LinearSpec, NetworkSpec
 from fxsim.step_size import l2_scale
 
-CALIBRATION_SAMPLES = 1000
-"""Samples from the start of the training split that serve for calibration by default."""
-
 _FRACTIONS = np.arange(64, 1, -1) / 64
 """Output scales that calibration tries, as fractions of the one that just avoids clipping. They
 are exact, for the same scale on every machine; so is everything else here but sums of errors."""
@@ -121,20 +118,11 @@ def quantize_weight(weight: FloatArray, scale: FloatArray, levels: int) -> IntAr
 def weight_scale(weight: FloatArray, layer: LinearSpec) -> FloatArray:
     """Scale of least squared error, per tensor (shape (1,)) or per channel (shape (outputs,)).
 
-    A layer that requantizes by a plain shift gets the better of the two powers of two around it,
-    and has one scale only: its channels share the shift.
-
-    Raises
-    ------
-    SpecError
-        If such a layer asks for a scale per channel.
+    A layer that requantizes by a plain shift gets the better of the two powers of two around it;
+    the specification refuses it more than one scale.
     """
     weight = np.asarray(weight, dtype=np.float64)
     plain_shift = layer.output is not None and layer.requantize.multiplier_bits == 0
-    if plain_shift and layer.weights.per == "channel":
-        raise SpecError(
-            "per must be 'tensor' when multiplier_bits is 0: channels share one plain shift"
-        )
     groups = weight if layer.weights.per == "channel" else weight.reshape(1, -1)
     scale = l2_scale(groups, layer.weights.levels)
     return _power_of_two(weight, scale, layer.weights.levels) if plain_shift else scale

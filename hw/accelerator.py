@@ -6,7 +6,6 @@ from amaranth.lib.wiring import In, Out
 
 from fxsim.network import QuantizedNetwork
 from hw.axi import axis_members, count_beats, pack, unpack
-from hw.config import output_lanes
 from hw.layouts import beat_of
 from hw.linear import Linear
 
@@ -42,7 +41,7 @@ class Accelerator(wiring.Component):
                 "aclk": In(1),
                 "aresetn": In(1),
                 **axis_members("s_axis", first.input.format, first.folding.simd, sink=True),
-                **axis_members("m_axis", last.output.format, output_lanes(last), sink=False),
+                **axis_members("m_axis", last.output.format, last.output_lanes, sink=False),
                 "frame_error": Out(1),
             }
         )
@@ -63,7 +62,7 @@ class Accelerator(wiring.Component):
         for layer in self.network.layers:
             m.submodules[layer.name] = block = Linear(layer, lanes_in=lanes)
             wiring.connect(m, link, block.i)
-            lanes = output_lanes(layer)
+            lanes = layer.output_lanes
             link = self._link(layer.name, layer.output.format, lanes)
             wiring.connect(m, block.o, wiring.flipped(link))
         m.d.comb += [

@@ -158,7 +158,7 @@ class RequantizerConfig:
         """Configuration of the requantizer of ``layer``, just wide enough to keep up with it."""
         requantizer = layer.requantizer
         return cls(
-            lanes=output_lanes(layer),
+            lanes=layer.output_lanes,
             items=layer.outputs,
             accumulator=layer.accumulator.format,
             output=layer.output,
@@ -182,9 +182,3 @@ class RequantizerConfig:
         padded = np.zeros(beats * self.lanes, np.int64)
         padded[: self.items] = self.multiplier
         return padded.reshape(beats, self.lanes).tolist()
-
-
-def output_lanes(layer: QuantizedLinear) -> int:
-    """Fewest lanes that carry a tile of a layer's output in the time it takes to compute."""
-    rows, beats = layer.folding.rows, layer.beats
-    return next(n for n in range(1, rows + 1) if rows % n == 0 and rows // n <= beats)

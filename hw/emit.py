@@ -13,8 +13,6 @@ from fxsim.network import QuantizedNetwork
 from fxsim.storage import network_hash
 from hw.accelerator import Accelerator
 from hw.axi import lane_bytes
-from hw.config import output_lanes
-
 
 # Amaranth adds a wire ``\\name[k]`` for each lane of a payload, for waveform viewers. Nothing reads
 # them, and Yosys (issue 4349) takes them for bits of the vector ``name`` and aborts.
@@ -58,7 +56,7 @@ def manifest_of(network: QuantizedNetwork) -> dict[str, object]:
         "clock": "aclk",
         "reset": {"name": "aresetn", "active": "low", "synchronous": True},
         "s_axis": port(first.input, first.folding.simd, first.inputs),
-        "m_axis": port(last.output, output_lanes(last), last.outputs),
+        "m_axis": port(last.output, last.output_lanes, last.outputs),
     }
 
 

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from fxsim.network import QuantizedLinear
 from hw.buffers import VectorBuffer
-from hw.config import MacArrayConfig, RequantizerConfig, output_lanes
+from hw.config import MacArrayConfig, RequantizerConfig
 from hw.layouts import beat_of
 from hw.mac_array import MacArray
 from hw.requantizer import Requantizer
@@ -28,7 +28,7 @@ class Linear(wiring.Component):
     Members
     -------
     i : In(stream of ``lanes_in`` activations)
-    o : Out(stream of `hw.config.output_lanes` activations, or accumulators without a requantizer)
+    o : Out(stream of ``layer.output_lanes`` activations, or accumulators without a requantizer)
 
     One vector in ceil(outputs / rows) * ceil(inputs / simd) cycles; the latency is the business of
     `fxsim.cycles`.
@@ -40,7 +40,7 @@ class Linear(wiring.Component):
         super().__init__(
             {
                 "i": In(stream.Signature(beat_of(layer.input.format, lanes_in))),
-                "o": Out(stream.Signature(beat_of(layer.output.format, output_lanes(layer)))),
+                "o": Out(stream.Signature(beat_of(layer.output.format, layer.output_lanes))),
             }
         )
 
@@ -77,7 +77,7 @@ class Linear(wiring.Component):
         for block in resize(
             fmt=layer.accumulator.format,
             lanes_in=layer.folding.rows,
-            lanes_out=output_lanes(layer),
+            lanes_out=layer.output_lanes,
             items=layer.outputs,
         ):
             yield f"output_{type(block).__name__.lower()}", block

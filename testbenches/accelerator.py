@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from fxsim.network import Activation, QuantizedLinear, QuantizedNetwork
 from fxsim.trace import Trace
 from hw.axi import lane_bytes
-from hw.config import output_lanes
-from testbenches.job import PATTERNS, Channel, Job, pack_words
+from testbenches.job import PATTERNS, Channel, Device, Job, pack_words
 
 
 def accelerator_job(
@@ -18,7 +17,7 @@ def accelerator_job(
     first, last = network.layers[0], network.layers[-1]
     source = _axis("s_axis", "input", first.input, first.folding.simd, trace.input.tolist(), 0)
     sink = _axis(
-        "m_axis", last.name, last.output, output_lanes(last), trace.output.tolist(), _idle(last)
+        "m_axis", last.name, last.output, last.output_lanes, trace.output.tolist(), _idle(last)
     )
     probes = [
         _probe(layer, seen.activations.tolist())
@@ -28,9 +27,7 @@ def accelerator_job(
         clock="aclk",
         reset="aresetn",
         reset_active=0,
-        source=source,
-        sink=sink,
-        probes=probes,
+        devices=[Device(source=source, sink=sink, probes=probes, flag="frame_error")],
         patterns=list(patterns),
         seed=seed,
     )
@@ -61,7 +58,7 @@ def _axis(
 
 
 def _probe(layer: QuantizedLinear, vectors: list[list[int]]) -> Channel:
-    lanes, fmt = output_lanes(layer), layer.output.format
+    lanes, fmt = layer.output_lanes, layer.output.format
     return Channel(
         name=layer.name,
         data=f"{layer.name}__payload",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 from pathlib import Path
 from typing import Any
 
@@ -11,73 +12,126 @@ import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge
 
-from testbenches.job import Job
-from testbenches.streams import Monitor, Pauses, Sink, Source, resolve
+from testbenches.job import RESTART, Device, Job
+from testbenches.streams import Monitor, Pauses, Sink, Source, read_bit, resolve
 
 _FOLDER = Path(os.environ["FXSIM_JOB"])
 _JOB = Job.read(_FOLDER / "job.json")
 _PATIENCE = 20_000  # cycles without a single transfer mean that the device hangs
+_SURPLUS = 50  # cycles after the last word in which another one would show up
+
+
+class Bench:
+    """One device between its source and its sink, one step a clock cycle."""
+
+    def __init__(self, dut: Any, device: Device, pattern: str, seed: int):
+        self._device = device
+        self._taken_in = Monitor(dut, device.source)
+        self._taken_out = Monitor(dut, device.sink)
+        self._probes = [Monitor(dut, channel) for channel in device.probes]
+        self._flag = resolve(dut, device.flag) if device.flag else None
+        self._framing_broken = False
+        idle_source = pattern in ("idle_source", "both", RESTART)
+        slow_sink = pattern in ("slow_sink", "both", RESTART)
+        self._source = Source(dut, device.source, Pauses(idle_source, seed))
+        self._sink = Sink(dut, device.sink, Pauses(slow_sink, seed + 1), patient=slow_sink)
+        self._taken = False
+        self._quiet = 0
+
+    def drive(self) -> None:
+        """Set up the next cycle."""
+        self._source.step(self._taken)
+        self._sink.step(self._taken_out.valid)
+
+    def sample(self, cycle: int) -> bool:
+        """Look at the values that the clock edge samples; return whether more is to come."""
+        if self._flag is not None:
+            flag = read_bit(self._flag, self._device.flag, cycle)
+            assert flag == self._framing_broken, f"{self._device.flag} is {flag} at cycle {cycle}"
+        self._taken = self._taken_in.step(cycle)
+        if self._taken and self._taken_in.board.seen - 1 in self._device.source.inverted:
+            self._framing_broken = True
+        moved = self._taken_out.step(cycle)
+        for probe in self._probes:
+            probe.step(cycle)
+        self._quiet = 0 if self._taken or moved else self._quiet + 1
+        if self._taken_out.board.done:
+            return self._quiet < _SURPLUS
+        assert self._quiet < _PATIENCE, (
+            f"{self._device.sink.name}: no transfer for {_PATIENCE} cycles:"
+            f" {self._taken_in.board.progress} words in, {self._taken_out.board.progress} out"
+        )
+        return True
+
+    @property
+    def boards(self) -> list[Any]:
+        """Scoreboards of the outputs, in the order of the data."""
+        return [monitor.board for monitor in (*self._probes, self._taken_out)]
+
+    @property
+    def transfers(self) -> dict[str, list[int]]:
+        """Cycles in which words were taken."""
+        return {"inputs": self._taken_in.transfers, "outputs": self._taken_out.transfers}
+
+
+async def start(dut: Any, pattern: str, seed: int) -> list[Bench]:
+    """Reset all devices and put benches around them."""
+    benches = [Bench(dut, device, pattern, seed + 2 * k) for k, device in enumerate(_JOB.devices)]
+    edge, reset = RisingEdge(resolve(dut, _JOB.clock)), resolve(dut, _JOB.reset)
+    reset.value = _JOB.reset_active
+    for _ in range(3):
+        await edge
+    reset.value = 1 - _JOB.reset_active
+    await edge
+    return benches
+
+
+async def play(dut: Any, benches: list[Bench], limit: int | None = None) -> int:
+    """Run all benches to their end, or for ``limit`` cycles; return the number of cycles."""
+    edge = RisingEdge(resolve(dut, _JOB.clock))
+    cycle, active = 0, benches
+    while active and cycle != limit:
+        for bench in active:
+            bench.drive()
+        await edge
+        cycle += 1
+        active = [bench for bench in active if bench.sample(cycle)]
+    return cycle
 
 
 @cocotb.test()
 @cocotb.parametrize(pattern=_JOB.patterns)
 async def stream(dut: Any, pattern: str) -> None:
     """Every word equals the expected one, every stream keeps the rules, nothing is left over."""
-    clock = resolve(dut, _JOB.clock)
-    edge = RisingEdge(clock)
-    seed = _JOB.seed + 2 * _JOB.patterns.index(pattern)
-    slow_sink = pattern in ("slow_sink", "both")
-    source_pauses = Pauses(pattern in ("idle_source", "both"), seed)
-    source = Source(dut, _JOB.source, source_pauses)
-    sink = Sink(dut, _JOB.sink, Pauses(slow_sink, seed + 1), patient=slow_sink)
-    sink_ready = resolve(dut, _JOB.sink.ready)
-    sink_ready.value = 0
-    reset = resolve(dut, _JOB.reset)
-    reset.value = _JOB.reset_active
-    Clock(clock, 10, unit="ns").start()
-    for _ in range(3):
-        await edge
-    reset.value = 1 - _JOB.reset_active
-    await edge
+    seed = _JOB.seed + 1000 * _JOB.patterns.index(pattern)
+    limits: list[int | None] = [None]
+    if pattern == RESTART:
+        generator = random.Random(seed)
+        limits = [*(generator.randint(1, 40 * cut) for cut in range(1, 6)), None]
+    Clock(resolve(dut, _JOB.clock), 10, unit="ns").start()
+    benches: list[Bench] = []
+    cycles, broken = 0, []
+    try:
+        for part, limit in enumerate(limits):
+            fresh = await start(dut, pattern, seed + 100 * part)
+            benches += fresh
+            cycles = await play(dut, fresh, limit)
+    except AssertionError as error:  # a wrong word, if there is one, tells more: report both
+        broken.append(str(error))
 
-    taken_in = Monitor(dut, _JOB.source)
-    taken_out = Monitor(dut, _JOB.sink)
-    probes = [Monitor(dut, channel) for channel in _JOB.probes]
-    cycle = quiet = 0
-    taken = False
-    expected = len(_JOB.sink.words)
-    while taken_out.board.seen < expected:
-        source.step(taken)
-        sink.step()
-        await edge
-        cycle += 1
-        taken = taken_in.step(cycle)
-        moved = taken_out.step(cycle)
-        for probe in probes:
-            probe.step(cycle)
-        quiet = 0 if taken or moved else quiet + 1
-        assert quiet < _PATIENCE, (
-            f"no transfer for {_PATIENCE} cycles: {taken_in.board.seen} of"
-            f" {len(_JOB.source.words)} words in, {taken_out.board.seen} of {expected} out"
-        )
-    source.step(taken)
-    for _ in range(50):  # a surplus word would show up now
-        await edge
-        cycle += 1
-        taken_out.step(cycle)
-
-    boards = [monitor.board for monitor in (*probes, taken_out)]
+    boards = [board for bench in benches for board in bench.boards]
     wrong = [board.first for board in boards if board.first is not None]
     outcome = {
         "pattern": pattern,
-        "cycles": cycle,
+        "cycles": cycles,
         "words": sum(board.seen for board in boards),
         "wrong": sum(board.wrong for board in boards),
         "mismatch": wrong[0].as_dict() if wrong else None,
-        "inputs": taken_in.transfers,
-        "outputs": taken_out.transfers,
+        "devices": [bench.transfers for bench in fresh],
     }
     (_FOLDER / f"outcome_{pattern}.json").write_text(json.dumps(outcome))
-    assert not wrong, str(wrong[0])
-    for board in boards:
-        assert board.done, f"{board.channel.name}: only {board.seen} words"
+    messages = [*map(str, wrong[:1]), *broken]
+    for board in (board for bench in fresh for board in bench.boards):
+        if not board.done:
+            messages.append(f"{board.channel.name}: only {board.progress} words")
+    assert not messages, "; ".join(messages)

@@ -6,9 +6,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 PATTERNS = ("none", "idle_source", "slow_sink", "both")
 """Pause patterns: never, random source idle, random back-pressure, both."""
+
+RESTART = "restart"
+"""The pattern "both", after several resets in mid-stream."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +33,8 @@ class Channel:
         Words of one vector.
     words : list of int
         The words, as unsigned integers of ``lanes * stride`` bits.
+    inverted : list of int
+        Places of words whose end-of-vector flag is wrong on purpose.
     """
 
     name: str
@@ -42,28 +48,63 @@ class Channel:
     signed: bool
     beats: int
     words: list[int] = field(repr=False)
+    inverted: list[int] = field(default_factory=list)
 
-    def lane_values(self, word: int) -> list[int]:
-        """Integers in the lanes of ``word``."""
-        values = []
+    def ends(self, place: int) -> bool:
+        """Value of the end-of-vector flag of a word."""
+        return (place % self.beats == self.beats - 1) != (place in self.inverted)
+
+    def lane_values(self, word: int | str) -> list[int | str]:
+        """Integers in the lanes of ``word``; the bits themselves where some are unknown."""
+        text = word if isinstance(word, str) else f"{word:0{self.lanes * self.stride}b}"
+        values: list[int | str] = []
         for lane in range(self.lanes):
-            value = word >> (lane * self.stride) & ((1 << self.bits) - 1)
-            if self.signed and value >> (self.bits - 1):
-                value -= 1 << self.bits
-            values.append(value)
+            end = len(text) - lane * self.stride
+            bits = text[end - self.bits : end]
+            if set(bits) <= {"0", "1"}:
+                negative = self.signed and bits[0] == "1"
+                values.append(int(bits, 2) - (negative << self.bits))
+            else:
+                values.append(bits)
         return values
 
 
 @dataclass(frozen=True, kw_only=True)
+class Device:
+    """A device with one input, one output and any number of inner streams to watch.
+
+    Parameters
+    ----------
+    source, sink : Channel
+    probes : list of Channel
+    flag : str or None
+        Path of a signal that goes high, and stays, after a word with a wrong end-of-vector flag.
+    """
+
+    source: Channel
+    sink: Channel
+    probes: list[Channel] = field(default_factory=list)
+    flag: str | None = None
+
+    @classmethod
+    def from_dict(cls, value: dict[str, Any]) -> Device:
+        """Inverse of `dataclasses.asdict`."""
+        return cls(
+            source=Channel(**value["source"]),
+            sink=Channel(**value["sink"]),
+            probes=[Channel(**probe) for probe in value["probes"]],
+            flag=value["flag"],
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Job:
-    """One device with one input, one output and any number of inner streams to watch."""
+    """Independent devices in one top module, and the pause patterns to run them with."""
 
     clock: str
     reset: str
     reset_active: int
-    source: Channel
-    sink: Channel
-    probes: list[Channel]
+    devices: list[Device]
     patterns: list[str]
     seed: int
 
@@ -75,10 +116,7 @@ class Job:
     def read(cls, path: Path) -> Job:
         """Read a job back."""
         value = json.loads(path.read_text())
-        for key in ("source", "sink"):
-            value[key] = Channel(**value[key])
-        value["probes"] = [Channel(**probe) for probe in value["probes"]]
-        return cls(**value)
+        return cls(**{**value, "devices": [Device.from_dict(item) for item in value["devices"]]})
 
 
 def pack_words(

@@ -17,7 +17,7 @@ class Mismatch:
     index: int
     cycle: int
     expected: int
-    actual: int
+    actual: int | str
 
     def __str__(self) -> str:
         return (
@@ -44,8 +44,13 @@ class Scoreboard:
         """Whether every expected word has passed."""
         return self.seen >= len(self.channel.words)
 
-    def check(self, word: int, cycle: int) -> None:
-        """Compare the next word."""
+    @property
+    def progress(self) -> str:
+        """Words seen of words expected."""
+        return f"{self.seen} of {len(self.channel.words)}"
+
+    def check(self, word: int | str, cycle: int) -> None:
+        """Compare the next word; one with unknown bits comes as text, highest bit first."""
         if self.done:
             raise AssertionError(f"{self.channel.name}: more words than expected at cycle {cycle}")
         expected = self.channel.words[self.seen]
@@ -55,7 +60,7 @@ class Scoreboard:
                 self.first = self._locate(word, expected, cycle)
         self.seen += 1
 
-    def _locate(self, word: int, expected: int, cycle: int) -> Mismatch:
+    def _locate(self, word: int | str, expected: int, cycle: int) -> Mismatch:
         vector, beat = divmod(self.seen, self.channel.beats)
         pairs = zip(self.channel.lane_values(expected), self.channel.lane_values(word), strict=True)
         for lane, (want, got) in enumerate(pairs):

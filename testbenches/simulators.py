@@ -199,6 +199,29 @@ def _environment(changes: Mapping[str, str]) -> Iterator[None]:
         os.environ.update(before)
 
 
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+@contextmanager
+def _shared_objects(simulator: Simulator, folder: Path) -> Iterator[None]:
+    """Compile Verilator's own C++, most of the time of a small build, only once."""
+    if simulator.name != "verilator":
+        yield
+        return
+    key = _digest(f"{simulator.where} {simulator.version} {sorted(simulator.environment.items())}")
+    shared = cache_folder() / "sim" / f"verilator-objects-{key}"
+    objects = [f"verilated{part}.o" for part in ("", "_dpi", "_vpi", "_threads")]
+    with _locked(shared):
+        for name in objects:
+            if (shared / name).exists():
+                shutil.copyfile(shared / name, folder / name)
+        yield
+        for name in objects:
+            if not (shared / name).exists():
+                shutil.copyfile(folder / name, shared / name)
+
+
 def build(simulator: Simulator, verilog: str, top: str) -> Path:
     """Compile ``verilog`` unless that was done before; return the build folder.
 
@@ -220,15 +243,14 @@ def build(simulator: Simulator, verilog: str, top: str) -> Path:
             importlib.metadata.version("cocotb"),
         ]
     )
-    digest = hashlib.sha256(key.encode()).hexdigest()[:24]
-    folder = cache_folder() / "sim" / f"{simulator.name}-{digest}"
+    folder = cache_folder() / "sim" / f"{simulator.name}-{_digest(key)}"
     done = folder / "done"
     with _locked(folder):
         if done.exists():
             return folder
         source = folder / f"{top}.v"
         source.write_text(verilog)
-        with _environment(simulator.environment):
+        with _environment(simulator.environment), _shared_objects(simulator, folder):
             try:
                 get_runner(simulator.name).build(
                     sources=[source],

@@ -39,46 +39,58 @@ class Pauses:
         return self._bits is not None and next(self._bits)
 
 
+def read_bit(handle: Any, what: str | None, cycle: int) -> int:
+    """Value of a one-bit signal, which must be known."""
+    try:
+        return int(handle.value)
+    except ValueError:
+        raise AssertionError(f"{what} is {handle.value} at cycle {cycle}") from None
+
+
 class Monitor:
     """Watches a stream: checks the rules of valid/ready and hands each word to a scoreboard.
 
     The rules (AXI4-Stream; Amaranth's streams have the same): once valid, a word stays valid and
-    unchanged until it is taken.
+    unchanged until it is taken. Valid, ready and last are never unknown.
     """
 
     def __init__(self, dut: Any, channel: Channel):
         self.board = Scoreboard(channel)
         self.transfers: list[int] = []
+        self.valid = False
         self._data = resolve(dut, channel.data)
         self._valid = resolve(dut, channel.valid)
         self._ready = resolve(dut, channel.ready)
         self._last = resolve(dut, channel.last) if channel.last else None
-        self._held: int | None = None
+        self._held: tuple[int | str, int] | None = None
 
     def step(self, cycle: int) -> bool:
         """Look at the values that the clock edge samples; return whether a word was taken."""
         channel = self.board.channel
-        if not int(self._valid.value):
+        self.valid = read_bit(self._valid, channel.valid, cycle) == 1
+        if not self.valid:
             if self._held is not None:
                 raise AssertionError(f"{channel.name}: valid fell before ready at cycle {cycle}")
             return False
-        word = int(self._data.value)
-        if self._last is not None:
-            word |= int(self._last.value) << (channel.lanes * channel.stride)
-        if self._held is not None and word != self._held:
+        last = 0 if self._last is None else read_bit(self._last, channel.last, cycle)
+        now = self._word(), last
+        if self._held not in (None, now):
             raise AssertionError(f"{channel.name}: payload changed while waiting, cycle {cycle}")
-        if not int(self._ready.value):
-            self._held = word
+        if not read_bit(self._ready, channel.ready, cycle):
+            self._held = now
             return False
         self._held = None
-        if self._last is not None:
-            last = self.board.seen % channel.beats == channel.beats - 1
-            if word >> (channel.lanes * channel.stride) != last:
-                raise AssertionError(f"{channel.name}: last must be {int(last)} at cycle {cycle}")
-            word &= (1 << (channel.lanes * channel.stride)) - 1
-        self.board.check(word, cycle)
+        if self._last is not None and last != channel.ends(self.board.seen):
+            raise AssertionError(f"{channel.name}: last must be {1 - last} at cycle {cycle}")
+        self.board.check(now[0], cycle)
         self.transfers.append(cycle)
         return True
+
+    def _word(self) -> int | str:
+        try:
+            return int(self._data.value)
+        except ValueError:  # unknown bits
+            return str(self._data.value)
 
 
 class Source:
@@ -99,33 +111,37 @@ class Source:
 
     def step(self, taken: bool) -> None:
         """Set up the next cycle; ``taken`` says whether the word on offer has just been taken."""
-        if taken:
-            self._active = False
-        if self._active:
+        if self._active and not taken:
             return
-        if self._next < len(self._channel.words) and not self._pauses.now():
-            self._active = True
+        offered = self._active
+        self._active = self._next < len(self._channel.words) and not self._pauses.now()
+        if self._active:
             self._data.value = self._channel.words[self._next]
             if self._last is not None:
-                self._last.value = int(self._next % self._channel.beats == self._channel.beats - 1)
+                self._last.value = int(self._channel.ends(self._next))
             self._next += 1
-        self._valid.value = int(self._active)
+        if self._active != offered:
+            self._valid.value = int(self._active)
 
 
 class Sink:
-    """Drives ready; when it pauses, it first waits for valid, which must not depend on ready."""
+    """Drives ready. Every other pause lasts until valid, which must not depend on ready."""
 
     def __init__(self, dut: Any, channel: Channel, pauses: Pauses, *, patient: bool):
         self._ready = resolve(dut, channel.ready)
-        self._valid = resolve(dut, channel.valid)
+        self._ready.value = 0
         self._pauses = pauses
-        self._waiting = patient
-        self._level = -1
+        self._level = False
+        self._patient = self._waiting = patient
 
-    def step(self) -> None:
-        """Set up the next cycle."""
-        if self._waiting and int(self._valid.value):
-            self._waiting = False
-        level = int(not (self._waiting or self._pauses.now()))
+    def step(self, valid: bool) -> None:
+        """Set up the next cycle; ``valid`` is the one that the last clock edge sampled."""
+        if self._waiting and not valid:
+            return
+        level = not self._pauses.now()
+        if self._level and not level:
+            self._patient = not self._patient
+        self._waiting = not level and self._patient
         if level != self._level:
-            self._ready.value = self._level = level
+            self._level = level
+            self._ready.value = int(level)

@@ -93,12 +93,15 @@ def _with_cycles(result: RunResult, network: QuantizedNetwork, vectors: int) -> 
     expected = completion_times(network, vectors)
     messages = list(result.messages)
     measured: list[int] = []
+    last = network.layers[-1]
+    beats = -(-last.outputs // last.output_lanes)
     for outcome in result.outcomes:
-        if outcome["pattern"] == "none" and outcome["inputs"]:
-            beats = len(outcome["outputs"]) // vectors
-            start = outcome["inputs"][0]
-            measured = [cycle - start for cycle in outcome["outputs"][beats - 1 :: beats]]
-            for vector, (want, got) in enumerate(zip(expected, measured, strict=True)):
+        (seen,) = outcome["devices"]
+        if outcome["pattern"] == "none" and seen["inputs"]:
+            start = seen["inputs"][0]
+            measured = [cycle - start for cycle in seen["outputs"][beats - 1 :: beats]]
+            # A run that broke off has said so already; what it measured still counts.
+            for vector, (want, got) in enumerate(zip(expected, measured, strict=False)):
                 if want != got:
                     messages.append(
                         f"vector {vector} ends in cycle {got}, but cycle {want} was predicted"

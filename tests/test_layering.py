@@ -13,8 +13,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 _FLOORS = """
-errors formats arith names files spec network storage step_size checkpoint floating quantize
-tables reference kernels trace simulate cycles data evaluate train explore interop report cli
+errors formats arith names tensors files spec linear tables lstm network storage step_size
+checkpoint floating quantize reference kernels trace simulate cycles data evaluate train explore
+interop report cli
 """
 FLOORS = _FLOORS.split()
 """The floors of fxsim from the ground up; a module imports only from floors below its own."""

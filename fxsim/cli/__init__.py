@@ -5,6 +5,7 @@ Everything heavy is imported inside the commands, so that ``fxsim --help`` is qu
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import Any
 
@@ -31,7 +32,8 @@ class _Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             result = super().invoke(ctx)
-            sys.stdout.flush()
+            if sys.stdout is not None:  # None when the caller closed it
+                sys.stdout.flush()
             return result
         except FxsimError as error:
             print_error(str(error))
@@ -87,6 +89,6 @@ for _panel, _commands in {
 
 def main() -> None:
     """Run the command line; what ``fxsim`` calls."""
-    if hasattr(sys.stdout, "reconfigure"):  # names and paths may hold what a terminal cannot show
+    if isinstance(sys.stdout, io.TextIOWrapper):  # paths may hold what a terminal cannot show
         sys.stdout.reconfigure(errors="backslashreplace")
     app()

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fxsim.cli.lookup import CHECKPOINT, SPEC, find_network
 from fxsim.cli.options import (
     JsonOption,
     NetworkArgument,
@@ -20,14 +17,16 @@ from fxsim.cli.options import (
     VectorsOption,
 )
 from fxsim.cli.output import Steps, percent, print_json, print_line, print_table
+from fxsim.cli.pipeline import REPORT, run
 from fxsim.cli.synth import print_area
-from fxsim.cli.verify import check_runs, choose_vectors, print_runs
+from fxsim.cli.verify import check_runs, print_runs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fxsim.explore.sweep import SweepRow
-    from fxsim.report.results import Accuracy, Results
+    from fxsim.report.results import Results
+    from testbenches.verify import NetworkRun
 
 
 def codesign(
@@ -43,8 +42,8 @@ def codesign(
 ) -> None:
     """Evaluate, explore, generate, verify, synthesize, report."""
     steps = Steps()
-    results = run(
-        find_network(network),
+    results, runs = run(
+        network,
         output,
         simulators=simulators,
         vectors=vectors,
@@ -55,94 +54,35 @@ def codesign(
     if as_json:
         print_json(results.to_json())
     else:
-        print_results(results, steps)
-        print_line(str(output / "report.html"))
-    check_runs(results.regressions)
+        _print(results, runs, steps)
+        print_line(f"Report: {output / REPORT}")
+    check_runs(runs)
 
 
-def run(
-    folder: Path,
-    output: Path,
-    *,
-    simulators: Sequence[Simulator],
-    vectors: int | None,
-    targets: Sequence[Target],
-    seed: int,
-    steps: Steps,
-) -> Results:
-    """Take the network in ``folder`` all the way and write everything into ``output``.
+def _print(results: Results, runs: Sequence[NetworkRun], steps: Steps) -> None:
+    seen = results.accuracy
+    print_table(
+        f"Accuracy on {seen.samples} test samples",
+        ["float", "quantized directly", "fixed point"],
+        [[percent(seen.parent), percent(seen.direct), percent(seen.fixed)]],
+    )
+    _print_sweep(results.sweep)
+    print_runs(runs)
+    print_area("Area", results.areas)
+    print_table("Time", ["step", "seconds"], [[k, f"{v:.1f}"] for k, v in steps.seconds.items()])
+    print_line(results.verdict.text)
 
-    Raises
-    ------
-    FxsimError
-        If an input is bad or a tool is missing. A mismatch is part of the results.
-    """
-    with steps.step("load") as show:
-        show("tools")
-        from fxsim import data
-        from fxsim.checkpoint import load_checkpoint
-        from fxsim.explore.sweep import sweep
-        from fxsim.files import write_text
-        from fxsim.report import html
-        from fxsim.report.results import summarise
-        from fxsim.simulate import simulate_trace
-        from fxsim.spec import load_spec
-        from fxsim.storage import load_network
-        from hw.emit import accelerator_verilog, emit
-        from hw.synth import synthesize
-        from testbenches.simulators import find_simulator
-        from testbenches.verify import verify
 
-        for simulator in simulators:  # before anything takes time
-            find_simulator(simulator.value)
-        show("network")
-        network = load_network(folder)
-        spec = load_spec(folder / SPEC)
-        checkpoint = load_checkpoint(folder / CHECKPOINT, spec)
-        dataset = data.load(network.data)
+def _print_sweep(rows: Sequence[SweepRow]) -> None:
+    from fxsim.report.figures import weights_label
 
-    with steps.step("evaluate"):
-        accuracy = evaluate(network, spec, checkpoint, dataset)
-        trace = simulate_trace(network, dataset.test.x)
-
-    with steps.step("sweep") as show:
-        rows = sweep(
-            spec,
-            checkpoint,
-            dataset,
-            on_row=lambda row: show(f"{row.levels} levels, {row.activation_bits} bits"),
-        )
-
-    with steps.step("generate"):
-        emit(network, output / "rtl")
-
-    runs = []
-    for simulator in simulators:
-        with steps.step(f"verify on {simulator}"):
-            runs += verify(
-                network,
-                vectors=choose_vectors(network, [simulator], vectors, seed),
-                seed=seed,
-                folder=output / "verify",
-            )
-
-    areas = []
-    for target in targets:
-        with steps.step(f"synthesize for {target}"):
-            areas.append(synthesize(accelerator_verilog(network), network.name, target.value))
-
-    with steps.step("report"):
-        results = summarise(
-            network,
-            trace,
-            accuracy=accuracy,
-            regressions=runs,
-            areas=areas,
-            sweep=rows,
-            versions=versions(runs),
-            seconds=steps.seconds,
-            commands=commands(folder, simulators, targets),
-        )
-        write_text(output / "results.json", json.dumps(results.to_json(), indent=2) + "\n")
-        write_text(output / "report.html", html.render(results))
-    return results
+    widths = sorted({row.activation_bits for row in rows})
+    lines: dict[str, dict[int, str]] = {}
+    for row in rows:
+        line = lines.setdefault(weights_label(row.levels, row.retrained), {})
+        line[row.activation_bits] = f"{100 * row.accuracy:.2f}"
+    print_table(
+        "Accuracy in % over weights and activation word length",
+        ["weights", *(f"{bits} bits" for bits in widths)],
+        [[label, *(line.get(bits, "-") for bits in widths)] for label, line in lines.items()],
+    )

@@ -21,9 +21,9 @@ def info(network: NetworkArgument, as_json: JsonOption = False) -> None:
     print_line(f"{facts['name']}  (data {facts['data']}, hash {facts['hash']})")
     source = facts["input"]
     print_line(f"input {source['shape']} of {source['format']}, scale {source['scale']:g}\n")
-    rows = [[value for key, value in layer.items() if key != "pad"] for layer in facts["layers"]]
-    columns = [key.replace("_", " ") for key in facts["layers"][0] if key != "pad"]
-    print_table("Layers", columns, rows)
+    rows = [layer | {"utilisation": f"{layer['utilisation']:.0%}"} for layer in facts["layers"]]
+    columns = [key.replace("_", " ") for key in rows[0]]
+    print_table("Layers", columns, [list(row.values()) for row in rows])
     print_line(
         f"latency {facts['latency']} cycles, interval {facts['interval']} cycles"
         f" (set by {facts['bottleneck']}), {facts['memory_bits']} bits of weight memory"
@@ -72,5 +72,5 @@ def _describe_layer(layer: QuantizedLinear) -> dict[str, Any]:
         "rows": folding.rows,
         "simd": folding.simd,
         "pad": folding.pad,
-        "memory_bits": layer.tiles * layer.beats * folding.rows * folding.simd * weight.bits,
+        "memory_bits": layer.weight.size * weight.bits,
     }

@@ -5,11 +5,12 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import fxsim
-from fxsim.errors import FileError
+from fxsim.errors import FileError, RangeError, SpecError
 
 if TYPE_CHECKING:
     from fxsim.network import QuantizedNetwork
@@ -48,6 +49,15 @@ def read_network(text: str) -> QuantizedNetwork:
     from fxsim.storage import load_network
 
     return load_network(find_network(text))
+
+
+@contextmanager
+def blamed_on(path: Path) -> Iterator[None]:
+    """Make errors about the values of a specification or an array end with its file."""
+    try:
+        yield
+    except (SpecError, RangeError) as error:
+        raise type(error)(f"{error} ({path})") from None
 
 
 def model_folders() -> Iterator[Path]:

@@ -50,12 +50,13 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]
     from rich.table import Table
 
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False)
+    cells = [[_cell(value) for value in row] for row in rows]
     for k, column in enumerate(columns):
-        numeric = all(isinstance(row[k], int | float | None) for row in rows)
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*map(_cell, row))
-    console().print(table)
+        numbers = all(row[k][:1] in set("-0123456789") for row in cells)
+        table.add_column(column, justify="right" if numbers else "left", overflow="fold")
+    for row in cells:
+        table.add_row(*row)
+    console().print(table, "")
 
 
 def _cell(value: Any) -> str:
@@ -83,9 +84,9 @@ class Steps:
         """Time a step; the given function shows how far it is."""
         start = time.perf_counter()
         with self._console.status(name) as status:
-            yield lambda text: status.update(f"{name}: {text}")
+            yield lambda remark: status.update(f"{name}: {remark}")
         self.seconds[name] = time.perf_counter() - start
-        self._console.print(f"{name:<12} {self.seconds[name]:6.1f} s")
+        self._console.print(f"{name:<22} {self.seconds[name]:6.1f} s")
 
 
 @contextmanager

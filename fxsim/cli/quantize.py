@@ -7,11 +7,9 @@ from typing import Annotated
 
 import typer
 
-from fxsim.cli.lookup import CHECKPOINT, find_spec
+from fxsim.cli.lookup import CHECKPOINT, blamed_on, find_spec
 from fxsim.cli.options import JsonOption, SpecArgument
 from fxsim.cli.output import print_json, print_line
-
-_SAMPLES = 1000
 
 
 def quantize(
@@ -29,14 +27,16 @@ def quantize(
     """Turn trained parameters into a network of integers."""
     from fxsim import data, quantize
     from fxsim.checkpoint import load_checkpoint
+    from fxsim.evaluate import calibration_samples
     from fxsim.spec import load_spec
     from fxsim.storage import network_hash, save_network
 
     path = find_spec(spec)
     wanted = load_spec(path)
     parameters = load_checkpoint(checkpoint or path.with_name(CHECKPOINT), wanted)
-    samples = data.load(wanted.data).train.x[:_SAMPLES]
-    network = quantize.quantize(wanted, parameters, samples, direct=direct)
+    with blamed_on(path):
+        samples = calibration_samples(data.load(wanted.data))
+        network = quantize.quantize(wanted, parameters, samples, direct=direct)
     save_network(network, output)
     digest = network_hash(network)
     if as_json:

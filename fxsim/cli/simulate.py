@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fxsim.cli.lookup import CHECKPOINT, SPEC, find_network
+from fxsim.cli.lookup import CHECKPOINT, SPEC, blamed_on, find_network
 from fxsim.cli.options import JsonOption, NetworkArgument
 from fxsim.cli.output import percent, print_json, print_line, print_table
-from fxsim.errors import FileError, RangeError
 
 if TYPE_CHECKING:
     from fxsim.data import Split
@@ -59,8 +58,8 @@ def simulate(
         facts |= {
             "data": chosen,
             "samples": len(seen.input),
-            "accuracy_fixed": accuracy(seen.output, split),
-            "accuracy_float": float_accuracy(folder, split),
+            "accuracy_float": _float_accuracy(folder, split),
+            "accuracy_fixed": float((seen.output.argmax(axis=1) == split.y).mean()),
         }
     if output is not None:
         _write_npy(output, seen.output)
@@ -73,22 +72,16 @@ def simulate(
         _print(facts)
 
 
-def accuracy(output: IntArray, split: Split) -> float:
-    """Share of samples whose greatest output is at their label."""
-    return float((output.argmax(axis=1) == split.y).mean())
-
-
-def float_accuracy(folder: Path, split: Split) -> float | None:
-    """Accuracy of the float parent, where its specification and checkpoint are in ``folder``."""
+def _float_accuracy(folder: Path, split: Split) -> float | None:
+    """Of the float parent, where its specification and checkpoint are in ``folder``."""
     if not ((folder / SPEC).exists() and (folder / CHECKPOINT).exists()):
         return None
-    from fxsim import floating
     from fxsim.checkpoint import load_checkpoint
+    from fxsim.evaluate import float_accuracy
     from fxsim.spec import load_spec
 
     spec = load_spec(folder / SPEC)
-    parent = load_checkpoint(folder / CHECKPOINT, spec).parent
-    return floating.accuracy(floating.forward(spec, parent, split.x), split.y)
+    return float_accuracy(spec, load_checkpoint(folder / CHECKPOINT, spec).parent, split)
 
 
 def _run_file(network: QuantizedNetwork, path: Path) -> Trace:
@@ -96,10 +89,8 @@ def _run_file(network: QuantizedNetwork, path: Path) -> Trace:
     from fxsim.simulate import simulate_trace
 
     x = read_npy(path)
-    try:
+    with blamed_on(path):
         return simulate_trace(network, x)
-    except RangeError as error:
-        raise FileError(f"{path}: {error}") from None
 
 
 def _write_npy(path: Path, array: IntArray) -> None:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _COLUMNS = ("lut", "ff", "carry", "dsp", "block_ram", "lut_ram")
+_HEADS = ("LUT", "flip-flop", "carry", "DSP", "block RAM", "LUT as RAM")
 
 
 def synth(
@@ -35,16 +36,13 @@ def synth(
     print_area(f"Area of {quantized.name}", [result])
     blocks = [[name, *(block.get(c, 0) for c in _COLUMNS)] for name, block in result.blocks.items()]
     if blocks:
-        print_table("Blocks", ["block", *_COLUMNS], blocks)
+        print_table("Blocks", ["block", *_HEADS], blocks)
 
 
 def print_area(title: str, results: Sequence[Any]) -> None:
-    """Table of `hw.synth.SynthResult` objects."""
+    """Table of objects like `hw.synth.SynthResult`."""
     print_table(
         title,
-        ["target", *(column.replace("_", " ") for column in _COLUMNS), "seconds"],
-        [
-            [seen.target, *(getattr(seen, column) for column in _COLUMNS), f"{seen.seconds:.1f}"]
-            for seen in results
-        ],
+        ["target", *_HEADS],
+        [[seen.target, *(getattr(seen, column) for column in _COLUMNS)] for seen in results],
     )

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from fxsim.cli.lookup import find_spec
+from fxsim.cli.lookup import blamed_on, find_spec
 from fxsim.cli.options import JsonOption, SpecArgument
 from fxsim.cli.output import counting, percent, print_json, print_line
 
@@ -23,20 +23,20 @@ def train(
     from fxsim.spec import load_spec
     from fxsim.train import Progress, train
 
-    wanted = load_spec(find_spec(spec))
-    dataset = data.load(wanted.data)
+    path = find_spec(spec)
+    wanted = load_spec(path)
     stages = {"float": wanted.train.epochs}
     if wanted.retrain is not None:
         stages["retrain"] = wanted.retrain.epochs
     last: dict[str, Progress] = {}
-    with counting(stages) as advance:
+    with blamed_on(path), counting(stages) as advance:
 
         def show(progress: Progress) -> None:
             last[progress.stage] = progress
             remark = f"loss {progress.loss:.4f}, accuracy {percent(progress.accuracy)}"
             advance(progress.stage, remark)
 
-        checkpoint = train(wanted, dataset, show)
+        checkpoint = train(wanted, data.load(wanted.data), show)
     save_checkpoint(checkpoint, output)
     results = {
         stage: {"epochs": seen.epochs, "loss": seen.loss, "accuracy": seen.accuracy}

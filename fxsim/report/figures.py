@@ -111,8 +111,8 @@ def range_figure(layers: Sequence[LayerSummary]) -> str:
         axes.invert_yaxis()
         axes.set_xlim(-reach * 1.03, reach * 1.45)
         step = 4 if reach > 8 else 2
-        ticks = range(-int(reach) // step * step, int(reach) + 1, step)
-        ticks = [tick for tick in ticks if abs(tick) <= reach]
+        first = -int(reach) // step * step
+        ticks = [tick for tick in range(first, int(reach) + 1, step) if abs(tick) <= reach]
         axes.set_xticks(ticks, [_power(tick) for tick in ticks])
         axes.set_xlabel("value, on a scale of bits")
         axes.tick_params(axis="y", length=0)

@@ -62,7 +62,10 @@ class LayerSummary:
 
 @dataclass(frozen=True, kw_only=True)
 class Mismatch:
-    """First word that differed: item ``index`` of ``vector`` in ``lane``."""
+    """First word that differed: item ``index`` of ``vector`` in ``lane``.
+
+    ``actual`` is text, highest bit first, when bits of it are unknown.
+    """
 
     layer: str
     vector: int
@@ -70,7 +73,7 @@ class Mismatch:
     index: int
     cycle: int
     expected: int
-    actual: int
+    actual: int | str
 
 
 @dataclass(frozen=True, kw_only=True)

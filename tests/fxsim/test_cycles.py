@@ -9,10 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fxsim.cycles import completion_times, output_lanes, predict
+from fxsim.cycles import completion_times, predict
 from fxsim.storage import load_network
 from hw.config import MacArrayConfig, RequantizerConfig
-from hw.config import output_lanes as hw_output_lanes
 from hw.mac_array import MacArray
 from hw.requantizer import Requantizer
 from tests.strategies import linears, networks
@@ -49,7 +48,6 @@ def test_interval_is_that_of_the_slowest_layer(data: st.DataObject) -> None:
 def test_latencies_are_those_that_the_blocks_publish(layer) -> None:
     from fxsim import cycles
 
-    assert output_lanes(layer) == hw_output_lanes(layer)
     assert cycles.mac_latency(layer) == MacArray(MacArrayConfig.from_layer(layer)).latency
     if layer.requantizer is not None:
         block = Requantizer(RequantizerConfig.from_layer(layer))

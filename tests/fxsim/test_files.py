@@ -7,6 +7,8 @@ import math
 import os
 import stat
 import struct
+import subprocess
+import sys
 import zipfile
 import zlib
 
@@ -413,7 +415,11 @@ def test_npz_refuses_objects(npz):
 
 
 def test_text_is_utf8_with_its_line_ends(path):
-    write_text(path, "é\r\n→\n")
+    """In a process whose locale knows ASCII only."""
+    code = "import pathlib, sys; from fxsim.files import write_text;"
+    code += r"write_text(pathlib.Path(sys.argv[1]), '\xe9\r\n\u2192\n')"
+    plain = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    subprocess.run([sys.executable, "-c", code, path], check=True, env=os.environ | plain)
     assert path.read_bytes() == b"\xc3\xa9\r\n\xe2\x86\x92\n"
 
 

@@ -8,8 +8,9 @@ import pytest
 
 from fxsim.checkpoint import load_checkpoint
 from fxsim.data import load
+from fxsim.evaluate import calibration_samples
 from fxsim.floating import accuracy, forward
-from fxsim.quantize import CALIBRATION_SAMPLES, quantize, quantized_parameters, uses_retrained
+from fxsim.quantize import quantize, quantized_parameters, uses_retrained
 from fxsim.simulate import simulate
 from fxsim.spec import load_spec
 from fxsim.storage import load_network, network_hash
@@ -30,7 +31,7 @@ def read(folder):
 @cache
 def quantized(folder, direct):
     spec, checkpoint, _, dataset = read(folder)
-    return quantize(spec, checkpoint, dataset.train.x[:CALIBRATION_SAMPLES], direct=direct)
+    return quantize(spec, checkpoint, calibration_samples(dataset), direct=direct)
 
 
 @cache

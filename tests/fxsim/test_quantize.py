@@ -201,9 +201,8 @@ def test_a_plain_shift_has_powers_of_two_only():
 
 
 def test_a_plain_shift_has_one_scale():
-    spec = make_spec({"requantize": {"multiplier_bits": 0}, "weights": {"per": "channel"}})
-    with pytest.raises(SpecError, match=r"^layer0: per must be 'tensor' when multiplier_bits is 0"):
-        quantize(spec, make_checkpoint(spec), samples(spec))
+    with pytest.raises(SpecError, match=r"^per must be 'tensor' with a plain shift"):
+        make_spec({"requantize": {"multiplier_bits": 0}, "weights": {"per": "channel"}})
 
 
 @pytest.mark.parametrize("bits", [1, 2, 3, 4])

@@ -82,6 +82,7 @@ def test_frozen():
 KNOWN = "known keys: name, data, input, layers, rounding, hardware, train, retrain"
 NAME = "name must start with a letter and hold at most 63 letters, digits or underscores, not"
 NARROW = "narrow must be used with signed formats of 2 bits or more"
+SURROGATE = "values must be plain YAML (Invalid JSON: unexpected end of hex escape"
 ERRORS = [
     ("epochs", 3, f"unknown key 'epochs'; {KNOWN}", "epochs"),
     ("Name", "a", "unknown key 'Name'; did you mean 'name'?", "Name"),
@@ -142,8 +143,7 @@ ERRORS = [
     (
         "data",
         "\ud800",
-        "values must be plain YAML (Invalid JSON: unexpected end of hex escape at line 1"
-        " column 32)",
+        f"{SURROGATE} at line 1 column 32)",
         None,
     ),
     ("layers.0.type", "conv", "type must be 'linear', not 'conv'", "layers[0].type"),

@@ -122,6 +122,23 @@ def test_large_integers_round_trip(network, tmp_path, value):
         assert_equal(net, load_network(tmp_path))
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "dtype"),
+    [(-128, 127, "int8"), (-129, 0, "int16"), (0, 128, "int16"), (-(2**31), 2**31 - 1, "int32"),
+     (5, 5, "int8"), (0, 2**31, "int64"), (2**40, 2**40, "int64")],
+)  # fmt: skip
+def test_integers_are_stored_as_small_as_they_go(network, tmp_path, low, high, dtype):
+    fmt = IntFormat(bits=60, signed=True)
+    second = dataclasses.replace(
+        network.layers[1],
+        bias=np.array([low, high]),
+        accumulator=Accumulator(format=fmt, mode=AccumulatorMode.SATURATE),
+        output=Activation(format=fmt, scale=0.5),
+    )
+    save_network(dataclasses.replace(network, layers=(network.layers[0], second)), tmp_path)
+    assert read_npz(tmp_path / TENSORS)["second.bias"].dtype == dtype
+
+
 def test_bytes_repeat(network, tmp_path):
     save_network(network, tmp_path / "a")
     save_network(load_network(tmp_path / "a"), tmp_path / "b")
