@@ -82,5 +82,8 @@ class Accelerator(wiring.Component):
 
     @staticmethod
     def _link(name, fmt, lanes):
-        """Stream between layers whose wires a testbench finds as ``<name>__payload`` and so on."""
-        return stream.Signature(beat_of(fmt, lanes)).create(path=(name,))
+        """Stream between layers whose wires a testbench finds as ``<name>__o__payload`` and so on.
+
+        With ``<name>__payload`` a layer ``i`` would share its names with the ports of layers.
+        """
+        return stream.Signature(beat_of(fmt, lanes)).create(path=(name, "o"))

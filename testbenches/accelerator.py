@@ -61,9 +61,9 @@ def _probe(layer: QuantizedLinear, vectors: list[list[int]]) -> Channel:
     lanes, fmt = layer.output_lanes, layer.output.format
     return Channel(
         name=layer.name,
-        data=f"{layer.name}__payload",
-        valid=f"{layer.name}__valid",
-        ready=f"{layer.name}__ready",
+        data=f"{layer.name}__o__payload",
+        valid=f"{layer.name}__o__valid",
+        ready=f"{layer.name}__o__ready",
         lanes=lanes,
         stride=fmt.bits,
         bits=fmt.bits,
