@@ -80,9 +80,10 @@ class Monitor:
             self._held = now
             return False
         self._held = None
-        if self._last is not None and last != channel.ends(self.board.seen):
-            raise AssertionError(f"{channel.name}: last must be {1 - last} at cycle {cycle}")
+        place = self.board.seen
         self.board.check(now[0], cycle)
+        if self._last is not None and last != channel.ends(place):
+            raise AssertionError(f"{channel.name}: last must be {1 - last} at cycle {cycle}")
         self.transfers.append(cycle)
         return True
 
