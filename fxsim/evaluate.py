@@ -55,7 +55,7 @@ def calibration_samples(dataset: Dataset, count: int = 1000) -> FloatArray:
 
 def weight_memory_bits(network: QuantizedNetwork) -> int:
     """Bits of all weights as stored, without biases and without the padding of tiles and beats."""
-    return sum(layer.weight.size * layer.weight_format.bits for layer in network.layers)
+    return sum(product.weight.size * product.weight_format.bits for product in network.linears)
 
 
 def _share(outputs: IntArray | FloatArray, split: Split) -> float:

@@ -201,6 +201,11 @@ class QuantizedLinear:
             raise RangeError("output must not be narrow when it wraps")
 
     @property
+    def linears(self) -> tuple[QuantizedLinear, ...]:
+        """The matrix products of the layer: itself."""
+        return (self,)
+
+    @property
     def outputs(self) -> int:
         """Number of outputs."""
         return int(self.weight.shape[0])
