@@ -77,7 +77,7 @@ def completion_times(network: QuantizedNetwork, vectors: int) -> list[int]:
     for layer in network.layers:
         times = _resize(times, lanes, layer.folding.simd, layer.inputs)
         times = _mac_array(times, layer)
-        lanes = layer.output_lanes
+        lanes = layer.lanes_out
         times = _resize(times, layer.folding.rows, lanes, layer.outputs)
         latency = requantizer_latency(layer)
         times = [[time + latency for time in vector] for vector in times]

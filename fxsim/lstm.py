@@ -175,6 +175,11 @@ class QuantizedLstm:
         return self.cells if self.projection is None else self.projection.outputs
 
     @property
+    def lanes_out(self) -> int:
+        """Lanes of the output: a cell at a time, or those of the projection."""
+        return 1 if self.projection is None else self.projection.lanes_out
+
+    @property
     def input(self) -> Activation:
         """What the layer takes."""
         return self.input_product.input

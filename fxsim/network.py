@@ -15,6 +15,7 @@ from fxsim.formats import Rounding
 from fxsim.linear import Accumulator, Folding, QuantizedLinear, Requantizer, accumulator_bounds
 from fxsim.lstm import QuantizedLstm
 from fxsim.names import check_identifier
+from fxsim.tables import Nonlinearity, Table
 from fxsim.tensors import Activation, FloatArray, IntArray
 
 __all__ = [
@@ -25,10 +26,12 @@ __all__ = [
     "InputQuantizer",
     "IntArray",
     "Layer",
+    "Nonlinearity",
     "QuantizedLinear",
     "QuantizedLstm",
     "QuantizedNetwork",
     "Requantizer",
+    "Table",
     "accumulator_bounds",
 ]
 
@@ -82,7 +85,8 @@ class QuantizedNetwork:
             raise RangeError(f"data must be text, not {self.data!r}")
         if not self.layers:
             raise RangeError("a network must have at least one layer")
-        names = [layer.name.lower() for layer in self.layers]
+        inner = [linear for layer in self.layers for linear in layer.linears if linear != layer]
+        names = [layer.name.lower() for layer in (*self.layers, *inner)]
         if len(set(names)) != len(names):
             raise RangeError(f"layer names must be unique, not {names}")
         size, activation = math.prod(self.input.shape), self.input.activation

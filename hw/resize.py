@@ -14,8 +14,10 @@ from hw.layouts import beat_of
 class _Resize(wiring.Component):
     def __init__(self, *, fmt: IntFormat, lanes_in: int, lanes_out: int, items: int):
         wide, slim = max(lanes_in, lanes_out), min(lanes_in, lanes_out)
-        if slim < 1 or wide % slim:
-            raise ConfigError(f"lanes must divide one another, not {lanes_in} and {lanes_out}")
+        if slim < 1 or wide == slim or wide % slim:
+            raise ConfigError(
+                f"lanes must differ and divide one another, not {lanes_in} and {lanes_out}"
+            )
         if items < 1:
             raise ConfigError(f"items must be at least 1, not {items}")
         self._lanes_in, self._lanes_out = lanes_in, lanes_out
@@ -50,7 +52,7 @@ class Narrow(_Resize):
     fmt : IntFormat
         Format of a lane.
     lanes_in, lanes_out : int
-        ``lanes_out`` divides ``lanes_in``.
+        ``lanes_out`` divides ``lanes_in`` and is less.
     items : int
         Items of a vector; a slim beat without any of them is not sent.
 
@@ -64,7 +66,7 @@ class Narrow(_Resize):
     Raises
     ------
     ConfigError
-        If ``lanes_out`` does not divide ``lanes_in``.
+        If ``lanes_out`` does not divide ``lanes_in``, or equals it.
     """
 
     latency = 1
@@ -75,15 +77,10 @@ class Narrow(_Resize):
         full, take = Signal(), Signal()
         m.d.comb += take.eq(self.o.valid & self.o.ready)
         part, last = self._part_counter(m, take)
-        slices = [
-            word.as_value().word_select(k, len(self.o.payload.as_value()))
-            for k in range(self._parts)
-        ]
-        with m.Switch(part):
-            for k, piece in enumerate(slices):
-                with m.Case(k):
-                    m.d.comb += self.o.payload.eq(piece)
+        width = len(self.o.payload.as_value())
         m.d.comb += [
+            # Not a Switch: Icarus would show X until its operands change for the first time.
+            self.o.payload.eq((word.as_value() >> part * width)[:width]),
             self.o.valid.eq(full),
             self.i.ready.eq(~full | (take & last)),
         ]
@@ -102,7 +99,7 @@ class Widen(_Resize):
     fmt : IntFormat
         Format of a lane.
     lanes_in, lanes_out : int
-        ``lanes_in`` divides ``lanes_out``.
+        ``lanes_in`` divides ``lanes_out`` and is less.
     items : int
         Items of a vector; its last word is sent as soon as they are there.
 
@@ -116,7 +113,7 @@ class Widen(_Resize):
     Raises
     ------
     ConfigError
-        If ``lanes_in`` does not divide ``lanes_out``.
+        If ``lanes_in`` does not divide ``lanes_out``, or equals it.
     """
 
     latency = 1

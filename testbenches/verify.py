@@ -94,7 +94,7 @@ def _with_cycles(result: RunResult, network: QuantizedNetwork, vectors: int) -> 
     messages = list(result.messages)
     measured: list[int] = []
     last = network.layers[-1]
-    beats = -(-last.outputs // last.output_lanes)
+    beats = -(-last.outputs // last.lanes_out)
     for outcome in result.outcomes:
         (seen,) = outcome["devices"]
         if outcome["pattern"] == "none" and seen["inputs"]:

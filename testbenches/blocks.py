@@ -1,0 +1,394 @@
+# amaranth: UnusedElaboratable=no
+"""Configurations of each block by itself, with expected words from the definition in `fxsim`.
+
+All configurations of a block sit side by side in one top module, so that a simulator is built once
+for all of them.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import cycle, product
+
+import numpy as np
+from amaranth.hdl import Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import Component
+
+from fxsim import arith, reference
+from fxsim.formats import AccumulatorMode, IntFormat, Overflow, Rounding
+from fxsim.network import (
+    Accumulator,
+    Activation,
+    Folding,
+    QuantizedLinear,
+    Requantizer,
+    accumulator_bounds,
+)
+from hw import linear, mac_array, requantizer
+from hw.buffers import VectorBuffer
+from hw.config import MacArrayConfig, RequantizerConfig
+from hw.resize import Narrow, Widen
+from testbenches.job import PATTERNS, Channel, Device, Job, pack_words
+
+_FORMATS = [IntFormat(bits=bits, signed=signed) for bits in (1, 4, 8, 9) for signed in (0, 1)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Words:
+    """Vectors on a stream of ``lanes`` lanes; a last beat that is not full ends in ``pad``."""
+
+    format: IntFormat
+    lanes: int
+    vectors: list[list[int]]
+    pad: int = 0
+
+    def channel(self, name: str, port: str) -> Channel:
+        """Channel at the stream ``port`` of the top module."""
+        for vector in self.vectors:
+            assert self.format.holds(min(vector), max(vector))
+        return Channel(
+            name=name,
+            data=f"{port}__payload",
+            valid=f"{port}__valid",
+            ready=f"{port}__ready",
+            lanes=self.lanes,
+            stride=self.format.bits,
+            bits=self.format.bits,
+            signed=self.format.signed,
+            beats=-(-len(self.vectors[0]) // self.lanes),
+            words=pack_words(self.vectors, lanes=self.lanes, stride=self.format.bits, pad=self.pad),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One configuration of a block.
+
+    Parameters
+    ----------
+    name : str
+        Of the instance, and in reports.
+    block : Component
+    given, expected : Words
+    due : list of int
+        Cycle of each output word without pauses; the first input word is taken in cycle 0.
+    overflows : int
+        Beats that overflow an accumulator; a case that is about overflow must have some.
+    """
+
+    name: str
+    block: Component
+    given: Words
+    expected: Words
+    due: list[int]
+    overflows: int = 0
+
+
+class Bank(Component):
+    """Blocks side by side: ``<name>_i`` and ``<name>_o`` are the streams of case ``<name>``."""
+
+    def __init__(self, cases: Sequence[Case]):
+        self._blocks = blocks = {case.name: case.block for case in cases}
+        assert len(blocks) == len(cases), "names must be unique"
+        super().__init__(
+            {
+                f"{name}_{port}": member
+                for name, block in blocks.items()
+                for port, member in block.signature.members.items()
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        for name, block in self._blocks.items():
+            m.submodules[name] = block
+            wiring.connect(m, wiring.flipped(getattr(self, f"{name}_i")), block.i)
+            wiring.connect(m, block.o, wiring.flipped(getattr(self, f"{name}_o")))
+        return m
+
+
+def bank_job(cases: Sequence[Case], *, seed: int) -> Job:
+    """Run all cases of one `Bank` through all pause patterns."""
+    return Job(
+        clock="clk",
+        reset="rst",
+        reset_active=1,
+        devices=[
+            Device(
+                source=case.given.channel(case.name, f"{case.name}_i"),
+                sink=case.expected.channel(case.name, f"{case.name}_o"),
+            )
+            for case in cases
+        ],
+        patterns=list(PATTERNS),
+        seed=seed,
+    )
+
+
+def _draw(generator: random.Random, fmt: IntFormat, vectors: int, items: int) -> list[list[int]]:
+    """Vectors at the limits, then random ones."""
+    corners = [[fmt.min] * items, [fmt.max] * items]
+    rest = [[generator.randint(fmt.min, fmt.max) for _ in range(items)] for _ in range(vectors)]
+    return (corners + rest)[:vectors]
+
+
+def buffer_cases() -> Iterator[Case]:
+    """`VectorBuffer`: shapes of a vector, repetitions, formats."""
+    generator, formats = random.Random(1), cycle(_FORMATS)
+    for lanes, beats, tiles in [
+        *product((1, 3), (1, 2, 3, 8), (1, 2, 5)),
+        *[(7, 5, 1), (8, 1, 16), (16, 2, 3), (1, 64, 1), (1, 17, 2), (2, 4, 33)],
+    ]:
+        fmt = next(formats)
+        block = VectorBuffer(fmt=fmt, lanes=lanes, beats=beats, tiles=tiles)
+        vectors = _draw(generator, fmt, 7, lanes * beats)
+        yield Case(
+            name=f"lanes{lanes}_beats{beats}_tiles{tiles}",
+            block=block,
+            given=Words(format=fmt, lanes=lanes, vectors=vectors),
+            expected=Words(format=fmt, lanes=lanes, vectors=[v * tiles for v in vectors]),
+            due=[block.latency + k for k in range(len(vectors) * beats * tiles)],
+        )
+
+
+def resize_cases() -> Iterator[Case]:
+    """`Narrow` and `Widen`: whole and partial beats, vectors shorter than a wide beat."""
+    generator, formats = random.Random(2), cycle(_FORMATS)
+    sizes = [(2, 1), (3, 1), (8, 1), (4, 2), (6, 2), (6, 3), (15, 5), (16, 4), (14, 7)]
+    for (wide, slim), extra in product(sizes, (0, 1, 2)):
+        fmt = next(formats)
+        # Whole beats, one item alone, and a last beat of each stream that is not full.
+        items = (3 * wide, 1, 2 * wide + 1)[extra]
+        wide_items, slim_items = -(-items // wide) * wide, -(-items // slim) * slim
+        vectors = _draw(generator, fmt, 6, wide_items)
+        slim_beats, wide_beats = slim_items // slim, wide_items // wide
+        cut = [vector[:slim_items] for vector in vectors]
+        narrow = Narrow(fmt=fmt, lanes_in=wide, lanes_out=slim, items=items)
+        yield Case(
+            name=f"narrow{wide}to{slim}_items{items}",
+            block=narrow,
+            given=Words(format=fmt, lanes=wide, vectors=vectors),
+            expected=Words(format=fmt, lanes=slim, vectors=cut),
+            due=[narrow.latency + k for k in range(len(vectors) * slim_beats)],
+        )
+        widen = Widen(fmt=fmt, lanes_in=slim, lanes_out=wide, items=items)
+        parts = wide // slim
+        ends = [min((k + 1) * parts, slim_beats) - 1 for k in range(wide_beats)]
+        yield Case(
+            name=f"widen{slim}to{wide}_items{items}",
+            block=widen,
+            given=Words(format=fmt, lanes=slim, vectors=cut),
+            expected=Words(format=fmt, lanes=wide, vectors=cut),
+            due=[
+                widen.latency + vector * slim_beats + end
+                for vector in range(len(vectors))
+                for end in ends
+            ],
+        )
+
+
+def requantizer_cases() -> Iterator[Case]:
+    """`Requantizer`: every mode on every 10-bit accumulator."""
+    generator = random.Random(3)
+    accumulator = IntFormat(bits=10, signed=True)
+    values = list(range(accumulator.min, accumulator.max + 1))
+    lanes_and_items = cycle([(4, 4), (5, 13), (8, 20), (7, 7), (16, 16), (9, 31)])
+    overflows = (("wrap", Overflow.WRAP), ("sat", Overflow.SATURATE), ("narrow", Overflow.SATURATE))
+    for rounding, (kind, overflow), relu, bits, per_channel in product(
+        Rounding, overflows, (False, True), (0, 8, 16), (False, True)
+    ):
+        if per_channel and bits == 0:
+            continue  # all multipliers are 1, which is one for all channels
+        lanes, items = next(lanes_and_items)
+        narrow = kind == "narrow"
+        fmt = IntFormat(
+            bits=generator.randint(2 if narrow else 1, 9),
+            signed=narrow or generator.random() < 0.5,
+            narrow=narrow,
+        )
+        zero_point = generator.choice([0, fmt.min, fmt.max, generator.randint(fmt.min, fmt.max)])
+        multipliers = [1] if bits == 0 else [generator.randrange(1 << (bits - 1), 1 << bits)]
+        if per_channel:
+            multipliers = [generator.randrange(1 << bits) for _ in range(items)]
+            multipliers[:2] = [0, (1 << bits) - 1]
+        # From shifts that drop nothing to those that drop everything.
+        shift = generator.choice([0, 1, bits + 2, bits + 5, bits + 9, bits + 10, bits + 13])
+        vectors = [values[k : k + items] for k in range(0, len(values), items)]
+        vectors[-1] = (vectors[-1] + [0] * items)[:items]
+        block = requantizer.Requantizer(
+            RequantizerConfig(
+                lanes=lanes,
+                items=items,
+                accumulator=accumulator,
+                output=Activation(format=fmt, scale=1.0, zero_point=zero_point),
+                multiplier=np.array(multipliers),
+                multiplier_bits=bits,
+                shift=shift,
+                rounding=rounding,
+                overflow=overflow,
+                relu=relu,
+            )
+        )
+        channels = multipliers if per_channel else multipliers * items
+        expected = [
+            [
+                arith.requantize(
+                    value,
+                    multiplier=multiplier,
+                    shift=shift,
+                    zero_point=zero_point,
+                    fmt=fmt,
+                    rounding=rounding,
+                    mode=overflow,
+                    relu=relu,
+                )
+                for value, multiplier in zip(vector, channels, strict=True)
+            ]
+            for vector in vectors
+        ]
+        kinds = [rounding, kind, *["relu"] * relu, f"m{bits}", *["channel"] * per_channel]
+        yield Case(
+            name="_".join(kinds),
+            block=block,
+            given=Words(format=accumulator, lanes=lanes, vectors=vectors),
+            expected=Words(format=fmt, lanes=lanes, vectors=expected, pad=zero_point),
+            due=[block.latency + k for k in range(len(vectors) * -(-items // lanes))],
+        )
+
+
+def _layers(seed: int) -> Iterator[QuantizedLinear]:
+    """Layers without a requantizer: corner sizes, foldings, formats, accumulators."""
+    generator = random.Random(seed)
+    sizes = [  # outputs, inputs, rows, simd
+        *[(1, 1, 1, 1), (5, 7, 5, 7), (5, 7, 1, 1), (7, 5, 3, 2), (8, 12, 4, 3), (13, 17, 4, 5)],
+        *[(3, 33, 2, 16), (6, 8, 6, 1), (6, 8, 1, 8), (9, 4, 2, 4), (2, 64, 2, 9), (16, 3, 7, 3)],
+    ]
+    weights = [
+        IntFormat(bits=2, signed=True),
+        *(IntFormat(bits=bits, signed=True, narrow=True) for bits in range(3, 9)),
+    ]
+    ternary = IntFormat(bits=2, signed=True, narrow=True)
+    for k, (outputs, inputs, rows, simd) in enumerate(4 * sizes):
+        weight_format = ternary if k % 4 < 2 else weights[k % len(weights)]
+        source = _FORMATS[k % len(_FORMATS)]
+        mode = list(AccumulatorMode)[k % 3]
+        weight = np.array(
+            [
+                [
+                    generator.choice([weight_format.min, weight_format.max, 0])
+                    if generator.random() < 0.5
+                    else generator.randint(weight_format.min, weight_format.max)
+                    for _ in range(inputs)
+                ]
+                for _ in range(outputs)
+            ]
+        )
+        weight[0, :] = weight_format.max  # the first output reaches the bound that is proven
+        bias = np.array([generator.randint(-40, 40) for _ in range(outputs)])
+        needed = IntFormat.spanning(*accumulator_bounds(weight, bias, source), signed=True).bits
+        least = IntFormat.spanning(int(bias.min()), int(bias.max()), signed=True).bits
+        bits = needed if mode is AccumulatorMode.WIDE else max(least, needed - 2)
+        fmt = IntFormat(bits=bits, signed=True)
+        yield QuantizedLinear(
+            name=f"case{k}",
+            weight=weight,
+            weight_format=weight_format,
+            weight_scale=np.ones(1),
+            bias=bias,
+            input=Activation(format=source, scale=1.0),
+            accumulator=Accumulator(format=fmt, mode=mode),
+            requantizer=None,
+            relu=False,
+            output=Activation(format=fmt, scale=1.0),
+            folding=Folding(rows=rows, simd=simd, pad=True, dsp=k % 5 != 0),
+        )
+
+
+def _layer_name(layer: QuantizedLinear) -> str:
+    """All that tells one layer from another."""
+    cell = "ternary" if layer.ternary else f"{layer.weight_format}{'_dsp' * layer.folding.dsp}"
+    return (
+        f"{layer.name}_{layer.outputs}x{layer.inputs}_by_{layer.folding.rows}x{layer.folding.simd}"
+        f"_{cell}_{layer.input.format}_{layer.accumulator.mode}{layer.accumulator.format.bits}"
+    )
+
+
+def mac_array_cases() -> Iterator[Case]:
+    """`MacArray`: cells, foldings, accumulators that overflow; lanes past the end hold noise."""
+    generator = random.Random(4)
+    for layer in _layers(5):
+        block = mac_array.MacArray(MacArrayConfig.from_layer(layer))
+        padded, count = layer.beats * layer.folding.simd, layer.tiles * layer.folding.rows
+        vectors = _draw(generator, layer.input.format, 7, padded)
+        results = [reference.run_linear(layer, vector[: layer.inputs]) for vector in vectors]
+        rows = layer.folding.rows
+        yield Case(
+            name=_layer_name(layer),
+            block=block,
+            given=Words(
+                format=layer.input.format,
+                lanes=layer.folding.simd,
+                vectors=[vector * layer.tiles for vector in vectors],
+            ),
+            expected=Words(
+                format=layer.accumulator.format,
+                lanes=rows,
+                vectors=[(r.accumulators + [0] * rows)[:count] for r in results],
+            ),
+            due=[
+                (tile + 1) * layer.beats - 1 + block.latency
+                for tile in range(len(vectors) * layer.tiles)
+            ],
+            overflows=sum(result.overflows for result in results),
+        )
+
+
+def linear_cases() -> Iterator[Case]:
+    """`Linear`: the blocks in a row, behind streams of other widths."""
+    generator = random.Random(6)
+    for k, layer in enumerate(_layers(7)):
+        if k % 4 != 1:
+            continue
+        bits = generator.choice([0, 8, 16])
+        layer = replace(
+            layer,
+            relu=k % 8 == 1,
+            output=Activation(format=_FORMATS[-1 - k % len(_FORMATS)], scale=1.0),
+            requantizer=Requantizer(
+                multiplier=np.array(
+                    [generator.randrange(1 << bits) if bits else 1 for _ in range(layer.outputs)]
+                ),
+                multiplier_bits=bits,
+                shift=max(0, layer.accumulator.format.bits + bits - 8),
+                rounding=generator.choice(list(Rounding)),
+                overflow=generator.choice(list(Overflow)),
+            ),
+        )
+        lanes = generator.choice([1, layer.inputs, layer.folding.simd, 2, 3])
+        vectors = _draw(generator, layer.input.format, 7, layer.inputs)
+        results = [reference.run_linear(layer, vector) for vector in vectors]
+        yield Case(
+            name=f"{_layer_name(layer)}_lanes{lanes}",
+            block=linear.Linear(layer, lanes_in=lanes),
+            given=Words(format=layer.input.format, lanes=lanes, vectors=vectors),
+            expected=Words(
+                format=layer.output.format,
+                lanes=layer.lanes_out,
+                vectors=[result.activations for result in results],
+            ),
+            due=[],  # the business of `fxsim.cycles`, which the tests of networks hold to it
+            overflows=sum(result.overflows for result in results),
+        )
+
+
+BLOCKS: dict[str, Callable[[], Iterator[Case]]] = {
+    "vector_buffer": buffer_cases,
+    "resize": resize_cases,
+    "requantizer": requantizer_cases,
+    "mac_array": mac_array_cases,
+    "linear": linear_cases,
+}
+"""Cases of each block, by the name of the top module that holds them."""

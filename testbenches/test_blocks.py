@@ -1,0 +1,50 @@
+# amaranth: UnusedElaboratable=no
+"""Each block by itself: every word, the rules of streams, latency and full throughput."""
+
+from collections.abc import Iterator
+from functools import cache
+
+import pytest
+
+from fxsim.formats import AccumulatorMode
+from hw.emit import verilog_of
+from testbenches.blocks import BLOCKS, Bank, Case, bank_job
+from testbenches.job import PATTERNS
+from testbenches.simulators import SIMULATORS, find_simulator, run
+
+
+@cache
+def cases_of(top: str) -> tuple[list[Case], str]:
+    """Cases and Verilog; the same for both simulators."""
+    cases = list(BLOCKS[top]())
+    return cases, verilog_of(Bank(cases), top)
+
+
+def due(case: Case, inputs: list[int]) -> Iterator[int]:
+    return (inputs[0] + cycle for cycle in case.due)
+
+
+@pytest.mark.parametrize("top", BLOCKS)
+@pytest.mark.parametrize("simulator", SIMULATORS)
+def test_block(top, simulator, tmp_path, record_property):
+    cases, verilog = cases_of(top)
+    job = bank_job(cases, seed=11)
+    result = run(find_simulator(simulator), verilog, top, job, tmp_path)
+    assert result.messages == []
+    assert result.tests == len(PATTERNS)
+    expected = sum(len(device.sink.words) for device in job.devices)
+    assert result.words == len(PATTERNS) * expected
+    record_property("configurations", len(cases))
+    record_property("words", result.words)
+
+    (steady,) = [outcome for outcome in result.outcomes if outcome["pattern"] == "none"]
+    for case, seen in zip(cases, steady["devices"], strict=True):
+        if case.due:
+            assert seen["outputs"] == list(due(case, seen["inputs"])), case.name
+
+
+def test_accumulators_overflow_where_they_are_meant_to():
+    cases, _ = cases_of("mac_array")
+    for mode in (AccumulatorMode.WRAP, AccumulatorMode.SATURATE):
+        assert sum(case.overflows > 0 for case in cases if f"_{mode}" in case.name) >= 8
+    assert not any(case.overflows for case in cases if f"_{AccumulatorMode.WIDE}" in case.name)

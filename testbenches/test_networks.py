@@ -1,0 +1,179 @@
+"""Whole networks: shipped and random ones, awkward names, broken frames, resets in mid-stream."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
+
+from fxsim import data
+from fxsim.network import Folding, QuantizedNetwork
+from fxsim.reference import run as run_reference
+from fxsim.simulate import as_input, simulate_trace
+from fxsim.storage import load_network
+from hw import emit
+from testbenches.accelerator import accelerator_job
+from testbenches.job import PATTERNS, RESTART
+from testbenches.simulators import SIMULATORS, find_simulator, run
+from testbenches.verify import verify
+from tests.strategies import batches, networks
+
+MODELS = Path(__file__).parent.parent / "models"
+DIGITS = {"verilator": 360, "icarus": 40}
+
+
+def check(network, vectors, folder):
+    """All patterns, every word of every layer, every completion cycle."""
+    for result in verify(network, vectors=vectors, seed=5, folder=folder):
+        assert result.messages == []
+        assert (result.tests, result.wrong) == (len(PATTERNS), 0)
+        count = len(vectors[result.simulator])
+        probed = sum(-(-layer.outputs // layer.output_lanes) for layer in network.layers)
+        last = network.layers[-1]
+        sent = -(-last.outputs // last.output_lanes)
+        assert result.words == len(PATTERNS) * count * (probed + sent)
+        assert result.latency_measured == result.latency_predicted
+        if count > 1:
+            assert result.interval_measured is not None
+
+
+@pytest.mark.parametrize("simulator", SIMULATORS)
+@pytest.mark.parametrize("model", ["digits-mlp-ternary", "digits-mlp-int8"])
+def test_shipped_model(model, simulator, tmp_path):
+    network = load_network(MODELS / model)
+    digits = as_input(network, data.load(network.data).test.x)[: DIGITS[simulator]]
+    assert len(digits) == DIGITS[simulator]
+    check(network, {simulator: digits}, tmp_path)
+
+
+def drawn(max_examples):
+    """Hypothesis without a memory: the same networks in every run, and a failure is not shrunk."""
+    return settings(
+        max_examples=max_examples,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+    )
+
+
+@drawn(max_examples=8)
+@given(drawn_data=st.data())
+def test_random_network_on_icarus(drawn_data, tmp_path_factory):
+    network = drawn_data.draw(networks(max_size=40))
+    batch = drawn_data.draw(batches(network, 7))
+    check(network, {"icarus": batch}, tmp_path_factory.mktemp("random"))
+
+
+@drawn(max_examples=2)
+@given(drawn_data=st.data())
+def test_random_network_on_verilator(drawn_data, tmp_path_factory):
+    network = drawn_data.draw(networks(max_size=24))
+    batch = drawn_data.draw(batches(network, 7))
+    check(network, {"verilator": batch}, tmp_path_factory.mktemp("random"))
+
+
+def small_network(names, *, inputs=6, folding=None) -> QuantizedNetwork:
+    """A chain of equal layers, as many as there are names."""
+    network = load_network(MODELS / "digits-mlp-ternary")
+    first = network.layers[0]
+    layers = []
+    for name in names:
+        layers.append(
+            replace(
+                first,
+                name=name,
+                weight=first.weight[:inputs, 20 : 20 + inputs],
+                weight_scale=first.weight_scale[:1],
+                bias=first.bias[:inputs],
+                input=layers[-1].output if layers else first.input,
+                requantizer=replace(
+                    first.requantizer, multiplier=first.requantizer.multiplier[:inputs]
+                ),
+                folding=folding or Folding(rows=2, simd=3),
+            )
+        )
+    return QuantizedNetwork(
+        name="chain",
+        data="none",
+        input=replace(network.input, shape=(inputs,)),
+        layers=tuple(layers),
+    )
+
+
+def random_inputs(network, count, seed=3):
+    fmt, inputs = network.input.activation.format, network.layers[0].inputs
+    generator = np.random.default_rng(seed)
+    return generator.integers(fmt.min, fmt.max, (count, inputs), endpoint=True)
+
+
+@pytest.mark.parametrize(
+    "folding",
+    [
+        Folding(rows=1, simd=1),
+        Folding(rows=7, simd=7),
+        Folding(rows=1, simd=7),
+        Folding(rows=7, simd=1),
+        Folding(rows=4, simd=5, pad=True),
+        Folding(rows=2, simd=6, pad=True),
+    ],
+    ids=lambda folding: f"{folding.rows}x{folding.simd}",
+)
+def test_folding_extremes(folding, tmp_path):
+    network = small_network(["layer0", "layer1"], inputs=7, folding=folding)
+    check(network, {"icarus": random_inputs(network, 9)}, tmp_path)
+
+
+def test_single_values(tmp_path):
+    network = small_network(["layer0", "layer1"], inputs=1, folding=Folding(rows=1, simd=1))
+    check(network, {"icarus": random_inputs(network, 9)}, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ["aclk", "clk", "rst", "aresetn"],
+        ["s_axis", "s_axis_tdata", "m_axis_tdata", "m_axis_tlast", "frame_error"],
+        ["mac_array", "requantizer", "input_widen", "output_narrow"],
+        ["chain", "s_axis_beat", "m_axis_last", "link", "sync"],
+        ["i", "o", "row0", "word"],
+    ],
+    ids=" ".join,
+)
+def test_names_that_the_hardware_uses_too(names, tmp_path):
+    network = small_network(names)
+    check(network, {"icarus": random_inputs(network, 5)}, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def digits_trace():
+    network = load_network(MODELS / "digits-mlp-ternary")
+    return network, simulate_trace(network, data.load(network.data).test.x[:12])
+
+
+@pytest.mark.parametrize("simulator", SIMULATORS)
+@pytest.mark.parametrize("inverted", [[], [0], [7], [3, 40, 41], list(range(96))], ids=str)
+def test_reset_and_frame_error(digits_trace, inverted, simulator, tmp_path):
+    """Tlast in the wrong place raises the flag and nothing else; a reset clears all that was."""
+    network, trace = digits_trace
+    job = accelerator_job(network, trace, patterns=[*PATTERNS, RESTART], seed=2)
+    (device,) = job.devices
+    source = replace(device.source, inverted=inverted)
+    assert max(inverted, default=0) < len(source.words)
+    job = replace(job, devices=[replace(device, source=source)])
+    verilog = emit.accelerator_verilog(network)
+    result = run(find_simulator(simulator), verilog, network.name, job, tmp_path)
+    assert result.messages == []
+    assert result.tests == len(PATTERNS) + 1
+
+
+def test_simulator_agrees_with_reference_on_the_vectors_used(digits_trace):
+    network, trace = digits_trace
+    for vector, *seen in zip(
+        trace.input.tolist(),
+        *(layer.activations.tolist() for layer in trace.layers),
+        strict=True,
+    ):
+        assert [result.activations for result in run_reference(network, vector)] == seen
