@@ -14,7 +14,7 @@ from hw.mac_array import MacArray
 from hw.synth import SynthResult, synthesize
 
 PAGE = Path(__file__).parents[1] / "docs" / "area.md"
-ROWS, SIMD, TILES, BEATS = 8, 64, 16, 8
+ROWS, SIMD, TILES, BEATS = 4, 64, 16, 8
 
 INT8, UINT8 = IntFormat(bits=8, signed=True), IntFormat(bits=8, signed=False)
 TERNARY, WEIGHT8 = IntFormat.for_levels(3), IntFormat.for_levels(255)

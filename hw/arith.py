@@ -115,6 +115,14 @@ def add_booth_digit(total: Bounded, factor: Bounded, weight: Value, position: in
     return Bounded(_resize(done.as_signed(), reach.shape), reach.low, reach.high)
 
 
+def is_zero(value: Value) -> Value:
+    """Bit that is set where ``value`` is 0.
+
+    ``value == 0`` is the same, but arrives in Verilog as ``! value``, which lint takes for a slip.
+    """
+    return ~value.any()
+
+
 def fits(value: ValueLike, bits: int, signed: bool) -> Value:
     """Bit that is set where an integer of ``bits`` bits can hold ``value``.
 

@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from fxsim.errors import ConfigError
 from fxsim.formats import IntFormat
+from hw.arith import is_zero
 from hw.layouts import beat_of
 
 
@@ -86,7 +87,7 @@ class VectorBuffer(wiring.Component):
         advance, present = Signal(), Signal()
         # After the first pass the whole vector is known to be here. With a single tile beats are
         # freed as they are read, so the vector's next beat is always the oldest one stored.
-        first_pass = tile == 0
+        first_pass = is_zero(tile)
         arrived = level > read_beat if tiles > 1 else level != 0
         m.d.comb += [
             present.eq(~first_pass | arrived),

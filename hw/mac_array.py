@@ -6,7 +6,7 @@ from amaranth.lib.data import ArrayLayout
 from amaranth.lib.wiring import In, Out
 
 from fxsim.formats import AccumulatorMode, MemoryStyle
-from hw.arith import saturate
+from hw.arith import is_zero, saturate
 from hw.config import MacArrayConfig
 from hw.dot import dot
 from hw.layouts import beat_of, shape_of
@@ -69,7 +69,7 @@ class MacArray(wiring.Component):
         # Place of the next beat in the layer.
         tile, beat = Signal(range(config.tiles)), Signal(range(config.beats))
         first, last = Signal(), Signal()
-        m.d.comb += [first.eq(beat == 0), last.eq(beat == config.beats - 1)]
+        m.d.comb += [first.eq(is_zero(beat)), last.eq(beat == config.beats - 1)]
         address = Signal(range(config.tiles * config.beats))
         with m.If(self.i.valid & advance):
             m.d.sync += [address.eq(address + 1), beat.eq(Mux(last, 0, beat + 1))]

@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from fxsim.errors import ConfigError
 from fxsim.formats import IntFormat
+from hw.arith import is_zero
 from hw.layouts import beat_of
 
 
@@ -132,11 +133,11 @@ class Widen(_Resize):
         with m.If(self.i.ready):
             m.d.sync += self.o.valid.eq(self.i.valid & last)
         with m.If(accept):
-            with m.If(part == 0):
+            with m.If(is_zero(part)):
                 m.d.sync += word.eq(0)
             with m.Switch(part):
                 for k in range(self._parts):
-                    with m.Case(k):
+                    with m.Default() if k == self._parts - 1 else m.Case(k):
                         m.d.sync += word.word_select(k, width).eq(self.i.payload)
         return m
 

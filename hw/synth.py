@@ -5,6 +5,7 @@ import re
 import tempfile
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,12 +88,27 @@ def synthesize(
         raise ConfigError(f"target must be one of {', '.join(TARGETS)}, not {target!r}")
     start = time.perf_counter()
     paths = _block_paths(verilog, top) if blocks else []
-    modules = [top, *(f"{top}.{path}" for path in paths)]
+    command = _COMMANDS[target, dsp]
+    with ThreadPoolExecutor(2) as pool:  # the whole beside its parts
+        whole = pool.submit(_count_modules, verilog, [top], command)
+        parts = pool.submit(_count_modules, verilog, [f"{top}.{path}" for path in paths], command)
+        return SynthResult(
+            target=target,
+            **whole.result()[0],
+            blocks=dict(zip(paths, parts.result(), strict=True)),
+            seconds=time.perf_counter() - start,
+        )
+
+
+def _count_modules(verilog: str, modules: list[str], command: str) -> list[dict[str, int]]:
+    """Cells of each of ``modules`` after ``command``."""
+    if not modules:
+        return []
     script = ["read_verilog design.v", "design -save source"]
     for k, module in enumerate(modules):
         script += [
             "design -load source",
-            f"{_COMMANDS[target, dsp]} -top {module}",
+            f"{command} -top {module}",
             f"tee -q -o stat{k}.json stat -json -top {module}",
         ]
     with tempfile.TemporaryDirectory() as name:
@@ -100,13 +116,7 @@ def synthesize(
         (folder / "design.v").write_text(verilog)
         run_yosys("\n".join(script), folder)
         stats = [json.loads((folder / f"stat{k}.json").read_text()) for k in range(len(modules))]
-    counts = [_count(stat["design"]["num_cells_by_type"]) for stat in stats]
-    return SynthResult(
-        target=target,
-        **counts[0],
-        blocks=dict(zip(paths, counts[1:], strict=True)),
-        seconds=time.perf_counter() - start,
-    )
+    return [_count(stat["design"]["num_cells_by_type"]) for stat in stats]
 
 
 def _block_paths(verilog: str, top: str) -> list[str]:

@@ -187,7 +187,7 @@ def _locked(folder: Path) -> Iterator[None]:
 @contextmanager
 def _environment(changes: Mapping[str, str]) -> Iterator[None]:
     # Under pytest cocotb's runner raises SystemExit on a failed run; the result file tells us more.
-    before = dict(os.environ)
+    before = {key: os.environ.get(key) for key in (*changes, "PYTEST_CURRENT_TEST", "OBJCACHE")}
     os.environ.update(changes)
     os.environ.pop("PYTEST_CURRENT_TEST", None)
     if shutil.which("ccache"):
@@ -195,8 +195,11 @@ def _environment(changes: Mapping[str, str]) -> Iterator[None]:
     try:
         yield
     finally:
-        os.environ.clear()
-        os.environ.update(before)
+        for key, value in before.items():
+            if value is None:
+                os.environ.pop(key, None)
+            else:
+                os.environ[key] = value
 
 
 def _digest(text: str) -> str:
@@ -222,8 +225,11 @@ def _shared_objects(simulator: Simulator, folder: Path) -> Iterator[None]:
                 shutil.copyfile(folder / name, shared / name)
 
 
-def build(simulator: Simulator, verilog: str, top: str) -> Path:
+def build(simulator: Simulator, verilog: str, top: str, *, quick: bool = False) -> Path:
     """Compile ``verilog`` unless that was done before; return the build folder.
+
+    A ``quick`` build does without the C++ compiler's optimizer, which takes most of the time that
+    Verilator needs for a large design, and makes runs a few times slower.
 
     Raises
     ------
@@ -241,6 +247,7 @@ def build(simulator: Simulator, verilog: str, top: str) -> Path:
             simulator.where,
             _ARGUMENTS[simulator.name],
             importlib.metadata.version("cocotb"),
+            quick,
         ]
     )
     folder = cache_folder() / "sim" / f"{simulator.name}-{_digest(key)}"
@@ -250,7 +257,10 @@ def build(simulator: Simulator, verilog: str, top: str) -> Path:
             return folder
         source = folder / f"{top}.v"
         source.write_text(verilog)
-        with _environment(simulator.environment), _shared_objects(simulator, folder):
+        changes = dict(simulator.environment)
+        if quick:
+            changes["MAKEFLAGS"] = f"{changes.get('MAKEFLAGS', '')} OPT_FAST=-O0"
+        with _environment(changes), _shared_objects(simulator, folder):
             try:
                 get_runner(simulator.name).build(
                     sources=[source],
@@ -269,8 +279,10 @@ def build(simulator: Simulator, verilog: str, top: str) -> Path:
     return folder
 
 
-def run(simulator: Simulator, verilog: str, top: str, job: Job, folder: Path) -> RunResult:
-    """Build and run ``job``; results and logs go to ``folder``."""
+def run(
+    simulator: Simulator, verilog: str, top: str, job: Job, folder: Path, *, quick: bool = False
+) -> RunResult:
+    """Build and run ``job``; results and logs go to ``folder``. See `build` for ``quick``."""
     from cocotb_tools.runner import get_runner
 
     folder = folder.resolve()
@@ -278,7 +290,7 @@ def run(simulator: Simulator, verilog: str, top: str, job: Job, folder: Path) ->
     for stale in folder.glob("outcome_*.json"):
         stale.unlink()
     job.write(folder / "job.json")
-    binary = build(simulator, verilog, top)
+    binary = build(simulator, verilog, top, quick=quick)
     start = time.perf_counter()
     with _environment(simulator.environment):
         xml = get_runner(simulator.name).test(

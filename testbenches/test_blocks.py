@@ -29,7 +29,7 @@ def due(case: Case, inputs: list[int]) -> Iterator[int]:
 def test_block(top, simulator, tmp_path, record_property):
     cases, verilog = cases_of(top)
     job = bank_job(cases, seed=11)
-    result = run(find_simulator(simulator), verilog, top, job, tmp_path)
+    result = run(find_simulator(simulator), verilog, top, job, tmp_path, quick=True)
     assert result.messages == []
     assert result.tests == len(PATTERNS)
     expected = sum(len(device.sink.words) for device in job.devices)

@@ -36,7 +36,7 @@ def codesign(
     vectors: VectorsOption = None,
     targets: Annotated[
         list[Target], typer.Option("--target", help="FPGA family; repeat for more.")
-    ] = [Target.XC7],  # noqa: B006
+    ] = list(Target),  # noqa: B006
     seed: SeedOption = 1,
     as_json: JsonOption = False,
 ) -> None:
@@ -61,12 +61,11 @@ def codesign(
 
 def _print(results: Results, runs: Sequence[NetworkRun], steps: Steps) -> None:
     seen = results.accuracy
-    print_table(
-        f"Accuracy on {seen.samples} test samples",
-        ["float", "quantized directly", "fixed point"],
-        [[percent(seen.parent), percent(seen.direct), percent(seen.fixed)]],
-    )
-    _print_sweep(results.sweep)
+    shares = {"float": seen.parent, "quantized directly": seen.direct, "fixed point": seen.fixed}
+    known = {name: percent(share) for name, share in shares.items() if share is not None}
+    print_table(f"Accuracy on {seen.samples} test samples", list(known), [list(known.values())])
+    if results.sweep:
+        _print_sweep(results.sweep)
     print_runs(runs)
     print_area("Area", results.areas)
     print_table("Time", ["step", "seconds"], [[k, f"{v:.1f}"] for k, v in steps.seconds.items()])

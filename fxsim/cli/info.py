@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from fxsim.cli.lookup import read_network
 from fxsim.cli.options import JsonOption, NetworkArgument
-from fxsim.cli.output import print_json, print_line, print_table
+from fxsim.cli.output import print_json, print_line, print_records
 
 if TYPE_CHECKING:
     from fxsim.network import QuantizedLinear, QuantizedNetwork
+
+_LAYER = ["name", "inputs", "outputs", "weights", "levels", "accumulator", "overflow", "output"]
+_HARDWARE = ["name", "rows", "simd", "pad", "memory_bits", "interval", "utilisation"]
 
 
 def info(network: NetworkArgument, as_json: JsonOption = False) -> None:
@@ -22,11 +25,11 @@ def info(network: NetworkArgument, as_json: JsonOption = False) -> None:
     source = facts["input"]
     print_line(f"input {source['shape']} of {source['format']}, scale {source['scale']:g}\n")
     rows = [layer | {"utilisation": f"{layer['utilisation']:.0%}"} for layer in facts["layers"]]
-    columns = [key.replace("_", " ") for key in rows[0]]
-    print_table("Layers", columns, [list(row.values()) for row in rows])
+    print_records("Layers", _LAYER, rows)
+    print_records("Hardware", _HARDWARE, rows)
     print_line(
-        f"latency {facts['latency']} cycles, interval {facts['interval']} cycles"
-        f" (set by {facts['bottleneck']}), {facts['memory_bits']} bits of weight memory"
+        f"latency {facts['latency']} cycles, interval {facts['interval']}"
+        f" (set by {facts['bottleneck']}), weight memory {facts['memory_bits']:,} bits"
     )
 
 

@@ -52,12 +52,12 @@ def read_network(text: str) -> QuantizedNetwork:
 
 
 @contextmanager
-def blamed_on(path: Path) -> Iterator[None]:
-    """Make errors about the values of a specification or an array end with its file."""
+def blamed_on(source: object) -> Iterator[None]:
+    """Make errors about values end with where they are from: a file, or a split of a data set."""
     try:
         yield
     except (SpecError, RangeError) as error:
-        raise type(error)(f"{error} ({path})") from None
+        raise type(error)(f"{error} ({source})") from None
 
 
 def model_folders() -> Iterator[Path]:

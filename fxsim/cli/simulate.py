@@ -9,12 +9,15 @@ import typer
 
 from fxsim.cli.lookup import CHECKPOINT, SPEC, blamed_on, find_network
 from fxsim.cli.options import JsonOption, NetworkArgument
-from fxsim.cli.output import percent, print_json, print_line, print_table
+from fxsim.cli.output import percent, print_json, print_line, print_records, print_table
 
 if TYPE_CHECKING:
     from fxsim.data import Split
     from fxsim.network import IntArray, QuantizedNetwork
     from fxsim.trace import Trace
+
+_RANGES = ["name", "accumulators", "activations", "overflows", "clipped"]
+_ZEROS = ["name", "products", "zero_activations", "zero_products"]
 
 
 def simulate(
@@ -54,7 +57,8 @@ def simulate(
 
         chosen = data or f"{quantized.data}:test"
         split = load_split(chosen)
-        seen = simulate_trace(quantized, split.x)
+        with blamed_on(chosen):
+            seen = simulate_trace(quantized, split.x)
         facts |= {
             "data": chosen,
             "samples": len(seen.input),
@@ -127,10 +131,7 @@ def _print(facts: dict[str, Any]) -> None:
         if facts["accuracy_float"] is None:
             print_line(f"no float accuracy: {SPEC} and {CHECKPOINT} are not beside the network")
     if "layers" in facts:
-        rows = [
-            ["{} .. {}".format(*v) if isinstance(v, list) else v for v in layer.values()]
-            for layer in facts["layers"]
-        ]
-        print_table("Trace", [key.replace("_", " ") for key in facts["layers"][0]], rows)
+        print_records("Ranges", _RANGES, facts["layers"])
+        print_records("Zero operands", _ZEROS, facts["layers"])
     if "output" in facts:
         print_line(facts["output"])

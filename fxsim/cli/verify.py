@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fxsim.cli.lookup import read_network
+from fxsim.cli.lookup import blamed_on, read_network
 from fxsim.cli.options import (
     JsonOption,
     NetworkArgument,
@@ -43,7 +43,7 @@ def verify(
     quantized = read_network(network)
     from testbenches import verify
 
-    stimuli = choose_vectors(quantized, simulators, vectors, seed)
+    source, stimuli = choose_vectors(quantized, simulators, vectors, seed)
     with Steps().step("verify") as show:
         results = verify.verify(
             quantized,
@@ -53,29 +53,36 @@ def verify(
             on_run=lambda seen: show(f"{seen.simulator} done"),
         )
     if as_json:
-        print_json({"name": quantized.name, "runs": [describe_run(seen) for seen in results]})
+        runs = [describe_run(seen) for seen in results]
+        print_json({"name": quantized.name, "source": source, "runs": runs})
     else:
+        print_line(f"{quantized.name}: vectors of {source}")
         print_runs(results)
     check_runs(results)
 
 
 def choose_vectors(
     network: QuantizedNetwork, simulators: Sequence[Simulator], most: int | None, seed: int
-) -> Mapping[str, IntArray]:
-    """Inputs for each simulator: the test split, or random integers where there is no data."""
+) -> tuple[str, Mapping[str, IntArray]]:
+    """Inputs for each simulator, and where they are from: the test split, else a seed."""
     import numpy as np
 
     from fxsim import data
     from fxsim.simulate import as_input
 
+    source = f"{network.data}:test"
     try:
-        x = as_input(network, data.load(network.data).test.x)
+        samples = data.load_split(source).x
     except SpecError:
+        source = f"random integers, seed {seed}"
         fmt, inputs = network.input.activation.format, network.layers[0].inputs
         x = np.random.default_rng(seed).integers(
             fmt.min, fmt.max, size=(most or _RANDOM_VECTORS, inputs), endpoint=True
         )
-    return {name.value: x[: min(most or len(x), _VECTORS[name])] for name in simulators}
+    else:
+        with blamed_on(source):
+            x = as_input(network, samples)
+    return source, {name.value: x[: min(most or len(x), _VECTORS[name])] for name in simulators}
 
 
 def describe_run(run: Any) -> dict[str, Any]:
@@ -91,17 +98,8 @@ def describe_run(run: Any) -> dict[str, Any]:
 def print_runs(runs: Sequence[Any]) -> None:
     """Table of the regression and where its JUnit files are."""
     print_table(
-        "Verilog against simulator",
-        [
-            "simulator",
-            "patterns",
-            "vectors",
-            "words",
-            "mismatches",
-            "latency (predicted)",
-            "interval (predicted)",
-            "seconds",
-        ],
+        "Verilog against simulator (cycles: measured/predicted)",
+        ["simulator", "pauses", "vectors", "words", "mismatches", "latency", "interval", "seconds"],
         [
             [
                 f"{run.simulator} {run.version}",
@@ -109,8 +107,8 @@ def print_runs(runs: Sequence[Any]) -> None:
                 run.vectors,
                 run.words,
                 run.wrong,
-                f"{_or_dash(run.latency_measured)} ({run.latency_predicted})",
-                f"{_or_dash(run.interval_measured)} ({run.interval_predicted})",
+                f"{_or_dash(run.latency_measured)}/{run.latency_predicted}",
+                f"{_or_dash(run.interval_measured)}/{run.interval_predicted}",
                 f"{run.seconds:.1f}",
             ]
             for run in runs

@@ -48,20 +48,21 @@ _STYLE = {
 }
 
 
-def sweep_figure(rows: Sequence[SweepRow], parent: float) -> str:
+def sweep_figure(rows: Sequence[SweepRow], parent: float | None) -> str:
     """Accuracy over activation word length, a line for each number of levels; ``parent`` across."""
 
     def draw(figure: Any) -> None:
         axes = figure.subplots()
         widths = sorted({row.activation_bits for row in rows})
-        axes.axhline(100 * parent, color=_INK, linewidth=1.2, linestyle=(0, (1, 2)))
-        axes.annotate(
-            "float parent",
-            (0, 100 * parent),
-            xycoords=("axes fraction", "data"),
-            xytext=(4, 4),
-            textcoords="offset points",
-        )
+        if parent is not None:
+            axes.axhline(100 * parent, color=_INK, linewidth=1.2, linestyle=(0, (1, 2)))
+            axes.annotate(
+                "float parent",
+                (0, 100 * parent),
+                xycoords=("axes fraction", "data"),
+                xytext=(4, 4),
+                textcoords="offset points",
+            )
         series = groupby(rows, key=lambda row: (row.retrained, row.levels))
         for i, ((retrained, levels), group) in enumerate(series):
             points = sorted(group, key=lambda row: row.activation_bits)

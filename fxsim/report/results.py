@@ -22,11 +22,12 @@ class Accuracy:
     """Share of right answers among ``samples``.
 
     ``parent`` is the float network, ``direct`` its direct quantization to the same formats, and
-    ``fixed`` the network itself (after retraining, where there was any).
+    ``fixed`` the network itself (after retraining, where there was any). The first two are None
+    where the float parameters are not at hand.
     """
 
-    parent: float
-    direct: float
+    parent: float | None
+    direct: float | None
     fixed: float
     samples: int
 

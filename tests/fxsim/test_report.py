@@ -395,3 +395,11 @@ def test_results_are_frozen_and_made_from_any_object_with_their_attributes():
     del (incomplete := make_run()).words
     with pytest.raises(TypeError, match="words"):
         Regression.of(incomplete)
+
+
+def test_without_float_parameters_their_columns_are_left_out() -> None:
+    unknown = Accuracy(parent=None, direct=None, fixed=0.9806, samples=360)
+    html = render(make_results(accuracy=unknown, sweep=[]))
+    assert "98.06" in html
+    assert "loat parent" not in html
+    assert "Direct quantization" not in html

@@ -1,0 +1,83 @@
+"""Emitted Verilog: no warnings, Verilog-2005, nothing of the machine, the same bytes each time."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import Phase, given, settings
+
+from fxsim.storage import load_network
+from hw.emit import accelerator_verilog
+from testbenches.lint import WAIVERS, lint
+from tests.strategies import networks
+
+MODELS = Path(__file__).parent.parent / "models"
+NAMES = ["digits-mlp-ternary", "digits-mlp-int8"]
+
+
+def emitted(model):
+    network = load_network(MODELS / model)
+    return accelerator_verilog(network), network.name
+
+
+@pytest.mark.parametrize("model", NAMES)
+def test_shipped_models_have_no_warnings(model, tmp_path):
+    assert lint(*emitted(model), tmp_path) == []
+
+
+@settings(max_examples=5, derandomize=True, database=None, deadline=None, phases=[Phase.generate])
+@given(network=networks(max_size=16))
+def test_random_networks_have_no_warnings(network, tmp_path_factory):
+    assert lint(accelerator_verilog(network), network.name, tmp_path_factory.mktemp("lint")) == []
+
+
+def test_every_waiver_is_needed(tmp_path):
+    complaints = lint(*emitted(NAMES[0]), tmp_path, waivers=[])
+    names = {match[1] for line in complaints if (match := re.match(r"%Warning-(\w+):", line))}
+    assert names == set(WAIVERS)
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("wire [1:0] two = 3'd5;", "WIDTHTRUNC"),
+        ("wire nobody; wire reader = nobody;", "UNDRIVEN"),
+        ("reg held; always @* if (value) held = 1'b1;", "LATCH"),
+        ("logic value2;", "syntax error"),
+    ],
+    ids=["width", "undriven", "latch", "systemverilog"],
+)
+def test_lint_can_fail(line, complaint, tmp_path):
+    verilog = f"module sample(input value);\n  {line}\nendmodule\n"
+    assert any(complaint in found for found in lint(verilog, "sample", tmp_path))
+
+
+@pytest.mark.parametrize("model", NAMES)
+def test_text_says_nothing_of_the_machine(model):
+    verilog, _ = emitted(model)
+    for pattern in (r"\bsrc\b", r"/(home|root|tmp|work|usr)/", r"\.py\b", r"\b\d\d:\d\d:\d\d\b"):
+        assert re.search(pattern, verilog) is None
+    assert str(Path.cwd()) not in verilog
+    assert re.search(r"\b(19|20)\d\d-\d\d-\d\d\b", verilog) is None
+    assert verilog.isascii()
+
+
+def test_text_is_the_same_in_every_process():
+    script = (
+        "import sys; from testbenches.test_lint import emitted, NAMES;"
+        "[sys.stdout.write(emitted(name)[0]) for name in NAMES]"
+    )
+    texts = {
+        subprocess.run(
+            [sys.executable, "-c", script],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            cwd=MODELS.parent,
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "4242")
+    }
+    assert texts == {"".join(emitted(name)[0] for name in NAMES).encode()}

@@ -1,0 +1,382 @@
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import fxsim
+from fxsim import reference
+from fxsim.cli import app
+from fxsim.cli.lookup import find_network
+from fxsim.cli.options import Simulator, Target
+from fxsim.formats import AccumulatorMode, IntFormat, Overflow, Rounding
+from fxsim.network import (
+    Accumulator,
+    Activation,
+    Folding,
+    InputQuantizer,
+    QuantizedLinear,
+    QuantizedNetwork,
+    Requantizer,
+)
+from fxsim.storage import network_hash, save_network
+
+COMMANDS = ("codesign", "train", "quantize", "info", "simulate", "generate", "verify", "synth")
+TERNARY = "digits-mlp-ternary"
+
+
+def fxsim_cli(*arguments, status=0):
+    """Run a command in this process and check its exit status."""
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    if not isinstance(result.exception, SystemExit | None):
+        raise result.exception
+    assert result.exit_code == status, result.output
+    return result
+
+
+def fxsim_process(*arguments, **options):
+    """Run a command as the user does."""
+    return subprocess.run(
+        [sys.executable, "-c", "from fxsim.cli import main; main()", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        **options,
+    )
+
+
+def small_network(weight=None, data="nothing"):
+    """Six inputs, four outputs, one layer; about the fastest to build."""
+    if weight is None:
+        weight = np.arange(24).reshape(4, 6) % 3 - 1
+    source = Activation(format=IntFormat(bits=4, signed=False), scale=0.25)
+    layer = QuantizedLinear(
+        name="first",
+        weight=weight,
+        weight_format=IntFormat.parse("int2n"),
+        weight_scale=np.array([0.5]),
+        bias=np.array([1, -2, 3, 0]),
+        input=source,
+        accumulator=Accumulator(format=IntFormat.parse("int9"), mode=AccumulatorMode.WIDE),
+        requantizer=Requantizer(
+            multiplier=np.array([3]),
+            multiplier_bits=2,
+            shift=2,
+            rounding=Rounding.TIES_AWAY,
+            overflow=Overflow.SATURATE,
+        ),
+        relu=True,
+        output=Activation(format=IntFormat(bits=5, signed=False), scale=0.125),
+        folding=Folding(rows=2, simd=3),
+    )
+    return QuantizedNetwork(
+        name="little",
+        data=data,
+        input=InputQuantizer(shape=(6,), activation=source, rounding=Rounding.TIES_AWAY),
+        layers=(layer,),
+    )
+
+
+@pytest.fixture
+def small(tmp_path):
+    """Folder of `small_network`."""
+    save_network(small_network(), tmp_path / "little")
+    return tmp_path / "little"
+
+
+def test_help_names_every_command_in_one_line():
+    text = fxsim_cli("--help").stdout
+    for command in COMMANDS:
+        (line,) = [line for line in text.splitlines() if line.startswith(f"│ {command} ")]
+        assert line.rstrip(" │").endswith(".")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_and_json(command):
+    text = fxsim_cli(command, "--help").stdout
+    assert "--json" in text
+    assert "SPEC" in text if command in ("train", "quantize") else "NETWORK" in text
+
+
+def test_help_is_quick_and_imports_nothing_heavy():
+    heavy = ["numpy", "numba", "torch", "matplotlib", "sklearn", "pydantic", "amaranth", "yaml"]
+    code = f"import sys, fxsim.cli; print([name for name in {heavy} if name in sys.modules])"
+    start = time.perf_counter()
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "[]"
+    assert time.perf_counter() - start < 5  # about 0.2 s; the bound is for a crowded machine
+
+
+def test_version():
+    assert fxsim_cli("--version").stdout == f"fxsim {fxsim.__version__}\n"
+
+
+def test_choices_are_those_of_the_tools():
+    from hw.synth import TARGETS
+    from testbenches.simulators import SIMULATORS
+
+    assert tuple(Target) == TARGETS
+    assert tuple(Simulator) == SIMULATORS
+
+
+def test_names_take_dashes_and_underscores(monkeypatch, tmp_path, small):
+    here = find_network(TERNARY)
+    assert find_network("digits_mlp-TERNARY") == here
+    monkeypatch.chdir(tmp_path)
+    assert find_network(TERNARY).is_absolute()  # of the checkout
+    save_network(small_network(), tmp_path / "models" / TERNARY)
+    assert find_network(TERNARY) == Path("models") / TERNARY
+    assert find_network("little") == Path("little")
+
+
+def test_info(small):
+    text = fxsim_cli("info", small).stdout
+    assert network_hash(small_network()) in text
+    for part in ("first", "int2n", "int9", "uint5", "latency", "interval 4 (set by first)"):
+        assert part in text
+    facts = json.loads(fxsim_cli("info", small, "--json").stdout)
+    assert facts["hash"] == network_hash(small_network())
+    (layer,) = facts["layers"]
+    expected = {"levels": 3, "rows": 2, "simd": 3, "memory_bits": 48, "interval": 4}
+    assert {key: layer[key] for key in expected} == expected
+
+
+def test_output_is_plain_text_without_a_terminal(small):
+    result = fxsim_process("info", small, env={**os.environ, "COLUMNS": "40"})
+    assert result.returncode == 0
+    assert "\x1b" not in result.stdout
+    assert result.stderr == ""
+    rows = [line.split() for line in result.stdout.splitlines() if line.startswith("first ")]
+    # Whole rows on one line, however narrow the terminal claims to be.
+    assert rows == [
+        ["first", "6", "4", "int2n", "3", "int9", "wide", "uint5"],
+        ["first", "2", "3", "False", "48", "4", "100%"],
+    ]
+
+
+def test_tables_fit_80_columns():
+    for command in (("info", TERNARY), ("simulate", TERNARY, "--trace")):
+        lines = fxsim_cli(*command).stdout.splitlines()
+        assert max(len(line.rstrip()) for line in lines if not line.startswith("digits")) <= 80
+
+
+def test_simulate_a_data_set():
+    facts = json.loads(fxsim_cli("simulate", TERNARY, "--trace", "--json").stdout)
+    assert (facts["data"], facts["samples"]) == ("digits:test", 360)
+    assert 0.95 < facts["accuracy_fixed"] <= 1
+    assert 0.95 < facts["accuracy_float"] <= 1
+    assert [layer["overflows"] for layer in facts["layers"]] == [0, 0, 0]
+    text = fxsim_cli("simulate", TERNARY, "--data", "digits:train").stdout
+    assert "1437 samples of digits:train" in text
+    assert text.count(" %") == 2
+
+
+def test_simulate_without_a_checkpoint_says_so(tmp_path):
+    from fxsim.storage import load_network
+
+    save_network(load_network(find_network(TERNARY)), tmp_path / "bare")
+    assert "no float accuracy" in fxsim_cli("simulate", tmp_path / "bare").stdout
+    facts = json.loads(fxsim_cli("simulate", tmp_path / "bare", "--json").stdout)
+    assert facts["accuracy_float"] is None
+
+
+@pytest.mark.parametrize("scale", [1, 0.25])
+def test_simulate_a_file(small, tmp_path, scale):
+    q = np.random.default_rng(3).integers(0, 16, size=(20, 6))
+    np.save(tmp_path / "x.npy", q * scale)  # integers as they are, or floats to be quantized
+    if scale == 1:
+        np.save(tmp_path / "x.npy", q.astype(np.uint8))
+    y = tmp_path / "new" / "y.npy"
+    text = fxsim_cli("simulate", small, "--input", tmp_path / "x.npy", "-o", y, "--trace").stdout
+    assert str(y) in text
+    expected = [reference.run(small_network(), row)[-1].activations for row in q.tolist()]
+    result = np.load(y)
+    assert result.dtype == np.int64
+    assert result.tolist() == expected
+
+
+def test_generate(small, tmp_path):
+    from hw.emit import accelerator_verilog
+
+    result = fxsim_cli("generate", small, "-o", tmp_path / "a" / "b", "--json")
+    files = [Path(name) for name in json.loads(result.stdout)["files"]]
+    assert [file.name for file in files] == ["little.v", "manifest.json"]
+    assert files[0].read_text() == accelerator_verilog(small_network())
+    assert json.loads(files[1].read_text())["network_hash"] == network_hash(small_network())
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """Keep simulator builds of a test to itself."""
+    monkeypatch.setenv("FXSIM_CACHE", str(tmp_path / "cache"))
+
+
+def test_verify_finds_equal_words(small, tmp_path, cache):
+    arguments = ("verify", small, "--sim", "icarus", "--vectors", 5, "-o", tmp_path / "logs")
+    result = fxsim_cli(*arguments, "--json")
+    facts = json.loads(result.stdout)
+    assert facts["source"] == "random integers, seed 1"  # nothing is known about its data
+    (run,) = facts["runs"]
+    assert run["ok"]
+    assert (run["simulator"], run["vectors"], run["wrong"]) == ("icarus", 5, 0)
+    assert run["words"] > 0
+    assert run["latency_measured"] == run["latency_predicted"]
+    assert len(list(ElementTree.parse(run["xml"]).iter("testcase"))) == run["tests"] == 4
+    assert Path(run["xml"]).is_relative_to(tmp_path / "logs")
+    assert "random integers, seed 7" in fxsim_cli(*arguments, "--seed", 7).stdout
+
+
+def test_verify_streams_the_test_split(tmp_path, monkeypatch):
+    import testbenches.verify
+
+    seen = {}
+    monkeypatch.setattr(
+        testbenches.verify, "verify", lambda network, *, vectors, **_: seen.update(vectors) or []
+    )
+    facts = json.loads(fxsim_cli("verify", TERNARY, "-o", tmp_path, "--json").stdout)
+    assert facts["source"] == "digits:test"
+    assert {name: len(batch) for name, batch in seen.items()} == {"verilator": 360, "icarus": 40}
+
+
+def test_verify_reports_a_wrong_weight(small, tmp_path, cache, monkeypatch):
+    import hw.emit
+
+    weight = small_network().layers[0].weight.copy()
+    weight[2, 4] = -1 if weight[2, 4] else 1
+    wrong = hw.emit.accelerator_verilog(small_network(weight))
+    monkeypatch.setattr(hw.emit, "accelerator_verilog", lambda network: wrong)
+    arguments = ("verify", small, "--sim", "icarus", "--vectors", 5, "-o", tmp_path / "logs")
+    result = fxsim_cli(*arguments, "--json", status=1)
+    (run,) = json.loads(result.stdout)["runs"]
+    assert not run["ok"]
+    seen = run["mismatch"]
+    assert (seen["layer"], seen["index"]) == ("first", 2)
+    last = result.stderr.splitlines()[-1]
+    assert last == (
+        f"error: icarus: layer first, vector {seen['vector']}, item 2, lane {seen['lane']},"
+        f" cycle {seen['cycle']}: expected {seen['expected']}, actual {seen['actual']}"
+    )
+
+
+def test_synth(small):
+    area = json.loads(fxsim_cli("synth", small, "--target", "ice40", "--json").stdout)
+    assert area["target"] == "ice40"
+    assert area["lut"] > 0
+    assert any(name.startswith("first.") for name in area["blocks"])
+
+
+def test_quantize_uses_the_checkpoint_beside_the_specification(tmp_path):
+    facts = json.loads(fxsim_cli("quantize", TERNARY, "-o", tmp_path / "q", "--json").stdout)
+    direct = fxsim_cli("quantize", TERNARY, "--direct", "-o", tmp_path / "d").stdout
+    assert facts["hash"] not in direct
+    shipped = json.loads(fxsim_cli("info", TERNARY, "--json").stdout)
+    again = json.loads(fxsim_cli("info", tmp_path / "q", "--json").stdout)
+    assert again["hash"] == facts["hash"] == shipped["hash"]
+
+
+SPEC = """
+name: tiny
+data: digits
+input: {shape: [64], bits: 4}
+layers:
+  - {type: linear, units: 4, nonlinearity: relu, output: {bits: 4}}
+  - {type: linear, units: 10}
+train: {epochs: 1}
+retrain: {epochs: 1}
+"""
+
+
+def test_train_then_quantize(tmp_path):
+    pytest.importorskip("torch")
+    spec, checkpoint = tmp_path / "spec.yaml", tmp_path / "checkpoint.npz"
+    spec.write_text(SPEC)
+    result = fxsim_cli("train", spec, "-o", checkpoint, "--json")
+    assert set(json.loads(result.stdout)["training"]) == {"float", "retrain"}
+    fxsim_cli("quantize", spec, "-o", tmp_path)
+    assert "no float accuracy" not in fxsim_cli("simulate", tmp_path).stdout
+
+
+@pytest.fixture
+def quick_codesign(monkeypatch):
+    """Leave out most of the sweep and all of Yosys; they have tests of their own."""
+    import fxsim.explore.sweep
+    import hw.synth
+
+    full = fxsim.explore.sweep.sweep
+    area = hw.synth.SynthResult(
+        **dict.fromkeys(("lut", "lut_ram", "ff", "carry", "dsp", "block_ram"), 12),
+        target="xc7",
+        blocks={"layer0.mac_array": {"lut": 7}},
+        seconds=0.5,
+    )
+
+    def sweep(*arguments, on_row):
+        return full(*arguments, levels=(3,), activation_bits=(4, 8), on_row=on_row)
+
+    monkeypatch.setattr(fxsim.explore.sweep, "sweep", sweep)
+    monkeypatch.setattr(hw.synth, "synthesize", lambda verilog, top, target, *, blocks=True: area)
+
+
+def test_codesign(tmp_path, quick_codesign):
+    arguments = ("codesign", TERNARY, "-o", tmp_path, "--sim", "icarus", "--vectors", 1)
+    result = fxsim_cli(*arguments)
+    for part in ("float", "fixed point", "3 levels, retrained", "icarus", "xc7", "bit-exact: "):
+        assert part in result.stdout
+    assert str(tmp_path / "report.html") in result.stdout.splitlines()[-1]
+    for step in ("load", "evaluate", "sweep", "generate", "verify on icarus", "report"):
+        assert step in result.stderr
+    assert "bit-exact" in (tmp_path / "report.html").read_text()
+    facts = json.loads((tmp_path / "results.json").read_text())
+    assert facts["verdict"]["status"] == "exact"
+    assert {path.name for path in (tmp_path / "rtl").iterdir()} == {
+        "digits_mlp_ternary.v",
+        "manifest.json",
+    }
+    assert (tmp_path / "verify" / "icarus" / "results.xml").exists()
+
+
+def test_codesign_with_a_mismatch_reports_it_and_fails(tmp_path, quick_codesign, monkeypatch):
+    import testbenches.verify
+
+    keys = ("layer", "vector", "lane", "index", "cycle", "expected", "actual")
+    seen = dict(zip(keys, ("layer1", 3, 2, 10, 99, 5, 7), strict=True))
+
+    class FailedRun(testbenches.verify.NetworkRun):
+        words, wrong, mismatch = 100, 4, seen
+
+    run = FailedRun(
+        simulator="icarus",
+        version="11.0",
+        patterns=("none",),
+        tests=1,
+        failed=1,
+        messages=["none: differs"],
+        outcomes=[],
+        seconds=1.0,
+        xml=tmp_path / "results.xml",
+        vectors=2,
+        latency_predicted=9,
+        interval_predicted=4,
+        latency_measured=None,
+        interval_measured=None,
+    )
+    monkeypatch.setattr(testbenches.verify, "verify", lambda *_, **__: [run])
+    arguments = ("codesign", TERNARY, "-o", tmp_path, "--sim", "icarus", "--json")
+    result = fxsim_cli(*arguments, status=1)
+    facts = json.loads(result.stdout)
+    assert facts["verdict"]["status"] == "failed"
+    assert facts["regressions"][0]["mismatch"] == seen
+    assert result.stderr.splitlines()[-1] == (
+        "error: icarus: layer layer1, vector 3, item 10, lane 2, cycle 99: expected 5, actual 7"
+    )
+    assert "not bit-exact" in (tmp_path / "report.html").read_text()
+    monkeypatch.setattr(testbenches.verify, "verify", lambda *_, **__: [replace(run, tests=0)])
+    fxsim_cli(*arguments, status=1)
