@@ -35,8 +35,8 @@ def by_cell(product: QuantizedLinear) -> QuantizedLinear:
 class Lstm(wiring.Component):
     """A `fxsim.lstm.QuantizedLstm` as a stream block.
 
-    W x runs ahead of the recurrence into a buffer, so a step takes as long as U h, plus what the
-    last cell's way back to the first beats of U h adds.
+    W x runs ahead of the recurrence, so a step takes as long as U h, plus what the way of the last
+    cells back to the first tile of U h adds.
 
     Parameters
     ----------
@@ -76,14 +76,11 @@ class Lstm(wiring.Component):
         fmt = layer.output.format
 
         m.submodules.lstm_cell = cell = LstmCell(layer)
-        terms = layer.input_product.output.format
-        m.submodules.ahead = ahead = VectorBuffer(fmt=terms, lanes=4, beats=layer.cells, tiles=1)
         m.submodules.input_product = product = Linear(
             by_cell(layer.input_product), lanes_in=self._lanes_in
         )
         wiring.connect(m, wiring.flipped(self.i), product.i)
-        self._gather(m, "input_terms", product, ahead.i)
-        wiring.connect(m, ahead.o, cell.x)
+        self._gather(m, "input_terms", product, cell.x)
 
         m.submodules.hidden_product = product = Linear(
             by_cell(layer.hidden_product), lanes_in=lanes
@@ -99,9 +96,12 @@ class Lstm(wiring.Component):
             wiring.connect(m, cell.o, projection.i)
             result = projection.o
         wiring.connect(m, result, fork.i)
-        wiring.connect(m, fork.a, wiring.flipped(self.o))
-
+        # A buffer, so that the loop does not wait for whoever takes the output.
         beats = -(-layer.outputs // lanes)
+        m.submodules.output = output = VectorBuffer(fmt=fmt, lanes=lanes, beats=beats, tiles=1)
+        wiring.connect(m, fork.a, output.i)
+        wiring.connect(m, output.o, wiring.flipped(self.o))
+
         beat = Signal(range(beats))
         started, move, ends = Signal(), Signal(), Signal()
         loop = product.i
@@ -128,7 +128,7 @@ class Lstm(wiring.Component):
         return m
 
     def _gather(self, m, name, product, sink):
-        """Bring a product's output to the four lanes of a cell."""
+        """Bring a product's output to the four lanes of a cell, and let it run ahead."""
         source = product.o
         for block in resize(
             fmt=product.layer.output.format,
@@ -139,4 +139,8 @@ class Lstm(wiring.Component):
             m.submodules[f"{name}_{type(block).__name__.lower()}"] = block
             wiring.connect(m, source, block.i)
             source = block.o
-        wiring.connect(m, source, sink)
+        m.submodules[name] = buffer = VectorBuffer(
+            fmt=product.layer.output.format, lanes=4, beats=self.layer.cells, tiles=1
+        )
+        wiring.connect(m, source, buffer.i)
+        wiring.connect(m, buffer.o, sink)

@@ -33,7 +33,16 @@ def accelerator_job(
         devices=[Device(source=source, sink=sink, probes=probes, flag="frame_error")],
         patterns=list(patterns),
         seed=seed,
+        settle=sum(_settling(layer) for layer in network.layers),
     )
+
+
+def _settling(layer: Layer) -> int:
+    """More than the cycles in which an LSTM layer prepares its first step after reset."""
+    if not isinstance(layer, QuantizedLstm):
+        return 0
+    product = layer.hidden_product
+    return layer.outputs + product.tiles * product.beats + 100
 
 
 def _idle(layer: Layer) -> int:

@@ -103,7 +103,10 @@ class Device:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """Independent devices in one top module, and the pause patterns to run them with."""
+    """Independent devices in one top module, and the pause patterns to run them with.
+
+    ``settle`` is the number of idle cycles after reset, before the first word.
+    """
 
     clock: str
     reset: str
@@ -111,6 +114,7 @@ class Job:
     devices: list[Device]
     patterns: list[str]
     seed: int
+    settle: int = 0
 
     def write(self, path: Path) -> None:
         """Write the job as JSON."""
