@@ -13,6 +13,7 @@ from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge
 
 from testbenches.job import RESTART, Device, Job
+from testbenches.scoreboard import Scoreboard
 from testbenches.streams import Monitor, Pauses, Sink, Source, read_bit, resolve
 
 _FOLDER = Path(os.environ["FXSIM_JOB"])
@@ -64,7 +65,7 @@ class Bench:
         return True
 
     @property
-    def boards(self) -> list[Any]:
+    def boards(self) -> list[Scoreboard]:
         """Scoreboards of the outputs, in the order of the data."""
         return [monitor.board for monitor in (*self._probes, self._taken_out)]
 

@@ -1,32 +1,29 @@
 """Whole networks: shipped and random ones, awkward names, broken frames, resets in mid-stream."""
 
 from dataclasses import replace
-from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from fxsim import data
-from fxsim.network import Folding, QuantizedNetwork
+from fxsim.network import Folding
 from fxsim.reference import run as run_reference
 from fxsim.simulate import as_input, simulate_trace
-from fxsim.storage import load_network
 from hw import emit
 from testbenches.accelerator import accelerator_job
 from testbenches.job import PATTERNS, RESTART
+from testbenches.samples import MODELS, chain, random_inputs, shipped
 from testbenches.simulators import SIMULATORS, find_simulator, run
 from testbenches.verify import verify
 from tests.strategies import batches, networks
 
-MODELS = Path(__file__).parent.parent / "models"
 DIGITS = {"verilator": 360, "icarus": 40}
 
 
-def check(network, vectors, folder):
+def check(network, vectors, folder, *, quick=False):
     """All patterns, every word of every layer, every completion cycle."""
-    for result in verify(network, vectors=vectors, seed=5, folder=folder):
+    for result in verify(network, vectors=vectors, seed=5, folder=folder, quick=quick):
         assert result.messages == []
         assert (result.tests, result.wrong) == (len(PATTERNS), 0)
         count = len(vectors[result.simulator])
@@ -40,9 +37,9 @@ def check(network, vectors, folder):
 
 
 @pytest.mark.parametrize("simulator", SIMULATORS)
-@pytest.mark.parametrize("model", ["digits-mlp-ternary", "digits-mlp-int8"])
+@pytest.mark.parametrize("model", MODELS)
 def test_shipped_model(model, simulator, tmp_path):
-    network = load_network(MODELS / model)
+    network = shipped(model)
     digits = as_input(network, data.load(network.data).test.x)[: DIGITS[simulator]]
     assert len(digits) == DIGITS[simulator]
     check(network, {simulator: digits}, tmp_path)
@@ -70,43 +67,9 @@ def test_random_network_on_icarus(drawn_data, tmp_path_factory):
 @drawn(max_examples=2)
 @given(drawn_data=st.data())
 def test_random_network_on_verilator(drawn_data, tmp_path_factory):
-    network = drawn_data.draw(networks(max_size=24))
+    network = drawn_data.draw(networks(max_size=12))
     batch = drawn_data.draw(batches(network, 7))
-    check(network, {"verilator": batch}, tmp_path_factory.mktemp("random"))
-
-
-def small_network(names, *, inputs=6, folding=None) -> QuantizedNetwork:
-    """A chain of equal layers, as many as there are names."""
-    network = load_network(MODELS / "digits-mlp-ternary")
-    first = network.layers[0]
-    layers = []
-    for name in names:
-        layers.append(
-            replace(
-                first,
-                name=name,
-                weight=first.weight[:inputs, 20 : 20 + inputs],
-                weight_scale=first.weight_scale[:1],
-                bias=first.bias[:inputs],
-                input=layers[-1].output if layers else first.input,
-                requantizer=replace(
-                    first.requantizer, multiplier=first.requantizer.multiplier[:inputs]
-                ),
-                folding=folding or Folding(rows=2, simd=3),
-            )
-        )
-    return QuantizedNetwork(
-        name="chain",
-        data="none",
-        input=replace(network.input, shape=(inputs,)),
-        layers=tuple(layers),
-    )
-
-
-def random_inputs(network, count, seed=3):
-    fmt, inputs = network.input.activation.format, network.layers[0].inputs
-    generator = np.random.default_rng(seed)
-    return generator.integers(fmt.min, fmt.max, (count, inputs), endpoint=True)
+    check(network, {"verilator": batch}, tmp_path_factory.mktemp("random"), quick=True)
 
 
 @pytest.mark.parametrize(
@@ -122,12 +85,12 @@ def random_inputs(network, count, seed=3):
     ids=lambda folding: f"{folding.rows}x{folding.simd}",
 )
 def test_folding_extremes(folding, tmp_path):
-    network = small_network(["layer0", "layer1"], inputs=7, folding=folding)
+    network = chain(["layer0", "layer1"], size=7, folding=folding)
     check(network, {"icarus": random_inputs(network, 9)}, tmp_path)
 
 
 def test_single_values(tmp_path):
-    network = small_network(["layer0", "layer1"], inputs=1, folding=Folding(rows=1, simd=1))
+    network = chain(["layer0", "layer1"], size=1, folding=Folding(rows=1, simd=1))
     check(network, {"icarus": random_inputs(network, 9)}, tmp_path)
 
 
@@ -143,18 +106,22 @@ def test_single_values(tmp_path):
     ids=" ".join,
 )
 def test_names_that_the_hardware_uses_too(names, tmp_path):
-    network = small_network(names)
+    network = chain(names)
     check(network, {"icarus": random_inputs(network, 5)}, tmp_path)
 
 
 @pytest.fixture(scope="module")
 def digits_trace():
-    network = load_network(MODELS / "digits-mlp-ternary")
-    return network, simulate_trace(network, data.load(network.data).test.x[:12])
+    network = shipped(MODELS[0])
+    return network, simulate_trace(network, data.load(network.data).test.x[:6])
 
 
 @pytest.mark.parametrize("simulator", SIMULATORS)
-@pytest.mark.parametrize("inverted", [[], [0], [7], [3, 40, 41], list(range(96))], ids=str)
+@pytest.mark.parametrize(
+    "inverted",
+    [[], [0], [7], [3, 20, 21], list(range(48))],
+    ids=["right", "early", "missing", "both", "all"],
+)
 def test_reset_and_frame_error(digits_trace, inverted, simulator, tmp_path):
     """Tlast in the wrong place raises the flag and nothing else; a reset clears all that was."""
     network, trace = digits_trace

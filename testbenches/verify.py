@@ -44,6 +44,7 @@ def verify(
     seed: int,
     folder: Path,
     patterns: Sequence[str] = PATTERNS,
+    quick: bool = False,
     on_run: Callable[[NetworkRun], None] | None = None,
 ) -> list[NetworkRun]:
     """Run the regression of a network.
@@ -58,6 +59,8 @@ def verify(
         For logs and results, one subfolder for each simulator.
     patterns : sequence of str
         Pause patterns, each a pass over all vectors.
+    quick : bool
+        Whether to save on the build rather than on the run; see `testbenches.simulators.build`.
     on_run : callable, optional
         Called with each result as it comes.
 
@@ -81,7 +84,7 @@ def verify(
             raise RangeError(f"vectors must be at least 1, not 0 ({name})")
         trace = simulate_trace(network, batch)
         job = accelerator_job(network, trace, patterns=patterns, seed=seed)
-        result = run(simulators[name], verilog, network.name, job, folder / name)
+        result = run(simulators[name], verilog, network.name, job, folder / name, quick=quick)
         results.append(_with_cycles(result, network, len(batch)))
         if on_run is not None:
             on_run(results[-1])

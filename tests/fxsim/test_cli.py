@@ -29,6 +29,7 @@ from fxsim.network import (
 from fxsim.storage import network_hash, save_network
 
 COMMANDS = ("codesign", "train", "quantize", "info", "simulate", "generate", "verify", "synth")
+MODELS = Path(__file__).parents[2] / "models"
 TERNARY = "digits-mlp-ternary"
 
 
@@ -341,6 +342,21 @@ def test_codesign(tmp_path, quick_codesign):
         "manifest.json",
     }
     assert (tmp_path / "verify" / "icarus" / "results.xml").exists()
+
+
+def test_codesign_without_float_parameters_says_so(tmp_path, quick_codesign):
+    folder = tmp_path / "bare"
+    folder.mkdir()
+    for name in ("network.yaml", "network.npz"):
+        (folder / name).write_bytes((MODELS / TERNARY / name).read_bytes())
+    arguments = ("codesign", folder, "-o", tmp_path, "--sim", "icarus", "--vectors", 1)
+    result = fxsim_cli(*arguments)
+    assert "no sweep: it starts from spec.yaml and checkpoint.npz" in result.stderr
+    assert "fixed point" in result.stdout
+    assert "quantized directly" not in result.stdout
+    facts = json.loads((tmp_path / "results.json").read_text())
+    assert facts["accuracy"]["parent"] is None
+    assert facts["sweep"] == []
 
 
 def test_codesign_with_a_mismatch_reports_it_and_fails(tmp_path, quick_codesign, monkeypatch):

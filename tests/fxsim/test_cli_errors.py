@@ -296,10 +296,10 @@ def test_missing_torch(folder, monkeypatch):
     assert contents(folder) == before
 
 
-def test_codesign_needs_what_the_sweep_starts_from(folder):
+def test_codesign_needs_the_data_of_the_network(folder):
     save_network(small_network(), folder / "net")
     arguments = ("codesign", folder / "net", "-o", folder / "out", "--sim", "icarus")
-    refused(*arguments, names=["spec.yaml: not found"])
+    refused(*arguments, names=["unknown data set 'nothing'"])
     assert not (folder / "out").exists()
 
 

@@ -1,0 +1,67 @@
+"""Networks to test with: those that are shipped, and small ones cut from them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from fxsim.formats import IntFormat
+from fxsim.network import Folding, IntArray, QuantizedNetwork
+from fxsim.storage import load_network
+
+MODELS = ("digits-mlp-ternary", "digits-mlp-int8")
+
+
+def shipped(model: str) -> QuantizedNetwork:
+    """One of `MODELS`."""
+    return load_network(Path(__file__).parent.parent / "models" / model)
+
+
+def chain(
+    names: Sequence[str],
+    *,
+    model: str = MODELS[0],
+    size: int = 6,
+    folding: Folding = Folding(rows=2, simd=3),  # noqa: B008  frozen
+) -> QuantizedNetwork:
+    """Layers of ``size`` inputs and outputs, one for each name, cut from the first of a model.
+
+    They are signed and shift less, so that few activations are zero or saturated.
+    """
+    network = shipped(model)
+    first = network.layers[0]
+    layers = []
+    for name in names:
+        layer = replace(
+            first,
+            name=name,
+            weight=first.weight[:size, 20 : 20 + size],
+            weight_scale=first.weight_scale[:size],
+            bias=first.bias[:size],
+            input=layers[-1].output if layers else first.input,
+            relu=False,
+            output=replace(first.output, format=IntFormat(bits=8, signed=True)),
+            requantizer=replace(
+                first.requantizer,
+                multiplier=first.requantizer.multiplier[:size],
+                shift=first.requantizer.shift - 2,
+            ),
+            folding=folding,
+        )
+        layers.append(layer)
+    return QuantizedNetwork(
+        name="chain",
+        data="none",
+        input=replace(network.input, shape=(size,)),
+        layers=tuple(layers),
+    )
+
+
+def random_inputs(network: QuantizedNetwork, count: int, *, seed: int = 3) -> IntArray:
+    """Uniform integers of the input format."""
+    fmt, inputs = network.input.activation.format, network.layers[0].inputs
+    generator = np.random.default_rng(seed)
+    return generator.integers(fmt.min, fmt.max, (count, inputs), endpoint=True)
