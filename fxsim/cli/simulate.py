@@ -63,7 +63,7 @@ def simulate(
             "data": chosen,
             "samples": len(seen.input),
             "accuracy_float": _float_accuracy(folder, split),
-            "accuracy_fixed": float((seen.output.argmax(axis=1) == split.y).mean()),
+            "accuracy_fixed": float((seen.output.argmax(axis=-1) == split.y).mean()),
         }
     if output is not None:
         _write_npy(output, seen.output)
