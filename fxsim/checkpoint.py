@@ -4,6 +4,10 @@ One npz holds ``float.<layer>.weight`` and ``float.<layer>.bias``, and after ret
 ``retrained.<layer>.weight``, ``.bias``, ``.scale`` and ``.levels``. The scales are those of the
 last retraining step and are part of the result: a step size refreshed after the last weight
 update flips integers that nothing relearns.
+
+An LSTM layer has two matrices under names of their own: ``<layer>_input`` is W, shape (4 * cells,
+inputs), and ``<layer>_hidden`` is U, shape (4 * cells, cells); rows in the order of
+`fxsim.lstm.GATES`. Their biases are summed. A scale per gate stands at each of the gate's rows.
 """
 
 from __future__ import annotations
@@ -25,7 +29,7 @@ from fxsim.spec import NetworkSpec
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LinearParameters:
-    """Parameters of a fully connected layer.
+    """Parameters of a fully connected layer, or of one product of an LSTM layer.
 
     Parameters
     ----------
@@ -44,7 +48,7 @@ class RetrainedParameters(LinearParameters):
     Parameters
     ----------
     scale : float64 array, shape (1,) or (outputs,)
-        Weight scale per tensor or per channel.
+        Weight scale per tensor or per row.
     levels : int
     """
 
@@ -54,14 +58,14 @@ class RetrainedParameters(LinearParameters):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Checkpoint:
-    """Float parameters by layer name.
+    """Float parameters by the name of the product (`fxsim.spec.NetworkSpec.products`).
 
     Parameters
     ----------
     parent : mapping of str to LinearParameters
         The float network that quantization starts from.
     retrained : mapping of str to RetrainedParameters, optional
-        The same layers after retraining with quantized weights.
+        The same products after retraining with quantized weights.
 
     Raises
     ------
@@ -131,7 +135,7 @@ def load_checkpoint(path: Path, spec: NetworkSpec) -> Checkpoint:
     retrained = any(key.startswith("retrained.") for key in arrays)
     try:
         _check(arrays, spec, retrained=retrained)
-        names = [spec.layer_name(i) for i in range(len(spec.layers))]
+        names = [product.name for product in spec.products]
         return Checkpoint(
             parent={
                 name: LinearParameters(
@@ -159,11 +163,11 @@ def load_checkpoint(path: Path, spec: NetworkSpec) -> Checkpoint:
 def _shapes(spec: NetworkSpec, *, retrained: bool) -> dict[str, tuple[int, ...] | None]:
     """Names of the arrays that a checkpoint of ``spec`` holds; None where more shapes will do."""
     shapes: dict[str, tuple[int, ...] | None] = {}
-    for i, layer in enumerate(spec.layers):
-        name = spec.layer_name(i)
+    for product in spec.products:
+        name = product.name
         for stage in ("float", "retrained") if retrained else ("float",):
-            shapes[f"{stage}.{name}.weight"] = (layer.units, spec.layer_inputs(i))
-            shapes[f"{stage}.{name}.bias"] = (layer.units,)
+            shapes[f"{stage}.{name}.weight"] = (product.outputs, product.inputs)
+            shapes[f"{stage}.{name}.bias"] = (product.outputs,)
         if retrained:
             shapes[f"retrained.{name}.scale"] = None
             shapes[f"retrained.{name}.levels"] = (1,)

@@ -7,18 +7,25 @@ follows from those before it; the buffers are so large that no block waits for t
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import gcd
 
-from fxsim.network import QuantizedLinear, QuantizedNetwork
+from fxsim.network import Layer, QuantizedLinear, QuantizedLstm, QuantizedNetwork
+from fxsim.tables import Table
 
 BUFFER_LATENCY = 2
 RESIZE_LATENCY = 1
+_LONG_AGO = -(1 << 40)
+
+Times = list[int]
+Stage = Callable[[Times], Times]
+"""From the cycles in which the beats of a vector arrive to those in which they leave."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LayerCycles:
-    """Cycles of one layer: ``interval`` between vectors when nothing else limits it."""
+    """Cycles of one matrix product: ``interval`` between vectors when nothing else limits it."""
 
     name: str
     interval: int
@@ -37,7 +44,8 @@ class NetworkCycles:
     interval : int
         Between vectors that follow one another without a pause.
     layers : tuple of LayerCycles
-        ``utilisation`` is the share of cycles in which the layer's array works at that interval.
+        One for each matrix product; ``utilisation`` is the share of cycles in which its array works
+        at that interval.
     """
 
     latency: int
@@ -46,42 +54,46 @@ class NetworkCycles:
 
     @property
     def bottleneck(self) -> str:
-        """Name of the layer that sets the interval."""
+        """Name of the matrix product that sets the interval."""
         return max(self.layers, key=lambda layer: layer.interval).name
 
 
 def predict(network: QuantizedNetwork) -> NetworkCycles:
     """Latency and interval of the accelerator of ``network``."""
-    intervals = [layer.tiles * layer.beats for layer in network.layers]
-    interval = max(intervals)
+    intervals = [linear.tiles * linear.beats for linear in network.linears]
+    # Every layer settles within a few vectors; the recurrence has an interval of its own.
+    times = completion_times(network, 4 + 4 * len(network.linears))
+    interval = times[-1] - times[-2]
     return NetworkCycles(
-        latency=completion_times(network, 1)[0],
+        latency=times[0],
         interval=interval,
         layers=tuple(
             LayerCycles(
-                name=layer.name,
+                name=linear.name,
                 interval=cycles,
-                macs=layer.folding.rows * layer.folding.simd,
+                macs=linear.folding.rows * linear.folding.simd,
                 utilisation=cycles / interval,
             )
-            for layer, cycles in zip(network.layers, intervals, strict=True)
+            for linear, cycles in zip(network.linears, intervals, strict=True)
         ),
     )
 
 
 def completion_times(network: QuantizedNetwork, vectors: int) -> list[int]:
     """Cycle of the last output beat of each vector; the first input beat is taken in cycle 0."""
-    first = network.layers[0]
-    times = [list(range(v * first.beats, (v + 1) * first.beats)) for v in range(vectors)]
+    first = network.layers[0].linears[0]
     lanes = first.folding.simd
+    stages = []
     for layer in network.layers:
-        times = _resize(times, lanes, layer.folding.simd, layer.inputs)
-        times = _mac_array(times, layer)
-        lanes = layer.output_lanes
-        times = _resize(times, layer.folding.rows, lanes, layer.outputs)
-        latency = requantizer_latency(layer)
-        times = [[time + latency for time in vector] for vector in times]
-    return [vector[-1] for vector in times]
+        stages.append(_layer(layer, lanes))
+        lanes = layer.lanes_out
+    result = []
+    for vector in range(vectors):
+        times = list(range(vector * first.beats, (vector + 1) * first.beats))
+        for stage in stages:
+            times = stage(times)
+        result.append(times[-1])
+    return result
 
 
 def mac_latency(layer: QuantizedLinear) -> int:
@@ -102,40 +114,125 @@ def requantizer_latency(layer: QuantizedLinear) -> int:
     return 2 + (layer.requantizer.multiplier_bits > 0) + layer.requantizer.per_channel
 
 
-def _mac_array(times: list[list[int]], layer: QuantizedLinear) -> list[list[int]]:
-    """Times at which the tiles of each vector leave the array behind its buffer."""
-    now, latency = -1, mac_latency(layer)
-    result = []
-    for vector in times:
+def lookup_latency(table: Table) -> int:
+    """Cycles from the input of a table to its output."""
+    return 3 if table.step_bits else 2
+
+
+def cell_latency(layer: QuantizedLstm) -> int:
+    """Cycles from the pre-activation terms of a cell to its output.
+
+    Sum, gate tables, two for the new cell state, its table, two for the output.
+    """
+    gates = max(lookup_latency(layer.sigmoid), lookup_latency(layer.tanh))
+    return 1 + gates + 2 + lookup_latency(layer.tanh) + 2
+
+
+def _layer(layer: Layer, lanes_in: int) -> Stage:
+    if isinstance(layer, QuantizedLstm):
+        return _lstm(layer, lanes_in)
+    return _linear(layer, lanes_in)
+
+
+def _linear(layer: QuantizedLinear, lanes_in: int) -> Stage:
+    return _chain(
+        _resize(lanes_in, layer.folding.simd, layer.inputs),
+        _buffer(layer.tiles),
+        _mac_array(layer),
+        _resize(layer.folding.rows, layer.lanes_out, layer.outputs),
+        _delay(requantizer_latency(layer)),
+    )
+
+
+def _lstm(layer: QuantizedLstm, lanes_in: int) -> Stage:
+    def terms(product: QuantizedLinear, lanes: int) -> Stage:
+        gather = _resize(product.lanes_out, 4, product.outputs)
+        return _chain(_linear(product, lanes), gather, _buffer(1))
+
+    input_terms = terms(layer.input_product, lanes_in)
+    hidden_terms = terms(layer.hidden_product, layer.lanes_out)
+    output = _delay(cell_latency(layer))
+    if layer.projection is not None:
+        output = _chain(output, _linear(layer.projection, 1))
+    beats = -(-layer.outputs // layer.lanes_out)
+    hidden = list(range(_LONG_AGO, _LONG_AGO + beats))
+    now = _LONG_AGO
+
+    def stage(times: Times) -> Times:
+        nonlocal hidden, now
+        taken = []
+        for from_input, from_hidden in zip(input_terms(times), hidden_terms(hidden), strict=True):
+            now = max(now + 1, from_input, from_hidden)
+            taken.append(now)
+        hidden = output(taken)
+        return hidden
+
+    return _chain(stage, _buffer(1))
+
+
+def _chain(*stages: Stage) -> Stage:
+    def stage(times: Times) -> Times:
+        for part in stages:
+            times = part(times)
+        return times
+
+    return stage
+
+
+def _delay(cycles: int) -> Stage:
+    return lambda times: [time + cycles for time in times]
+
+
+def _buffer(tiles: int) -> Stage:
+    """Give out each vector ``tiles`` times."""
+    now = _LONG_AGO
+
+    def stage(times: Times) -> Times:
+        nonlocal now
         leaving = []
-        for _ in range(layer.tiles):
-            for arrival in vector:
-                now = max(now + 1, arrival + BUFFER_LATENCY)
-            leaving.append(now + latency)
-        result.append(leaving)
-    return result
+        for arrival in times * tiles:
+            now = max(now + 1, arrival + BUFFER_LATENCY)
+            leaving.append(now)
+        return leaving
+
+    return stage
 
 
-def _resize(times: list[list[int]], lanes_in: int, lanes_out: int, items: int) -> list[list[int]]:
-    """Times behind the blocks that bring a stream from one number of lanes to another."""
+def _mac_array(layer: QuantizedLinear) -> Stage:
+    """Yield a tile after each ``beats`` beats."""
+    latency = mac_latency(layer)
+    return lambda times: [time + latency for time in times[layer.beats - 1 :: layer.beats]]
+
+
+def _resize(lanes_in: int, lanes_out: int, items: int) -> Stage:
+    """Bring a stream from one number of lanes to another."""
     common = lanes_in * lanes_out // gcd(lanes_in, lanes_out)
+    stages: list[Stage] = []
     if common != lanes_in:
-        parts = common // lanes_in
-        times = [
-            [
-                vector[min(k + parts, len(vector)) - 1] + RESIZE_LATENCY
-                for k in range(0, len(vector), parts)
-            ]
-            for vector in times
-        ]
+        stages.append(_widen(common // lanes_in))
     if common != lanes_out:
-        now, beats = -1, -(-items // lanes_out)
-        spread = []
-        for vector in times:
-            leaving = []
-            for beat in range(beats):
-                now = max(now + 1, vector[beat * lanes_out // common] + RESIZE_LATENCY)
-                leaving.append(now)
-            spread.append(leaving)
-        times = spread
-    return times
+        stages.append(
+            _narrow([beat * lanes_out // common for beat in range(-(-items // lanes_out))])
+        )
+    return _chain(*stages)
+
+
+def _widen(parts: int) -> Stage:
+    return lambda times: [
+        times[min(k + parts, len(times)) - 1] + RESIZE_LATENCY for k in range(0, len(times), parts)
+    ]
+
+
+def _narrow(words: Sequence[int]) -> Stage:
+    """Send slim beats one by one; ``words`` says which wide word each is part of."""
+    now = _LONG_AGO
+
+    def stage(times: Times) -> Times:
+        nonlocal now
+        leaving = []
+        for word in words:
+            now = max(now + 1, times[word] + RESIZE_LATENCY)
+            leaving.append(now)
+        return leaving
+
+    return stage

@@ -1,4 +1,4 @@
-"""Accuracy of a network, and the samples that calibrate it."""
+"""Accuracy or bits per character of a network, and the samples that calibrate it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from fxsim import floating
 from fxsim.checkpoint import LinearParameters
 from fxsim.data import Dataset, Split
 from fxsim.errors import RangeError
@@ -39,8 +40,40 @@ def float_accuracy(
     return _share(forward(spec, parameters, split.x), split)
 
 
+def bits_per_character(network: QuantizedNetwork, split: Split) -> float:
+    """Mean of -log2 p over all steps, p being the softmax at the label.
+
+    The logits are the real values of the outputs, network.output.scale * (output - zero_point).
+
+    Raises
+    ------
+    RangeError
+        If the split is empty or its samples do not suit the network.
+    """
+    _nonempty(split)
+    output = network.output
+    real = output.scale * (simulate(network, split.x) - output.zero_point).astype(np.float64)
+    return floating.bits_per_character(real, split.y)
+
+
+def float_bits_per_character(
+    spec: NetworkSpec, parameters: Mapping[str, LinearParameters], split: Split
+) -> float:
+    """`bits_per_character` of the float network (`fxsim.floating.forward`).
+
+    Raises
+    ------
+    RangeError
+        If the split is empty or its samples have another shape.
+    """
+    _nonempty(split)
+    return floating.bits_per_character(forward(spec, parameters, split.x), split.y)
+
+
 def calibration_samples(dataset: Dataset, count: int = 1000) -> FloatArray:
     """At most ``count`` samples for `fxsim.quantize.quantize`, evenly spaced over ``train``.
+
+    Of sequences so many that they hold ``count`` vectors, and one at least.
 
     Raises
     ------
@@ -49,16 +82,21 @@ def calibration_samples(dataset: Dataset, count: int = 1000) -> FloatArray:
     """
     if count < 1:
         raise RangeError(f"count must be at least 1, not {count}")
-    x = dataset.train.x
-    return x if len(x) <= count else x[np.arange(count) * len(x) // count]
+    x, steps = dataset.train.x, dataset.train.y[:1].size
+    count = max(count // max(steps, 1), 1)
+    return (x if len(x) <= count else x[np.arange(count) * len(x) // count]).astype(np.float64)
 
 
 def weight_memory_bits(network: QuantizedNetwork) -> int:
     """Bits of all weights as stored, without biases and without the padding of tiles and beats."""
-    return sum(layer.weight.size * layer.weight_format.bits for layer in network.layers)
+    return sum(product.weight.size * product.weight_format.bits for product in network.linears)
 
 
 def _share(outputs: IntArray | FloatArray, split: Split) -> float:
-    if not len(split.y):
+    _nonempty(split)
+    return float(np.mean(outputs.argmax(axis=-1) == split.y))
+
+
+def _nonempty(split: Split) -> None:
+    if not split.y.size:
         raise RangeError("split must have at least one sample")
-    return float(np.mean(outputs.argmax(axis=1) == split.y))

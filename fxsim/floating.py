@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+import numpy.typing as npt
 
 from fxsim.checkpoint import LinearParameters
 from fxsim.errors import RangeError
-from fxsim.network import FloatArray
-from fxsim.spec import NetworkSpec
+from fxsim.network import FloatArray, IntArray
+from fxsim.spec import LstmSpec, NetworkSpec
 
 
 def forward(
-    spec: NetworkSpec, parameters: Mapping[str, LinearParameters], x: FloatArray
+    spec: NetworkSpec, parameters: Mapping[str, LinearParameters], x: npt.ArrayLike
 ) -> FloatArray:
     """Outputs of the last layer.
 
@@ -23,30 +24,68 @@ def forward(
     ----------
     spec : NetworkSpec
     parameters : mapping of str to LinearParameters
-        By layer name: ``checkpoint.parent`` or ``checkpoint.retrained``.
+        By product name: ``checkpoint.parent`` or ``checkpoint.retrained``.
     x : float array, shape (n, *spec.input.shape)
+        With LSTM layers (n, t, *spec.input.shape): n sequences, each from the state 0.
 
     Returns
     -------
-    float64 array, shape (n, outputs)
+    float64 array, shape (n, outputs), or (n, t, outputs) with LSTM layers
 
     Raises
     ------
     RangeError
         If ``x`` has another shape.
     """
-    x = np.asarray(x, dtype=np.float64)
-    if x.shape[1:] != spec.input.shape:
-        expected = ", ".join(map(str, spec.input.shape))
-        raise RangeError(f"x must have shape (n, {expected}), not {x.shape}")
+    vector: FloatArray = np.asarray(x, dtype=np.float64)
+    leading = ("n", "t") if spec.recurrent else ("n",)
+    if vector.ndim < len(leading) or vector.shape[len(leading) :] != spec.input.shape:
+        expected = ", ".join((*leading, *map(str, spec.input.shape)))
+        raise RangeError(f"x must have shape ({expected}), not {vector.shape}")
     for i, layer in enumerate(spec.layers):
-        linear = parameters[spec.layer_name(i)]
-        x = x @ linear.weight.T + linear.bias
+        first, *rest = (parameters[product.name] for product in spec.layer_products(i))
+        if isinstance(layer, LstmSpec):
+            vector = lstm(first, rest[0], vector)
+            continue
+        vector = vector @ first.weight.T + first.bias
         if layer.nonlinearity == "relu":
-            x = np.maximum(x, 0.0)
-    return x
+            vector = np.maximum(vector, 0.0)
+    return vector
 
 
-def accuracy(logits: FloatArray, labels: np.ndarray[tuple[int], np.dtype[np.int64]]) -> float:
-    """Share of rows whose greatest entry (the first of equals) is at the label."""
-    return float((logits.argmax(axis=1) == labels).mean())
+def lstm(
+    input_product: LinearParameters, hidden_product: LinearParameters, x: FloatArray
+) -> FloatArray:
+    """Outputs (n, t, cells) of an LSTM layer for n sequences (n, t, inputs) from the state 0.
+
+    The equations are those of `fxsim.lstm.QuantizedLstm` without the rounding.
+    """
+    cells = hidden_product.weight.shape[1]
+    from_input = x @ input_product.weight.T + input_product.bias + hidden_product.bias
+    hidden = np.zeros((len(x), cells))
+    cell = np.zeros_like(hidden)
+    outputs = np.empty((*x.shape[:2], cells))
+    for t in range(x.shape[1]):
+        gates = from_input[:, t] + hidden @ hidden_product.weight.T
+        i, f, o = np.split(0.5 + 0.5 * np.tanh(0.5 * gates[:, : 3 * cells]), 3, axis=1)  # sigmoid
+        cell = f * cell + i * np.tanh(gates[:, 3 * cells :])
+        hidden = outputs[:, t] = o * np.tanh(cell)
+    return outputs
+
+
+def accuracy(logits: FloatArray, labels: IntArray) -> float:
+    """Share of vectors whose greatest entry (the first of equals) is at the label."""
+    return float((logits.argmax(axis=-1) == labels).mean())
+
+
+def bits_per_character(logits: FloatArray, labels: IntArray) -> float:
+    """Mean of -log2 p over all steps, p being the softmax of ``logits`` at the label.
+
+    Parameters
+    ----------
+    logits : float64 array, shape (..., classes)
+    labels : int64 array, shape (...)
+    """
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    chosen = np.take_along_axis(shifted, labels[..., None], axis=-1)[..., 0]
+    return float((np.log(np.exp(shifted).sum(axis=-1)) - chosen).mean() / np.log(2.0))

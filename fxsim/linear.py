@@ -201,6 +201,11 @@ class QuantizedLinear:
             raise RangeError("output must not be narrow when it wraps")
 
     @property
+    def linears(self) -> tuple[QuantizedLinear, ...]:
+        """The matrix products of the layer: itself."""
+        return (self,)
+
+    @property
     def outputs(self) -> int:
         """Number of outputs."""
         return int(self.weight.shape[0])
@@ -216,7 +221,7 @@ class QuantizedLinear:
         return self.weight_format.bits == 2 and self.weight_format.narrow
 
     @property
-    def output_lanes(self) -> int:
+    def lanes_out(self) -> int:
         """Fewest lanes that carry a tile of the output in the time it takes to compute."""
         rows = self.folding.rows
         return next(n for n in range(1, rows + 1) if rows % n == 0 and rows // n <= self.beats)

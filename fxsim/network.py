@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from fxsim.errors import RangeError
 from fxsim.formats import Rounding
 from fxsim.linear import Accumulator, Folding, QuantizedLinear, Requantizer, accumulator_bounds
+from fxsim.lstm import QuantizedLstm
 from fxsim.names import check_identifier
+from fxsim.tables import Nonlinearity, Table
 from fxsim.tensors import Activation, FloatArray, IntArray
 
 __all__ = [
@@ -22,11 +25,17 @@ __all__ = [
     "Folding",
     "InputQuantizer",
     "IntArray",
+    "Layer",
+    "Nonlinearity",
     "QuantizedLinear",
+    "QuantizedLstm",
     "QuantizedNetwork",
     "Requantizer",
+    "Table",
     "accumulator_bounds",
 ]
+
+Layer: TypeAlias = QuantizedLinear | QuantizedLstm
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +77,7 @@ class QuantizedNetwork:
     name: str
     data: str
     input: InputQuantizer
-    layers: tuple[QuantizedLinear, ...]
+    layers: tuple[Layer, ...]
 
     def __post_init__(self) -> None:
         check_identifier(self.name, "name")
@@ -76,7 +85,8 @@ class QuantizedNetwork:
             raise RangeError(f"data must be text, not {self.data!r}")
         if not self.layers:
             raise RangeError("a network must have at least one layer")
-        names = [layer.name.lower() for layer in self.layers]
+        inner = [linear for layer in self.layers for linear in layer.linears if linear != layer]
+        names = [layer.name.lower() for layer in (*self.layers, *inner)]
         if len(set(names)) != len(names):
             raise RangeError(f"layer names must be unique, not {names}")
         size, activation = math.prod(self.input.shape), self.input.activation
@@ -86,9 +96,20 @@ class QuantizedNetwork:
                     f"{layer.name}: input must be {size} values of {activation},"
                     f" not {layer.inputs} of {layer.input}"
                 )
-            if layer.requantizer is None and i < len(self.layers) - 1:
+            raw = isinstance(layer, QuantizedLinear) and layer.requantizer is None
+            if raw and i < len(self.layers) - 1:
                 raise RangeError(f"{layer.name}: only the last layer may lack a requantizer")
             size, activation = layer.outputs, layer.output
+
+    @property
+    def linears(self) -> tuple[QuantizedLinear, ...]:
+        """Every matrix product of every layer, in the order of the data."""
+        return tuple(product for layer in self.layers for product in layer.linears)
+
+    @property
+    def recurrent(self) -> bool:
+        """Whether a layer carries state from one vector to the next."""
+        return any(isinstance(layer, QuantizedLstm) for layer in self.layers)
 
     @property
     def output(self) -> Activation:

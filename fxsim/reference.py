@@ -8,20 +8,46 @@ from operator import index
 
 from fxsim import arith
 from fxsim.errors import RangeError
-from fxsim.network import QuantizedLinear, QuantizedNetwork
+from fxsim.network import QuantizedLinear, QuantizedLstm, QuantizedNetwork
 
 
 @dataclass(frozen=True)
 class LayerResult:
-    """What one layer does to one vector."""
+    """What a fully connected layer does to one vector."""
 
     accumulators: list[int]
     activations: list[int]
     overflows: int
 
 
+@dataclass(frozen=True)
+class LstmState:
+    """What an LSTM layer carries from one vector to the next."""
+
+    hidden: list[int]
+    cell: list[int]
+
+
+@dataclass(frozen=True)
+class LstmResult:
+    """What an LSTM layer does to one vector; gates in block order i, f, o, g."""
+
+    input_product: LayerResult
+    hidden_product: LayerResult
+    preactivations: list[int]
+    gates: list[int]
+    cell_outputs: list[int]
+    projection: LayerResult | None
+    state: LstmState
+
+    @property
+    def activations(self) -> list[int]:
+        """What the layer yields."""
+        return self.state.hidden
+
+
 def run_linear(layer: QuantizedLinear, vector: Sequence[int]) -> LayerResult:
-    """Apply one layer to one vector of integers."""
+    """Apply one fully connected layer to one vector of integers."""
     vector = [int(index(x)) for x in vector]  # numpy integers would overflow
     accumulators, overflows = [], 0
     for weights, bias in zip(layer.weight.tolist(), layer.bias.tolist(), strict=True):
@@ -55,20 +81,100 @@ def run_linear(layer: QuantizedLinear, vector: Sequence[int]) -> LayerResult:
     return LayerResult(accumulators, activations, overflows)
 
 
+def initial_state(layer: QuantizedLstm) -> LstmState:
+    """State at the start of a sequence: real 0 everywhere."""
+    return LstmState([layer.output.zero_point] * layer.outputs, [0] * layer.cells)
+
+
+def run_lstm(layer: QuantizedLstm, vector: Sequence[int], state: LstmState) -> LstmResult:
+    """Apply one LSTM layer to one vector; the formulas are those of `QuantizedLstm`."""
+
+    def shifted(value: int, shift: int) -> int:
+        return arith.shift_round(value, shift, layer.rounding)
+
+    from_input = run_linear(layer.input_product, vector)
+    from_hidden = run_linear(layer.hidden_product, state.hidden)
+    preactivations = [
+        arith.saturate(shifted(a + b, layer.guard_bits), layer.tanh.input)
+        for a, b in zip(from_input.activations, from_hidden.activations, strict=True)
+    ]
+    n = layer.cells
+    gates = [layer.sigmoid(z) for z in preactivations[: 3 * n]]
+    gates += [layer.tanh(z) for z in preactivations[3 * n :]]
+    cells, outputs = [], []
+    for k, before in enumerate(state.cell):
+        i, f, o, g = (gates[gate * n + k] for gate in range(4))
+        kept = shifted(f * before, layer.forget_shift)
+        added = shifted(i * g, layer.input_shift)
+        cell = arith.saturate(kept + added, layer.cell)
+        squashed = layer.tanh(arith.saturate(shifted(cell, layer.cell_shift), layer.tanh.input))
+        output = arith.saturate(shifted(o * squashed, layer.output_shift), layer.cell_output.format)
+        cells.append(cell)
+        outputs.append(output)
+    projection = None if layer.projection is None else run_linear(layer.projection, outputs)
+    hidden = outputs if projection is None else projection.activations
+    return LstmResult(
+        from_input,
+        from_hidden,
+        preactivations,
+        gates,
+        outputs,
+        projection,
+        LstmState(hidden, cells),
+    )
+
+
+def run_sequence(
+    network: QuantizedNetwork, sequence: Sequence[Sequence[int]]
+) -> list[list[LayerResult | LstmResult]]:
+    """Run the vectors of one sequence through every layer, from the initial state.
+
+    Returns
+    -------
+    list of list
+        For each vector, the result of each layer.
+
+    Raises
+    ------
+    RangeError
+        If a vector has the wrong length or leaves the input format.
+    """
+    states = {
+        layer.name: initial_state(layer)
+        for layer in network.layers
+        if isinstance(layer, QuantizedLstm)
+    }
+    steps: list[list[LayerResult | LstmResult]] = []
+    for vector in sequence:
+        _check_input(network, vector)
+        results: list[LayerResult | LstmResult] = []
+        for layer in network.layers:
+            source = results[-1].activations if results else vector
+            if isinstance(layer, QuantizedLstm):
+                result = run_lstm(layer, source, states[layer.name])
+                states[layer.name] = result.state
+                results.append(result)
+            else:
+                results.append(run_linear(layer, source))
+        steps.append(results)
+    return steps
+
+
 def run(network: QuantizedNetwork, vector: Sequence[int]) -> list[LayerResult]:
-    """Run one vector of integers through every layer.
+    """Run one vector through every layer of a network without state.
 
     Raises
     ------
     RangeError
         If the vector has the wrong length or leaves the input format.
     """
+    results = run_sequence(network, [vector])[0]
+    return [result for result in results if isinstance(result, LayerResult)]
+
+
+def _check_input(network: QuantizedNetwork, vector: Sequence[int]) -> None:
     if len(vector) != network.layers[0].inputs:
         raise RangeError(f"input must have {network.layers[0].inputs} values, not {len(vector)}")
     for value in vector:
         if not network.input.activation.format.holds(value):
             raise RangeError(f"input must be in {network.input.activation.format}, not {value}")
-    results: list[LayerResult] = []
-    for layer in network.layers:
-        results.append(run_linear(layer, results[-1].activations if results else vector))
-    return results

@@ -9,11 +9,11 @@ import numpy.typing as npt
 
 from fxsim.errors import RangeError
 from fxsim.formats import AccumulatorMode, Overflow
-from fxsim.kernels import linear
+from fxsim.kernels import linear, lstm
 from fxsim.kernels.arith import ROUNDING_CODE
-from fxsim.network import IntArray, QuantizedLinear, QuantizedNetwork
+from fxsim.network import IntArray, QuantizedLinear, QuantizedLstm, QuantizedNetwork
 from fxsim.quantize import quantize_input
-from fxsim.trace import LayerTrace, Trace
+from fxsim.trace import LayerTrace, LstmTrace, Trace
 
 
 def simulate(network: QuantizedNetwork, x: npt.NDArray[Any]) -> IntArray:
@@ -23,10 +23,12 @@ def simulate(network: QuantizedNetwork, x: npt.NDArray[Any]) -> IntArray:
     ----------
     x : array, shape (n, *network.input.shape) or (n, inputs)
         Floats are quantized by the network's input quantizer; integers are taken as they are.
+        With LSTM layers the shape is (n, t, ...): n sequences of t vectors, each from the initial
+        state.
 
     Returns
     -------
-    int64 array, shape (n, outputs)
+    int64 array, shape (n, outputs), or (n, t, outputs) with LSTM layers
         real = network.output.scale * (output - network.output.zero_point).
 
     Raises
@@ -40,21 +42,28 @@ def simulate(network: QuantizedNetwork, x: npt.NDArray[Any]) -> IntArray:
 def simulate_trace(network: QuantizedNetwork, x: npt.NDArray[Any]) -> Trace:
     """Like `simulate`, with every tensor, range and count of every layer."""
     source = vector = as_input(network, x)
-    layers = []
+    layers: list[LayerTrace | LstmTrace] = []
     for layer in network.layers:
-        layers.append(_run_linear(layer, vector))
+        if isinstance(layer, QuantizedLstm):
+            layers.append(run_lstm(layer, vector))
+        else:
+            layers.append(_run_linear(layer, vector))
         vector = layers[-1].activations
     return Trace(input=source, layers=tuple(layers))
 
 
 def as_input(network: QuantizedNetwork, x: npt.NDArray[Any]) -> IntArray:
-    """Batch ``x`` as validated int64 input, shape (n, inputs); see `simulate`."""
+    """Batch ``x`` as validated int64 input; see `simulate`."""
     shape = network.input.shape
     inputs = network.layers[0].inputs
-    if x.ndim < 2 or x.shape[1:] not in {shape, (inputs,)}:
-        raise RangeError(f"input must have shape (n, {', '.join(map(str, shape))}), not {x.shape}")
+    leading = 2 if network.recurrent else 1
+    if x.ndim <= leading or x.shape[leading:] not in {shape, (inputs,)}:
+        axes = ("n", "t")[:leading] + tuple(map(str, shape))
+        raise RangeError(f"input must have shape ({', '.join(axes)}), not {x.shape}")
+    batch = x.reshape(-1, *x.shape[leading:])
     if x.dtype.kind == "f":
-        return quantize_input(network.input, x.reshape(-1, *shape))
+        values = quantize_input(network.input, batch.reshape(-1, *shape))
+        return values.reshape(*x.shape[:leading], inputs)
     if x.dtype.kind not in "iu":
         raise RangeError(f"input must hold integers or floats, not {x.dtype}")
     fmt = network.input.activation.format
@@ -65,10 +74,77 @@ def as_input(network: QuantizedNetwork, x: npt.NDArray[Any]) -> IntArray:
             f"input[{', '.join(map(str, index))}] must be in {fmt} ({fmt.min} to {fmt.max}),"
             f" not {x[index]}"
         )
-    return np.ascontiguousarray(x, dtype=np.int64).reshape(len(x), inputs)
+    return np.ascontiguousarray(x, dtype=np.int64).reshape(*x.shape[:leading], inputs)
+
+
+def run_lstm(layer: QuantizedLstm, x: IntArray) -> LstmTrace:
+    """Run one LSTM layer over ``n`` sequences from the initial state; ``x`` is (n, t, inputs)."""
+    count, steps, _ = x.shape
+    cells, fmt = layer.cells, layer.cell_output.format
+    from_input = _run_linear(layer.input_product, x)
+    tables = [np.array(table.expand()) for table in (layer.sigmoid, layer.tanh)]
+    preactivations = np.empty((count, steps, 4 * cells), np.int64)
+    gates = np.empty_like(preactivations)
+    states = np.empty((count, steps, cells), np.int64)
+    outputs = np.empty_like(states)
+    hidden = np.full((count, layer.outputs), layer.output.zero_point, np.int64)
+    cell = np.zeros((count, cells), np.int64)
+    hidden_traces, projection_traces = [], []
+    for t in range(steps):
+        hidden_traces.append(_run_linear(layer.hidden_product, hidden))
+        lstm.step(
+            np.ascontiguousarray(from_input.activations[:, t]),
+            hidden_traces[-1].activations,
+            cell,
+            tables[0],
+            tables[1],
+            layer.guard_bits,
+            layer.forget_shift,
+            layer.input_shift,
+            layer.cell_shift,
+            layer.output_shift,
+            ROUNDING_CODE[layer.rounding],
+            layer.cell.min,
+            layer.cell.max,
+            fmt.min,
+            fmt.max,
+            preactivations[:, t],
+            gates[:, t],
+            outputs[:, t],
+        )
+        states[:, t] = cell
+        hidden = np.ascontiguousarray(outputs[:, t])
+        if layer.projection is not None:
+            projection_traces.append(_run_linear(layer.projection, hidden))
+            hidden = projection_traces[-1].activations
+    projection = _over_time(projection_traces) if layer.projection is not None else None
+    return LstmTrace(
+        name=layer.name,
+        input_product=from_input,
+        hidden_product=_over_time(hidden_traces),
+        projection=projection,
+        preactivations=preactivations,
+        gates=gates,
+        cells=states,
+        cell_outputs=outputs,
+        activations=outputs if projection is None else projection.activations,
+    )
+
+
+def _over_time(traces: list[LayerTrace]) -> LayerTrace:
+    """One trace of shape (n, t, outputs) from those of single steps."""
+    counts = ("overflows", "clipped", "products", "zero_activations", "zero_products")
+    return LayerTrace(
+        name=traces[0].name,
+        accumulators=np.stack([trace.accumulators for trace in traces], axis=1),
+        activations=np.stack([trace.activations for trace in traces], axis=1),
+        **{count: sum(getattr(trace, count) for trace in traces) for count in counts},
+    )
 
 
 def _run_linear(layer: QuantizedLinear, x: IntArray) -> LayerTrace:
+    """Apply a layer to the last axis of ``x``."""
+    leading, x = x.shape[:-1], np.ascontiguousarray(x).reshape(-1, layer.inputs)
     overflows = clipped = 0
     if layer.accumulator.mode is AccumulatorMode.WIDE:
         accumulators = linear.accumulate_wide(x, layer.weight, layer.bias)
@@ -102,8 +178,8 @@ def _run_linear(layer: QuantizedLinear, x: IntArray) -> LayerTrace:
     products = len(x) * layer.weight.size
     return LayerTrace(
         name=layer.name,
-        accumulators=accumulators,
-        activations=activations,
+        accumulators=accumulators.reshape(*leading, layer.outputs),
+        activations=activations.reshape(*leading, layer.outputs),
         overflows=overflows,
         clipped=clipped,
         products=products,

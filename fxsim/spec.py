@@ -9,94 +9,53 @@ from __future__ import annotations
 import difflib
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, NamedTuple, NoReturn, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from fxsim.errors import SpecError
 from fxsim.files import read_yaml
-from fxsim.formats import AccumulatorMode, IntFormat, MemoryStyle, Overflow, Rounding
+from fxsim.formats import Overflow, Rounding
 from fxsim.names import check_identifier
+from fxsim.spec_layers import (
+    LAYER_TYPES,
+    Fail,
+    FormatSpec,
+    HardwareSpec,
+    InputSpec,
+    LayerSpec,
+    LinearSpec,
+    LstmSpec,
+    Model,
+    RequantizeSpec,
+    Size,
+    WeightsSpec,
+    check_linear,
+    check_lstm,
+    check_narrow,
+)
 
-Size = Annotated[int, Field(ge=1, le=1 << 16)]
+__all__ = [
+    "FormatSpec",
+    "HardwareSpec",
+    "InputSpec",
+    "LinearSpec",
+    "LstmSpec",
+    "NetworkSpec",
+    "OptimizerSpec",
+    "Product",
+    "RequantizeSpec",
+    "RetrainSpec",
+    "TrainSpec",
+    "WeightsSpec",
+    "load_spec",
+    "parse_spec",
+]
+
 Positive = Annotated[float, Field(gt=0)]
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class FormatSpec(_Model):
-    """Word length and signedness of an activation."""
-
-    bits: Annotated[int, Field(ge=1, le=16)] = 8
-    signed: bool = False
-    narrow: bool = False
-
-    @property
-    def format(self) -> IntFormat:
-        """The integer format that these keys describe."""
-        return IntFormat(bits=self.bits, signed=self.signed, narrow=self.narrow)
-
-
-class InputSpec(FormatSpec):
-    """Shape of one sample and the format that it is quantized to."""
-
-    shape: Annotated[tuple[Size, ...], Field(min_length=1, max_length=1)]
-
-
-class WeightsSpec(_Model):
-    """Number of quantization levels (odd), and whether the scale is per tensor or per channel."""
-
-    levels: Annotated[int, Field(ge=3, le=(1 << 16) - 1)] = 255
-    per: Literal["tensor", "channel"] = "tensor"
-
-
-class AccumulatorSpec(_Model):
-    """Overflow of the accumulator; ``bits`` is given for wrap and saturate, proven for wide."""
-
-    overflow: AccumulatorMode = AccumulatorMode.WIDE
-    bits: Annotated[int, Field(ge=2, le=62)] | None = None
-
-
-class RequantizeSpec(_Model):
-    """Accumulator to activation: multiplier word length (0: a plain shift), overflow, rounding."""
-
-    multiplier_bits: Annotated[int, Field(ge=0, le=32)] = 16
-    overflow: Overflow = Overflow.SATURATE
-    rounding: Rounding | None = None
-
-
-class HardwareSpec(_Model):
-    """Folding: output lanes (``rows``) and input lanes (``simd``) of the MAC array.
-
-    Both must divide the layer, unless ``pad`` fills the last tile and beat with idle lanes. ``dsp``
-    is whether multipliers are meant for DSP blocks or for LUTs; ternary layers have none.
-    ``memory`` is what the weight memory is made of.
-    """
-
-    rows: Size = 1
-    simd: Size = 1
-    pad: bool = False
-    dsp: bool = True
-    memory: MemoryStyle = MemoryStyle.AUTO
-
-
-class LinearSpec(_Model):
-    """A fully connected layer; without ``output`` (last layer only) it yields raw accumulators."""
-
-    type: Literal["linear"]
-    name: str | None = None
-    units: Size
-    weights: WeightsSpec = WeightsSpec()
-    nonlinearity: Literal["none", "relu"] = "none"
-    output: FormatSpec | None = None
-    accumulator: AccumulatorSpec = AccumulatorSpec()
-    requantize: RequantizeSpec = RequantizeSpec()
-    hardware: HardwareSpec | None = None
-
-
-class OptimizerSpec(_Model):
+class OptimizerSpec(Model):
     """Optimizer of the PyTorch training and its parameters."""
 
     type: Literal["sgd", "adam"] = "sgd"
@@ -106,18 +65,25 @@ class OptimizerSpec(_Model):
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
 
 
-class TrainSpec(_Model):
-    """Float training; the learning rate falls exponentially to ``final_lr`` times its start."""
+class TrainSpec(Model):
+    """Float training; the learning rate falls exponentially to ``final_lr`` times its start.
+
+    Recurrent networks read the training text as ``batch`` streams, ``steps`` vectors at a time
+    (truncated backpropagation through time; the state is carried on). ``clip`` limits the norm of
+    the gradient. Retraining shares ``batch``, ``steps`` and ``clip``.
+    """
 
     optimizer: OptimizerSpec = OptimizerSpec()
     batch: Size = 128
     epochs: Size = 30
+    steps: Size = 50
+    clip: Positive | None = None
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     final_lr: Annotated[float, Field(gt=0, le=1)] = 0.05
     seed: Annotated[int, Field(ge=0, lt=1 << 32)] = 1
 
 
-class RetrainSpec(_Model):
+class RetrainSpec(Model):
     """Retraining with quantized weights: step size ``fixed``, or ``adaptive`` in the first half."""
 
     scheme: Literal["fixed", "adaptive"] = "fixed"
@@ -126,13 +92,29 @@ class RetrainSpec(_Model):
     final_lr: Annotated[float, Field(gt=0, le=1)] = 0.05
 
 
-class NetworkSpec(_Model):
+class Product(NamedTuple):
+    """A matrix product of a layer, under the name that it has in checkpoint and network.
+
+    ``scales`` is the number of weight scales, 1 or one an output; ``path`` is the key of the
+    folding.
+    """
+
+    name: str
+    layer: int
+    outputs: int
+    inputs: int
+    scales: int
+    hardware: HardwareSpec
+    path: str
+
+
+class NetworkSpec(Model):
     """A whole network as the user writes it; see the class of each key for its defaults."""
 
     name: str
     data: str
     input: InputSpec
-    layers: Annotated[tuple[LinearSpec, ...], Field(min_length=1, max_length=256)]
+    layers: Annotated[tuple[LayerSpec, ...], Field(min_length=1, max_length=256)]
     rounding: Rounding = Rounding.TIES_AWAY
     hardware: HardwareSpec = HardwareSpec()
     train: TrainSpec = TrainSpec()
@@ -143,8 +125,8 @@ class NetworkSpec(_Model):
         return self.layers[index].name or f"layer{index}"
 
     def layer_hardware(self, index: int) -> HardwareSpec:
-        """Folding of a layer: its own, else the network's."""
-        return self.layers[index].hardware or self.hardware
+        """Folding of a layer; of an LSTM layer that of U h, which sets its pace."""
+        return self.layer_products(index)[-1].hardware
 
     def layer_rounding(self, index: int) -> Rounding:
         """Rounding of a layer's requantization: its own, else the network's."""
@@ -153,6 +135,42 @@ class NetworkSpec(_Model):
     def layer_inputs(self, index: int) -> int:
         """Number of inputs of a layer."""
         return self.layers[index - 1].units if index else self.input.shape[0]
+
+    def layer_products(self, index: int) -> tuple[Product, ...]:
+        """Matrix products of a layer: itself, or ``<layer>_input`` and ``<layer>_hidden``."""
+        layer, name, inputs = self.layers[index], self.layer_name(index), self.layer_inputs(index)
+
+        def product(
+            suffix: str, outputs: int, inputs: int, hardware: HardwareSpec | None
+        ) -> Product:
+            key = suffix.replace("_", ".")
+            return Product(
+                name=name + suffix,
+                layer=index,
+                outputs=outputs,
+                inputs=inputs,
+                scales=1 if layer.weights.per == "tensor" else outputs,
+                hardware=hardware or self.hardware,
+                path=f"layers[{index}].hardware{key}" if hardware else "hardware",
+            )
+
+        if isinstance(layer, LinearSpec):
+            return (product("", layer.units, inputs, layer.hardware),)
+        gates, own = 4 * layer.cells, layer.hardware
+        return (
+            product("_input", gates, inputs, own.input),
+            product("_hidden", gates, layer.cells, own.hidden),
+        )
+
+    @property
+    def products(self) -> tuple[Product, ...]:
+        """Matrix products of every layer, in the order of the data."""
+        return tuple(product for i in range(len(self.layers)) for product in self.layer_products(i))
+
+    @property
+    def recurrent(self) -> bool:
+        """Whether a layer carries state from one vector to the next."""
+        return any(isinstance(layer, LstmSpec) for layer in self.layers)
 
 
 def load_spec(path: Path) -> NetworkSpec:
@@ -193,6 +211,8 @@ def _key_path(location: tuple[int | str, ...]) -> str:
 
 def _fields_at(location: tuple[int | str, ...]) -> list[str]:
     model: Any = NetworkSpec
+    if location[:1] == ("layers",) and len(location) > 2:
+        model, location = LAYER_TYPES[str(location[2])], location[3:]
     for part in location:
         if isinstance(part, str):
             model = model.model_fields[part].annotation
@@ -203,18 +223,25 @@ def _fields_at(location: tuple[int | str, ...]) -> list[str]:
 
 def _explain(error: ValidationError, value: Any, source: str) -> str:
     first = error.errors(include_url=False)[0]
-    location = first["loc"]
+    located = location = first["loc"]
+    if location[:1] == ("layers",):
+        location = location[:2] + location[3:]  # without the type of the layer
+    if first["type"].startswith("union_tag"):
+        location = (*location, "type")
     where = f"({source}: {_key_path(location)})" if location else f"({source})"
     named = max((i for i, part in enumerate(location) if isinstance(part, str)), default=0)
     key = _key_path(location[named:])
     if first["type"] == "json_invalid":
         return f"values must be plain YAML ({first['msg']}) {where}"
     if first["type"] == "extra_forbidden":
-        known = _fields_at(location[:-1])
+        known = _fields_at(located[:-1])
         near = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
         return f"unknown key {str(location[-1])!r}; {hint} {where}"
-    if first["type"] == "missing":
+    if first["type"] == "union_tag_invalid":
+        types = " or ".join(map(repr, LAYER_TYPES))
+        return f"type must be {types}, not {_short(first['input']['type'])} {where}"
+    if first["type"] in {"missing", "union_tag_not_found"}:
         return f"{key} is missing {where}"
     if first["type"] in {"too_short", "too_long"}:
         least, most = (first["ctx"].get(f"{which}_length") for which in ("min", "max"))
@@ -222,16 +249,18 @@ def _explain(error: ValidationError, value: Any, source: str) -> str:
         noun = "item" if (least or most) == 1 else "items"
         return f"{key} must have {limit} {noun}, not {first['ctx']['actual_length']} {where}"
     problem = first["msg"].removeprefix("Input should be ")
-    shown = repr(first["input"])
-    return (
-        f"{key} must be {problem}, not {shown[:77] + '...' if len(shown) > 80 else shown} {where}"
-    )
+    return f"{key} must be {problem}, not {_short(first['input'])} {where}"
+
+
+def _short(value: Any) -> str:
+    shown = repr(value)
+    return shown[:77] + "..." if len(shown) > 80 else shown
 
 
 def _check(spec: NetworkSpec, source: str) -> None:
     """Constraints between keys."""
 
-    def fail(message: str, path: str) -> None:
+    def fail(message: str, path: str) -> NoReturn:
         raise SpecError(f"{message} ({source}: {path})")
 
     def named(name: str, path: str) -> None:
@@ -241,64 +270,42 @@ def _check(spec: NetworkSpec, source: str) -> None:
             fail(str(error), path)
 
     named(spec.name, "name")
-    if spec.input.narrow:
-        _check_narrow(spec.input, Overflow.SATURATE, "input", fail)
-    seen: dict[str, int] = {}
+    check_narrow(spec.input, Overflow.SATURATE, lambda text, key: fail(text, f"input.{key}"))
+    seen: dict[str, tuple[int, str]] = {}
     for i, layer in enumerate(spec.layers):
         here = f"layers[{i}]"
+
+        def within(message: str, key: str, here: str = here) -> NoReturn:
+            fail(message, f"{here}.{key}")
+
+        products = spec.layer_products(i)
         name = spec.layer_name(i)
-        named(name, f"{here}.name")
-        if name.lower() in seen:
-            fail(
-                f"name must be unique, but layers[{seen[name.lower()]}] is"
-                f" {spec.layer_name(seen[name.lower()])!r} too",
-                f"{here}.name",
-            )
-        seen[name.lower()] = i
+        for used in dict.fromkeys((name, *(product.name for product in products))):
+            named(used, f"{here}.name")
+            if used.lower() in seen:
+                other, taken = seen[used.lower()]
+                within(f"name must be unique, but layers[{other}] is {taken!r} too", "name")
+            seen[used.lower()] = (i, used)
         if layer.weights.levels % 2 == 0:
-            fail(f"levels must be odd, not {layer.weights.levels}", f"{here}.weights.levels")
-        accumulator = layer.accumulator
-        if (accumulator.overflow is AccumulatorMode.WIDE) != (accumulator.bits is None):
-            fail(
-                f"bits must be {'left out' if accumulator.bits else 'given'} when overflow is"
-                f" {accumulator.overflow}",
-                f"{here}.accumulator.bits",
-            )
-        if layer.output is not None:
-            if layer.output.narrow:
-                _check_narrow(layer.output, layer.requantize.overflow, f"{here}.output", fail)
-        elif i < len(spec.layers) - 1:
-            fail(
-                "output is missing: only the last layer may yield raw accumulators",
-                f"{here}.output",
-            )
-        elif layer.nonlinearity != "none":
-            fail("output must be given with a nonlinearity", f"{here}.output")
-        elif layer.weights.per == "channel":
-            fail(
-                "per must be 'tensor' without an output: raw accumulators need one common scale",
-                f"{here}.weights.per",
-            )
-        if layer.weights.per == "channel" and layer.requantize.multiplier_bits == 0:
-            fail(
-                "per must be 'tensor' with a plain shift (multiplier_bits: 0): all channels share"
-                " one scale ratio",
-                f"{here}.weights.per",
-            )
-        folding = spec.layer_hardware(i)
-        base = f"{here}.hardware" if layer.hardware else "hardware"
-        for key, lanes, size in (
-            ("rows", folding.rows, layer.units),
-            ("simd", folding.simd, spec.layer_inputs(i)),
-        ):
-            if lanes > size:
-                fail(f"{key} must be at most {size}, not {lanes}", f"{base}.{key}")
-            if size % lanes and not folding.pad:
-                fail(f"{key} must divide {size}, not {lanes} (or set pad: true)", f"{base}.{key}")
+            within(f"levels must be odd, not {layer.weights.levels}", "weights.levels")
+        if isinstance(layer, LstmSpec):
+            check_lstm(layer, within)
+        else:
+            check_linear(layer, i == len(spec.layers) - 1, within)
+        for product in products:
+            _check_folding(product, fail)
 
 
-def _check_narrow(fmt: FormatSpec, overflow: Overflow, path: str, fail: Any) -> None:
-    if not fmt.signed or fmt.bits < 2:
-        fail("narrow must be used with signed formats of 2 bits or more", f"{path}.narrow")
-    if overflow is Overflow.WRAP:
-        fail("narrow must not be combined with overflow: wrap", f"{path}.narrow")
+def _check_folding(product: Product, fail: Fail) -> None:
+    folding = product.hardware
+    for key, lanes, size in (
+        ("rows", folding.rows, product.outputs),
+        ("simd", folding.simd, product.inputs),
+    ):
+        if lanes > size:
+            fail(f"{key} must be at most {size}, not {lanes}", f"{product.path}.{key}")
+        if size % lanes and not folding.pad:
+            fail(
+                f"{key} must divide {size}, not {lanes} (or set pad: true)",
+                f"{product.path}.{key}",
+            )

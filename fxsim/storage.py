@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -21,10 +21,13 @@ from fxsim.network import (
     Activation,
     Folding,
     InputQuantizer,
+    Layer,
     QuantizedLinear,
+    QuantizedLstm,
     QuantizedNetwork,
     Requantizer,
 )
+from fxsim.tables import Nonlinearity, Table
 
 SCHEMA = "fxsim-network/1"
 MANIFEST, TENSORS = "network.yaml", "network.npz"
@@ -38,38 +41,64 @@ def _activation(activation: Activation) -> dict[str, Any]:
     }
 
 
+def _describe_linear(layer: QuantizedLinear) -> dict[str, Any]:
+    requantizer = layer.requantizer
+    return {
+        "type": "linear",
+        "name": layer.name,
+        "inputs": layer.inputs,
+        "outputs": layer.outputs,
+        "weight_format": str(layer.weight_format),
+        "accumulator": {
+            "format": str(layer.accumulator.format),
+            "overflow": str(layer.accumulator.mode),
+        },
+        "relu": layer.relu,
+        "requantize": None
+        if requantizer is None
+        else {
+            "multiplier_bits": requantizer.multiplier_bits,
+            "shift": requantizer.shift,
+            "rounding": str(requantizer.rounding),
+            "overflow": str(requantizer.overflow),
+        },
+        "output": _activation(layer.output),
+        "folding": {
+            "rows": layer.folding.rows,
+            "simd": layer.folding.simd,
+            "pad": layer.folding.pad,
+            "dsp": layer.folding.dsp,
+            "memory": str(layer.folding.memory),
+        },
+    }
+
+
+def _describe_table(table: Table) -> dict[str, Any]:
+    return {"bits": table.bits, "step_bits": table.step_bits, "values": list(table.values)}
+
+
+def _describe_lstm(layer: QuantizedLstm) -> dict[str, Any]:
+    projection = layer.projection
+    return {
+        "type": "lstm",
+        "name": layer.name,
+        "input_product": _describe_linear(layer.input_product),
+        "hidden_product": _describe_linear(layer.hidden_product),
+        "guard_bits": layer.guard_bits,
+        "preactivation": {
+            "format": str(layer.tanh.input),
+            "fraction": layer.tanh.input_fraction,
+        },
+        "sigmoid": _describe_table(layer.sigmoid),
+        "tanh": _describe_table(layer.tanh),
+        "cell": {"format": str(layer.cell), "fraction": layer.cell_fraction},
+        "cell_output": _activation(layer.cell_output),
+        "projection": None if projection is None else _describe_linear(projection),
+        "rounding": str(layer.rounding),
+    }
+
+
 def _describe(network: QuantizedNetwork) -> dict[str, Any]:
-    layers = []
-    for layer in network.layers:
-        entry: dict[str, Any] = {
-            "type": "linear",
-            "name": layer.name,
-            "inputs": layer.inputs,
-            "outputs": layer.outputs,
-            "weight_format": str(layer.weight_format),
-            "accumulator": {
-                "format": str(layer.accumulator.format),
-                "overflow": str(layer.accumulator.mode),
-            },
-            "relu": layer.relu,
-            "requantize": None,
-            "output": _activation(layer.output),
-            "folding": {
-                "rows": layer.folding.rows,
-                "simd": layer.folding.simd,
-                "pad": layer.folding.pad,
-                "dsp": layer.folding.dsp,
-                "memory": str(layer.folding.memory),
-            },
-        }
-        if layer.requantizer is not None:
-            entry["requantize"] = {
-                "multiplier_bits": layer.requantizer.multiplier_bits,
-                "shift": layer.requantizer.shift,
-                "rounding": str(layer.requantizer.rounding),
-                "overflow": str(layer.requantizer.overflow),
-            }
-        layers.append(entry)
     return {
         "schema": SCHEMA,
         "name": network.name,
@@ -79,13 +108,16 @@ def _describe(network: QuantizedNetwork) -> dict[str, Any]:
             "rounding": str(network.input.rounding),
             **_activation(network.input.activation),
         },
-        "layers": layers,
+        "layers": [
+            _describe_lstm(layer) if isinstance(layer, QuantizedLstm) else _describe_linear(layer)
+            for layer in network.layers
+        ],
     }
 
 
 def _tensors(network: QuantizedNetwork) -> dict[str, np.ndarray[Any, Any]]:
     tensors: dict[str, np.ndarray[Any, Any]] = {}
-    for layer in network.layers:
+    for layer in network.linears:
         tensors[f"{layer.name}.weight"] = layer.weight
         tensors[f"{layer.name}.bias"] = layer.bias
         tensors[f"{layer.name}.weight_scale"] = layer.weight_scale
@@ -158,51 +190,91 @@ def _read_activation(value: dict[str, Any]) -> Activation:
     return Activation(format=IntFormat.parse(value["format"]), scale=scale, zero_point=zero_point)
 
 
-def _build(value: dict[str, Any], tensors: dict[str, np.ndarray[Any, Any]]) -> QuantizedNetwork:
+Tensors: TypeAlias = dict[str, np.ndarray[Any, Any]]
+
+
+def _build_linear(entry: dict[str, Any], tensors: Tensors, source: Activation) -> QuantizedLinear:
+    name, folding, requantize = entry["name"], entry["folding"], entry["requantize"]
+    if entry["type"] != "linear":
+        raise ConfigError(f"type must be 'linear' or 'lstm', not {entry['type']!r}")
+    return QuantizedLinear(
+        name=name,
+        weight=tensors[f"{name}.weight"],
+        weight_format=IntFormat.parse(entry["weight_format"]),
+        weight_scale=tensors[f"{name}.weight_scale"],
+        bias=tensors[f"{name}.bias"],
+        input=source,
+        accumulator=Accumulator(
+            format=IntFormat.parse(entry["accumulator"]["format"]),
+            mode=AccumulatorMode(entry["accumulator"]["overflow"]),
+        ),
+        requantizer=None
+        if requantize is None
+        else Requantizer(
+            multiplier=tensors[f"{name}.multiplier"],
+            multiplier_bits=requantize["multiplier_bits"],
+            shift=requantize["shift"],
+            rounding=Rounding(requantize["rounding"]),
+            overflow=Overflow(requantize["overflow"]),
+        ),
+        relu=entry["relu"],
+        output=_read_activation(entry["output"]),
+        folding=Folding(
+            rows=folding["rows"],
+            simd=folding["simd"],
+            pad=folding["pad"],
+            dsp=folding["dsp"],
+            memory=MemoryStyle(folding["memory"]),
+        ),
+    )
+
+
+def _build_lstm(entry: dict[str, Any], tensors: Tensors, source: Activation) -> QuantizedLstm:
+    def table(function: Nonlinearity) -> Table:
+        facts = entry[str(function)]
+        return Table(
+            function=function,
+            input=IntFormat.parse(entry["preactivation"]["format"]),
+            input_fraction=entry["preactivation"]["fraction"],
+            bits=facts["bits"],
+            step_bits=facts["step_bits"],
+            values=tuple(facts["values"]),
+        )
+
+    cell_output = _read_activation(entry["cell_output"])
+    projection = entry["projection"]
+    projected = None if projection is None else _build_linear(projection, tensors, cell_output)
+    return QuantizedLstm(
+        name=entry["name"],
+        input_product=_build_linear(entry["input_product"], tensors, source),
+        hidden_product=_build_linear(
+            entry["hidden_product"],
+            tensors,
+            cell_output if projected is None else projected.output,
+        ),
+        guard_bits=entry["guard_bits"],
+        sigmoid=table(Nonlinearity.SIGMOID),
+        tanh=table(Nonlinearity.TANH),
+        cell=IntFormat.parse(entry["cell"]["format"]),
+        cell_fraction=entry["cell"]["fraction"],
+        cell_output=cell_output,
+        projection=projected,
+        rounding=Rounding(entry["rounding"]),
+    )
+
+
+def _build(value: dict[str, Any], tensors: Tensors) -> QuantizedNetwork:
     activation = _read_activation(value["input"])
-    layers = []
     source = InputQuantizer(
         shape=tuple(value["input"]["shape"]),
         activation=activation,
         rounding=Rounding(value["input"]["rounding"]),
     )
+    layers: list[Layer] = []
     for entry in value["layers"]:
-        name, folding = entry["name"], entry["folding"]
-        if entry["type"] != "linear":
-            raise ConfigError(f"type must be 'linear', not {entry['type']!r}")
-        requantize = entry["requantize"]
-        layer = QuantizedLinear(
-            name=name,
-            weight=tensors[f"{name}.weight"],
-            weight_format=IntFormat.parse(entry["weight_format"]),
-            weight_scale=tensors[f"{name}.weight_scale"],
-            bias=tensors[f"{name}.bias"],
-            input=activation,
-            accumulator=Accumulator(
-                format=IntFormat.parse(entry["accumulator"]["format"]),
-                mode=AccumulatorMode(entry["accumulator"]["overflow"]),
-            ),
-            requantizer=None
-            if requantize is None
-            else Requantizer(
-                multiplier=tensors[f"{name}.multiplier"],
-                multiplier_bits=requantize["multiplier_bits"],
-                shift=requantize["shift"],
-                rounding=Rounding(requantize["rounding"]),
-                overflow=Overflow(requantize["overflow"]),
-            ),
-            relu=entry["relu"],
-            output=_read_activation(entry["output"]),
-            folding=Folding(
-                rows=folding["rows"],
-                simd=folding["simd"],
-                pad=folding["pad"],
-                dsp=folding["dsp"],
-                memory=MemoryStyle(folding["memory"]),
-            ),
-        )
-        layers.append(layer)
-        activation = layer.output
+        build = _build_lstm if entry["type"] == "lstm" else _build_linear
+        layers.append(build(entry, tensors, activation))
+        activation = layers[-1].output
     return QuantizedNetwork(
         name=value["name"], data=value["data"], input=source, layers=tuple(layers)
     )

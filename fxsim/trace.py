@@ -37,6 +37,11 @@ class LayerTrace:
     zero_products: int
 
     @property
+    def linears(self) -> tuple[LayerTrace, ...]:
+        """The layer's only matrix product: itself."""
+        return (self,)
+
+    @property
     def accumulator_range(self) -> tuple[int, int]:
         """Least and greatest accumulator seen."""
         return span(self.accumulators)
@@ -48,15 +53,59 @@ class LayerTrace:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class LstmTrace:
+    """One LSTM layer over ``n`` sequences of ``t`` vectors.
+
+    Parameters
+    ----------
+    input_product, hidden_product, projection : LayerTrace
+        Of the matrix products, over all n * t vectors.
+    preactivations, gates : int64 array, shape (n, t, 4 * cells)
+        In block order i, f, o, g.
+    cells, cell_outputs : int64 array, shape (n, t, cells)
+        Cell state after each step, and o * tanh(c).
+    activations : int64 array, shape (n, t, outputs)
+        What the layer yields.
+    """
+
+    name: str
+    input_product: LayerTrace
+    hidden_product: LayerTrace
+    projection: LayerTrace | None
+    preactivations: IntArray
+    gates: IntArray
+    cells: IntArray
+    cell_outputs: IntArray
+    activations: IntArray
+
+    @property
+    def linears(self) -> tuple[LayerTrace, ...]:
+        """Traces of the matrix products."""
+        both = (self.input_product, self.hidden_product)
+        return both if self.projection is None else (*both, self.projection)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Trace:
-    """A whole simulation; ``input`` has shape (n, inputs)."""
+    """A whole simulation.
+
+    Parameters
+    ----------
+    input : int64 array, shape (n, inputs)
+        With LSTM layers (n, t, inputs); every tensor has that form then.
+    """
 
     input: IntArray
-    layers: tuple[LayerTrace, ...]
+    layers: tuple[LayerTrace | LstmTrace, ...]
+
+    @property
+    def linears(self) -> tuple[LayerTrace, ...]:
+        """Traces of every matrix product, in the order of the data."""
+        return tuple(product for layer in self.layers for product in layer.linears)
 
     @property
     def output(self) -> IntArray:
-        """What the last layer yields, shape (n, outputs)."""
+        """What the last layer yields, shape (n, outputs) or (n, t, outputs)."""
         return self.layers[-1].activations
 
 

@@ -1,13 +1,15 @@
 """A whole network behind AXI4-Stream ports: wires blocks, nothing else."""
 
-from amaranth.hdl import ClockDomain, Module
+from amaranth.hdl import Cat, ClockDomain, Module, Signal
 from amaranth.lib import stream, wiring
+from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 
-from fxsim.network import QuantizedNetwork
+from fxsim.network import QuantizedLstm, QuantizedNetwork
 from hw.axi import axis_members, count_beats, pack, unpack
 from hw.layouts import beat_of
 from hw.linear import Linear
+from hw.lstm import Lstm
 
 
 class Accelerator(wiring.Component):
@@ -30,18 +32,22 @@ class Accelerator(wiring.Component):
     frame_error : Out(1)
         Goes high, and stays, when s_axis_tlast is not exactly on the last beat of a vector.
 
+    With LSTM layers, tlast marks the last beat of a sequence instead, on both sides: the state is
+    that of a new sequence after it. frame_error then means tlast before the end of a vector.
+
     Latency and interval are those of `fxsim.cycles`.
     """
 
     def __init__(self, network: QuantizedNetwork):
         self.network = network
-        first, last = network.layers[0], network.layers[-1]
+        first, last = network.layers[0].linears[0], network.layers[-1]
+        self._lanes_in = first.folding.simd
         super().__init__(
             {
                 "aclk": In(1),
                 "aresetn": In(1),
-                **axis_members("s_axis", first.input.format, first.folding.simd, sink=True),
-                **axis_members("m_axis", last.output.format, last.output_lanes, sink=False),
+                **axis_members("s_axis", first.input.format, self._lanes_in, sink=True),
+                **axis_members("m_axis", last.output.format, last.lanes_out, sink=False),
                 "frame_error": Out(1),
             }
         )
@@ -51,34 +57,63 @@ class Accelerator(wiring.Component):
         m.domains.sync = sync = ClockDomain()
         m.d.comb += [sync.clk.eq(self.aclk), sync.rst.eq(~self.aresetn)]
 
-        first, last = self.network.layers[0], self.network.layers[-1]
-        link = self._link("input", first.input.format, first.folding.simd)
+        first, lanes = self.network.layers[0].linears[0], self._lanes_in
+        link = self._link("input", first.input.format, lanes)
+        accept, admit = Signal(), Signal(init=1)
         m.d.comb += [
-            link.payload.eq(unpack(self.s_axis_tdata, first.input.format, first.folding.simd)),
-            link.valid.eq(self.s_axis_tvalid),
-            self.s_axis_tready.eq(link.ready),
+            link.payload.eq(unpack(self.s_axis_tdata, first.input.format, lanes)),
+            link.valid.eq(self.s_axis_tvalid & admit),
+            self.s_axis_tready.eq(link.ready & admit),
+            accept.eq(link.valid & link.ready),
         ]
-        lanes = first.folding.simd
+        ends = count_beats(m, accept, first.beats, "s_axis")
+        flags = []
         for layer in self.network.layers:
-            m.submodules[layer.name] = block = Linear(layer, lanes_in=lanes)
+            if isinstance(layer, QuantizedLstm):
+                block = Lstm(layer, lanes_in=lanes)
+                wiring.connect(m, self._queue(m, f"last_{layer.name}", flags), block.last)
+                state = block.state.signature.create(path=(layer.name, "cell"))
+                wiring.connect(m, block.state, wiring.flipped(state))
+            else:
+                block = Linear(layer, lanes_in=lanes)
+            m.submodules[layer.name] = block
             wiring.connect(m, link, block.i)
-            lanes = layer.output_lanes
+            lanes = block.lanes_out
             link = self._link(layer.name, layer.output.format, lanes)
             wiring.connect(m, block.o, wiring.flipped(link))
+
+        sent, wrong = Signal(), Signal()
+        beats = -(-self.network.layers[-1].outputs // lanes)
         m.d.comb += [
-            self.m_axis_tdata.eq(pack(link.payload, last.output.format, lanes)),
+            self.m_axis_tdata.eq(pack(link.payload, layer.output.format, lanes)),
             self.m_axis_tvalid.eq(link.valid),
             link.ready.eq(self.m_axis_tready),
+            sent.eq(self.m_axis_tvalid & self.m_axis_tready),
         ]
-
-        taken = self.s_axis_tvalid & self.s_axis_tready
-        ends = count_beats(m, taken, first.beats, "s_axis")
-        with m.If(taken & (self.s_axis_tlast != ends)):
+        last_beat = count_beats(m, sent, beats, "m_axis")
+        if self.network.recurrent:
+            # The end of a sequence travels beside the data, one bit a vector.
+            tail = self._queue(m, "last_m_axis", flags)
+            m.d.comb += [
+                self.m_axis_tlast.eq(last_beat & tail.payload),
+                tail.ready.eq(sent & last_beat),
+                admit.eq(Cat(flag.ready for flag in flags).all()),
+                wrong.eq(self.s_axis_tlast & ~ends),
+            ]
+            for flag in flags:
+                m.d.comb += [flag.valid.eq(accept & ends), flag.payload.eq(self.s_axis_tlast)]
+        else:
+            m.d.comb += [self.m_axis_tlast.eq(last_beat), wrong.eq(self.s_axis_tlast != ends)]
+        with m.If(accept & wrong):
             m.d.sync += self.frame_error.eq(1)
-        sent = self.m_axis_tvalid & self.m_axis_tready
-        beats = -(-last.outputs // lanes)
-        m.d.comb += self.m_axis_tlast.eq(count_beats(m, sent, beats, "m_axis"))
         return m
+
+    def _queue(self, m, name, flags):
+        """Queue of end-of-sequence bits; its input joins ``flags``, its output is returned."""
+        depth = 16 * len(self.network.layers)
+        m.submodules[name] = queue = SyncFIFO(width=1, depth=depth)
+        flags.append(queue.w_stream)
+        return queue.r_stream
 
     @staticmethod
     def _link(name, fmt, lanes):

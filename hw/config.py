@@ -158,7 +158,7 @@ class RequantizerConfig:
         """Configuration of the requantizer of ``layer``, just wide enough to keep up with it."""
         requantizer = layer.requantizer
         return cls(
-            lanes=layer.output_lanes,
+            lanes=layer.lanes_out,
             items=layer.outputs,
             accumulator=layer.accumulator.format,
             output=layer.output,

@@ -28,7 +28,7 @@ class Linear(wiring.Component):
     Members
     -------
     i : In(stream of ``lanes_in`` activations)
-    o : Out(stream of ``layer.output_lanes`` activations, or accumulators without a requantizer)
+    o : Out(stream of ``layer.lanes_out`` activations, or accumulators without a requantizer)
 
     One vector in ceil(outputs / rows) * ceil(inputs / simd) cycles; the latency is the business of
     `fxsim.cycles`.
@@ -36,11 +36,12 @@ class Linear(wiring.Component):
 
     def __init__(self, layer: QuantizedLinear, *, lanes_in: int):
         self.layer = layer
+        self.lanes_out = layer.lanes_out
         self._lanes_in = lanes_in
         super().__init__(
             {
                 "i": In(stream.Signature(beat_of(layer.input.format, lanes_in))),
-                "o": Out(stream.Signature(beat_of(layer.output.format, layer.output_lanes))),
+                "o": Out(stream.Signature(beat_of(layer.output.format, layer.lanes_out))),
             }
         )
 
@@ -77,7 +78,7 @@ class Linear(wiring.Component):
         for block in resize(
             fmt=layer.accumulator.format,
             lanes_in=layer.folding.rows,
-            lanes_out=layer.output_lanes,
+            lanes_out=layer.lanes_out,
             items=layer.outputs,
         ):
             yield f"output_{type(block).__name__.lower()}", block

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fxsim.network import Activation, QuantizedLinear, QuantizedNetwork
-from fxsim.trace import Trace
+from fxsim.network import Activation, IntArray, Layer, QuantizedLstm, QuantizedNetwork
+from fxsim.trace import LstmTrace, Trace
 from hw.axi import lane_bytes
 from testbenches.job import PATTERNS, Channel, Device, Job, pack_words
 
@@ -13,16 +13,19 @@ from testbenches.job import PATTERNS, Channel, Device, Job, pack_words
 def accelerator_job(
     network: QuantizedNetwork, trace: Trace, *, patterns: Sequence[str] = PATTERNS, seed: int = 1
 ) -> Job:
-    """Stream ``trace.input`` through the accelerator and expect the rest of the trace."""
-    first, last = network.layers[0], network.layers[-1]
-    source = _axis("s_axis", "input", first.input, first.folding.simd, trace.input.tolist(), 0)
-    sink = _axis(
-        "m_axis", last.name, last.output, last.output_lanes, trace.output.tolist(), _idle(last)
-    )
-    probes = [
-        _probe(layer, seen.activations.tolist())
-        for layer, seen in zip(network.layers, trace.layers, strict=True)
-    ]
+    """Stream ``trace.input`` through the accelerator and expect the rest of the trace.
+
+    Of LSTM layers the cell state is watched as well as the output.
+    """
+    first, last = network.layers[0].linears[0], network.layers[-1]
+    steps = trace.input.shape[1] if network.recurrent else 1
+    source = _axis("s_axis", "input", first.input, first.folding.simd, trace.input, 0, steps)
+    sink = _axis("m_axis", last.name, last.output, last.lanes_out, trace.output, _idle(last), steps)
+    probes = []
+    for layer, seen in zip(network.layers, trace.layers, strict=True):
+        if isinstance(layer, QuantizedLstm) and isinstance(seen, LstmTrace):
+            probes.append(_cell_probe(layer, seen))
+        probes.append(_probe(layer, seen.activations))
     return Job(
         clock="aclk",
         reset="aresetn",
@@ -30,18 +33,34 @@ def accelerator_job(
         devices=[Device(source=source, sink=sink, probes=probes, flag="frame_error")],
         patterns=list(patterns),
         seed=seed,
+        settle=sum(_settling(layer) for layer in network.layers),
     )
 
 
-def _idle(layer: QuantizedLinear) -> int:
+def _settling(layer: Layer) -> int:
+    """More than the cycles in which an LSTM layer prepares its first step after reset."""
+    if not isinstance(layer, QuantizedLstm):
+        return 0
+    product = layer.hidden_product
+    return layer.outputs + product.tiles * product.beats + 100
+
+
+def _idle(layer: Layer) -> int:
     """What an idle output lane carries: the result of an accumulator of 0."""
     return layer.output.zero_point
 
 
 def _axis(
-    port: str, name: str, activation: Activation, lanes: int, vectors: list[list[int]], pad: int
+    port: str,
+    name: str,
+    activation: Activation,
+    lanes: int,
+    values: IntArray,
+    pad: int,
+    steps: int,
 ) -> Channel:
     stride = 8 * lane_bytes(activation.format)
+    vectors = values.reshape(-1, values.shape[-1]).tolist()
     return Channel(
         name=name,
         data=f"{port}_tdata",
@@ -52,13 +71,15 @@ def _axis(
         stride=stride,
         bits=activation.format.bits,
         signed=activation.format.signed,
-        beats=-(-len(vectors[0]) // lanes),
+        beats=-(-values.shape[-1] // lanes),
         words=pack_words(vectors, lanes=lanes, stride=stride, pad=pad),
+        vectors=steps,
     )
 
 
-def _probe(layer: QuantizedLinear, vectors: list[list[int]]) -> Channel:
-    lanes, fmt = layer.output_lanes, layer.output.format
+def _probe(layer: Layer, values: IntArray) -> Channel:
+    lanes, fmt = layer.lanes_out, layer.output.format
+    vectors = values.reshape(-1, layer.outputs).tolist()
     return Channel(
         name=layer.name,
         data=f"{layer.name}__o__payload",
@@ -70,4 +91,21 @@ def _probe(layer: QuantizedLinear, vectors: list[list[int]]) -> Channel:
         signed=fmt.signed,
         beats=-(-layer.outputs // lanes),
         words=pack_words(vectors, lanes=lanes, stride=fmt.bits, pad=_idle(layer)),
+    )
+
+
+def _cell_probe(layer: QuantizedLstm, trace: LstmTrace) -> Channel:
+    """Watch the cell state: a word whenever it is written, so its valid is its ready."""
+    fmt = layer.cell
+    return Channel(
+        name=f"{layer.name} (cell state)",
+        data=f"{layer.name}__cell__payload",
+        valid=f"{layer.name}__cell__valid",
+        ready=f"{layer.name}__cell__valid",
+        lanes=1,
+        stride=fmt.bits,
+        bits=fmt.bits,
+        signed=fmt.signed,
+        beats=layer.cells,
+        words=pack_words(trace.cells.reshape(-1, layer.cells).tolist(), lanes=1, stride=fmt.bits),
     )

@@ -380,7 +380,7 @@ def linear_cases() -> Iterator[Case]:
             given=Words(format=layer.input.format, lanes=lanes, vectors=vectors),
             expected=Words(
                 format=layer.output.format,
-                lanes=layer.output_lanes,
+                lanes=layer.lanes_out,
                 vectors=[result.activations for result in results],
             ),
             due=[],  # the business of `fxsim.cycles`, which the tests of networks hold to it

@@ -83,7 +83,8 @@ async def start(dut: Any, pattern: str, seed: int) -> list[Bench]:
     for _ in range(3):
         await edge
     reset.value = 1 - _JOB.reset_active
-    await edge
+    for _ in range(1 + _JOB.settle):
+        await edge
     return benches
 
 

@@ -33,6 +33,8 @@ class Channel:
         Words of one vector.
     words : list of int
         The words, as unsigned integers of ``lanes * stride`` bits.
+    vectors : int
+        Vectors between end flags: 1, or the length of a sequence.
     inverted : list of int
         Places of words whose end-of-vector flag is wrong on purpose.
     """
@@ -48,11 +50,13 @@ class Channel:
     signed: bool
     beats: int
     words: list[int] = field(repr=False)
+    vectors: int = 1
     inverted: list[int] = field(default_factory=list)
 
     def ends(self, place: int) -> bool:
         """Value of the end-of-vector flag of a word."""
-        return (place % self.beats == self.beats - 1) != (place in self.inverted)
+        period = self.beats * self.vectors
+        return (place % period == period - 1) != (place in self.inverted)
 
     def lane_values(self, word: int | str) -> list[int | str]:
         """Integers in the lanes of ``word``; the bits themselves where some are unknown."""
@@ -99,7 +103,10 @@ class Device:
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """Independent devices in one top module, and the pause patterns to run them with."""
+    """Independent devices in one top module, and the pause patterns to run them with.
+
+    ``settle`` is the number of idle cycles after reset, before the first word.
+    """
 
     clock: str
     reset: str
@@ -107,6 +114,7 @@ class Job:
     devices: list[Device]
     patterns: list[str]
     seed: int
+    settle: int = 0
 
     def write(self, path: Path) -> None:
         """Write the job as JSON."""

@@ -27,9 +27,9 @@ def check(network, vectors, folder, *, quick=False):
         assert result.messages == []
         assert (result.tests, result.wrong) == (len(PATTERNS), 0)
         count = len(vectors[result.simulator])
-        probed = sum(-(-layer.outputs // layer.output_lanes) for layer in network.layers)
+        probed = sum(-(-layer.outputs // layer.lanes_out) for layer in network.layers)
         last = network.layers[-1]
-        sent = -(-last.outputs // last.output_lanes)
+        sent = -(-last.outputs // last.lanes_out)
         assert result.words == len(PATTERNS) * count * (probed + sent)
         assert result.latency_measured == result.latency_predicted
         if count > 1:

@@ -51,7 +51,7 @@ def verify(
 
     Parameters
     ----------
-    vectors : mapping of str to int64 array, shape (n, inputs)
+    vectors : mapping of str to int64 array, shape (n, inputs), or (n, t, inputs) with LSTM layers
         For each simulator, the input that it streams through the accelerator.
     seed : int
         Of the pauses.
@@ -85,7 +85,7 @@ def verify(
         trace = simulate_trace(network, batch)
         job = accelerator_job(network, trace, patterns=patterns, seed=seed)
         result = run(simulators[name], verilog, network.name, job, folder / name, quick=quick)
-        results.append(_with_cycles(result, network, len(batch)))
+        results.append(_with_cycles(result, network, batch[..., 0].size))
         if on_run is not None:
             on_run(results[-1])
     return results
@@ -97,7 +97,7 @@ def _with_cycles(result: RunResult, network: QuantizedNetwork, vectors: int) -> 
     messages = list(result.messages)
     measured: list[int] = []
     last = network.layers[-1]
-    beats = -(-last.outputs // last.output_lanes)
+    beats = -(-last.outputs // last.lanes_out)
     for outcome in result.outcomes:
         (seen,) = outcome["devices"]
         if outcome["pattern"] == "none" and seen["inputs"]:

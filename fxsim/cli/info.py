@@ -41,7 +41,7 @@ def describe(network: QuantizedNetwork) -> dict[str, Any]:
     cycles = predict(network)
     layers = [
         _describe_layer(layer) | {"interval": seen.interval, "utilisation": seen.utilisation}
-        for layer, seen in zip(network.layers, cycles.layers, strict=True)
+        for layer, seen in zip(network.linears, cycles.layers, strict=True)
     ]
     return {
         "name": network.name,

@@ -63,13 +63,13 @@ def simulate(
             "data": chosen,
             "samples": len(seen.input),
             "accuracy_float": _float_accuracy(folder, split),
-            "accuracy_fixed": float((seen.output.argmax(axis=1) == split.y).mean()),
+            "accuracy_fixed": float((seen.output.argmax(axis=-1) == split.y).mean()),
         }
     if output is not None:
         _write_npy(output, seen.output)
         facts["output"] = str(output)
     if trace:
-        facts["layers"] = [_describe_layer(seen, k) for k in range(len(seen.layers))]
+        facts["layers"] = [_describe_layer(seen, k) for k in range(len(seen.linears))]
     if as_json:
         print_json(facts)
     else:
@@ -107,7 +107,7 @@ def _write_npy(path: Path, array: IntArray) -> None:
 
 
 def _describe_layer(trace: Trace, index: int) -> dict[str, Any]:
-    layer = trace.layers[index]
+    layer = trace.linears[index]
     return {
         "name": layer.name,
         "accumulators": list(layer.accumulator_range),

@@ -24,7 +24,9 @@ if TYPE_CHECKING:
 
     from fxsim.network import IntArray, QuantizedNetwork
 
-_VECTORS = {"verilator": 1 << 20, "icarus": 40}  # Icarus is ten times as slow
+# Icarus is ten times as slow. Time steps of LSTM networks follow one another in sequences.
+_VECTORS = {"verilator": 1 << 20, "icarus": 40}
+_STEPS = {"verilator": 1000, "icarus": 100}
 _RANDOM_VECTORS = 200
 
 
@@ -76,13 +78,23 @@ def choose_vectors(
     except SpecError:
         source = f"random integers, seed {seed}"
         fmt, inputs = network.input.activation.format, network.layers[0].inputs
-        x = np.random.default_rng(seed).integers(
-            fmt.min, fmt.max, size=(most or _RANDOM_VECTORS, inputs), endpoint=True
-        )
+        shape = (1, most or _RANDOM_VECTORS, inputs)
+        x = np.random.default_rng(seed).integers(fmt.min, fmt.max, size=shape, endpoint=True)
+        x = x if network.recurrent else x[0]
     else:
         with blamed_on(source):
             x = as_input(network, samples)
-    return source, {name.value: x[: min(most or len(x), _VECTORS[name])] for name in simulators}
+    caps = _STEPS if network.recurrent else _VECTORS
+    limits = {name: min(most or caps[name], caps[name]) for name in simulators}
+    return source, {name.value: _first(x, limit) for name, limit in limits.items()}
+
+
+def _first(x: IntArray, vectors: int) -> IntArray:
+    """The first ``vectors`` of (n, inputs); of (n, t, inputs) whole sequences, or part of one."""
+    if x.ndim == 2:
+        return x[:vectors]
+    steps = min(x.shape[1], vectors)
+    return x[: vectors // steps, :steps]
 
 
 def describe_run(run: Any) -> dict[str, Any]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable
 
-from fxsim.data import digits
+from fxsim.data import digits, pydoc
 from fxsim.data.dataset import Dataset, Split
 from fxsim.errors import SpecError
 
 __all__ = ["Dataset", "Split", "load", "load_split"]
 
-_SOURCES = {"digits": digits.load}
+_SOURCES: dict[str, Callable[[], Dataset]] = {"digits": digits.load, "pydoc": pydoc.load}
 
 
 def load(name: str) -> Dataset:
@@ -29,7 +30,7 @@ def load(name: str) -> Dataset:
 
 
 def load_split(text: str) -> Split:
-    """Load one split, written ``digits:train`` or ``digits:test``.
+    """Load one split, written ``digits:train`` or ``digits:test``; ``pydoc:validation`` too.
 
     Raises
     ------
@@ -38,6 +39,10 @@ def load_split(text: str) -> Split:
     """
     name, _, split = text.partition(":")
     dataset = load(name)
-    if split not in ("train", "test"):
-        raise SpecError(f"split must be {name}:train or {name}:test, not {text!r}")
-    return dataset.train if split == "train" else dataset.test
+    splits = {"train": dataset.train, "test": dataset.test}
+    if dataset.validation is not None:
+        splits["validation"] = dataset.validation
+    if split not in splits:
+        known = " or ".join(f"{name}:{known}" for known in splits)
+        raise SpecError(f"split must be {known}, not {text!r}")
+    return splits[split]

@@ -253,7 +253,7 @@ def summarise(
         weight_memory_bits=weight_memory_bits(network),
         vectors=len(trace.input),
         input=Values(format=str(fmt), limits=(fmt.min, fmt.max), seen=span(trace.input)),
-        layers=tuple(map(_summary, network.layers, trace.layers)),
+        layers=tuple(map(_summary, network.linears, trace.linears)),
         cycles=predict(network),
         regressions=tuple(map(Regression.of, regressions)),
         areas=tuple(map(Area.of, areas)),

@@ -10,10 +10,13 @@ import numpy as np
 import torch
 
 from fxsim.checkpoint import Checkpoint, LinearParameters, RetrainedParameters
-from fxsim.data import Dataset, Split
+from fxsim.data import Dataset
 from fxsim.errors import RangeError, SpecError
 from fxsim.spec import NetworkSpec, OptimizerSpec, RetrainSpec, TrainSpec
-from fxsim.train.module import Linear, Network
+from fxsim.train.module import Network, Product
+
+Batch = tuple[torch.Tensor, torch.Tensor]
+"""Samples and labels."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +30,8 @@ class Progress:
     epoch, epochs : int
         Epochs done and in all, in this stage.
     loss, accuracy : float
-        Mean cross entropy and share of hits over the training samples of the epoch, with dropout.
+        Mean cross entropy and share of hits over the training samples (or the steps of sequences)
+        of the epoch, with dropout.
     """
 
     stage: str
@@ -63,9 +67,15 @@ def train(
     RangeError
         If the loss stops being finite.
     """
-    if dataset.train.x.shape[1:] != spec.input.shape:
+    leading = dataset.train.y.ndim
+    if spec.recurrent != (leading == 2):
         raise SpecError(
-            f"input.shape must be {list(dataset.train.x.shape[1:])} for {dataset.name},"
+            f"{dataset.name} has {'sequences' if leading == 2 else 'no sequences'}, so layers must"
+            f" have {'an' if leading == 2 else 'no'} lstm"
+        )
+    if dataset.train.x.shape[leading:] != spec.input.shape:
+        raise SpecError(
+            f"input.shape must be {list(dataset.train.x.shape[leading:])} for {dataset.name},"
             f" not {list(spec.input.shape)}"
         )
     last = len(spec.layers) - 1
@@ -75,30 +85,34 @@ def train(
             f" not {spec.layers[last].units}"
         )
     report = on_epoch or (lambda progress: None)
-    names = [spec.layer_name(i) for i in range(len(spec.layers))]
+    names = [product.name for product in spec.products]
+    x = torch.from_numpy(dataset.train.x.astype(np.float32))
+    data = (x, torch.from_numpy(dataset.train.y.copy()))
     with _repeatable(spec.train.seed):
-        network = Network(spec)
-        _run(network, dataset.train, spec.train, spec.train.batch, report)
+        network = Network(spec, float(x.square().sum()) / data[1].numel())
+        _run(network, data, spec.train, spec.train, report)
         parent = dict(zip(names, map(_parameters, network.linears()), strict=True))
         if spec.retrain is None:
             return Checkpoint(parent=parent)
         network.refresh_scales()
-        _run(network, dataset.train, spec.retrain, spec.train.batch, report)
+        _run(network, data, spec.retrain, spec.train, report)
         retrained = dict(zip(names, map(_retrained, network.linears()), strict=True))
     return Checkpoint(parent=parent, retrained=retrained)
 
 
 def _run(
     network: Network,
-    split: Split,
+    data: Batch,
     recipe: TrainSpec | RetrainSpec,
-    size: int,
+    common: TrainSpec,
     report: Callable[[Progress], None],
 ) -> None:
-    """One stage, in batches of ``size``."""
-    x, y = torch.from_numpy(split.x.astype(np.float32)), torch.from_numpy(split.y)
+    """One stage; ``common`` says how to cut the data into batches, and the limit of gradients."""
     optimizer = _optimizer(network, recipe.optimizer)
-    steps = recipe.epochs * -(-len(x) // size)
+    batches, count = _shuffled, -(-len(data[0]) // common.batch)
+    if data[1].ndim == 2:
+        batches, count = _chunks, -(-(data[1].numel() // common.batch) // common.steps)
+    steps = recipe.epochs * count
     decay = torch.optim.lr_scheduler.ExponentialLR(
         optimizer, recipe.final_lr ** (1 / max(steps - 1, 1))
     )
@@ -109,29 +123,52 @@ def _run(
     for epoch in range(recipe.epochs):
         if epoch < refreshes:
             network.refresh_scales()
-        total, hits = 0.0, 0
-        order = torch.randperm(len(x))
-        for start in range(0, len(x), size):
-            batch = order[start : start + size]
-            logits = network(x[batch])
-            loss = torch.nn.functional.cross_entropy(logits, y[batch])
+        total, hits, seen = 0.0, 0, 0
+        network.reset_state()
+        for x, y in batches(*data, common):
+            logits = network(x).flatten(0, -2)
+            labels = y.flatten()
+            loss = torch.nn.functional.cross_entropy(logits, labels)
             if not torch.isfinite(loss):
                 raise RangeError(f"loss must stay finite, not {loss:g} in epoch {epoch + 1}")
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
+            if common.clip is not None:
+                torch.nn.utils.clip_grad_norm_(network.parameters(), common.clip)
             optimizer.step()
             decay.step()
-            total += loss.item() * len(batch)
-            hits += int((logits.argmax(dim=1) == y[batch]).sum())
+            total += loss.item() * len(labels)
+            hits += int((logits.argmax(dim=1) == labels).sum())
+            seen += len(labels)
         report(
             Progress(
                 stage=stage,
                 epoch=epoch + 1,
                 epochs=recipe.epochs,
-                loss=total / len(x),
-                accuracy=hits / len(x),
+                loss=total / seen,
+                accuracy=hits / seen,
             )
         )
+
+
+def _shuffled(x: torch.Tensor, y: torch.Tensor, recipe: TrainSpec) -> Iterator[Batch]:
+    """Batches of samples in a new order."""
+    order = torch.randperm(len(x))
+    for start in range(0, len(x), recipe.batch):
+        batch = order[start : start + recipe.batch]
+        yield x[batch], y[batch]
+
+
+def _chunks(x: torch.Tensor, y: torch.Tensor, recipe: TrainSpec) -> Iterator[Batch]:
+    """All sequences end to end as ``batch`` streams side by side, ``steps`` vectors at a time."""
+    length = y.numel() // recipe.batch
+    if not length:
+        raise RangeError(f"batch must be at most {y.numel()}, the steps of all sequences")
+    streams = recipe.batch * length
+    x = x.flatten(0, 1)[:streams].reshape(recipe.batch, length, -1)
+    y = y.flatten()[:streams].reshape(recipe.batch, length)
+    for start in range(0, length, recipe.steps):
+        yield x[:, start : start + recipe.steps], y[:, start : start + recipe.steps]
 
 
 def _optimizer(network: Network, spec: OptimizerSpec) -> torch.optim.Optimizer:
@@ -146,14 +183,14 @@ def _optimizer(network: Network, spec: OptimizerSpec) -> torch.optim.Optimizer:
     )
 
 
-def _parameters(linear: Linear) -> LinearParameters:
+def _parameters(linear: Product) -> LinearParameters:
     return LinearParameters(
         weight=linear.weight.detach().numpy().astype(np.float64),
         bias=linear.bias.detach().numpy().astype(np.float64),
     )
 
 
-def _retrained(linear: Linear) -> RetrainedParameters:
+def _retrained(linear: Product) -> RetrainedParameters:
     assert linear.scale is not None
     parameters = _parameters(linear)
     return RetrainedParameters(

@@ -9,7 +9,7 @@ from torch import nn
 
 from fxsim.network import FloatArray
 from fxsim.quantize import quantize_weight, weight_scale
-from fxsim.spec import LinearSpec, NetworkSpec
+from fxsim.spec import LinearSpec, LstmSpec, NetworkSpec
 
 
 class QuantizeWeight(torch.autograd.Function):
@@ -31,8 +31,39 @@ class QuantizeWeight(torch.autograd.Function):
         return gradients[0], None, None
 
 
-class Linear(nn.Module):
-    """A fully connected layer, float until `refresh_scale` gives it a scale.
+class Product(nn.Module):
+    """Weight and bias of a matrix product, float until `refresh_scale` gives it a scale.
+
+    Parameters
+    ----------
+    spec : LinearSpec or LstmSpec
+        The layer that the product belongs to.
+    outputs, inputs : int
+    """
+
+    def __init__(self, spec: LinearSpec | LstmSpec, outputs: int, inputs: int) -> None:
+        super().__init__()
+        self.spec = spec
+        self.weight = nn.Parameter(torch.empty(outputs, inputs))
+        self.bias = nn.Parameter(torch.zeros(outputs))
+        self.scale: FloatArray | None = None
+
+    def refresh_scale(self) -> None:
+        """Quantize from now on, with the L2-optimal scale of the present weights."""
+        self.scale = weight_scale(self.weight.detach().numpy(), self.spec)
+
+    def real_weight(self) -> torch.Tensor:
+        """The weight, quantized if there is a scale."""
+        weight: torch.Tensor = self.weight
+        if self.scale is not None:
+            weight = QuantizeWeight.apply(  # type: ignore[no-untyped-call]
+                weight, self.scale, self.spec.weights.levels
+            )
+        return weight
+
+
+class Linear(Product):
+    """A fully connected layer.
 
     Parameters
     ----------
@@ -41,46 +72,87 @@ class Linear(nn.Module):
     """
 
     def __init__(self, spec: LinearSpec, inputs: int) -> None:
-        super().__init__()
-        self.spec = spec
-        self.weight = nn.Parameter(torch.empty(spec.units, inputs))
-        self.bias = nn.Parameter(torch.zeros(spec.units))
-        self.scale: FloatArray | None = None
+        super().__init__(spec, spec.units, inputs)
+        self.relu = spec.nonlinearity == "relu"
         nn.init.kaiming_normal_(self.weight, nonlinearity="relu")
-
-    def refresh_scale(self) -> None:
-        """Quantize from now on, with the L2-optimal scale of the present weights."""
-        self.scale = weight_scale(self.weight.detach().numpy(), self.spec)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Outputs before dropout, nonlinearity applied."""
-        weight = self.weight
-        if self.scale is not None:
-            weight = QuantizeWeight.apply(  # type: ignore[no-untyped-call]
-                weight, self.scale, self.spec.weights.levels
-            )
-        x = nn.functional.linear(x, weight, self.bias)
-        return torch.relu(x) if self.spec.nonlinearity == "relu" else x
+        x = nn.functional.linear(x, self.real_weight(), self.bias)
+        return torch.relu(x) if self.relu else x
+
+
+class Lstm(nn.Module):
+    """An LSTM layer that carries its state from call to call; gradients stop at its start.
+
+    Parameters
+    ----------
+    spec : LstmSpec
+    inputs : int
+    power : float
+        Mean squared norm of an input vector. W is drawn so that W x starts with variance 1: a
+        one-hot input (power 1) needs far greater weights than a dense one.
+    """
+
+    def __init__(self, spec: LstmSpec, inputs: int, power: float) -> None:
+        super().__init__()
+        cells = spec.cells
+        self.input_product = Product(spec, 4 * cells, inputs)
+        self.hidden_product = Product(spec, 4 * cells, cells)
+        self.state: tuple[torch.Tensor, torch.Tensor] | None = None
+        nn.init.normal_(self.input_product.weight, std=power**-0.5)
+        nn.init.uniform_(self.hidden_product.weight, -(cells**-0.5), cells**-0.5)
+        nn.init.ones_(self.input_product.bias[cells : 2 * cells])  # remember at first
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Outputs (n, t, cells) for inputs (n, t, inputs), from the state that was left."""
+        if self.state is None:
+            zero = x.new_zeros(1, len(x), self.hidden_product.weight.shape[1])
+            self.state = (zero, zero)
+        products = (self.input_product, self.hidden_product)
+        tensors = [p.real_weight() for p in products] + [p.bias for p in products]
+        weights = [_torch_order(tensor) for tensor in tensors]
+        x, *state = torch.lstm(x, self.state, weights, True, 1, 0.0, False, False, True)
+        self.state = (state[0].detach(), state[1].detach())
+        return x
+
+
+def _torch_order(tensor: torch.Tensor) -> torch.Tensor:
+    """Rows of gates i, f, o, g in the order i, f, g, o of torch."""
+    i, f, o, g = tensor.chunk(4)
+    return torch.cat((i, f, g, o))
 
 
 class Network(nn.Module):
-    """A chain of `Linear` layers with dropout between them.
+    """A chain of `Linear` and `Lstm` layers with dropout between them.
 
     Parameters
     ----------
     spec : NetworkSpec
+    power : float, optional
+        Mean squared norm of an input vector; the number of inputs when left out.
     """
 
-    def __init__(self, spec: NetworkSpec) -> None:
+    def __init__(self, spec: NetworkSpec, power: float | None = None) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(
-            Linear(layer, spec.layer_inputs(i)) for i, layer in enumerate(spec.layers)
-        )
+        self.layers = nn.ModuleList()
+        for i, layer in enumerate(spec.layers):
+            inputs = spec.layer_inputs(i)
+            if isinstance(layer, LstmSpec):
+                self.layers.append(Lstm(layer, inputs, inputs if i or not power else power))
+            else:
+                self.layers.append(Linear(layer, inputs))
         self.dropout = spec.train.dropout
 
-    def linears(self) -> list[Linear]:
-        """The layers, typed."""
-        return [layer for layer in self.layers if isinstance(layer, Linear)]
+    def linears(self) -> list[Product]:
+        """Every matrix product of every layer, in the order of `NetworkSpec.products`."""
+        return [module for module in self.modules() if isinstance(module, Product)]
+
+    def reset_state(self) -> None:
+        """Start every sequence anew."""
+        for layer in self.layers:
+            if isinstance(layer, Lstm):
+                layer.state = None
 
     def refresh_scales(self) -> None:
         """Quantize every layer from now on, with the L2-optimal scales of the present weights."""
@@ -88,7 +160,7 @@ class Network(nn.Module):
             linear.refresh_scale()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Logits of samples of shape (n, inputs)."""
+        """Logits of samples of shape (n, inputs), or (n, t, inputs) with LSTM layers."""
         last = len(self.layers) - 1
         for i, layer in enumerate(self.layers):
             x = layer(x)

@@ -1,0 +1,133 @@
+"""LSTM layers: real weights, biases and scales -> integers.
+
+No calibration: the formats of gates, cell state and output follow from the specification, as the
+nonlinearities bound what they hold.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fxsim.checkpoint import LinearParameters
+from fxsim.floating import lstm
+from fxsim.formats import IntFormat, Rounding
+from fxsim.network import (
+    Activation,
+    FloatArray,
+    Folding,
+    IntArray,
+    Nonlinearity,
+    QuantizedLinear,
+    QuantizedLstm,
+    accumulator_bounds,
+)
+from fxsim.quantize_linear import accumulator_of, integers, requantizer_of
+from fxsim.spec import LstmSpec, NetworkSpec, Product
+from fxsim.spec_layers import AccumulatorSpec
+from fxsim.tables import build_table
+
+Parameters = tuple[IntArray, FloatArray, FloatArray]
+"""Integer weights of a product, their scale, and the float bias."""
+
+
+def quantize_lstm(
+    spec: NetworkSpec,
+    index: int,
+    from_input: Parameters,
+    from_hidden: Parameters,
+    source: Activation,
+    x: IntArray,
+) -> tuple[QuantizedLstm, IntArray]:
+    """Quantize one LSTM layer; returns it with the calibration samples that leave it.
+
+    The whole bias goes to the accumulators of W x, whose unit can be coarse (ternary weights and
+    one-hot inputs: the weight scale itself); what rounding leaves goes to those of U h.
+
+    Parameters
+    ----------
+    from_input, from_hidden : tuple of int64, float64 and float64 arrays
+        Weights W or U, shape (4 * cells, n), their scale, and the float bias.
+    source : Activation
+        Input format.
+    x : int64 array, shape (n, t, inputs)
+        Calibration samples; the outputs for them are those of the float equations with quantized
+        weights, rounded.
+    """
+    layer, rounding = spec.layers[index], spec.layer_rounding(index)
+    assert isinstance(layer, LstmSpec)
+    scale = 2.0 ** (1 - layer.output.bits)
+    output = Activation(format=IntFormat(bits=layer.output.bits, signed=True), scale=scale)
+    w, u = spec.layer_products(index)
+    bias = from_input[2] + from_hidden[2]
+    input_product = _product(layer, w, from_input, bias, source, rounding)
+    whole = input_product.bias + source.zero_point * input_product.weight.sum(axis=1)
+    rest = bias - whole * (from_input[1] * source.scale)
+    hidden_product = _product(layer, u, from_hidden, rest, output, rounding)
+    sigmoid, tanh = (
+        build_table(
+            function,
+            bits=bits,
+            input_bits=layer.preactivation.bits,
+            input_fraction=layer.preactivation.fraction,
+            step_bits=layer.tables.step_bits,
+        )
+        for function, bits in (
+            (Nonlinearity.SIGMOID, layer.tables.sigmoid_bits),
+            (Nonlinearity.TANH, layer.tables.tanh_bits),
+        )
+    )
+    quantized = QuantizedLstm(
+        name=spec.layer_name(index),
+        input_product=input_product,
+        hidden_product=hidden_product,
+        guard_bits=layer.preactivation.guard_bits,
+        sigmoid=sigmoid,
+        tanh=tanh,
+        cell=IntFormat(bits=layer.cell.bits, signed=True),
+        cell_fraction=layer.cell.fraction,
+        cell_output=output,
+        projection=None,
+        rounding=rounding,
+    )
+    real = lstm(
+        LinearParameters(weight=from_input[1][:, None] * from_input[0], bias=bias),
+        LinearParameters(weight=from_hidden[1][:, None] * from_hidden[0], bias=np.zeros_like(bias)),
+        (source.scale * (x - source.zero_point)).astype(np.float64),
+    )
+    return quantized, integers(real, output, rounding)
+
+
+def _product(
+    layer: LstmSpec,
+    product: Product,
+    parameters: Parameters,
+    real_bias: FloatArray,
+    source: Activation,
+    rounding: Rounding,
+) -> QuantizedLinear:
+    """W x or U h: requantized to the fraction of the sum, in a format that never saturates."""
+    weight, scale, _ = parameters
+    unit = scale * source.scale  # real value of 1 in the accumulator
+    bias, accumulator = accumulator_of(
+        product.name, weight, real_bias / unit, source, AccumulatorSpec()
+    )
+    step = 2.0 ** -(layer.preactivation.fraction + layer.preactivation.guard_bits)
+    requantizer = requantizer_of(product.name, unit / step, layer.requantize, rounding)
+    factor, shift = int(requantizer.multiplier.max()), requantizer.shift
+    bounds = accumulator_bounds(weight, bias, source.format)
+    low, high = (bound * factor >> shift for bound in bounds)
+    return QuantizedLinear(
+        name=product.name,
+        weight=weight,
+        weight_format=IntFormat.for_levels(layer.weights.levels),
+        weight_scale=scale,
+        bias=bias,
+        input=source,
+        accumulator=accumulator,
+        requantizer=requantizer,
+        relu=False,
+        output=Activation(
+            format=IntFormat.spanning(min(low, 0) - 1, max(high, 0) + 1, signed=True), scale=step
+        ),
+        folding=Folding(**product.hardware.model_dump()),
+    )

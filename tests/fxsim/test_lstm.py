@@ -1,0 +1,161 @@
+"""The LSTM layer: simulator against reference, storage, and the constraints of its formats."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from fxsim import reference
+from fxsim.errors import RangeError
+from fxsim.formats import AccumulatorMode, IntFormat, Overflow, Rounding
+from fxsim.network import (
+    Accumulator,
+    Activation,
+    Folding,
+    Nonlinearity,
+    QuantizedLinear,
+    QuantizedLstm,
+    Requantizer,
+)
+from fxsim.simulate import run_lstm, simulate_trace
+from fxsim.storage import load_network, network_hash, save_network
+from fxsim.tables import build_table
+from tests.lstm_strategies import recurrent_networks, sequences
+
+PATIENT = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@PATIENT
+@given(data=st.data())
+def test_simulator_equals_reference(data: st.DataObject) -> None:
+    network = data.draw(recurrent_networks())
+    x = data.draw(sequences(network, 2, 4))
+    trace = simulate_trace(network, x)
+    for n, sequence in enumerate(x.tolist()):
+        for t, results in enumerate(reference.run_sequence(network, sequence)):
+            for seen, expected in zip(trace.layers, results, strict=True):
+                assert seen.activations[n, t].tolist() == expected.activations
+                if isinstance(expected, reference.LstmResult):
+                    assert seen.preactivations[n, t].tolist() == expected.preactivations
+                    assert seen.gates[n, t].tolist() == expected.gates
+                    assert seen.cells[n, t].tolist() == expected.state.cell
+                    assert seen.cell_outputs[n, t].tolist() == expected.cell_outputs
+
+
+@PATIENT
+@given(data=st.data())
+def test_overflows_are_counted_in_every_product(data: st.DataObject) -> None:
+    network = data.draw(recurrent_networks(max_size=5))
+    x = data.draw(sequences(network, 1, 3))
+    trace = simulate_trace(network, x)
+    counts = dict.fromkeys((seen.name for seen in trace.linears), 0)
+    for results in reference.run_sequence(network, x[0].tolist()):
+        for layer, result in zip(network.layers, results, strict=True):
+            parts = [result]
+            if isinstance(result, reference.LstmResult):
+                parts = [result.input_product, result.hidden_product, result.projection]
+            for linear, part in zip(layer.linears, parts, strict=False):
+                counts[linear.name] += part.overflows
+    assert {seen.name: seen.overflows for seen in trace.linears} == counts
+
+
+@PATIENT
+@given(network=recurrent_networks(max_size=5))
+def test_a_saved_network_is_the_same(network, tmp_path_factory) -> None:
+    folder = tmp_path_factory.mktemp("saved")
+    save_network(network, folder)
+    assert network_hash(load_network(folder)) == network_hash(network)
+
+
+def unit_product(name: str, inputs: int, weight: list[list[int]]) -> QuantizedLinear:
+    """A product that passes the weighted sum on as it is, in units of 2**-4."""
+    source = Activation(format=IntFormat(bits=5, signed=True), scale=2.0**-4)
+    wide = IntFormat(bits=12, signed=True)
+    return QuantizedLinear(
+        name=name,
+        weight=np.array(weight),
+        weight_format=IntFormat.for_levels(3),
+        weight_scale=np.ones(1),
+        bias=np.zeros(len(weight), np.int64),
+        input=source,
+        accumulator=Accumulator(format=wide, mode=AccumulatorMode.WIDE),
+        requantizer=Requantizer(
+            multiplier=np.ones(1, np.int64),
+            multiplier_bits=0,
+            shift=0,
+            rounding=Rounding.TIES_AWAY,
+            overflow=Overflow.SATURATE,
+        ),
+        relu=False,
+        output=Activation(format=wide, scale=2.0**-4),
+        folding=Folding(rows=1, simd=1),
+    )
+
+
+def hand_made() -> QuantizedLstm:
+    """One cell; pre-activations i, f, o, g are x, 0, x, x (plus h for o)."""
+    common = {"bits": 6, "input_bits": 8, "input_fraction": 4}
+    return QuantizedLstm(
+        name="cell0",
+        input_product=unit_product("cell0_x", 1, [[1], [0], [1], [1]]),
+        hidden_product=unit_product("cell0_h", 1, [[0], [0], [1], [0]]),
+        guard_bits=0,
+        sigmoid=build_table(Nonlinearity.SIGMOID, **common),
+        tanh=build_table(Nonlinearity.TANH, **common),
+        cell=IntFormat(bits=10, signed=True),
+        cell_fraction=6,
+        cell_output=Activation(format=IntFormat(bits=5, signed=True), scale=2.0**-4),
+        projection=None,
+        rounding=Rounding.TIES_AWAY,
+    )
+
+
+def test_two_steps_by_hand() -> None:
+    trace = run_lstm(hand_made(), np.array([[[15], [15]]]))
+    # x = 15/16: sigmoid 0.7186 = 46/64, tanh 0.7341 = 47/64; sigmoid(0) = 32/64.
+    assert trace.gates[0, 0].tolist() == [46, 32, 46, 47]
+    # i * g = 2162 / 2**12, to 6 bits: 33.78 -> 34. c = 34/64; tanh address 8.5 -> 9; tanh(9/16)
+    # = 0.5098 = 33/64; o * 33 = 1518 / 2**12, to 4 bits: 5.93 -> 6.
+    assert (trace.cells[0, 0, 0], trace.activations[0, 0, 0]) == (34, 6)
+    # Second step: h = 6 joins the output gate: 21/16 -> sigmoid 0.7879 = 50/64. c = 17 + 34.
+    # tanh(12.75 -> 13/16) = 0.6710 = 43/64; 50 * 43 = 2150 -> 8.4 -> 8.
+    assert trace.gates[0, 1].tolist() == [46, 32, 50, 47]
+    assert (trace.cells[0, 1, 0], trace.activations[0, 1, 0]) == (51, 8)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"guard_bits": 9}, "cell0: guard_bits must be an integer from 0 to 8, not 9"),
+        ({"guard_bits": 1}, "cell0: cell0_x must yield signed values of scale 0.03125"),
+        ({"cell_fraction": 3}, "cell0: fractions leave -1 bits to drop for the tanh of the cell"),
+        (
+            {"cell_fraction": 13},
+            "cell0: fractions leave -1 bits to drop for the input times candidate",
+        ),
+        (
+            {"cell": IntFormat(bits=10, signed=False)},
+            "cell0: cell must be signed and at most 32 bits, not uint10",
+        ),
+        (
+            {"input_product": unit_product("cell0_x", 1, [[1]] * 3)},
+            "cell0: input_product must have 4 outputs a cell, not 3",
+        ),
+        (
+            {"hidden_product": unit_product("cell0_h", 2, [[0, 0]] * 4)},
+            "cell0: hidden_product must take 1 to 4, not (2, 4)",
+        ),
+        (
+            {"sigmoid": hand_made().tanh},
+            "cell0: sigmoid must be a sigmoid table, not tanh",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_refused(change, message: str) -> None:
+    with pytest.raises(RangeError, match=f"^{re.escape(message)}$"):
+        replace(hand_made(), **change)
