@@ -12,8 +12,10 @@ from fxsim.cli.options import JsonOption, NetworkArgument
 from fxsim.cli.output import percent, print_json, print_line, print_records, print_table
 
 if TYPE_CHECKING:
+    from fxsim.checkpoint import Checkpoint
     from fxsim.data import Split
     from fxsim.network import IntArray, QuantizedNetwork
+    from fxsim.spec import NetworkSpec
     from fxsim.trace import Trace
 
 _RANGES = ["name", "accumulators", "activations", "overflows", "clipped"]
@@ -65,6 +67,8 @@ def simulate(
             "accuracy_float": _float_accuracy(folder, split),
             "accuracy_fixed": float((seen.output.argmax(axis=-1) == split.y).mean()),
         }
+        if quantized.recurrent:
+            facts["bits_per_character"] = _bits_per_character(quantized, folder, seen, split)
     if output is not None:
         _write_npy(output, seen.output)
         facts["output"] = str(output)
@@ -76,16 +80,41 @@ def simulate(
         _print(facts)
 
 
-def _float_accuracy(folder: Path, split: Split) -> float | None:
-    """Of the float parent, where its specification and checkpoint are in ``folder``."""
+def _sources(folder: Path) -> tuple[NetworkSpec, Checkpoint] | None:
+    """Specification and checkpoint, where both are in ``folder``."""
     if not ((folder / SPEC).exists() and (folder / CHECKPOINT).exists()):
         return None
     from fxsim.checkpoint import load_checkpoint
-    from fxsim.evaluate import float_accuracy
     from fxsim.spec import load_spec
 
     spec = load_spec(folder / SPEC)
-    return float_accuracy(spec, load_checkpoint(folder / CHECKPOINT, spec).parent, split)
+    return spec, load_checkpoint(folder / CHECKPOINT, spec)
+
+
+def _float_accuracy(folder: Path, split: Split) -> float | None:
+    """Of the float parent, where it is known."""
+    from fxsim.evaluate import float_accuracy
+
+    sources = _sources(folder)
+    return float_accuracy(sources[0], sources[1].parent, split) if sources else None
+
+
+def _bits_per_character(
+    network: QuantizedNetwork, folder: Path, seen: Trace, split: Split
+) -> dict[str, float | None]:
+    """Of the float parent, where it is known, and of the fixed-point network."""
+    import numpy as np
+
+    from fxsim.evaluate import float_bits_per_character
+    from fxsim.floating import bits_per_character
+
+    sources = _sources(folder)
+    return {
+        "float": float_bits_per_character(sources[0], sources[1].parent, split)
+        if sources
+        else None,
+        "fixed": bits_per_character(seen.output * np.float64(network.output.scale), split.y),
+    }
 
 
 def _run_file(network: QuantizedNetwork, path: Path) -> Trace:
@@ -128,6 +157,10 @@ def _print(facts: dict[str, Any]) -> None:
             ["float", "fixed"],
             [[percent(facts["accuracy_float"]), percent(facts["accuracy_fixed"])]],
         )
+        if "bits_per_character" in facts:
+            shown = facts["bits_per_character"].values()
+            row = ["-" if bits is None else f"{bits:.3f}" for bits in shown]
+            print_table("Bits per character", ["float", "fixed"], [row])
         if facts["accuracy_float"] is None:
             print_line(f"no float accuracy: {SPEC} and {CHECKPOINT} are not beside the network")
     if "layers" in facts:
