@@ -6,6 +6,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from amaranth.hdl import Fragment
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -48,7 +49,9 @@ def test_interval_is_that_of_the_slowest_layer(data: st.DataObject) -> None:
 def test_latencies_are_those_that_the_blocks_publish(layer) -> None:
     from fxsim import cycles
 
-    assert cycles.mac_latency(layer) == MacArray(MacArrayConfig.from_layer(layer)).latency
+    block = MacArray(MacArrayConfig.from_layer(layer))
+    assert cycles.mac_latency(layer) == block.latency
+    Fragment.get(block, None)  # Amaranth complains of blocks that are made and never used
     if layer.requantizer is not None:
         block = Requantizer(RequantizerConfig.from_layer(layer))
         assert cycles.requantizer_latency(layer) == block.latency
