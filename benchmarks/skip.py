@@ -1,0 +1,117 @@
+# amaranth: UnusedElaboratable=no
+"""Cycles of the sparse matrix-vector product in Verilator: prints the tables of the document.
+
+``python -m benchmarks.skip`` writes them into docs/zero-skipping.md, between its two markers.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from fxsim.files import write_text
+from fxsim.skip_cycles import ideal_cycles
+from hw.emit import verilog_of
+from testbenches.blocks import Bank, bank_job
+from testbenches.job import Job
+from testbenches.simulators import find_simulator, run
+from testbenches.sparse import SparseCase, folded_config, matvec_case
+from testbenches.sparse_data import gate_gradients
+
+PAGE = Path(__file__).parents[1] / "docs" / "zero-skipping.md"
+VECTORS, ITEMS, OUTPUTS = 100, 256, 64
+DENSITIES = (1, 0.5, 0.2, 0.05)
+FOLDINGS = ((16, 1), (4, 4), (64, 1), (16, 4), (4, 16))
+
+CYCLES_HEAD = """
+| MACs | rows x issue | density | measured | predicted | ideal | over ideal | dense | speed-up |
+|---|---|---|---|---|---|---|---|---|"""
+LOSS_HEAD = """
+| pairs a cycle | ends of vectors only | banks, any order | banks, in order | banks of blocks |
+|---|---|---|---|---|"""
+
+
+def gradients(density: float) -> np.ndarray:
+    """The same vectors for every folding."""
+    return gate_gradients(density, vectors=VECTORS, items=ITEMS, seed=1)
+
+
+def measure(case: SparseCase, folder: Path) -> int:
+    """Cycles from the first beat in to the last beat out, in simulation; every word is checked."""
+    job: Job = bank_job([case], seed=1)
+    job.patterns[:] = ["none"]
+    verilog = verilog_of(Bank([case]), "skip")
+    result = run(find_simulator("verilator"), verilog, "skip", job, folder, quick=True)
+    if not result.ok:
+        sys.exit(f"error: {case.name}: {'; '.join(result.messages)}")
+    (seen,) = result.outcomes[0]["devices"]
+    return seen["outputs"][-1] - seen["inputs"][0] + 1
+
+
+def cycle_rows(folder: Path):
+    """Lines of the table of cycles."""
+    for rows, issue in FOLDINGS:
+        config = folded_config(rows, issue)
+        dense = VECTORS * ITEMS * OUTPUTS // (rows * issue)
+        for density in DENSITIES:
+            data = gradients(density)
+            case = matvec_case(config, data)
+            cycles = measure(case, folder)
+            ideal = ideal_cycles(
+                int((data != 0).sum()),
+                beats=VECTORS * config.skip.beats,
+                issue=issue,
+                tiles=config.tiles,
+            )
+            yield (
+                f"| {rows * issue} | {rows} x {issue} | {density} | {cycles} |"
+                f" {case.cycles.total} | {ideal:.0f} | {cycles / ideal:.3f} | {dense} |"
+                f" {dense / cycles:.1f} |"
+            )
+
+
+def in_order(banks: list[int], issue: int) -> int:
+    """Cycles where a pair waits for its bank, and all later pairs with it."""
+    cycles, taken = 0, set()
+    for bank in banks:
+        if not taken or bank in taken or len(taken) == issue:
+            cycles, taken = cycles + 1, set()
+        taken.add(bank)
+    return cycles
+
+
+def loss_rows():
+    """Lines of the table of mappings: cycles over the ideal at a density of 0.2, by counting."""
+    places = [np.flatnonzero(vector) for vector in gradients(0.2)]
+    pairs = sum(len(place) for place in places)
+    for issue in (1, 2, 4, 8, 16):
+        near = [np.bincount(place % issue, minlength=issue).max() for place in places]
+        block = [np.bincount(place * issue // ITEMS, minlength=issue).max() for place in places]
+        cycles = (
+            sum(max(-(-len(place) // issue), 1) for place in places),
+            sum(max(int(most), 1) for most in near),
+            sum(max(in_order((place % issue).tolist(), issue), 1) for place in places),
+            sum(max(int(most), 1) for most in block),
+        )
+        figures = " | ".join(f"{count * issue / pairs:.2f}" for count in cycles)
+        yield f"| {issue} | {figures} |"
+
+
+def main() -> None:
+    """Measure, and replace what is between the markers of the page."""
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path("build/skip")
+    tables = {"cycles": [CYCLES_HEAD, *cycle_rows(folder)], "mappings": [LOSS_HEAD, *loss_rows()]}
+    text = PAGE.read_text()
+    for name, lines in tables.items():
+        table = "\n".join(lines)
+        print(table, flush=True)
+        pattern = rf"(<!-- {name} -->\n).*?(\n<!-- end -->)"
+        text = re.sub(
+            pattern, lambda found, t=table: found[1] + t + "\n" + found[2], text, flags=re.S
+        )
+    write_text(PAGE, text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,115 @@
+"""Product of pairs and weights: ``rows`` x ``issue`` multiply-accumulate cells."""
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import memory, stream, wiring
+from amaranth.lib.data import ArrayLayout
+from amaranth.lib.wiring import In, Out
+
+from fxsim.formats import MemoryStyle
+from hw.dot import dot
+from hw.layouts import beat_of, shape_of
+
+
+class SparseMac(wiring.Component):
+    """Array of ``rows`` sums of value times weight, where each pair picks its weights by index.
+
+    A word of the weight memory holds the weights of one index for all rows, so that every row is a
+    bank of its own and pairs never compete for one. Each of the ``issue`` pairs has a read port.
+
+    Parameters
+    ----------
+    config : hw.sparse_matvec.SparseMatVecConfig
+
+    Members
+    -------
+    i : In(stream of groups, see `ZeroSkipConfig.group`)
+        Each vector ``tiles`` times over.
+    o : Out(stream of ``rows`` accumulators)
+        One beat for each tile; rows beyond the last output are 0.
+
+    Latency is `latency` cycles from a tile's last group to its output; one group a cycle, without a
+    bubble between tiles or vectors.
+    """
+
+    def __init__(self, config):
+        self._config = config
+        self._dots = [
+            dot(
+                ternary=config.ternary,
+                weight=shape_of(config.weight),
+                activation=shape_of(config.skip.gradient),
+                simd=config.skip.issue,
+                dsp=config.dsp,
+            )
+            for _ in range(config.rows)
+        ]
+        super().__init__(
+            {
+                "i": In(stream.Signature(config.skip.group)),
+                "o": Out(stream.Signature(beat_of(config.accumulator, config.rows))),
+            }
+        )
+
+    @property
+    def latency(self):
+        """Cycles from a tile's last group to its output."""
+        return self._dots[0].latency + 2
+
+    def elaborate(self, platform):
+        m = Module()
+        config, issue = self._config, self._config.skip.issue
+        items, words = config.skip.items, config.weight_words
+        advance, accept, first = Signal(), Signal(), Signal(init=1)
+        m.d.comb += [
+            advance.eq(~self.o.valid | self.o.ready),
+            self.i.ready.eq(advance),
+            accept.eq(self.i.valid & advance),
+        ]
+        base = Signal(range(len(words)))  # first word of the tile
+        with m.If(accept):
+            m.d.sync += first.eq(self.i.payload.last)
+            with m.If(self.i.payload.last):
+                m.d.sync += base.eq(Mux(base == len(words) - items, 0, base + items))
+
+        m.submodules.weights = weights = memory.Memory(
+            shape=ArrayLayout(shape_of(config.weight), config.rows),
+            depth=len(words),
+            init=words,
+            attrs={}
+            if config.memory is MemoryStyle.AUTO
+            else {"ram_style": str(config.memory), "rom_style": str(config.memory)},
+        )
+        ports = [weights.read_port() for _ in range(issue)]
+        values = Signal(ArrayLayout(shape_of(config.skip.gradient), issue), reset_less=True)
+        for lane, port in enumerate(ports):
+            pair = self.i.payload.pairs[lane]
+            m.d.comb += [port.en.eq(advance), port.addr.eq(base + pair.index)]
+            with m.If(advance):
+                m.d.sync += values[lane].eq(pair.value)
+
+        # What a group is travels beside the data, through weight memory and dot product.
+        valid, starts, ends = accept, first, self.i.payload.last
+        for k in range(1 + self._dots[0].latency):
+            next_valid = Signal(name=f"valid_{k}")
+            next_starts = Signal(name=f"first_{k}", reset_less=True)
+            next_ends = Signal(name=f"last_{k}", reset_less=True)
+            with m.If(advance):
+                m.d.sync += [next_valid.eq(valid), next_starts.eq(starts), next_ends.eq(ends)]
+            valid, starts, ends = next_valid, next_starts, next_ends
+
+        for row, unit in enumerate(self._dots):
+            m.submodules[f"row{row}"] = unit
+            accumulator = Signal(
+                shape_of(config.accumulator), name=f"accumulator_{row}", reset_less=True
+            )
+            m.d.comb += [
+                unit.en.eq(advance),
+                unit.activation.eq(values),
+                self.o.payload[row].eq(accumulator),
+                *(unit.weight[lane].eq(port.data[row]) for lane, port in enumerate(ports)),
+            ]
+            with m.If(advance & valid):
+                m.d.sync += accumulator.eq(Mux(starts, 0, accumulator) + unit.sum)
+        with m.If(advance):
+            m.d.sync += self.o.valid.eq(valid & ends)
+        return m

@@ -1,0 +1,171 @@
+"""Transposed matrix-vector product of sparse gradients: y = sum of d_j * W[j, :]."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from amaranth.hdl import Module
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from fxsim.errors import ConfigError
+from fxsim.formats import IntFormat, MemoryStyle
+from fxsim.network import Activation, IntArray, Requantizer, accumulator_bounds
+from hw import requantizer
+from hw.config import RequantizerConfig
+from hw.layouts import beat_of
+from hw.pairs import ZeroSkipConfig
+from hw.replay import ReplayBuffer
+from hw.sparse_mac import SparseMac
+from hw.zero_skip import ZeroSkipper
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SparseMatVecConfig:
+    """What a `SparseMatVec` needs to know.
+
+    Parameters
+    ----------
+    skip : ZeroSkipConfig
+        Gradients, and how their zeros are skipped.
+    rows : int
+        Outputs that are computed at a time. Prefer many rows to many pairs a cycle: they lose
+        nothing at the end of a vector, and the weight memory needs one read port only.
+    weight : IntFormat
+    weights : int64 array, shape (items, outputs)
+    requantizer : Requantizer
+        What brings accumulators to the format of the output.
+    output : Activation
+    dsp : bool
+        Whether multipliers are meant for DSP blocks or for LUTs.
+    memory : MemoryStyle
+        What the weight memory is made of.
+
+    Raises
+    ------
+    ConfigError
+        If a size or a width is out of range.
+    """
+
+    skip: ZeroSkipConfig
+    rows: int
+    weight: IntFormat
+    weights: IntArray = field(repr=False)
+    requantizer: Requantizer
+    output: Activation
+    dsp: bool = True
+    memory: MemoryStyle = MemoryStyle.AUTO
+
+    def __post_init__(self):
+        if self.rows < 1:
+            raise ConfigError(f"rows must be at least 1, not {self.rows}")
+        if self.weights.ndim != 2 or len(self.weights) != self.skip.items or not self.weights.size:
+            raise ConfigError(
+                f"weights must have shape ({self.skip.items}, outputs), not {self.weights.shape}"
+            )
+        if not self.weight.holds(int(self.weights.min()), int(self.weights.max())):
+            raise ConfigError(f"weights must be in {self.weight}")
+
+    @property
+    def ternary(self) -> bool:
+        """Whether weights are -1, 0 and +1 only, so that no multiplier is needed."""
+        return self.weight.bits == 2 and self.weight.narrow
+
+    @property
+    def outputs(self) -> int:
+        """Values of an output vector."""
+        return self.weights.shape[1]
+
+    @property
+    def tiles(self) -> int:
+        """Groups of ``rows`` outputs."""
+        return -(-self.outputs // self.rows)
+
+    @cached_property
+    def accumulator(self) -> IntFormat:
+        """Smallest format that the actual weights cannot overflow, whatever the gradients are."""
+        start = np.zeros(self.outputs, np.int64)
+        low, high = accumulator_bounds(self.weights.T, start, self.skip.gradient)
+        return IntFormat.spanning(low, high, signed=True)
+
+    @cached_property
+    def weight_words(self) -> list[list[int]]:
+        """Memory content: for each tile, for each index, ``rows`` weights."""
+        padded = np.zeros((self.skip.items, self.tiles * self.rows), np.int64)
+        padded[:, : self.outputs] = self.weights
+        words = padded.reshape(self.skip.items, self.tiles, self.rows).swapaxes(0, 1)
+        return words.reshape(-1, self.rows).tolist()
+
+    @property
+    def requantizing(self) -> RequantizerConfig:
+        """Configuration of the requantizer, as wide as the array."""
+        return RequantizerConfig(
+            lanes=self.rows,
+            items=self.outputs,
+            accumulator=self.accumulator,
+            output=self.output,
+            multiplier=self.requantizer.multiplier,
+            multiplier_bits=self.requantizer.multiplier_bits,
+            shift=self.requantizer.shift,
+            rounding=self.requantizer.rounding,
+            overflow=self.requantizer.overflow,
+            relu=False,
+        )
+
+
+class SparseMatVec(wiring.Component):
+    """Product of a sparse vector and a matrix, in cycles that follow the non-zeros.
+
+    The pairs of a vector are kept and replayed for each tile of ``rows`` outputs, whose
+    accumulators stay in place.
+
+    Parameters
+    ----------
+    config : SparseMatVecConfig
+
+    Members
+    -------
+    i : In(stream of ``lanes`` gradients)
+        Lanes beyond the vector's end are ignored.
+    o : Out(stream of ``rows`` outputs)
+        ``tiles`` beats a vector, for a vector of zeros too.
+    threshold : In(unsigned)
+        With ``skip.threshold`` only, see `hw.zero_skip.ZeroSkipper`.
+
+    Latency is `latency` cycles from a tile's last group at the array to the tile's output. A vector
+    with n non-zeros occupies the array for max(ceil(n / issue), 1) * tiles cycles, and vectors
+    follow one another without a bubble; `fxsim.skip_cycles` knows the exact cycles.
+    """
+
+    def __init__(self, config: SparseMatVecConfig):
+        self._config = config
+        self._skipper = ZeroSkipper(config.skip)
+        self._array = SparseMac(config)
+        self._requantizer = requantizer.Requantizer(config.requantizing)
+        members = {
+            "i": In(stream.Signature(beat_of(config.skip.gradient, config.skip.lanes))),
+            "o": Out(stream.Signature(beat_of(config.output.format, config.rows))),
+        }
+        if config.skip.threshold:
+            members["threshold"] = In(config.skip.magnitude)
+        super().__init__(members)
+
+    @property
+    def latency(self):
+        """Cycles from a tile's last group, at the array, to the tile's output."""
+        return self._array.latency + self._requantizer.latency
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.skipper = skipper = self._skipper
+        m.submodules.buffer = buffer = ReplayBuffer(self._config.skip, tiles=self._config.tiles)
+        m.submodules.array = self._array
+        m.submodules.requantizer = self._requantizer
+        wiring.connect(m, wiring.flipped(self.i), skipper.i)
+        wiring.connect(m, skipper.o, buffer.i)
+        wiring.connect(m, buffer.o, self._array.i)
+        wiring.connect(m, self._array.o, self._requantizer.i)
+        wiring.connect(m, self._requantizer.o, wiring.flipped(self.o))
+        if self._config.skip.threshold:
+            m.d.comb += skipper.threshold.eq(self.threshold)
+        return m

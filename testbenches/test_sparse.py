@@ -1,0 +1,62 @@
+# amaranth: UnusedElaboratable=no
+"""Zero skipping: every pair and every product bit for bit, and every cycle as predicted."""
+
+from dataclasses import replace
+from functools import cache
+from itertools import product
+
+import numpy as np
+import pytest
+
+from fxsim.skip_cycles import ideal_cycles
+from hw.emit import verilog_of
+from testbenches.blocks import Bank, bank_job
+from testbenches.job import PATTERNS, RESTART
+from testbenches.simulators import SIMULATORS, find_simulator, run
+from testbenches.sparse import SPARSE, SparseCase
+
+PATTERNS_OF = {"units": [*PATTERNS, RESTART], "every_mask": ["none", "both"]}
+SPEED_UP = {"sparsity80": 4.5, "sparsity95": 12}
+"""Least speed-up over a dense array, by the name of the cases."""
+
+
+@cache
+def cases_of(about: str) -> tuple[list[SparseCase], str]:
+    """Cases and Verilog; the same for both simulators."""
+    cases = list(SPARSE[about]())
+    return cases, verilog_of(Bank(cases), "sparse")
+
+
+# Icarus has the units and every mask; for the wide arrays of the speed-ups it takes minutes.
+RUNS = [*product(SIMULATORS, ["units", "every_mask"]), *product(["verilator"], SPEED_UP)]
+
+
+@pytest.mark.parametrize(("simulator", "about"), RUNS)
+def test_sparse(about, simulator, tmp_path, record_property):
+    cases, verilog = cases_of(about)
+    patterns = PATTERNS_OF.get(about, ["none"])
+    job = replace(bank_job(cases, seed=21), patterns=patterns)
+    result = run(find_simulator(simulator), verilog, "sparse", job, tmp_path, quick=True)
+    assert result.messages == []
+    assert result.tests == len(patterns)
+    expected = sum(len(device.sink.words) for device in job.devices)
+    for outcome in result.outcomes:
+        assert outcome["words"] == expected or outcome["pattern"] == RESTART
+    record_property("configurations", len(cases))
+    record_property("words", result.words)
+
+    for case, seen in zip(cases, result.outcomes[0]["devices"], strict=True):
+        start, cycles = seen["inputs"][0], case.cycles
+        assert [cycle - start for cycle in seen["inputs"]] == cycles.accepted.tolist(), case.name
+        assert [cycle - start for cycle in seen["outputs"]] == cycles.outputs.tolist(), case.name
+        if about in SPEED_UP:
+            check_speed(case, seen["outputs"][-1] - start + 1, SPEED_UP[about])
+
+
+def check_speed(case: SparseCase, measured: int, speed_up: float) -> None:
+    """What the unit promises, on measured cycles: near the ideal, and far below a dense array."""
+    gradients = np.array(case.given.vectors)
+    pairs, tiles = np.count_nonzero(gradients), 64 // case.expected.lanes
+    beats = gradients.size // case.given.lanes
+    assert measured <= 1.08 * ideal_cycles(pairs, beats=beats, issue=1, tiles=tiles)
+    assert gradients.size * tiles >= speed_up * measured
