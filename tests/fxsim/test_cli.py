@@ -296,7 +296,6 @@ retrain: {epochs: 1}
 
 
 def test_train_then_quantize(tmp_path):
-    pytest.importorskip("torch")
     spec, checkpoint = tmp_path / "spec.yaml", tmp_path / "checkpoint.npz"
     spec.write_text(SPEC)
     result = fxsim_cli("train", spec, "-o", checkpoint, "--json")
