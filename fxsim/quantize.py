@@ -23,6 +23,7 @@ from fxsim.network import (
     QuantizedNetwork,
 )
 from fxsim.quantize_linear import (
+    fitting_scale,
     groups_of,
     integers,
     power_of_two,
@@ -35,6 +36,8 @@ from fxsim.quantize_lstm import quantize_lstm
 from fxsim.spec import LstmSpec, NetworkSpec
 
 __all__ = [
+    "fitting_scale",
+    "groups_of",
     "quantize",
     "quantize_input",
     "quantize_weight",

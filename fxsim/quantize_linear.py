@@ -50,15 +50,22 @@ def weight_scale(weight: FloatArray, layer: LinearSpec | LstmSpec) -> FloatArray
     """Scale of least squared error, per tensor (shape (1,)), or per channel or gate (shape
     (outputs,); equal for all rows of a gate, the weight being W or U).
 
-    A layer that requantizes by a plain shift gets the better of the two powers of two around it;
-    the specification refuses it more than one scale.
+    A layer that requantizes by a plain shift gets the better of the two powers of two around it
+    (`fitting_scale`); the specification refuses it more than one scale.
     """
     weight = np.asarray(weight, dtype=np.float64)
-    plain_shift = layer.output is not None and layer.requantize.multiplier_bits == 0
     groups = groups_of(layer, len(weight))
     scale = l2_scale(weight.reshape(groups, -1), layer.weights.levels)
     if groups > 1:
         scale = np.repeat(scale, len(weight) // groups)
+    return fitting_scale(weight, scale, layer)
+
+
+def fitting_scale(
+    weight: FloatArray, scale: FloatArray, layer: LinearSpec | LstmSpec
+) -> FloatArray:
+    """``scale``, or the power of two near it that a layer with a plain shift must have."""
+    plain_shift = layer.output is not None and layer.requantize.multiplier_bits == 0
     return power_of_two(weight, scale, layer.weights.levels) if plain_shift else scale
 
 

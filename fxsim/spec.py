@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, NoReturn, get_args
+from typing import Annotated, Any, NamedTuple, NoReturn, get_args
 
 from pydantic import Field, ValidationError
 
@@ -28,12 +28,12 @@ from fxsim.spec_layers import (
     LstmSpec,
     Model,
     RequantizeSpec,
-    Size,
     WeightsSpec,
     check_linear,
     check_lstm,
     check_narrow,
 )
+from fxsim.spec_train import OptimizerSpec, PlateauSpec, RetrainSpec, TrainSpec, check_recipes
 
 __all__ = [
     "FormatSpec",
@@ -43,6 +43,7 @@ __all__ = [
     "LstmSpec",
     "NetworkSpec",
     "OptimizerSpec",
+    "PlateauSpec",
     "Product",
     "RequantizeSpec",
     "RetrainSpec",
@@ -51,45 +52,6 @@ __all__ = [
     "load_spec",
     "parse_spec",
 ]
-
-Positive = Annotated[float, Field(gt=0)]
-
-
-class OptimizerSpec(Model):
-    """Optimizer of the PyTorch training and its parameters."""
-
-    type: Literal["sgd", "adam"] = "sgd"
-    lr: Positive = 0.02
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    nesterov: bool = True
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
-
-
-class TrainSpec(Model):
-    """Float training; the learning rate falls exponentially to ``final_lr`` times its start.
-
-    Recurrent networks read the training text as ``batch`` streams, ``steps`` vectors at a time
-    (truncated backpropagation through time; the state is carried on). ``clip`` limits the norm of
-    the gradient. Retraining shares ``batch``, ``steps`` and ``clip``.
-    """
-
-    optimizer: OptimizerSpec = OptimizerSpec()
-    batch: Size = 128
-    epochs: Size = 30
-    steps: Size = 50
-    clip: Positive | None = None
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    final_lr: Annotated[float, Field(gt=0, le=1)] = 0.05
-    seed: Annotated[int, Field(ge=0, lt=1 << 32)] = 1
-
-
-class RetrainSpec(Model):
-    """Retraining with quantized weights: step size ``fixed``, or ``adaptive`` in the first half."""
-
-    scheme: Literal["fixed", "adaptive"] = "fixed"
-    optimizer: OptimizerSpec = OptimizerSpec(lr=0.005)
-    epochs: Size = 10
-    final_lr: Annotated[float, Field(gt=0, le=1)] = 0.05
 
 
 class Product(NamedTuple):
@@ -270,6 +232,7 @@ def _check(spec: NetworkSpec, source: str) -> None:
             fail(str(error), path)
 
     named(spec.name, "name")
+    check_recipes(spec.train, spec.retrain, fail)
     check_narrow(spec.input, Overflow.SATURATE, lambda text, key: fail(text, f"input.{key}"))
     seen: dict[str, tuple[int, str]] = {}
     for i, layer in enumerate(spec.layers):

@@ -103,10 +103,10 @@ class Steps:
 
 
 @contextmanager
-def counting(total: Mapping[str, int]) -> Iterator[Callable[[str, str], None]]:
+def counting(total: Mapping[str, int]) -> Iterator[Callable[[str, int, str], None]]:
     """One progress bar on stderr for each key of ``total``.
 
-    The given function takes a key and a remark, and moves that bar on by one.
+    The given function takes a key, how many are done, and a remark.
     """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -119,4 +119,4 @@ def counting(total: Mapping[str, int]) -> Iterator[Callable[[str, str], None]]:
     )
     with Progress(*columns, console=console(stderr=True)) as progress:
         bars = {key: progress.add_task(key, total=n, remark="") for key, n in total.items()}
-        yield lambda key, remark: progress.update(bars[key], advance=1, remark=remark)
+        yield lambda key, done, remark: progress.update(bars[key], completed=done, remark=remark)

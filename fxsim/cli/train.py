@@ -17,27 +17,32 @@ def train(
     output: Annotated[Path, typer.Option("--output", "-o", help="Checkpoint (npz) to write.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Train and retrain a network; needs PyTorch, the train extra."""
+    """Train and retrain a network; needs PyTorch, the train extra.
+
+    An interrupted run keeps its state beside the output; the same command goes on from there.
+    """
     from fxsim import data
     from fxsim.checkpoint import save_checkpoint
     from fxsim.spec import load_spec
-    from fxsim.train import Progress, train
+    from fxsim.train import Progress, stages, train
 
     path = find_spec(spec)
     wanted = load_spec(path)
-    stages = {"float": wanted.train.epochs}
-    if wanted.retrain is not None:
-        stages["retrain"] = wanted.retrain.epochs
+    counts = {stage.name: stage.recipe.epochs for stage in stages(wanted)}
     last: dict[str, Progress] = {}
-    with blamed_on(path), counting(stages) as advance:
+    with blamed_on(path), counting(counts) as advance:
 
         def show(progress: Progress) -> None:
             last[progress.stage] = progress
             remark = f"loss {progress.loss:.4f}, accuracy {percent(progress.accuracy)}"
-            advance(progress.stage, remark)
+            if progress.validation_accuracy is not None:
+                remark += f", validation {percent(progress.validation_accuracy)}"
+            advance(progress.stage, progress.epoch, remark)
 
-        checkpoint = train(wanted, data.load(wanted.data), show)
+        state = output.with_name(f"{output.name}.resume")
+        checkpoint = train(wanted, data.load(wanted.data), show, resume=state)
     save_checkpoint(checkpoint, output)
+    state.unlink(missing_ok=True)
     results = {
         stage: {"epochs": seen.epochs, "loss": seen.loss, "accuracy": seen.accuracy}
         for stage, seen in last.items()

@@ -9,6 +9,6 @@ except ImportError:
         "PyTorch is not installed; install it with: pip install 'fxsim[train]'"
     ) from None
 
-from fxsim.train.loop import Progress, train
+from fxsim.train.loop import Progress, stages, train
 
-__all__ = ["Progress", "train"]
+__all__ = ["Progress", "stages", "train"]

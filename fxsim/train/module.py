@@ -4,26 +4,30 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from fxsim.network import FloatArray
-from fxsim.quantize import quantize_weight, weight_scale
 from fxsim.spec import LinearSpec, LstmSpec, NetworkSpec
 
 
 class QuantizeWeight(torch.autograd.Function):
-    """Round a weight matrix to scale * `fxsim.quantize.quantize_weight`.
+    """Round a weight matrix to scale * `fxsim.quantize.quantize_weight`, bit for bit.
 
     The gradient passes straight through: weights are updated in float by what the quantized ones
     would have needed (Sung et al. 2015, section 2.3).
     """
 
     @staticmethod
-    def forward(ctx: Any, weight: torch.Tensor, scale: FloatArray, levels: int) -> torch.Tensor:
-        """Quantized real values of ``weight``, in its dtype."""
-        q = quantize_weight(weight.numpy(), scale, levels)
-        return torch.from_numpy(scale[:, None] * q).to(weight.dtype)
+    def forward(ctx: Any, weight: torch.Tensor, scale: torch.Tensor, levels: int) -> torch.Tensor:
+        """Quantized real values of ``weight``, in its dtype; ``scale`` is float64, one or a row."""
+        top = levels // 2
+        ratio = (weight.to(scale.dtype) / scale[:, None]).clamp_(-top, top)
+        whole = ratio.trunc()
+        # The rest is exact, so that a tie is a tie; ratio + 0.5 would not be.
+        q = whole + torch.copysign(((ratio - whole).abs() >= 0.5).to(ratio.dtype), ratio)
+        return (q * scale[:, None]).to(weight.dtype)
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None, None]:
@@ -32,7 +36,7 @@ class QuantizeWeight(torch.autograd.Function):
 
 
 class Product(nn.Module):
-    """Weight and bias of a matrix product, float until `refresh_scale` gives it a scale.
+    """Weight and bias of a matrix product, float until it is given a scale.
 
     Parameters
     ----------
@@ -44,20 +48,38 @@ class Product(nn.Module):
     def __init__(self, spec: LinearSpec | LstmSpec, outputs: int, inputs: int) -> None:
         super().__init__()
         self.spec = spec
+        self.layer = spec
         self.weight = nn.Parameter(torch.empty(outputs, inputs))
         self.bias = nn.Parameter(torch.zeros(outputs))
-        self.scale: FloatArray | None = None
+        self._scale: torch.Tensor | None = None
 
-    def refresh_scale(self) -> None:
-        """Quantize from now on, with the L2-optimal scale of the present weights."""
-        self.scale = weight_scale(self.weight.detach().numpy(), self.spec)
+    @property
+    def scale(self) -> FloatArray | None:
+        """Weight scale, shape (1,) or (outputs,); None while the weight is float."""
+        return None if self._scale is None else self._scale.cpu().numpy()
+
+    @scale.setter
+    def scale(self, scale: FloatArray | None) -> None:
+        self._scale = None
+        if scale is not None:
+            self._scale = torch.from_numpy(np.array(scale)).to(self.weight.device)
+
+    def limit_levels(self, levels: int) -> None:
+        """Quantize to ``levels``, unless the specification asks for more; `layer` says so too."""
+        weights = self.spec.weights
+        weights = weights.model_copy(update={"levels": max(levels, weights.levels)})
+        self.layer = self.spec.model_copy(update={"weights": weights})
+
+    def array(self) -> FloatArray:
+        """The float weight, shape (outputs, inputs)."""
+        return self.weight.detach().cpu().numpy().astype(np.float64)
 
     def real_weight(self) -> torch.Tensor:
         """The weight, quantized if there is a scale."""
         weight: torch.Tensor = self.weight
-        if self.scale is not None:
+        if self._scale is not None:
             weight = QuantizeWeight.apply(  # type: ignore[no-untyped-call]
-                weight, self.scale, self.spec.weights.levels
+                weight, self._scale, self.layer.weights.levels
             )
         return weight
 
@@ -153,11 +175,6 @@ class Network(nn.Module):
         for layer in self.layers:
             if isinstance(layer, Lstm):
                 layer.state = None
-
-    def refresh_scales(self) -> None:
-        """Quantize every layer from now on, with the L2-optimal scales of the present weights."""
-        for linear in self.linears():
-            linear.refresh_scale()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Logits of samples of shape (n, inputs), or (n, t, inputs) with LSTM layers."""
