@@ -46,8 +46,10 @@ __all__ = [
     "Product",
     "RequantizeSpec",
     "RetrainSpec",
+    "SparsifySpec",
     "TrainSpec",
     "WeightsSpec",
+    "WordsSpec",
     "load_spec",
     "parse_spec",
 ]
@@ -65,12 +67,49 @@ class OptimizerSpec(Model):
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
 
 
+class WordsSpec(Model):
+    """Gate gradients as words of ``bits``, saturating, with a power-of-two scale.
+
+    ``fraction`` counts for gradients of the summed loss. It holds for all layers and steps
+    (``scale: global``), or is where each layer starts before it follows the greatest word of its
+    last step (``layer``). ``rounding`` is to the nearest, or ``stochastic``.
+    """
+
+    bits: Annotated[int, Field(ge=2, le=24)] = 8
+    fraction: Annotated[int, Field(ge=-30, le=60)] = 6
+    scale: Literal["global", "layer"] = "global"
+    rounding: Literal["nearest", "stochastic"] = "nearest"
+
+
+class SparsifySpec(Model):
+    """Gate gradients of LSTM layers that are zeroed before they are used (Zhu et al. 2017).
+
+    At most one of four: ``threshold`` on the gradients of the mean loss; ``tau``, the threshold
+    times batch * time, so that it does not depend on how the loss is averaged; or a threshold for
+    each layer in proportion to the norm of its gradients, steered to hold a ``sparsity`` or a
+    ``correlation`` of the weight gradients with the dense ones. ``words`` rounds the gradients
+    first. The correlation is measured every ``probe`` steps, by another, dense backward pass.
+    """
+
+    threshold: Annotated[float, Field(ge=0)] | None = None
+    tau: Annotated[float, Field(ge=0)] | None = None
+    sparsity: Annotated[float, Field(gt=0, lt=1)] | None = None
+    correlation: Annotated[float, Field(gt=0, lt=1)] | None = None
+    words: WordsSpec | None = None
+    probe: Size = 16
+
+    @property
+    def steered(self) -> bool:
+        """Whether the threshold follows the norm of the gradients."""
+        return self.sparsity is not None or self.correlation is not None
+
+
 class TrainSpec(Model):
     """Float training; the learning rate falls exponentially to ``final_lr`` times its start.
 
     Recurrent networks read the training text as ``batch`` streams, ``steps`` vectors at a time
     (truncated backpropagation through time; the state is carried on). ``clip`` limits the norm of
-    the gradient. Retraining shares ``batch``, ``steps`` and ``clip``.
+    the gradient. Retraining shares ``batch``, ``steps``, ``clip`` and ``sparsify``.
     """
 
     optimizer: OptimizerSpec = OptimizerSpec()
@@ -78,6 +117,7 @@ class TrainSpec(Model):
     epochs: Size = 30
     steps: Size = 50
     clip: Positive | None = None
+    sparsify: SparsifySpec | None = None
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     final_lr: Annotated[float, Field(gt=0, le=1)] = 0.05
     seed: Annotated[int, Field(ge=0, lt=1 << 32)] = 1
@@ -270,6 +310,17 @@ def _check(spec: NetworkSpec, source: str) -> None:
             fail(str(error), path)
 
     named(spec.name, "name")
+    if spec.train.sparsify is not None:
+        kinds = ("threshold", "tau", "sparsity", "correlation")
+        given = [key for key in kinds if getattr(spec.train.sparsify, key) is not None]
+        if len(given) > 1:
+            fail(
+                f"sparsify must have one of {', '.join(kinds)}, not {len(given)}", "train.sparsify"
+            )
+        if not given and spec.train.sparsify.words is None:
+            fail(f"sparsify must have one of {', '.join(kinds)}, words", "train.sparsify")
+        if not spec.recurrent:
+            fail("sparsify needs an lstm layer", "train.sparsify")
     check_narrow(spec.input, Overflow.SATURATE, lambda text, key: fail(text, f"input.{key}"))
     seen: dict[str, tuple[int, str]] = {}
     for i, layer in enumerate(spec.layers):

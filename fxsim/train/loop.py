@@ -10,13 +10,17 @@ import numpy as np
 import torch
 
 from fxsim.checkpoint import Checkpoint, LinearParameters, RetrainedParameters
-from fxsim.data import Dataset
+from fxsim.data import Dataset, Split
 from fxsim.errors import RangeError, SpecError
+from fxsim.floating import bits_per_character
 from fxsim.spec import NetworkSpec, OptimizerSpec, RetrainSpec, TrainSpec
 from fxsim.train.module import Network, Product
+from fxsim.train.sparsify import StepRecord, correlation, dense
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 """Samples and labels."""
+
+OnStep = Callable[[StepRecord, Network], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +46,10 @@ class Progress:
 
 
 def train(
-    spec: NetworkSpec, dataset: Dataset, on_epoch: Callable[[Progress], None] | None = None
+    spec: NetworkSpec,
+    dataset: Dataset,
+    on_epoch: Callable[[Progress], None] | None = None,
+    on_step: OnStep | None = None,
 ) -> Checkpoint:
     """Train the float network, then retrain it with quantized weights if the file asks for it.
 
@@ -59,6 +66,8 @@ def train(
     dataset : Dataset
     on_epoch : callable, optional
         Called with each `Progress`.
+    on_step : callable, optional
+        With ``train.sparsify``: called after each step with its `StepRecord` and the network.
 
     Raises
     ------
@@ -90,14 +99,36 @@ def train(
     data = (x, torch.from_numpy(dataset.train.y.copy()))
     with _repeatable(spec.train.seed):
         network = Network(spec, float(x.square().sum()) / data[1].numel())
-        _run(network, data, spec.train, spec.train, report)
-        parent = dict(zip(names, map(_parameters, network.linears()), strict=True))
+        _run(network, data, spec.train, spec.train, report, on_step)
+        parent = snapshot(spec, network)
         if spec.retrain is None:
-            return Checkpoint(parent=parent)
+            return parent
         network.refresh_scales()
-        _run(network, data, spec.retrain, spec.train, report)
+        _run(network, data, spec.retrain, spec.train, report, on_step)
         retrained = dict(zip(names, map(_retrained, network.linears()), strict=True))
-    return Checkpoint(parent=parent, retrained=retrained)
+    return Checkpoint(parent=parent.parent, retrained=retrained)
+
+
+def snapshot(spec: NetworkSpec, network: Network) -> Checkpoint:
+    """The float parameters as they are now."""
+    names = [product.name for product in spec.products]
+    return Checkpoint(parent=dict(zip(names, map(_parameters, network.linears()), strict=True)))
+
+
+def validate(network: Network, split: Split) -> float:
+    """Bits per character of a recurrent network in training, each sequence from the state 0.
+
+    The state of the training text stays.
+    """
+    states = [layer.state for layer in network.lstms]
+    network.reset_state()
+    network.eval()
+    with torch.no_grad():
+        logits = network(torch.from_numpy(split.x.astype(np.float32)))
+    network.train()
+    for layer, state in zip(network.lstms, states, strict=True):
+        layer.state = state
+    return bits_per_character(logits.numpy().astype(np.float64), split.y)
 
 
 def _run(
@@ -106,6 +137,7 @@ def _run(
     recipe: TrainSpec | RetrainSpec,
     common: TrainSpec,
     report: Callable[[Progress], None],
+    on_step: OnStep | None,
 ) -> None:
     """One stage; ``common`` says how to cut the data into batches, and the limit of gradients."""
     optimizer = _optimizer(network, recipe.optimizer)
@@ -116,7 +148,7 @@ def _run(
     decay = torch.optim.lr_scheduler.ExponentialLR(
         optimizer, recipe.final_lr ** (1 / max(steps - 1, 1))
     )
-    stage, refreshes = "float", 0
+    stage, refreshes, step = "float", 0, 0
     if isinstance(recipe, RetrainSpec):
         stage = "retrain"
         refreshes = recipe.epochs // 2 if recipe.scheme == "adaptive" else 0
@@ -132,11 +164,14 @@ def _run(
             if not torch.isfinite(loss):
                 raise RangeError(f"loss must stay finite, not {loss:g} in epoch {epoch + 1}")
             optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            step += 1
+            record = _backward(network, loss, step)
             if common.clip is not None:
                 torch.nn.utils.clip_grad_norm_(network.parameters(), common.clip)
             optimizer.step()
             decay.step()
+            if record is not None and on_step is not None:
+                on_step(record, network)
             total += loss.item() * len(labels)
             hits += int((logits.argmax(dim=1) == labels).sum())
             seen += len(labels)
@@ -149,6 +184,36 @@ def _run(
                 accuracy=hits / seen,
             )
         )
+
+
+def _backward(network: Network, loss: torch.Tensor, step: int) -> StepRecord | None:
+    """Gradients of the loss; with rules on gate gradients, what these did."""
+    rules = [layer.rule for layer in network.lstms if layer.rule is not None]
+    if not rules:
+        loss.backward()  # type: ignore[no-untyped-call]
+        return None
+    weights = [
+        product.weight
+        for layer in network.lstms
+        for product in (layer.input_product, layer.hidden_product)
+    ]
+    likeness = None
+    if step % rules[0].spec.probe == 0:
+        with dense(rules):
+            expected = torch.autograd.grad(loss, weights, retain_graph=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    if step % rules[0].spec.probe == 0:
+        found = [weight.grad for weight in weights if weight.grad is not None]
+        likeness = correlation(found, expected)
+        for rule in rules:
+            rule.steer(likeness)
+    return StepRecord(
+        step=step,
+        loss=loss.item(),
+        thresholds=np.array([rule.threshold for rule in rules]),
+        sparsity=np.array([rule.sparsity for rule in rules]),
+        correlation=likeness,
+    )
 
 
 def _shuffled(x: torch.Tensor, y: torch.Tensor, recipe: TrainSpec) -> Iterator[Batch]:
