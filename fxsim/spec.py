@@ -33,7 +33,15 @@ from fxsim.spec_layers import (
     check_lstm,
     check_narrow,
 )
-from fxsim.spec_train import OptimizerSpec, PlateauSpec, RetrainSpec, TrainSpec, check_recipes
+from fxsim.spec_train import (
+    OptimizerSpec,
+    PlateauSpec,
+    RetrainSpec,
+    SparsifySpec,
+    TrainSpec,
+    WordsSpec,
+    check_recipes,
+)
 
 __all__ = [
     "FormatSpec",
@@ -47,8 +55,10 @@ __all__ = [
     "Product",
     "RequantizeSpec",
     "RetrainSpec",
+    "SparsifySpec",
     "TrainSpec",
     "WeightsSpec",
+    "WordsSpec",
     "load_spec",
     "parse_spec",
 ]
@@ -232,7 +242,7 @@ def _check(spec: NetworkSpec, source: str) -> None:
             fail(str(error), path)
 
     named(spec.name, "name")
-    check_recipes(spec.train, spec.retrain, fail)
+    check_recipes(spec.train, spec.retrain, fail, recurrent=spec.recurrent)
     check_narrow(spec.input, Overflow.SATURATE, lambda text, key: fail(text, f"input.{key}"))
     seen: dict[str, tuple[int, str]] = {}
     for i, layer in enumerate(spec.layers):

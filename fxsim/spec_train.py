@@ -51,12 +51,49 @@ class ScheduleSpec(Model):
     early_stop: Size | None = None
 
 
+class WordsSpec(Model):
+    """Gate gradients as words of ``bits``, saturating, with a power-of-two scale.
+
+    ``fraction`` counts for gradients of the summed loss. It holds for all layers and steps
+    (``scale: global``), or is where each layer starts before it follows the greatest word of its
+    last step (``layer``). ``rounding`` is to the nearest, or ``stochastic``.
+    """
+
+    bits: Annotated[int, Field(ge=2, le=24)] = 8
+    fraction: Annotated[int, Field(ge=-30, le=60)] = 6
+    scale: Literal["global", "layer"] = "global"
+    rounding: Literal["nearest", "stochastic"] = "nearest"
+
+
+class SparsifySpec(Model):
+    """Gate gradients of LSTM layers that are zeroed before they are used (Zhu et al. 2017).
+
+    At most one of four: ``threshold`` on the gradients of the mean loss; ``tau``, the threshold
+    times batch * time, so that it does not depend on how the loss is averaged; or a threshold for
+    each layer in proportion to the norm of its gradients, steered to hold a ``sparsity`` or a
+    ``correlation`` of the weight gradients with the dense ones. ``words`` rounds the gradients
+    first. The correlation is measured every ``probe`` steps, by another, dense backward pass.
+    """
+
+    threshold: Annotated[float, Field(ge=0)] | None = None
+    tau: Annotated[float, Field(ge=0)] | None = None
+    sparsity: Annotated[float, Field(gt=0, lt=1)] | None = None
+    correlation: Annotated[float, Field(gt=0, lt=1)] | None = None
+    words: WordsSpec | None = None
+    probe: Size = 16
+
+    @property
+    def steered(self) -> bool:
+        """Whether the threshold follows the norm of the gradients."""
+        return self.sparsity is not None or self.correlation is not None
+
+
 class TrainSpec(ScheduleSpec):
     """Float training.
 
     Recurrent networks read the training text as ``batch`` streams, ``steps`` vectors at a time
     (truncated backpropagation through time; the state is carried on). ``clip`` limits the norm of
-    the gradient. Retraining shares ``batch``, ``steps`` and ``clip``.
+    the gradient. Retraining shares ``batch``, ``steps``, ``clip`` and ``sparsify``.
     """
 
     optimizer: OptimizerSpec = OptimizerSpec()
@@ -64,6 +101,7 @@ class TrainSpec(ScheduleSpec):
     epochs: Size = 30
     steps: Size = 50
     clip: Positive | None = None
+    sparsify: SparsifySpec | None = None
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     seed: Annotated[int, Field(ge=0, lt=1 << 32)] = 1
 
@@ -87,8 +125,12 @@ class RetrainSpec(ScheduleSpec):
     epochs: Annotated[int, Field(ge=0, le=1 << 16)] = 10
 
 
-def check_recipes(train: TrainSpec, retrain: RetrainSpec | None, fail: Fail) -> None:
+def check_recipes(
+    train: TrainSpec, retrain: RetrainSpec | None, fail: Fail, *, recurrent: bool
+) -> None:
     """Constraints between the keys of the recipes."""
+    if train.sparsify is not None:
+        _check_sparsify(train.sparsify, fail, recurrent=recurrent)
     recipes: dict[str, ScheduleSpec] = {"train": train}
     if retrain is not None:
         recipes["retrain"] = retrain
@@ -109,3 +151,14 @@ def check_recipes(train: TrainSpec, retrain: RetrainSpec | None, fail: Fail) -> 
                 f" not {recipe.final_lr:g}",
                 f"{key}.final_lr",
             )
+
+
+def _check_sparsify(sparsify: SparsifySpec, fail: Fail, *, recurrent: bool) -> None:
+    kinds = ("threshold", "tau", "sparsity", "correlation")
+    given = [key for key in kinds if getattr(sparsify, key) is not None]
+    if len(given) > 1:
+        fail(f"sparsify must have one of {', '.join(kinds)}, not {len(given)}", "train.sparsify")
+    if not given and sparsify.words is None:
+        fail(f"sparsify must have one of {', '.join(kinds)}, words", "train.sparsify")
+    if not recurrent:
+        fail("sparsify needs an lstm layer", "train.sparsify")

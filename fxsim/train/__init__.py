@@ -9,6 +9,8 @@ except ImportError:
         "PyTorch is not installed; install it with: pip install 'fxsim[train]'"
     ) from None
 
-from fxsim.train.loop import Progress, stages, train
+from fxsim.train.loop import Progress, snapshot, stages, train, validate
+from fxsim.train.module import Network
+from fxsim.train.sparsify import StepRecord
 
-__all__ = ["Progress", "stages", "train"]
+__all__ = ["Network", "Progress", "StepRecord", "snapshot", "stages", "train", "validate"]

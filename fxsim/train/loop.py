@@ -15,15 +15,19 @@ import torch
 from fxsim.checkpoint import Checkpoint, LinearParameters, RetrainedParameters
 from fxsim.data import Dataset, Split
 from fxsim.errors import RangeError, SpecError
+from fxsim.floating import bits_per_character
 from fxsim.network import FloatArray
 from fxsim.spec import NetworkSpec, RetrainSpec, TrainSpec
 from fxsim.train import step_sizes
 from fxsim.train.module import Network, Product
 from fxsim.train.resume import TrainingState, fingerprint, load_state, save_state
 from fxsim.train.schedule import Schedule, make_optimizer
+from fxsim.train.sparsify import StepRecord, correlation, dense
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 """Samples and labels."""
+
+OnStep = Callable[[StepRecord, Network], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,6 +81,7 @@ def train(
     spec: NetworkSpec,
     dataset: Dataset,
     on_epoch: Callable[[Progress], None] | None = None,
+    on_step: OnStep | None = None,
     *,
     resume: Path | None = None,
 ) -> Checkpoint:
@@ -96,6 +101,8 @@ def train(
     dataset : Dataset
     on_epoch : callable, optional
         Called with each `Progress`.
+    on_step : callable, optional
+        With ``train.sparsify``: called after each step with its `StepRecord` and the network.
     resume : Path, optional
         File that keeps the state after every epoch; a run that finds it goes on from there. To be
         removed once the result is safe.
@@ -111,10 +118,32 @@ def train(
     """
     _check(spec, dataset)
     with _repeatable(spec.train.seed):
-        run = _Run(spec, dataset, on_epoch or (lambda progress: None), resume)
+        run = _Run(spec, dataset, on_epoch or (lambda progress: None), on_step, resume)
         for index, stage in enumerate(stages(spec)):
             run.stage(index, stage)
         return run.checkpoint()
+
+
+def snapshot(spec: NetworkSpec, network: Network) -> Checkpoint:
+    """The float parameters as they are now."""
+    names = [product.name for product in spec.products]
+    return Checkpoint(parent=dict(zip(names, map(_parameters, network.linears()), strict=True)))
+
+
+def validate(network: Network, split: Split) -> float:
+    """Bits per character of a recurrent network in training, each sequence from the state 0.
+
+    The state of the training text stays.
+    """
+    states = [layer.state for layer in network.lstms]
+    network.reset_state()
+    network.eval()
+    with torch.no_grad():
+        logits = network(torch.from_numpy(split.x.astype(np.float32)))
+    network.train()
+    for layer, state in zip(network.lstms, states, strict=True):
+        layer.state = state
+    return bits_per_character(logits.numpy().astype(np.float64), split.y)
 
 
 class _Run:
@@ -125,9 +154,10 @@ class _Run:
         spec: NetworkSpec,
         dataset: Dataset,
         report: Callable[[Progress], None],
+        on_step: OnStep | None,
         path: Path | None,
     ) -> None:
-        self.spec, self.report, self.path = spec, report, path
+        self.spec, self.report, self.on_step, self.path = spec, report, on_step, path
         device = "cuda" if torch.cuda.is_available() else "cpu"
         self.data = _tensors(dataset.train, device)
         self.held_out = None if dataset.validation is None else _tensors(dataset.validation, device)
@@ -195,7 +225,7 @@ class _Run:
         if best is not None:
             self._restore(best)
         if stage.levels is None:
-            self.parent = dict(zip(names, map(_parameters, network.linears()), strict=True))
+            self.parent = dict(snapshot(self.spec, network).parent)
         state.stage, state.epoch = index + 1, 0
         state.values.pop("best", None)
 
@@ -238,11 +268,13 @@ class _Run:
             if not torch.isfinite(loss):
                 raise RangeError(f"loss must stay finite, not {loss:g} in epoch {epoch + 1}")
             optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            record = _backward(network, loss, epoch * count + i + 1)
             if clip is not None:
                 torch.nn.utils.clip_grad_norm_(network.parameters(), clip)
             optimizer.step()
             schedule.after_update()
+            if record is not None and self.on_step is not None:
+                self.on_step(record, network)
             total += loss.item() * len(labels)
             hits += int((logits.argmax(dim=1) == labels).sum())
             seen += len(labels)
@@ -265,17 +297,21 @@ class _Run:
         return total / data[1].numel(), hits / data[1].numel()
 
     def _snapshot(self) -> dict[str, Any]:
-        """Weights and step sizes."""
+        """Weights, step sizes and rules on gate gradients."""
         scales = [product.scale for product in self.network.linears()]
         return {
             "weights": copy.deepcopy(self.network.state_dict()),
             "scales": [None if s is None else torch.from_numpy(s.copy()) for s in scales],
+            "rules": [layer.rule and layer.rule.state_dict() for layer in self.network.lstms],
         }
 
     def _restore(self, snapshot: dict[str, Any]) -> None:
         self.network.load_state_dict(snapshot["weights"])
         for product, scale in zip(self.network.linears(), snapshot["scales"], strict=True):
             product.scale = None if scale is None else scale.numpy()
+        for layer, rule in zip(self.network.lstms, snapshot["rules"], strict=True):
+            if layer.rule is not None:
+                layer.rule.load_state_dict(rule)
 
     def _save(
         self,
@@ -297,6 +333,36 @@ class _Run:
             "parent": _pack(self.parent),
         }
         save_state(self.state, self.path)
+
+
+def _backward(network: Network, loss: torch.Tensor, step: int) -> StepRecord | None:
+    """Gradients of the loss; with rules on gate gradients, what these did."""
+    rules = [layer.rule for layer in network.lstms if layer.rule is not None]
+    if not rules:
+        loss.backward()  # type: ignore[no-untyped-call]
+        return None
+    weights = [
+        product.weight
+        for layer in network.lstms
+        for product in (layer.input_product, layer.hidden_product)
+    ]
+    likeness = None
+    if step % rules[0].spec.probe == 0:
+        with dense(rules):
+            expected = torch.autograd.grad(loss, weights, retain_graph=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    if step % rules[0].spec.probe == 0:
+        found = [weight.grad for weight in weights if weight.grad is not None]
+        likeness = correlation(found, expected)
+        for rule in rules:
+            rule.steer(likeness)
+    return StepRecord(
+        step=step,
+        loss=loss.item(),
+        thresholds=np.array([rule.threshold for rule in rules]),
+        sparsity=np.array([rule.sparsity for rule in rules]),
+        correlation=likeness,
+    )
 
 
 def _check(spec: NetworkSpec, dataset: Dataset) -> None:

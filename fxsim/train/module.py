@@ -9,7 +9,9 @@ import torch
 from torch import nn
 
 from fxsim.network import FloatArray
-from fxsim.spec import LinearSpec, LstmSpec, NetworkSpec
+from fxsim.spec import LinearSpec, LstmSpec, NetworkSpec, SparsifySpec
+from fxsim.train.lstm import LstmFunction
+from fxsim.train.sparsify import Sparsifier
 
 
 class QuantizeWeight(torch.autograd.Function):
@@ -114,10 +116,15 @@ class Lstm(nn.Module):
     power : float
         Mean squared norm of an input vector. W is drawn so that W x starts with variance 1: a
         one-hot input (power 1) needs far greater weights than a dense one.
+    sparsify : SparsifySpec, optional
+        What to do with gate gradients; without it the layer is that of torch.
     """
 
-    def __init__(self, spec: LstmSpec, inputs: int, power: float) -> None:
+    def __init__(
+        self, spec: LstmSpec, inputs: int, power: float, sparsify: SparsifySpec | None = None
+    ) -> None:
         super().__init__()
+        self.rule = None if sparsify is None else Sparsifier(sparsify)
         cells = spec.cells
         self.input_product = Product(spec, 4 * cells, inputs)
         self.hidden_product = Product(spec, 4 * cells, cells)
@@ -133,6 +140,14 @@ class Lstm(nn.Module):
             self.state = (zero, zero)
         products = (self.input_product, self.hidden_product)
         tensors = [p.real_weight() for p in products] + [p.bias for p in products]
+        if self.rule is not None:
+            before = (self.state[0][0], self.state[1][0])
+            weight, bias = tensors[:2], tensors[2] + tensors[3]
+            x, cell = LstmFunction.apply(  # type: ignore[no-untyped-call]
+                x, before, *weight, bias, self.rule
+            )
+            self.state = (x[None, :, -1].detach(), cell[None])
+            return x
         weights = [_torch_order(tensor) for tensor in tensors]
         x, *state = torch.lstm(x, self.state, weights, True, 1, 0.0, False, False, True)
         self.state = (state[0].detach(), state[1].detach())
@@ -160,21 +175,29 @@ class Network(nn.Module):
         self.layers = nn.ModuleList()
         for i, layer in enumerate(spec.layers):
             inputs = spec.layer_inputs(i)
+            own = inputs if i or not power else power
             if isinstance(layer, LstmSpec):
-                self.layers.append(Lstm(layer, inputs, inputs if i or not power else power))
+                self.layers.append(Lstm(layer, inputs, own, spec.train.sparsify))
             else:
-                self.layers.append(Linear(layer, inputs))
+                linear = Linear(layer, inputs)
+                if spec.recurrent and i == 0:  # an embedding: outputs of variance 1 for an LSTM
+                    nn.init.normal_(linear.weight, std=own**-0.5)
+                self.layers.append(linear)
         self.dropout = spec.train.dropout
 
     def linears(self) -> list[Product]:
         """Every matrix product of every layer, in the order of `NetworkSpec.products`."""
         return [module for module in self.modules() if isinstance(module, Product)]
 
+    @property
+    def lstms(self) -> list[Lstm]:
+        """The LSTM layers, from the input on."""
+        return [layer for layer in self.layers if isinstance(layer, Lstm)]
+
     def reset_state(self) -> None:
         """Start every sequence anew."""
-        for layer in self.layers:
-            if isinstance(layer, Lstm):
-                layer.state = None
+        for layer in self.lstms:
+            layer.state = None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Logits of samples of shape (n, inputs), or (n, t, inputs) with LSTM layers."""
