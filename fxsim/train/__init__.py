@@ -9,8 +9,17 @@ except ImportError:
         "PyTorch is not installed; install it with: pip install 'fxsim[train]'"
     ) from None
 
-from fxsim.train.loop import Progress, snapshot, stages, train, validate
+from fxsim.train.loop import Progress, snapshot, stages, train, train_with_fisher, validate
 from fxsim.train.module import Network
 from fxsim.train.sparsify import StepRecord
 
-__all__ = ["Network", "Progress", "StepRecord", "snapshot", "stages", "train", "validate"]
+__all__ = [
+    "Network",
+    "Progress",
+    "StepRecord",
+    "snapshot",
+    "stages",
+    "train",
+    "train_with_fisher",
+    "validate",
+]
