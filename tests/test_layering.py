@@ -16,7 +16,7 @@ _FLOORS = """
 errors formats arith names tensors stochastic files spec_layers spec linear tables lstm
 lstm_gradient network storage step_size checkpoint floating quantize_linear quantize_lstm quantize
 reference reference_gradient kernels state trace simulate backward cycles skip_cycles data evaluate
-train explore interop report cli
+sample train explore interop report cli
 """
 FLOORS = _FLOORS.split()
 """The floors of fxsim from the ground up; a module imports only from floors below its own."""
