@@ -14,7 +14,8 @@ ROOT = Path(__file__).parents[1]
 
 _FLOORS = """
 errors formats arith names tensors stochastic files spec_layers spec linear tables lstm
-lstm_gradient network storage step_size checkpoint floating quantize_linear quantize_lstm quantize
+lstm_gradient network storage step_size checkpoint floating
+quantize_weight quantize_linear quantize_lstm quantize
 reference reference_gradient kernels state trace simulate backward cycles skip_cycles data evaluate
 sample train explore interop report cli
 """

@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import torch
 from torch import nn
 
 from fxsim.network import FloatArray
-from fxsim.quantize import quantize_weight, weight_scale
-from fxsim.spec import LinearSpec, LstmSpec, NetworkSpec
+from fxsim.quantize import integer_weight, weight_scale
+from fxsim.spec import LinearSpec, LstmSpec, NetworkSpec, ProductSpec
 
 
 class QuantizeWeight(torch.autograd.Function):
-    """Round a weight matrix to scale * `fxsim.quantize.quantize_weight`.
+    """Round a weight matrix to scale * `fxsim.quantize.integer_weight`.
 
     The gradient passes straight through: weights are updated in float by what the quantized ones
     would have needed (Sung et al. 2015, section 2.3).
     """
 
     @staticmethod
-    def forward(ctx: Any, weight: torch.Tensor, scale: FloatArray, levels: int) -> torch.Tensor:
+    def forward(
+        ctx: Any, weight: torch.Tensor, scale: FloatArray, spec: ProductSpec
+    ) -> torch.Tensor:
         """Quantized real values of ``weight``, in its dtype."""
-        q = quantize_weight(weight.numpy(), scale, levels)
+        q = integer_weight(weight.numpy(), scale, spec)
         return torch.from_numpy(scale[:, None] * q).to(weight.dtype)
 
     @staticmethod
@@ -36,16 +39,20 @@ class Product(nn.Module):
 
     Parameters
     ----------
-    spec : LinearSpec or LstmSpec
-        The layer that the product belongs to.
+    spec : LinearSpec, LstmSpec or ProjectionSpec
+        Says how the weights are quantized.
     outputs, inputs : int
+    biased : bool
+        Without, the bias stays 0.
     """
 
-    def __init__(self, spec: LinearSpec | LstmSpec, outputs: int, inputs: int) -> None:
+    def __init__(
+        self, spec: ProductSpec, outputs: int, inputs: int, *, biased: bool = True
+    ) -> None:
         super().__init__()
         self.spec = spec
         self.weight = nn.Parameter(torch.empty(outputs, inputs))
-        self.bias = nn.Parameter(torch.zeros(outputs))
+        self.bias = nn.Parameter(torch.zeros(outputs), requires_grad=biased)
         self.scale: FloatArray | None = None
 
     def refresh_scale(self) -> None:
@@ -57,7 +64,7 @@ class Product(nn.Module):
         weight: torch.Tensor = self.weight
         if self.scale is not None:
             weight = QuantizeWeight.apply(  # type: ignore[no-untyped-call]
-                weight, self.scale, self.spec.weights.levels
+                weight, self.scale, self.spec
             )
         return weight
 
@@ -98,21 +105,29 @@ class Lstm(nn.Module):
         super().__init__()
         cells = spec.cells
         self.input_product = Product(spec, 4 * cells, inputs)
-        self.hidden_product = Product(spec, 4 * cells, cells)
+        self.hidden_product = Product(spec, 4 * cells, spec.units)
+        self.projection: Product | None = None
+        if (wanted := spec.projection) is not None:
+            self.projection = Product(wanted, wanted.units, cells, biased=False)
+            nn.init.uniform_(self.projection.weight, -(cells**-0.5), cells**-0.5)
         self.state: tuple[torch.Tensor, torch.Tensor] | None = None
         nn.init.normal_(self.input_product.weight, std=power**-0.5)
         nn.init.uniform_(self.hidden_product.weight, -(cells**-0.5), cells**-0.5)
         nn.init.ones_(self.input_product.bias[cells : 2 * cells])  # remember at first
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Outputs (n, t, cells) for inputs (n, t, inputs), from the state that was left."""
+        """Outputs (n, t, outputs) for inputs (n, t, inputs), from the state that was left."""
+        gates, units = self.hidden_product.weight.shape
         if self.state is None:
-            zero = x.new_zeros(1, len(x), self.hidden_product.weight.shape[1])
-            self.state = (zero, zero)
+            self.state = (x.new_zeros(1, len(x), units), x.new_zeros(1, len(x), gates // 4))
         products = (self.input_product, self.hidden_product)
         tensors = [p.real_weight() for p in products] + [p.bias for p in products]
         weights = [_torch_order(tensor) for tensor in tensors]
-        x, *state = torch.lstm(x, self.state, weights, True, 1, 0.0, False, False, True)
+        if self.projection is not None:
+            weights.append(self.projection.real_weight())
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "LSTM with projections")  # says that it is slower
+            x, *state = torch.lstm(x, self.state, weights, True, 1, 0.0, False, False, True)
         self.state = (state[0].detach(), state[1].detach())
         return x
 
