@@ -71,10 +71,13 @@ def backward(gradient: LstmGradient, trace: LstmTrace, x: IntArray, dy: IntArray
     Raises
     ------
     RangeError
-        If a shape is wrong or an integer leaves its format.
+        If a shape is wrong, an integer leaves its format, or the trace goes on from another state
+        than that of new sequences.
     """
     layer = gradient.layer
     count, steps, _ = trace.cells.shape
+    if trace.start.cell.any() or (trace.start.hidden != layer.output.zero_point).any():
+        raise RangeError("trace must start with new sequences, not with a carried state")
     _check("x", x, (count, steps, layer.inputs), layer.input.format.min, layer.input.format.max)
     dh = gradient.dh.format
     _check("dy", dy, (count, steps, layer.cells), dh.min, dh.max)

@@ -22,22 +22,23 @@ from fxsim.network import (
     Layer,
     QuantizedNetwork,
 )
-from fxsim.quantize_linear import (
+from fxsim.quantize_linear import integers, quantize_linear
+from fxsim.quantize_lstm import quantize_lstm
+from fxsim.quantize_weight import (
     fitting_scale,
     groups_of,
-    integers,
+    integer_weight,
     power_of_two,
-    quantize_linear,
     quantize_weight,
     round_real,
     weight_scale,
 )
-from fxsim.quantize_lstm import quantize_lstm
 from fxsim.spec import LstmSpec, NetworkSpec
 
 __all__ = [
     "fitting_scale",
     "groups_of",
+    "integer_weight",
     "quantize",
     "quantize_input",
     "quantize_weight",
@@ -62,7 +63,7 @@ def quantize(
     checkpoint : Checkpoint
     calibration : float array, shape (n, *spec.input.shape), or (n, t, ...) with LSTM layers
         Typical samples, about 1000 of the training split. They set the scales of the input and of
-        the outputs; those of LSTM layers are fixed.
+        the outputs; those of LSTM layers without a projection are fixed.
     direct : bool
         Leave retrained parameters aside.
 
@@ -86,11 +87,12 @@ def quantize(
     try:
         with np.errstate(over="raise", divide="raise", invalid="raise"):
             for i, wanted in enumerate(spec.layers):
-                first, *rest = (parameters[product.name] for product in spec.layer_products(i))
+                products = spec.layer_products(i)
+                own = [parameters[product.name] for product in products]
                 if isinstance(wanted, LstmSpec):
-                    layer, x = quantize_lstm(spec, i, first, rest[0], activation, x)
+                    layer, x = quantize_lstm(spec, i, own, activation, x)
                 else:
-                    layer, x = quantize_linear(spec, i, *first, activation, x)
+                    layer, x = quantize_linear(spec, products[0], *own[0], activation, x)
                 layers.append(layer)
                 activation = layer.output
     except FloatingPointError:
@@ -134,8 +136,7 @@ def quantized_parameters(
 def uses_retrained(spec: NetworkSpec, checkpoint: Checkpoint) -> bool:
     """Whether the checkpoint was retrained for the levels and scale groups of the specification."""
     return checkpoint.retrained is not None and all(
-        (found := checkpoint.retrained[product.name]).levels
-        == spec.layers[product.layer].weights.levels
+        (found := checkpoint.retrained[product.name]).levels == product.spec.weights.levels
         and found.scale.size == product.scales
         for product in spec.products
     )
@@ -177,8 +178,7 @@ def _parameters(
     retrained = None if direct or not uses_retrained(spec, checkpoint) else checkpoint.retrained
     result = {}
     for product in spec.products:
-        name, layer = product.name, spec.layers[product.layer]
-        levels = layer.weights.levels
+        name, layer = product.name, product.spec
         try:
             if retrained is None:
                 linear = checkpoint.parent[name]
@@ -186,10 +186,10 @@ def _parameters(
             else:
                 linear, scale = retrained[name], retrained[name].scale
                 if layer.output is not None and layer.requantize.multiplier_bits == 0:
-                    scale = power_of_two(linear.weight, scale, levels)
+                    scale = power_of_two(linear.weight, scale, layer)
         except SpecError as error:
             raise SpecError(f"{name}: {error}") from None
-        weight = quantize_weight(linear.weight, scale, levels)
+        weight = integer_weight(linear.weight, scale, layer)
         groups = groups_of(layer, len(weight))
         live = np.repeat(weight.reshape(groups, -1).any(axis=1), len(weight) // groups)
         if scale.size > 1 and live.any():

@@ -11,7 +11,6 @@ import numpy as np
 
 from fxsim.errors import RangeError
 from fxsim.formats import MAX_BITS, AccumulatorMode, IntFormat, Overflow, Rounding
-from fxsim.lstm import GATES
 from fxsim.network import (
     Accumulator,
     Activation,
@@ -22,75 +21,13 @@ from fxsim.network import (
     Requantizer,
     accumulator_bounds,
 )
-from fxsim.spec import LinearSpec, LstmSpec, NetworkSpec, RequantizeSpec
+from fxsim.quantize_weight import round_real
+from fxsim.spec import LinearSpec, NetworkSpec, Product, ProjectionSpec, RequantizeSpec
 from fxsim.spec_layers import AccumulatorSpec, GateRequantizeSpec
-from fxsim.step_size import l2_scale
 
 _FRACTIONS = np.arange(64, 1, -1) / 64
 """Output scales that calibration tries, as fractions of the one that just avoids clipping. They
 are exact, for the same scale on every machine; so is everything else here but sums of errors."""
-
-
-def quantize_weight(weight: FloatArray, scale: FloatArray, levels: int) -> IntArray:
-    """Integers of a weight matrix by eq. (3) of Sung et al. (2015), ties away from zero.
-
-    Parameters
-    ----------
-    weight : float array, shape (outputs, inputs)
-    scale : float array, shape (1,) or (outputs,)
-    levels : int
-    """
-    top = levels // 2
-    with np.errstate(over="ignore"):
-        ratio = np.asarray(weight, dtype=np.float64) / scale[:, None]
-    return round_real(np.clip(ratio, -top, top), Rounding.TIES_AWAY)
-
-
-def weight_scale(weight: FloatArray, layer: LinearSpec | LstmSpec) -> FloatArray:
-    """Scale of least squared error, per tensor (shape (1,)), or per channel or gate (shape
-    (outputs,); equal for all rows of a gate, the weight being W or U).
-
-    A layer that requantizes by a plain shift gets the better of the two powers of two around it
-    (`fitting_scale`); the specification refuses it more than one scale.
-    """
-    weight = np.asarray(weight, dtype=np.float64)
-    groups = groups_of(layer, len(weight))
-    scale = l2_scale(weight.reshape(groups, -1), layer.weights.levels)
-    if groups > 1:
-        scale = np.repeat(scale, len(weight) // groups)
-    return fitting_scale(weight, scale, layer)
-
-
-def fitting_scale(
-    weight: FloatArray, scale: FloatArray, layer: LinearSpec | LstmSpec
-) -> FloatArray:
-    """``scale``, or the power of two near it that a layer with a plain shift must have."""
-    plain_shift = layer.output is not None and layer.requantize.multiplier_bits == 0
-    return power_of_two(weight, scale, layer.weights.levels) if plain_shift else scale
-
-
-def groups_of(layer: LinearSpec | LstmSpec, outputs: int) -> int:
-    """Number of groups of weights with a scale of their own, in a product of ``outputs`` rows."""
-    return {"tensor": 1, "gate": len(GATES), "channel": outputs}[layer.weights.per]
-
-
-def round_real(value: FloatArray, rounding: Rounding) -> IntArray:
-    """Round real values below 2**63 in magnitude, with exact ties, by the table of `Rounding`."""
-    whole: FloatArray = np.trunc(value)
-    rest: FloatArray = value - whole  # exact, so that a tie is a tie; value + 0.5 would not be
-    match rounding:
-        case Rounding.FLOOR:
-            step = rest < 0
-        case Rounding.TO_ZERO:
-            step = np.zeros_like(rest, dtype=bool)
-        case Rounding.TIES_AWAY:
-            step = np.abs(rest) >= 0.5
-        case Rounding.TIES_POS:
-            step = (rest >= 0.5) | (rest < -0.5)
-        case Rounding.TIES_EVEN:
-            step = (np.abs(rest) > 0.5) | ((np.abs(rest) == 0.5) & (whole % 2 != 0))
-    result: IntArray = (whole + np.copysign(step, rest)).astype(np.int64)
-    return result
 
 
 def integers(
@@ -109,48 +46,40 @@ def integers(
     return q if overflow is Overflow.SATURATE else (q - fmt.min) % (1 << fmt.bits) + fmt.min
 
 
-def power_of_two(weight: FloatArray, scale: FloatArray, levels: int) -> FloatArray:
-    """The better of the powers of two around a scale."""
-    mantissa, exponent = np.frexp(scale)
-    if mantissa[0] == 0.5:
-        return scale
-    candidates = [np.ldexp(1.0, exponent - 1), np.ldexp(1.0, exponent)]
-    errors = [np.square(weight - s * quantize_weight(weight, s, levels)).sum() for s in candidates]
-    best: FloatArray = candidates[int(np.argmin(errors))]
-    return best
-
-
 def quantize_linear(
     spec: NetworkSpec,
-    index: int,
+    product: Product,
     weight: IntArray,
     scale: FloatArray,
     real_bias: FloatArray,
     source: Activation,
     x: IntArray,
 ) -> tuple[QuantizedLinear, IntArray]:
-    """Quantize one layer; returns it with the calibration samples that leave it."""
-    layer, name, hardware = spec.layers[index], spec.layer_name(index), spec.layer_hardware(index)
-    assert isinstance(layer, LinearSpec)
+    """Quantize a fully connected layer, or the projection of an LSTM layer.
+
+    Returns it with the calibration samples that leave it.
+    """
+    layer, name = product.spec, product.name
+    assert isinstance(layer, LinearSpec | ProjectionSpec)
     unit = scale * source.scale  # real value of 1 in the accumulator
     bias, accumulator = accumulator_of(name, weight, real_bias / unit, source, layer.accumulator)
     # Integers below 2**53 stay exact in float64, and float64 products are much faster.
     real = unit * (x.astype(np.float64) @ weight.T.astype(np.float64) + bias)
-    relu = layer.nonlinearity == "relu"
+    relu = isinstance(layer, LinearSpec) and layer.nonlinearity == "relu"
     if relu:
         real = np.maximum(real, 0.0)
     if layer.output is None:
         requantizer = None
         output = Activation(format=accumulator.format, scale=float(unit[0]))
     else:
-        rounding = spec.layer_rounding(index)
+        rounding = layer.requantize.rounding or spec.rounding
         output = _output(real, layer, rounding, unit)
         requantizer = requantizer_of(name, unit / output.scale, layer.requantize, rounding)
         x = integers(real, output, rounding, layer.requantize.overflow)
     quantized = QuantizedLinear(
         name=name,
         weight=weight,
-        weight_format=IntFormat.for_levels(layer.weights.levels),
+        weight_format=layer.weights.format,
         weight_scale=scale,
         bias=bias,
         input=source,
@@ -158,7 +87,7 @@ def quantize_linear(
         requantizer=requantizer,
         relu=relu,
         output=output,
-        folding=Folding(**hardware.model_dump()),
+        folding=Folding(**product.hardware.model_dump()),
     )
     return quantized, x
 
@@ -182,7 +111,7 @@ def accumulator_of(
 
 
 def _output(
-    real: FloatArray, layer: LinearSpec, rounding: Rounding, unit: FloatArray
+    real: FloatArray, layer: LinearSpec | ProjectionSpec, rounding: Rounding, unit: FloatArray
 ) -> Activation:
     """Output format with the scale of least squared error on the calibration samples."""
     assert layer.output is not None

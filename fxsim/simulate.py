@@ -13,18 +13,23 @@ from fxsim.kernels import linear, lstm
 from fxsim.kernels.arith import ROUNDING_CODE
 from fxsim.network import IntArray, QuantizedLinear, QuantizedLstm, QuantizedNetwork
 from fxsim.quantize import quantize_input
+from fxsim.state import LstmState, State, as_state, reset_state
 from fxsim.trace import LayerTrace, LstmTrace, Trace
 
 
-def simulate(network: QuantizedNetwork, x: npt.NDArray[Any]) -> IntArray:
+def simulate(
+    network: QuantizedNetwork, x: npt.NDArray[Any], state: State | None = None
+) -> IntArray:
     """Output integers for a batch.
 
     Parameters
     ----------
     x : array, shape (n, *network.input.shape) or (n, inputs)
         Floats are quantized by the network's input quantizer; integers are taken as they are.
-        With LSTM layers the shape is (n, t, ...): n sequences of t vectors, each from the initial
-        state.
+        With LSTM layers the shape is (n, t, ...): n sequences of t vectors.
+    state : mapping of str to LstmState, optional
+        Where the sequences go on: `fxsim.trace.Trace.state` of what came before. Left out, each
+        is a new sequence.
 
     Returns
     -------
@@ -34,18 +39,21 @@ def simulate(network: QuantizedNetwork, x: npt.NDArray[Any]) -> IntArray:
     Raises
     ------
     RangeError
-        If the shape is wrong, a float is not finite, or an integer leaves the input format.
+        If a shape is wrong, a float is not finite, or an integer leaves its format.
     """
-    return simulate_trace(network, x).output
+    return simulate_trace(network, x, state).output
 
 
-def simulate_trace(network: QuantizedNetwork, x: npt.NDArray[Any]) -> Trace:
+def simulate_trace(
+    network: QuantizedNetwork, x: npt.NDArray[Any], state: State | None = None
+) -> Trace:
     """Like `simulate`, with every tensor, range and count of every layer."""
     source = vector = as_input(network, x)
+    states = as_state(network, state, len(source))
     layers: list[LayerTrace | LstmTrace] = []
     for layer in network.layers:
         if isinstance(layer, QuantizedLstm):
-            layers.append(run_lstm(layer, vector))
+            layers.append(run_lstm(layer, vector, states[layer.name]))
         else:
             layers.append(_run_linear(layer, vector))
         vector = layers[-1].activations
@@ -77,9 +85,10 @@ def as_input(network: QuantizedNetwork, x: npt.NDArray[Any]) -> IntArray:
     return np.ascontiguousarray(x, dtype=np.int64).reshape(*x.shape[:leading], inputs)
 
 
-def run_lstm(layer: QuantizedLstm, x: IntArray) -> LstmTrace:
-    """Run one LSTM layer over ``n`` sequences from the initial state; ``x`` is (n, t, inputs)."""
+def run_lstm(layer: QuantizedLstm, x: IntArray, state: LstmState | None = None) -> LstmTrace:
+    """Run one LSTM layer over ``n`` sequences (n, t, inputs) from ``state``, or as new ones."""
     count, steps, _ = x.shape
+    start = state or reset_state(layer, count)
     cells, fmt = layer.cells, layer.cell_output.format
     from_input = _run_linear(layer.input_product, x)
     tables = [np.array(table.expand()) for table in (layer.sigmoid, layer.tanh)]
@@ -87,8 +96,7 @@ def run_lstm(layer: QuantizedLstm, x: IntArray) -> LstmTrace:
     gates = np.empty_like(preactivations)
     states = np.empty((count, steps, cells), np.int64)
     outputs = np.empty_like(states)
-    hidden = np.full((count, layer.outputs), layer.output.zero_point, np.int64)
-    cell = np.zeros((count, cells), np.int64)
+    hidden, cell = start.hidden, start.cell.copy()
     hidden_traces, projection_traces = [], []
     for t in range(steps):
         hidden_traces.append(_run_linear(layer.hidden_product, hidden))
@@ -128,6 +136,8 @@ def run_lstm(layer: QuantizedLstm, x: IntArray) -> LstmTrace:
         cells=states,
         cell_outputs=outputs,
         activations=outputs if projection is None else projection.activations,
+        start=start,
+        state=LstmState(hidden=hidden, cell=cell),
     )
 
 

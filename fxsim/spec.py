@@ -27,6 +27,8 @@ from fxsim.spec_layers import (
     LinearSpec,
     LstmSpec,
     Model,
+    ProductSpec,
+    ProjectionSpec,
     RequantizeSpec,
     WeightsSpec,
     check_linear,
@@ -53,6 +55,8 @@ __all__ = [
     "OptimizerSpec",
     "PlateauSpec",
     "Product",
+    "ProductSpec",
+    "ProjectionSpec",
     "RequantizeSpec",
     "RetrainSpec",
     "SparsifySpec",
@@ -67,12 +71,13 @@ __all__ = [
 class Product(NamedTuple):
     """A matrix product of a layer, under the name that it has in checkpoint and network.
 
-    ``scales`` is the number of weight scales, 1 or one an output; ``path`` is the key of the
-    folding.
+    ``spec`` says how its weights are quantized. ``scales`` is the number of weight scales, 1 or one
+    an output; ``path`` is the key of the folding.
     """
 
     name: str
     layer: int
+    spec: ProductSpec
     outputs: int
     inputs: int
     scales: int
@@ -98,7 +103,7 @@ class NetworkSpec(Model):
 
     def layer_hardware(self, index: int) -> HardwareSpec:
         """Folding of a layer; of an LSTM layer that of U h, which sets its pace."""
-        return self.layer_products(index)[-1].hardware
+        return self.layer_products(index)[:2][-1].hardware
 
     def layer_rounding(self, index: int) -> Rounding:
         """Rounding of a layer's requantization: its own, else the network's."""
@@ -109,19 +114,28 @@ class NetworkSpec(Model):
         return self.layers[index - 1].units if index else self.input.shape[0]
 
     def layer_products(self, index: int) -> tuple[Product, ...]:
-        """Matrix products of a layer: itself, or ``<layer>_input`` and ``<layer>_hidden``."""
+        """Matrix products of a layer.
+
+        Itself, or ``<layer>_input``, ``<layer>_hidden`` and, if there is one,
+        ``<layer>_projection``.
+        """
         layer, name, inputs = self.layers[index], self.layer_name(index), self.layer_inputs(index)
 
         def product(
-            suffix: str, outputs: int, inputs: int, hardware: HardwareSpec | None
+            suffix: str,
+            outputs: int,
+            inputs: int,
+            hardware: HardwareSpec | None,
+            spec: ProductSpec = layer,
         ) -> Product:
             key = suffix.replace("_", ".")
             return Product(
                 name=name + suffix,
                 layer=index,
+                spec=spec,
                 outputs=outputs,
                 inputs=inputs,
-                scales=1 if layer.weights.per == "tensor" else outputs,
+                scales=1 if spec.weights.per == "tensor" else outputs,
                 hardware=hardware or self.hardware,
                 path=f"layers[{index}].hardware{key}" if hardware else "hardware",
             )
@@ -129,9 +143,15 @@ class NetworkSpec(Model):
         if isinstance(layer, LinearSpec):
             return (product("", layer.units, inputs, layer.hardware),)
         gates, own = 4 * layer.cells, layer.hardware
-        return (
+        both = (
             product("_input", gates, inputs, own.input),
-            product("_hidden", gates, layer.cells, own.hidden),
+            product("_hidden", gates, layer.units, own.hidden),
+        )
+        if (wanted := layer.projection) is None:
+            return both
+        return (
+            *both,
+            product("_projection", wanted.units, layer.cells, own.projection, wanted),
         )
 
     @property
@@ -259,10 +279,10 @@ def _check(spec: NetworkSpec, source: str) -> None:
                 other, taken = seen[used.lower()]
                 within(f"name must be unique, but layers[{other}] is {taken!r} too", "name")
             seen[used.lower()] = (i, used)
-        if layer.weights.levels % 2 == 0:
-            within(f"levels must be odd, not {layer.weights.levels}", "weights.levels")
         if isinstance(layer, LstmSpec):
             check_lstm(layer, within)
+            if layer.projection is not None and spec.train.sparsify is not None:
+                within("projection must be left out with train.sparsify", "projection")
         else:
             check_linear(layer, i == len(spec.layers) - 1, within)
         for product in products:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fxsim.network import IntArray
+from fxsim.state import LstmState
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -66,6 +67,8 @@ class LstmTrace:
         Cell state after each step, and o * tanh(c).
     activations : int64 array, shape (n, t, outputs)
         What the layer yields.
+    start, state : LstmState
+        Before the first and after the last step.
     """
 
     name: str
@@ -77,6 +80,8 @@ class LstmTrace:
     cells: IntArray
     cell_outputs: IntArray
     activations: IntArray
+    start: LstmState
+    state: LstmState
 
     @property
     def linears(self) -> tuple[LayerTrace, ...]:
@@ -102,6 +107,11 @@ class Trace:
     def linears(self) -> tuple[LayerTrace, ...]:
         """Traces of every matrix product, in the order of the data."""
         return tuple(product for layer in self.layers for product in layer.linears)
+
+    @property
+    def state(self) -> dict[str, LstmState]:
+        """What the LSTM layers leave, by name: `fxsim.simulate.simulate` goes on from it."""
+        return {seen.name: seen.state for seen in self.layers if isinstance(seen, LstmTrace)}
 
     @property
     def output(self) -> IntArray:

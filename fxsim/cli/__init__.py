@@ -17,6 +17,7 @@ from fxsim.cli.generate import generate
 from fxsim.cli.info import info
 from fxsim.cli.output import print_error
 from fxsim.cli.quantize import quantize
+from fxsim.cli.sample import sample
 from fxsim.cli.simulate import simulate
 from fxsim.cli.synth import synth
 from fxsim.cli.train import train
@@ -80,7 +81,7 @@ def _fxsim(
 for _panel, _commands in {
     "The whole way": (codesign,),
     "From training to integers": (train, quantize),
-    "Look at a network": (info, simulate),
+    "Look at a network": (info, simulate, sample),
     "Hardware": (generate, verify, synth),
 }.items():
     for _command in _commands:

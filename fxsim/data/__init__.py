@@ -9,9 +9,10 @@ from fxsim.data import digits, pydoc
 from fxsim.data.dataset import Dataset, Split
 from fxsim.errors import SpecError
 
-__all__ = ["Dataset", "Split", "load", "load_split"]
+__all__ = ["Dataset", "Split", "alphabet", "load", "load_split"]
 
 _SOURCES: dict[str, Callable[[], Dataset]] = {"digits": digits.load, "pydoc": pydoc.load}
+_ALPHABETS = {"pydoc": pydoc.SYMBOLS}
 
 
 def load(name: str) -> Dataset:
@@ -27,6 +28,19 @@ def load(name: str) -> Dataset:
         hint = f"did you mean {near[0]!r}?" if near else f"known names: {', '.join(_SOURCES)}"
         raise SpecError(f"unknown data set {name!r}; {hint}")
     return _SOURCES[name]()
+
+
+def alphabet(name: str) -> str:
+    """Characters of a data set of text: symbol k is input k and class k.
+
+    Raises
+    ------
+    SpecError
+        If the data set has no characters.
+    """
+    if name not in _ALPHABETS:
+        raise SpecError(f"data must have characters ({', '.join(_ALPHABETS)}), not be {name!r}")
+    return _ALPHABETS[name]
 
 
 def load_split(text: str) -> Split:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -9,26 +10,35 @@ import torch
 from torch import nn
 
 from fxsim.network import FloatArray
-from fxsim.spec import LinearSpec, LstmSpec, NetworkSpec, SparsifySpec
+from fxsim.quantize import groups_of
+from fxsim.spec import LinearSpec, LstmSpec, NetworkSpec, ProductSpec, SparsifySpec
 from fxsim.train.lstm import LstmFunction
 from fxsim.train.sparsify import Sparsifier
 
 
 class QuantizeWeight(torch.autograd.Function):
-    """Round a weight matrix to scale * `fxsim.quantize.quantize_weight`, bit for bit.
+    """Round a weight matrix to scale * `fxsim.quantize.integer_weight`, bit for bit.
 
     The gradient passes straight through: weights are updated in float by what the quantized ones
     would have needed (Sung et al. 2015, section 2.3).
     """
 
     @staticmethod
-    def forward(ctx: Any, weight: torch.Tensor, scale: torch.Tensor, levels: int) -> torch.Tensor:
+    def forward(
+        ctx: Any, weight: torch.Tensor, scale: torch.Tensor, spec: ProductSpec
+    ) -> torch.Tensor:
         """Quantized real values of ``weight``, in its dtype; ``scale`` is float64, one or a row."""
-        top = levels // 2
+        asymmetric, levels = spec.weights.scheme == "asymmetric", spec.weights.levels
+        top = levels - 1 if asymmetric else levels // 2
         ratio = (weight.to(scale.dtype) / scale[:, None]).clamp_(-top, top)
-        whole = ratio.trunc()
-        # The rest is exact, so that a tie is a tie; ratio + 0.5 would not be.
-        q = whole + torch.copysign(((ratio - whole).abs() >= 0.5).to(ratio.dtype), ratio)
+        q = ratio.trunc()
+        rest = ratio - q  # exact, so that a tie is a tie; ratio + 0.5 would not be
+        up = (rest >= 0.5) | (rest < -0.5) if asymmetric else rest.abs() >= 0.5
+        q += torch.copysign(up.to(ratio.dtype), ratio)
+        if asymmetric:
+            groups = q.view(groups_of(spec, len(q)), -1)
+            zero = -groups.amin(dim=1, keepdim=True).clamp_(max=0)
+            q = ((groups + zero).clamp_(0, top) - zero).view_as(q)
         return (q * scale[:, None]).to(weight.dtype)
 
     @staticmethod
@@ -42,17 +52,21 @@ class Product(nn.Module):
 
     Parameters
     ----------
-    spec : LinearSpec or LstmSpec
-        The layer that the product belongs to.
+    spec : LinearSpec, LstmSpec or ProjectionSpec
+        Says how the weights are quantized.
     outputs, inputs : int
+    biased : bool
+        Without, the bias stays 0.
     """
 
-    def __init__(self, spec: LinearSpec | LstmSpec, outputs: int, inputs: int) -> None:
+    def __init__(
+        self, spec: ProductSpec, outputs: int, inputs: int, *, biased: bool = True
+    ) -> None:
         super().__init__()
         self.spec = spec
         self.layer = spec
         self.weight = nn.Parameter(torch.empty(outputs, inputs))
-        self.bias = nn.Parameter(torch.zeros(outputs))
+        self.bias = nn.Parameter(torch.zeros(outputs), requires_grad=biased)
         self._scale: torch.Tensor | None = None
 
     @property
@@ -67,9 +81,13 @@ class Product(nn.Module):
             self._scale = torch.from_numpy(np.array(scale)).to(self.weight.device)
 
     def limit_levels(self, levels: int) -> None:
-        """Quantize to ``levels``, unless the specification asks for more; `layer` says so too."""
+        """Quantize to ``levels``, unless the specification asks for more; `layer` says so too.
+
+        Asymmetric weights get one level more, for theirs are even.
+        """
         weights = self.spec.weights
-        weights = weights.model_copy(update={"levels": max(levels, weights.levels)})
+        least = levels + (weights.scheme == "asymmetric")
+        weights = weights.model_copy(update={"levels": max(least, weights.levels)})
         self.layer = self.spec.model_copy(update={"weights": weights})
 
     def array(self) -> FloatArray:
@@ -81,7 +99,7 @@ class Product(nn.Module):
         weight: torch.Tensor = self.weight
         if self._scale is not None:
             weight = QuantizeWeight.apply(  # type: ignore[no-untyped-call]
-                weight, self._scale, self.layer.weights.levels
+                weight, self._scale, self.layer
             )
         return weight
 
@@ -127,17 +145,21 @@ class Lstm(nn.Module):
         self.rule = None if sparsify is None else Sparsifier(sparsify)
         cells = spec.cells
         self.input_product = Product(spec, 4 * cells, inputs)
-        self.hidden_product = Product(spec, 4 * cells, cells)
+        self.hidden_product = Product(spec, 4 * cells, spec.units)
+        self.projection: Product | None = None
+        if (wanted := spec.projection) is not None:
+            self.projection = Product(wanted, wanted.units, cells, biased=False)
+            nn.init.uniform_(self.projection.weight, -(cells**-0.5), cells**-0.5)
         self.state: tuple[torch.Tensor, torch.Tensor] | None = None
         nn.init.normal_(self.input_product.weight, std=power**-0.5)
         nn.init.uniform_(self.hidden_product.weight, -(cells**-0.5), cells**-0.5)
         nn.init.ones_(self.input_product.bias[cells : 2 * cells])  # remember at first
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Outputs (n, t, cells) for inputs (n, t, inputs), from the state that was left."""
+        """Outputs (n, t, outputs) for inputs (n, t, inputs), from the state that was left."""
+        gates, units = self.hidden_product.weight.shape
         if self.state is None:
-            zero = x.new_zeros(1, len(x), self.hidden_product.weight.shape[1])
-            self.state = (zero, zero)
+            self.state = (x.new_zeros(1, len(x), units), x.new_zeros(1, len(x), gates // 4))
         products = (self.input_product, self.hidden_product)
         tensors = [p.real_weight() for p in products] + [p.bias for p in products]
         if self.rule is not None:
@@ -149,7 +171,11 @@ class Lstm(nn.Module):
             self.state = (x[None, :, -1].detach(), cell[None])
             return x
         weights = [_torch_order(tensor) for tensor in tensors]
-        x, *state = torch.lstm(x, self.state, weights, True, 1, 0.0, False, False, True)
+        if self.projection is not None:
+            weights.append(self.projection.real_weight())
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "LSTM with projections")  # says that it is slower
+            x, *state = torch.lstm(x, self.state, weights, True, 1, 0.0, False, False, True)
         self.state = (state[0].detach(), state[1].detach())
         return x
 

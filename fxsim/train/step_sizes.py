@@ -56,8 +56,13 @@ def refresh(network: Network, method: str) -> None:
 
 
 def moment_scale(product: Product) -> FloatArray:
-    """Step sizes, shape (1,) or (outputs,), from the second moment of each group of weights."""
+    """Step sizes, shape (1,) or (outputs,), from the second moment of each group of weights.
+
+    Asymmetric weights have their range instead.
+    """
     weight, layer = product.array(), product.layer
+    if layer.weights.scheme == "asymmetric":
+        return weight_scale(weight, layer)
     groups = weight.reshape(groups_of(layer, len(weight)), -1)
     scale = _normal_step(layer.weights.levels) * np.sqrt(np.square(groups).mean(axis=1))
     scale[scale == 0] = 1.0

@@ -28,7 +28,10 @@ from fxsim.network import (
 )
 from fxsim.storage import network_hash, save_network
 
-COMMANDS = ("codesign", "train", "quantize", "info", "simulate", "generate", "verify", "synth")
+COMMANDS = (
+    *("codesign", "train", "quantize", "info", "simulate", "sample", "generate", "verify"),
+    "synth",
+)
 MODELS = Path(__file__).parents[2] / "models"
 TERNARY = "digits-mlp-ternary"
 

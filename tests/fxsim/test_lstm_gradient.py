@@ -508,3 +508,13 @@ def test_seed_and_position_decide_the_word():
     np.testing.assert_array_equal(backward(gradient, trace, x, dy).dnet, again.dnet)
     other = LstmGradient(**(vars(gradient) | {"rounding": Stochastic(seed=2)}))
     assert (backward(other, trace, x, dy).dnet != again.dnet).any()
+
+
+def test_backward_takes_new_sequences_only():
+    gradient = small_contract()
+    x = np.full((2, 3, 3), gradient.layer.input.zero_point)
+    trace, dy = run_lstm(gradient.layer, x), np.zeros((2, 3, 2), np.int64)
+    backward(gradient, trace, x, dy)
+    carried = run_lstm(gradient.layer, x, trace.state)
+    with raises(RangeError, "trace must start with new sequences, not with a carried state"):
+        backward(gradient, carried, x, dy)

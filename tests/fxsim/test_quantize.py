@@ -369,7 +369,7 @@ def test_any_valid_specification_quantizes_to_a_valid_network(data):
         "nonlinearity": draw(st.sampled_from(["none", "relu"])),
         "output": {"bits": draw(st.integers(1, 12)), "signed": draw(st.booleans())},
         "requantize": {
-            "multiplier_bits": 0 if plain else draw(st.integers(12, 24)),
+            "multiplier_bits": 0 if plain else draw(st.integers(16, 24)),
             "overflow": draw(st.sampled_from(list(Overflow))),
             "rounding": draw(st.sampled_from(list(Rounding))),
         },

@@ -106,9 +106,8 @@ def test_gradients_see_quantized_weights_and_pass_straight_through():
     seen = [product.weight.grad.clone() for product in network.linears()]
     with torch.no_grad():
         for product in network.linears():
-            levels = product.spec.weights.levels
             product.weight.copy_(
-                QuantizeWeight.apply(product.weight, torch.from_numpy(product.scale), levels)
+                QuantizeWeight.apply(product.weight, torch.from_numpy(product.scale), product.spec)
             )
             product.scale = None
     network.zero_grad()
