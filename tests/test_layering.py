@@ -17,7 +17,7 @@ errors formats arith names tensors stochastic files spec_layers spec linear tabl
 lstm_gradient network storage step_size checkpoint floating quantize_linear quantize_lstm quantize
 reference reference_gradient kernels trace simulate backward gradient_traces cycles skip_cycles data
 evaluate train
-explore interop report cli
+explore interop report reproduce cli
 """
 FLOORS = _FLOORS.split()
 """The floors of fxsim from the ground up; a module imports only from floors below its own."""

@@ -10,9 +10,8 @@ import numpy as np
 import torch
 
 from fxsim.checkpoint import Checkpoint, LinearParameters, RetrainedParameters
-from fxsim.data import Dataset, Split
+from fxsim.data import Dataset
 from fxsim.errors import RangeError, SpecError
-from fxsim.floating import bits_per_character
 from fxsim.spec import NetworkSpec, OptimizerSpec, RetrainSpec, TrainSpec
 from fxsim.train.module import Network, Product
 from fxsim.train.sparsify import StepRecord, correlation, dense
@@ -50,6 +49,7 @@ def train(
     dataset: Dataset,
     on_epoch: Callable[[Progress], None] | None = None,
     on_step: OnStep | None = None,
+    on_start: Callable[[Network], None] | None = None,
 ) -> Checkpoint:
     """Train the float network, then retrain it with quantized weights if the file asks for it.
 
@@ -68,6 +68,8 @@ def train(
         Called with each `Progress`.
     on_step : callable, optional
         With ``train.sparsify``: called after each step with its `StepRecord` and the network.
+    on_start : callable, optional
+        Called with the network before its first step.
 
     Raises
     ------
@@ -99,6 +101,8 @@ def train(
     data = (x, torch.from_numpy(dataset.train.y.copy()))
     with _repeatable(spec.train.seed):
         network = Network(spec, float(x.square().sum()) / data[1].numel())
+        if on_start is not None:
+            on_start(network)
         _run(network, data, spec.train, spec.train, report, on_step)
         parent = snapshot(spec, network)
         if spec.retrain is None:
@@ -113,22 +117,6 @@ def snapshot(spec: NetworkSpec, network: Network) -> Checkpoint:
     """The float parameters as they are now."""
     names = [product.name for product in spec.products]
     return Checkpoint(parent=dict(zip(names, map(_parameters, network.linears()), strict=True)))
-
-
-def validate(network: Network, split: Split) -> float:
-    """Bits per character of a recurrent network in training, each sequence from the state 0.
-
-    The state of the training text stays.
-    """
-    states = [layer.state for layer in network.lstms]
-    network.reset_state()
-    network.eval()
-    with torch.no_grad():
-        logits = network(torch.from_numpy(split.x.astype(np.float32)))
-    network.train()
-    for layer, state in zip(network.lstms, states, strict=True):
-        layer.state = state
-    return bits_per_character(logits.numpy().astype(np.float64), split.y)
 
 
 def _run(
