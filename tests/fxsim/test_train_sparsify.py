@@ -155,6 +155,15 @@ def test_the_scale_of_a_layer_follows_its_greatest_word(greatest, fraction):
     assert fixed.fraction == 6
 
 
+def test_the_scale_of_a_block_holds_its_greatest_gradient():
+    words = Words(WordsSpec(bits=4, scale="block"))
+    for greatest, fraction in ((0.9, 3), (3.3, 1), (0.0, 3)):
+        dnet = torch.tensor([greatest, -greatest / 2])
+        words.round(dnet)
+        assert words.fraction == fraction
+        assert abs(dnet[1].item() + greatest / 2) <= 2.0**-fraction / 2
+
+
 def test_correlation():
     a, b = torch.tensor([3.0, 0.0]), torch.tensor([[0.0, 4.0]])
     assert correlation([a, b], [a, b]) == pytest.approx(1)

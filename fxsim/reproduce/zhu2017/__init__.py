@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from fxsim.data import Dataset, pydoc
+from fxsim.data import pydoc
 from fxsim.reproduce.experiment import Outcome
 from fxsim.reproduce.store import Store
 from fxsim.reproduce.zhu2017.figures import figures
@@ -35,7 +35,6 @@ def reproduce(
     folder: Path,
     on_step: Callable[[str, StepRecord], None] | None = None,
     on_run: Callable[[str, dict[str, Any]], None] | None = None,
-    text: tuple[Dataset, str] | None = None,
 ) -> Outcome:
     """Do the runs that are not yet in ``folder``, and evaluate all.
 
@@ -46,8 +45,6 @@ def reproduce(
         Finished runs are kept in its folder ``runs``.
     on_step, on_run : callable, optional
         Called with the name of a run after each step, and with its result when it is finished.
-    text : tuple of Dataset and str, optional
-        In place of `fxsim.data.pydoc`; the second tells one text from another.
 
     Raises
     ------
@@ -56,7 +53,7 @@ def reproduce(
     RangeError
         If the loss of a run stops being finite.
     """
-    dataset, digest = text or (pydoc.load(), pydoc.digest())
+    dataset, digest = pydoc.load(), pydoc.digest()
     store, results = Store(folder / "runs"), {}
     for name, recipe in plan.runs().items():
         found = store.find(name, recipe.plain(digest))

@@ -95,7 +95,8 @@ OTHER: dict[str, dict[str, Any]] = {
     "words-8-global-stochastic": _words(8, 6, "global", "stochastic"),
     "words-6-global": _words(6, 4, "global", "nearest"),
     "words-6-layer": _words(6, 4, "layer", "nearest"),
-    "words-6-layer-stochastic": _words(6, 4, "layer", "stochastic"),
+    "words-6-block": _words(6, 4, "block", "nearest"),
+    "words-6-block-stochastic": _words(6, 4, "block", "stochastic"),
     "steered-zeros-0.8": {"sparsify": {"sparsity": 0.8}},
     "steered-zeros-0.9": {"sparsify": {"sparsity": 0.9}},
     "steered-correlation-0.99": {"sparsify": {"correlation": 0.99}},
@@ -105,8 +106,8 @@ OTHER: dict[str, dict[str, Any]] = {
 QUICK = Plan(
     base=Recipe(),
     seeds=(1, 2, 3),
-    taus=(8e-4, 8e-3, 2.4e-2, 8e-2, 0.8),
-    repeated=(8e-3, 2.4e-2, 8e-2),
+    taus=(8e-4, 8e-3, 1.4e-2, 2.4e-2, 8e-2, 0.8),
+    repeated=(8e-3, 1.4e-2, 2.4e-2, 8e-2),
     other=OTHER,
     topologies=(
         {},
@@ -124,8 +125,8 @@ QUICK = Plan(
 FULL = Plan(
     base=Recipe(layers=3, cells=256, steps=100, epochs=5),
     seeds=(1, 2, 3),
-    taus=(8e-5, 8e-4, 8e-3, 2.4e-2, 8e-2, 0.8),
-    repeated=(8e-3, 2.4e-2, 8e-2),
+    taus=(8e-5, 8e-4, 8e-3, 1.4e-2, 2.4e-2, 8e-2, 0.8),
+    repeated=(8e-3, 1.4e-2, 2.4e-2, 8e-2),
     other=OTHER,
     topologies=(
         {},

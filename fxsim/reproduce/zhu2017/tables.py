@@ -63,8 +63,9 @@ def _training(results: Results) -> Table:
         title="Whole training",
         note="Zeros are means over all steps, the correlation is that of the end. `words` are gate"
         " gradients of 6 or 8 bits with one power-of-two scale (`global`), or one for each layer"
-        " and step (`layer`). `steered` thresholds follow the norm of the gradients. `literal` is"
-        " the sign test dnet > t that the paper prints, at tau = 0.0008.",
+        " and training step (`layer`) or time step (`block`). `steered` thresholds follow the norm"
+        " of the gradients. `literal` is the sign test dnet > t that the paper prints, at"
+        " tau = 0.0008.",
         columns=[*columns.split(", "), "redundant MACs", "CPU s"],
         rows=rows,
     )
