@@ -56,12 +56,13 @@ class WordsSpec(Model):
 
     ``fraction`` counts for gradients of the summed loss. It holds for all layers and steps
     (``scale: global``), or is where each layer starts before it follows the greatest word of its
-    last step (``layer``). ``rounding`` is to the nearest, or ``stochastic``.
+    last training step (``layer``); with ``block`` each layer and time step has the finest that
+    fits. ``rounding`` is to the nearest, or ``stochastic``.
     """
 
     bits: Annotated[int, Field(ge=2, le=24)] = 8
     fraction: Annotated[int, Field(ge=-30, le=60)] = 6
-    scale: Literal["global", "layer"] = "global"
+    scale: Literal["global", "layer", "block"] = "global"
     rounding: Literal["nearest", "stochastic"] = "nearest"
 
 

@@ -17,6 +17,7 @@ from fxsim.cli.generate import generate
 from fxsim.cli.info import info
 from fxsim.cli.output import print_error
 from fxsim.cli.quantize import quantize
+from fxsim.cli.reproduce import reproduce
 from fxsim.cli.sample import sample
 from fxsim.cli.simulate import simulate
 from fxsim.cli.synth import synth
@@ -86,6 +87,7 @@ for _panel, _commands in {
 }.items():
     for _command in _commands:
         app.command(rich_help_panel=_panel)(_command)
+app.add_typer(reproduce, name="reproduce", rich_help_panel="Papers")
 
 
 def main() -> None:

@@ -37,7 +37,7 @@ def train(
             remark = f"loss {progress.loss:.4f}, accuracy {percent(progress.accuracy)}"
             if progress.validation_accuracy is not None:
                 remark += f", validation {percent(progress.validation_accuracy)}"
-            advance(progress.stage, progress.epoch, remark)
+            advance(progress.stage, remark, done=progress.epoch)
 
         state = output.with_name(f"{output.name}.resume")
         checkpoint = train(wanted, data.load(wanted.data), show, resume=state)

@@ -26,6 +26,13 @@ _COLOURS = [f"#f1c0f{i}" for i in range(SERIES)]
 _VARIABLES = {_INK: "ink", _MUTED: "muted", _LINE: "line", _PAPER: "paper"} | {
     colour: f"series-{i}" for i, colour in enumerate(_COLOURS)
 }
+_FIXED = {_INK: "#1b1f24", _MUTED: "#57606a", _LINE: "#d0d7de", _PAPER: "#ffffff"} | dict(
+    zip(
+        _COLOURS,
+        ("#2166ac", "#d6604d", "#1b9e77", "#a65fa8", "#b8860b", "#5f6b6d"),
+        strict=True,
+    )
+)
 _MARKERS = "osD^vP"
 _WIDTH = 8.9
 _STYLE = {
@@ -178,6 +185,18 @@ def _power(bits: int) -> str:
 
 
 def _render(draw: Callable[[Any], None], height: float, title: str) -> str:
+    return _inline(_draw(draw, height), title)
+
+
+def stand_alone(draw: Callable[[Any], None], height: float) -> str:
+    """SVG for a file of its own, on a white page."""
+    svg = _draw(draw, height)
+    for placeholder, colour in _FIXED.items():
+        svg = svg.replace(placeholder, colour)
+    return svg
+
+
+def _draw(draw: Callable[[Any], None], height: float) -> str:
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(_STYLE)
@@ -186,7 +205,7 @@ def _render(draw: Callable[[Any], None], height: float, title: str) -> str:
         buffer = io.StringIO()
         metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         figure.savefig(buffer, format="svg", transparent=True, metadata=metadata)
-    return _inline(buffer.getvalue(), title)
+    return buffer.getvalue()
 
 
 def _inline(svg: str, title: str) -> str:

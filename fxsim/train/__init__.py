@@ -9,7 +9,8 @@ except ImportError:
         "PyTorch is not installed; install it with: pip install 'fxsim[train]'"
     ) from None
 
-from fxsim.train.loop import Progress, snapshot, stages, train, train_with_fisher, validate
+from fxsim.train.loop import Progress, snapshot, stages, train, train_with_fisher
+from fxsim.train.measure import validate
 from fxsim.train.module import Network
 from fxsim.train.sparsify import StepRecord
 

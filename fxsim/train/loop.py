@@ -15,7 +15,6 @@ import torch
 from fxsim.checkpoint import Checkpoint, LinearParameters, RetrainedParameters
 from fxsim.data import Dataset, Split
 from fxsim.errors import RangeError, SpecError
-from fxsim.floating import bits_per_character
 from fxsim.network import FloatArray
 from fxsim.spec import NetworkSpec, RetrainSpec, TrainSpec
 from fxsim.train import step_sizes
@@ -82,6 +81,7 @@ def train(
     dataset: Dataset,
     on_epoch: Callable[[Progress], None] | None = None,
     on_step: OnStep | None = None,
+    on_start: Callable[[Network], None] | None = None,
     *,
     resume: Path | None = None,
 ) -> Checkpoint:
@@ -103,6 +103,8 @@ def train(
         Called with each `Progress`.
     on_step : callable, optional
         With ``train.sparsify``: called after each step with its `StepRecord` and the network.
+    on_start : callable, optional
+        Called with the network before its first step.
     resume : Path, optional
         File that keeps the state after every epoch; a run that finds it goes on from there. To be
         removed once the result is safe.
@@ -116,7 +118,7 @@ def train(
     FileError
         If ``resume`` is malformed or belongs to another run.
     """
-    return _run(spec, dataset, on_epoch, on_step, resume).checkpoint()
+    return _run(spec, dataset, on_epoch, on_step, on_start, resume).checkpoint()
 
 
 def train_with_fisher(
@@ -138,7 +140,7 @@ def train_with_fisher(
             f"train.optimizer.type must be 'adam' for Fisher information,"
             f" not {spec.train.optimizer.type!r}"
         )
-    run = _run(spec, dataset, on_epoch, None, None)
+    run = _run(spec, dataset, on_epoch)
     return run.checkpoint(), run.fisher
 
 
@@ -146,12 +148,15 @@ def _run(
     spec: NetworkSpec,
     dataset: Dataset,
     on_epoch: Callable[[Progress], None] | None,
-    on_step: OnStep | None,
-    resume: Path | None,
+    on_step: OnStep | None = None,
+    on_start: Callable[[Network], None] | None = None,
+    resume: Path | None = None,
 ) -> _Run:
     _check(spec, dataset)
     with _repeatable(spec.train.seed):
         run = _Run(spec, dataset, on_epoch or (lambda progress: None), on_step, resume)
+        if on_start is not None:
+            on_start(run.network)
         for index, stage in enumerate(stages(spec)):
             run.stage(index, stage)
     return run
@@ -161,22 +166,6 @@ def snapshot(spec: NetworkSpec, network: Network) -> Checkpoint:
     """The float parameters as they are now."""
     names = [product.name for product in spec.products]
     return Checkpoint(parent=dict(zip(names, map(_parameters, network.linears()), strict=True)))
-
-
-def validate(network: Network, split: Split) -> float:
-    """Bits per character of a recurrent network in training, each sequence from the state 0.
-
-    The state of the training text stays.
-    """
-    states = [layer.state for layer in network.lstms]
-    network.reset_state()
-    network.eval()
-    with torch.no_grad():
-        logits = network(torch.from_numpy(split.x.astype(np.float32)))
-    network.train()
-    for layer, state in zip(network.lstms, states, strict=True):
-        layer.state = state
-    return bits_per_character(logits.numpy().astype(np.float64), split.y)
 
 
 class _Run:

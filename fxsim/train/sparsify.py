@@ -131,7 +131,8 @@ class Words:
 
     With the scale ``global`` the fraction is fixed. With ``layer`` it belongs to a layer and a
     training step: the finest that held the greatest word of the step before, which is all that
-    hardware can know ahead; a step that saturated makes the next one coarser.
+    hardware can know ahead; a step that saturated makes the next one coarser. With ``block`` it
+    belongs to a layer and a time step: the finest that holds all gradients of the batch.
 
     Parameters
     ----------
@@ -146,6 +147,9 @@ class Words:
 
     def round(self, dnet: torch.Tensor) -> None:
         """Round in place; halves go to even."""
+        if self.spec.scale == "block":
+            greatest = math.frexp(float(dnet.abs().max()) * self.count)[1]
+            self.fraction = min(self.spec.bits - 1 - greatest, FINEST)
         scale = math.ldexp(self.count, self.fraction)
         dnet.mul_(scale)
         if self.spec.rounding == "nearest":

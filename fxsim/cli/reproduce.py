@@ -1,0 +1,72 @@
+"""``fxsim reproduce``: experiments of the papers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TypeAlias
+
+import typer
+
+from fxsim.cli.options import JsonOption
+from fxsim.cli.output import console, counting, print_json, print_line, print_table
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from fxsim.reproduce.experiment import Outcome
+    from fxsim.train import StepRecord
+
+reproduce = typer.Typer(
+    no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]}
+)
+
+FolderOption: TypeAlias = Annotated[
+    Path, typer.Option("--output", "-o", metavar="FOLDER", help="Results; finished runs are kept.")
+]
+FullOption: TypeAlias = Annotated[
+    bool, typer.Option("--full/--quick", help="As large as the paper, or in minutes.")
+]
+
+
+@reproduce.callback()
+def _reproduce() -> None:
+    """Do the experiment of a paper again; stop it at will, it goes on where it was."""
+
+
+@reproduce.command()
+def zhu2017(output: FolderOption, full: FullOption = False, as_json: JsonOption = False) -> None:
+    """Training LSTM with sparsified SGD: zeros in gate gradients at no loss.
+
+    Needs PyTorch, the train extra. Quick: 7 minutes of one core. Full: most of a day.
+    """
+    from fxsim.reproduce import zhu2017 as experiment
+
+    plan = experiment.FULL if full else experiment.QUICK
+    left = experiment.missing(plan, output)
+    done = len(plan.runs()) - len(left)
+    if done:
+        console(stderr=True).print(f"{done} of {len(plan.runs())} runs are in {output} already")
+    with counting({"runs": len(left), "steps": sum(left.values())}) as advance:
+
+        def step(name: str, record: StepRecord) -> None:
+            advance("steps", f"{name}: step {record.step}, loss {record.loss:.3f}")
+
+        def finished(name: str, result: dict[str, Any]) -> None:
+            advance("runs", f"{name}: {result['validation'][-1][1]:.3f} bits per character")
+
+        outcome = experiment.reproduce(plan, output, step, finished)
+    _report(outcome, output, as_json)
+
+
+def _report(outcome: Outcome, folder: Path, as_json: bool) -> None:
+    """Write what an experiment found, and print its verdicts."""
+    page = outcome.write(folder)
+    if as_json:
+        verdicts = [
+            {"claim": t.claim, "paper": t.paper, "here": t.here, "holds": t.holds}
+            for t in outcome.trends
+        ]
+        print_json({"name": outcome.name, "page": str(page), "verdicts": verdicts})
+        return
+    print_table(outcome.title, outcome.verdicts.columns, outcome.verdicts.rows)
+    print_line(str(page))
