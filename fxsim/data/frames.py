@@ -7,6 +7,7 @@ are one sample.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -55,12 +56,12 @@ def with_derivatives(static: FloatArray) -> FloatArray:
     return np.concatenate([static, first, slope(first)], axis=1)
 
 
-def samples(splits: Sequence[FloatArray]) -> list[npt.NDArray[np.float32]]:
+def samples(splits: Sequence[npt.NDArray[np.floating[Any]]]) -> list[npt.NDArray[np.float32]]:
     """Normalise frames and see each with its context.
 
     Parameters
     ----------
-    splits : sequence of float64 array, shape (n, 123)
+    splits : sequence of float array, shape (n, 123)
         Training frames first; every value gets the mean 0 and the deviation 1 that it has there.
         Recordings follow one another: the context of an end is the silence of the next one's start.
 
@@ -69,11 +70,14 @@ def samples(splits: Sequence[FloatArray]) -> list[npt.NDArray[np.float32]]:
     list of float32 array, shape (n, 1353)
         Oldest frame first. Read-only: the rows overlap in memory, a frame takes 492 bytes.
     """
-    mean, deviation = splits[0].mean(axis=0), splits[0].std(axis=0)
+    mean, deviation = (
+        moment(splits[0], axis=0, dtype=np.float64).astype(splits[0].dtype)
+        for moment in (np.mean, np.std)
+    )
     deviation[deviation == 0] = 1  # a filter that never changes, as in a silent recording
     views = []
     for frames in splits:
-        normal = ((frames - mean) / deviation).astype(np.float32)
+        normal = ((frames - mean) / deviation).astype(np.float32, copy=False)
         padded = np.pad(normal, ((CONTEXT, CONTEXT), (0, 0)), mode="edge")
         width = (2 * CONTEXT + 1) * normal.shape[1]
         windows = np.lib.stride_tricks.sliding_window_view(padded.reshape(-1), width)

@@ -93,18 +93,17 @@ _CLOSED = {
     "pau": (12, -50),
     "h#": (16, -52),
 }
-_ONSETS = (
-    "b d g p t k s s sh f v th dh dh z hh hv m n l r w y ch jh zh sp st sk pr tr kr br dr gr bl pl"
-    " kl fl fr sl sw q"
-).split()
-_CODAS = (
-    "- - - - - n n n m ng t t d k s s z z l r r p b g v f th sh ch jh nt nd st ks dx nx zh pcl bcl"
-    " dcl gcl kcl epi"
-).split()
-_NUCLEI = (
-    "iy iy ih ih ix ix ix eh eh ae aa ao ah ax ax ax-h uh uw ux er axr axr ey ay ow ow oy aw el en"
-    " em eng"
-).split()
+_ONSETS = """
+b d g p t k s s sh f v th dh dh z hh hv m n l r w y ch jh zh sp st sk pr tr kr br dr gr bl pl kl fl
+fr sl sw q
+"""
+_CODAS = """
+- - - - - n n n m ng t t d k s s z z l r r p b g v f th sh ch jh nt nd st ks dx nx zh pcl bcl dcl
+gcl kcl epi
+"""
+_NUCLEI = """
+iy iy ih ih ix ix ix eh eh ae aa ao ah ax ax ax-h uh uw ux er axr axr ey ay ow ow oy aw el en em eng
+"""
 
 _JITTER = 0.09
 """Deviation of a spoken phone's formants from its targets, in nepers; levels follow in dB."""
@@ -116,7 +115,7 @@ _BINS, _RATE = 129, 16_000.0
 
 
 def draw_frames(utterances: int, seed: int) -> tuple[FloatArray, IntArray]:
-    """Static and dynamic features (n, 123), and the class of each frame (n,), of some utterances."""
+    """Static and dynamic features (n, 123) of some utterances, and the class of each frame (n,)."""
     rng = np.random.Generator(np.random.PCG64(seed))
     targets = _targets()
     parts, labels = [], []
@@ -168,8 +167,9 @@ def _targets() -> FloatArray:
 def _sentence(rng: np.random.Generator) -> IntArray:
     """Phones of one utterance: syllables between two silences."""
 
-    def one(choices: list[str]) -> str:
-        return choices[int(rng.random() * len(choices))]
+    def one(choices: str) -> str:
+        among = choices.split()
+        return among[int(rng.random() * len(among))]
 
     names = ["h#"]
     for _ in range(int(9 + 9 * rng.random())):
@@ -235,9 +235,9 @@ def _static(rng: np.random.Generator, track: FloatArray) -> FloatArray:
     floor = 10 ** (-5.3 + 0.3 * rng.standard_normal())
     power = (power + floor) * rng.standard_gamma(_LOOKS, power.shape) / _LOOKS
     bands = power @ mel_filters(_BINS, _RATE)
-    level = 0.8 * rng.standard_normal()
+    gain = 0.8 * rng.standard_normal()
     energy = power.sum(axis=1, keepdims=True)
-    static: FloatArray = np.log(np.concatenate([bands, energy], axis=1) + 1e-9) + level
+    static: FloatArray = np.log(np.concatenate([bands, energy], axis=1) + 1e-9) + gain
     return static
 
 

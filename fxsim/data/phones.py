@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import numpy as np
 
-PHONES = tuple(
-    "aa ae ah ao aw ax ax-h axr ay b bcl ch d dcl dh dx eh el em en eng epi er ey f g gcl h# hh hv"
-    " ih ix iy jh k kcl l m n ng nx ow oy p pau pcl q r s sh t tcl th uh uw ux v w y z zh".split()
-)
+_PHONES = """
+aa ae ah ao aw ax ax-h axr ay b bcl ch d dcl dh dx eh el em en eng epi er ey f g gcl h# hh hv ih ix
+iy jh k kcl l m n ng nx ow oy p pau pcl q r s sh t tcl th uh uw ux v w y z zh
+"""
+_SCORED_AS = """
+ao:aa ax:ah ax-h:ah axr:er el:l em:m en:n eng:ng hv:hh ix:ih nx:n ux:uw zh:sh
+bcl:h# dcl:h# gcl:h# pcl:h# tcl:h# kcl:h# epi:h# pau:h# q:h#
+"""
+_OTHERS = dict(pair.split(":") for pair in _SCORED_AS.split())
+
+PHONES = tuple(_PHONES.split())
 """Class c is ``PHONES[c]``."""
 
-_SCORED_AS = dict(
-    pair.split(":")
-    for pair in (
-        "ao:aa ax:ah ax-h:ah axr:er el:l em:m en:n eng:ng hv:hh ix:ih nx:n ux:uw zh:sh"
-        " bcl:h# dcl:h# gcl:h# pcl:h# tcl:h# kcl:h# epi:h# pau:h# q:h#"
-    ).split()
-)
-
-FOLD = np.array([PHONES.index(_SCORED_AS.get(phone, phone)) for phone in PHONES], dtype=np.int64)
+FOLD = np.array([PHONES.index(_OTHERS.get(phone, phone)) for phone in PHONES], dtype=np.int64)
 """Class of the phone that each class is scored as, shape (61,): 39 different ones."""
 FOLD.flags.writeable = False

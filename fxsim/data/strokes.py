@@ -59,8 +59,7 @@ _SHAPES = (
     ),
     (  # 8
         "72 10, 45 0, 22 16, 34 38, 70 58, 82 82, 52 100, 20 84, 32 58, 66 38, 80 18, 62 4",
-        "50 0, 24 10, 26 36, 50 46, 76 36, 76 10, 50 0 / 50 46, 18 60, 20 90, 50 100, 82 90,"
-        " 82 60, 50 46",
+        "50 0, 24 10, 26 36, 50 46, 76 36, 76 10, 50 0 / 50 46, 18 60, 20 90, 50 100, 82 88, 50 46",
         "82 12, 50 0, 20 20, 50 46, 82 74, 54 100, 18 80, 40 52, 80 14",
     ),
     (  # 9
@@ -182,7 +181,11 @@ def _model(digit: int, style: int) -> tuple[FloatArray, npt.NDArray[np.bool_], F
         rows.append(part)
         pen += [False] + [True] * (len(part) - 1)
         start += len(stroke)
-    return np.vstack(rows), np.array(pen), np.array([point for stroke in strokes for point in stroke])
+    return (
+        np.vstack(rows),
+        np.array(pen),
+        np.array([point for stroke in strokes for point in stroke]),
+    )
 
 
 def _curve(count: int) -> FloatArray:
