@@ -21,17 +21,17 @@ SIZES = {"train": 12_000, "validation": 3_000, "test": 5_000}
 
 _SIZE = 32
 _HAND = Hand(
-    wobble=0.09,
-    turn=0.2,
-    slant=0.3,
-    size=(0.45, 0.85),
-    aspect=(0.4, 0.75),
-    shift=0.08,
-    pen=(0.8, 2.2),
-    edge=(0.8, 3.2),
+    wobble=0.06,
+    turn=0.18,
+    slant=0.25,
+    size=(0.55, 0.85),
+    aspect=(0.45, 0.75),
+    shift=0.06,
+    pen=(1.0, 2.3),
+    edge=(0.8, 2.8),
 )
-_CONTRAST = (0.12, 0.5)
-_NOISE = (0.02, 0.09)
+_CONTRAST = (0.15, 0.6)
+_NOISE = (0.01, 0.07)
 
 
 def draw_images(count: int, seed: int) -> tuple[npt.NDArray[np.uint8], IntArray]:
@@ -56,7 +56,7 @@ def _draw(rng: np.random.Generator, digits: IntArray) -> npt.NDArray[np.uint8]:
     ink = draw_digits(rng, digits, _SIZE, _HAND)
     for side in (-1, 1):
         centre = np.full((n, 2), 0.5)
-        centre[:, 0] += side * between(rng, (0.42, 0.8), n)
+        centre[:, 0] += side * between(rng, (0.46, 0.8), n)
         others = (rng.random(n) * 10).astype(np.int64)
         beside = draw_digits(rng, others, _SIZE, _HAND, centre)
         there = (rng.random(n) < 0.7)[:, None, None]
