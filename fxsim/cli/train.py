@@ -40,7 +40,8 @@ def train(
             advance(progress.stage, remark, done=progress.epoch)
 
         state = output.with_name(f"{output.name}.resume")
-        checkpoint = train(wanted, data.load(wanted.data), show, resume=state)
+        dataset = data.load(wanted.data, wanted.input.shape)
+        checkpoint = train(wanted, dataset, show, resume=state)
     save_checkpoint(checkpoint, output)
     state.unlink(missing_ok=True)
     results = {
