@@ -263,6 +263,13 @@ def _check(spec: NetworkSpec, source: str) -> None:
 
     named(spec.name, "name")
     check_recipes(spec.train, spec.retrain, fail, recurrent=spec.recurrent)
+    names = [spec.layer_name(i) for i in range(len(spec.layers))]
+    for i, name in enumerate(spec.retrain.float_layers if spec.retrain else ()):
+        if name not in names:
+            fail(
+                f"float_layers must name layers ({', '.join(names)}), not {name!r}",
+                f"retrain.float_layers[{i}]",
+            )
     check_narrow(spec.input, Overflow.SATURATE, lambda text, key: fail(text, f"input.{key}"))
     seen: dict[str, tuple[int, str]] = {}
     for i, layer in enumerate(spec.layers):

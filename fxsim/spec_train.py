@@ -10,6 +10,7 @@ from fxsim.spec_layers import Fail, Model, Size
 
 Positive = Annotated[float, Field(gt=0)]
 Decay = Annotated[float, Field(gt=0, le=1)]
+Epochs = Annotated[int, Field(ge=0, le=1 << 16)]
 
 
 class OptimizerSpec(Model):
@@ -99,7 +100,7 @@ class TrainSpec(ScheduleSpec):
 
     optimizer: OptimizerSpec = OptimizerSpec()
     batch: Size = 128
-    epochs: Size = 30
+    epochs: Epochs = 30
     steps: Size = 50
     clip: Positive | None = None
     sparsify: SparsifySpec | None = None
@@ -123,7 +124,8 @@ class RetrainSpec(ScheduleSpec):
     refreshes: Size | None = None
     gradual: tuple[Annotated[int, Field(ge=3, le=(1 << 16) - 1)], ...] = ()
     optimizer: OptimizerSpec = OptimizerSpec(lr=0.005)
-    epochs: Annotated[int, Field(ge=0, le=1 << 16)] = 10
+    epochs: Epochs = 10
+    float_layers: tuple[str, ...] = ()
 
 
 def check_recipes(

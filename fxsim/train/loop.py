@@ -16,6 +16,7 @@ from fxsim.checkpoint import Checkpoint, LinearParameters, RetrainedParameters
 from fxsim.data import Dataset, Split
 from fxsim.errors import RangeError, SpecError
 from fxsim.network import FloatArray
+from fxsim.quantize import weight_scale
 from fxsim.spec import NetworkSpec, RetrainSpec, TrainSpec
 from fxsim.train import step_sizes
 from fxsim.train.module import Network, Product
@@ -83,6 +84,7 @@ def train(
     on_step: OnStep | None = None,
     on_start: Callable[[Network], None] | None = None,
     *,
+    start: Mapping[str, LinearParameters] | None = None,
     resume: Path | None = None,
 ) -> Checkpoint:
     """Train the float network, then retrain it with quantized weights if the file asks for it.
@@ -105,6 +107,9 @@ def train(
         With ``train.sparsify``: called after each step with its `StepRecord` and the network.
     on_start : callable, optional
         Called with the network before its first step.
+    start : mapping of str to LinearParameters, optional
+        Parameters to start from, in place of random ones: with ``train.epochs`` 0 the parent of the
+        retraining, with more a network that is trained on.
     resume : Path, optional
         File that keeps the state after every epoch; a run that finds it goes on from there. To be
         removed once the result is safe.
@@ -118,7 +123,7 @@ def train(
     FileError
         If ``resume`` is malformed or belongs to another run.
     """
-    return _run(spec, dataset, on_epoch, on_step, on_start, resume).checkpoint()
+    return _run(spec, dataset, on_epoch, on_step, on_start, start, resume).checkpoint()
 
 
 def train_with_fisher(
@@ -150,11 +155,12 @@ def _run(
     on_epoch: Callable[[Progress], None] | None,
     on_step: OnStep | None = None,
     on_start: Callable[[Network], None] | None = None,
+    start: Mapping[str, LinearParameters] | None = None,
     resume: Path | None = None,
 ) -> _Run:
     _check(spec, dataset)
     with _repeatable(spec.train.seed):
-        run = _Run(spec, dataset, on_epoch or (lambda progress: None), on_step, resume)
+        run = _Run(spec, dataset, on_epoch or (lambda progress: None), on_step, start, resume)
         if on_start is not None:
             on_start(run.network)
         for index, stage in enumerate(stages(spec)):
@@ -177,6 +183,7 @@ class _Run:
         dataset: Dataset,
         report: Callable[[Progress], None],
         on_step: OnStep | None,
+        start: Mapping[str, LinearParameters] | None,
         path: Path | None,
     ) -> None:
         self.spec, self.report, self.on_step, self.path = spec, report, on_step, path
@@ -185,12 +192,16 @@ class _Run:
         self.held_out = None if dataset.validation is None else _tensors(dataset.validation, device)
         x, y = self.data
         self.network = Network(spec, float(x.square().sum()) / y.numel()).to(device)
+        if start is not None:
+            Checkpoint(parent=start).check(spec)
+            for place, product in zip(spec.products, self.network.linears(), strict=True):
+                product.load(start[place.name])
         self.parent: dict[str, LinearParameters] = {}
         self.fisher: dict[str, LinearParameters] = {}
         if path is None:
             self.state = TrainingState(fingerprint="")
         else:
-            self.state = load_state(path, fingerprint(spec, dataset))
+            self.state = load_state(path, fingerprint(spec, dataset, start))
         if self.state.values:
             self._restore(self.state.values["network"])
             torch.set_rng_state(self.state.values["random"])
@@ -259,6 +270,9 @@ class _Run:
         if self.spec.retrain is None:
             return Checkpoint(parent=self.parent)
         names = [product.name for product in self.spec.products]
+        for product in self.network.linears():
+            if product.scale is None:
+                product.scale = weight_scale(product.array(), product.layer)
         retrained = dict(zip(names, map(_retrained, self.network.linears()), strict=True))
         return Checkpoint(parent=self.parent, retrained=retrained)
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from fxsim.checkpoint import LinearParameters
 from fxsim.network import FloatArray
 from fxsim.quantize import groups_of
 from fxsim.spec import LinearSpec, LstmSpec, NetworkSpec, ProductSpec, SparsifySpec
@@ -89,6 +90,12 @@ class Product(nn.Module):
         least = levels + (weights.scheme == "asymmetric")
         weights = weights.model_copy(update={"levels": max(least, weights.levels)})
         self.layer = self.spec.model_copy(update={"weights": weights})
+
+    def load(self, parameters: LinearParameters) -> None:
+        """Take weight and bias from a checkpoint."""
+        with torch.no_grad():
+            self.weight.copy_(torch.from_numpy(parameters.weight))
+            self.bias.copy_(torch.from_numpy(parameters.bias))
 
     def array(self) -> FloatArray:
         """The float weight, shape (outputs, inputs)."""
@@ -198,6 +205,8 @@ class Network(nn.Module):
 
     def __init__(self, spec: NetworkSpec, power: float | None = None) -> None:
         super().__init__()
+        self.spec = spec
+        self.kept_float = spec.retrain.float_layers if spec.retrain else ()
         self.layers = nn.ModuleList()
         for i, layer in enumerate(spec.layers):
             inputs = spec.layer_inputs(i)
@@ -214,6 +223,11 @@ class Network(nn.Module):
     def linears(self) -> list[Product]:
         """Every matrix product of every layer, in the order of `NetworkSpec.products`."""
         return [module for module in self.modules() if isinstance(module, Product)]
+
+    def quantized(self) -> list[Product]:
+        """Those of `linears` that retraining quantizes."""
+        kept = zip(self.spec.products, self.linears(), strict=True)
+        return [p for place, p in kept if self.spec.layer_name(place.layer) not in self.kept_float]
 
     @property
     def lstms(self) -> list[Lstm]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from fxsim.checkpoint import LinearParameters
 from fxsim.data import Dataset
 from fxsim.errors import FileError
 from fxsim.files import read_bytes, replacing
@@ -41,7 +43,9 @@ class TrainingState:
     values: dict[str, Any] = field(default_factory=dict)
 
 
-def fingerprint(spec: NetworkSpec, dataset: Dataset) -> str:
+def fingerprint(
+    spec: NetworkSpec, dataset: Dataset, start: Mapping[str, LinearParameters] | None = None
+) -> str:
     """Hash of everything that the result of training depends on."""
     digest = hashlib.sha256(f"{torch.__version__} {spec.model_dump_json()}".encode())
     for split in (dataset.train, dataset.validation):
@@ -49,6 +53,9 @@ def fingerprint(spec: NetworkSpec, dataset: Dataset) -> str:
             digest.update(f"{split.x.dtype} {split.x.shape}".encode())
             digest.update(split.x.tobytes())
             digest.update(split.y.tobytes())
+    for parameters in (start or {}).values():
+        digest.update(parameters.weight.tobytes())
+        digest.update(parameters.bias.tobytes())
     return digest.hexdigest()
 
 

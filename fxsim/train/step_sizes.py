@@ -19,7 +19,7 @@ _FACTORS = 2.0 ** (np.arange(-8, 9) / 8)
 
 
 def choose(network: Network, method: str, loss: Callable[[], float]) -> None:
-    """Quantize every product from now on, with step sizes for the present weights.
+    """Quantize the products that are to be, from now on, with step sizes for the present weights.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def choose(network: Network, method: str, loss: Callable[[], float]) -> None:
     refresh(network, method)
     if method != "search":
         return
-    for product in network.linears():
+    for product in network.quantized():
         start = product.scale
         assert start is not None
         losses = []
@@ -48,7 +48,7 @@ def choose(network: Network, method: str, loss: Callable[[], float]) -> None:
 
 def refresh(network: Network, method: str) -> None:
     """Fit every step size to the present weights, by ``moments`` or else L2-optimal."""
-    for product in network.linears():
+    for product in network.quantized():
         if method == "moments":
             product.scale = moment_scale(product)
         else:

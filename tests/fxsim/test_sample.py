@@ -94,7 +94,11 @@ def test_command():
 
 
 def test_command_refuses(tmp_path):
-    refused("sample", TERNARY, names=["data must have characters (pydoc, text8, enwik8), not be 'digits'"])
+    refused(
+        "sample",
+        TERNARY,
+        names=["data must have characters (pydoc, text8, enwik8), not be 'digits'"],
+    )
     save_network(small_network(data="pydoc"), tmp_path / "net")
     refused("sample", tmp_path / "net", names=["little must be a recurrent network from 96"])
     spec = make_spec(data="pydoc")

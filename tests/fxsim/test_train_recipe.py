@@ -288,3 +288,31 @@ def test_a_state_is_read_as_it_was_written(tmp_path):
 def test_recipes_that_make_no_sense_are_refused(retrain, recipe, message):
     with pytest.raises(SpecError, match=message):
         make_spec(retrain, **recipe)
+
+
+def test_a_float_layer_is_trained_on_and_quantized_at_the_end():
+    data, recipe = load("digits"), {"epochs": 2, "float_layers": ["layer1"]}
+    seen: list[Progress] = []
+    spec = make_spec(recipe)
+    saved = train(spec, data, seen.append).retrained["layer1"]
+    assert set(seen[-1].steps) == {"layer0"}
+    np.testing.assert_array_equal(saved.scale, weight_scale(saved.weight, spec.layers[1]))
+    with pytest.raises(
+        SpecError, match=r"float_layers must name layers \(layer0, layer1\)"
+    ):
+        make_spec({"float_layers": ["x"]})
+
+
+def test_training_starts_from_given_parameters():
+    data = load("digits")
+    whole = train(make_spec({"epochs": 2}), data)
+    kept = train(make_spec(epochs=0), data, start=whole.parent).parent
+    for name, parameters in whole.parent.items():
+        np.testing.assert_array_equal(kept[name].weight, parameters.weight)
+    further = train(make_spec(epochs=1), data, start=whole.parent).parent
+    assert (further["layer0"].weight != whole.parent["layer0"].weight).any()
+    retrained = train(make_spec({"epochs": 0}, epochs=0), data, start=whole.parent).retrained
+    for name, parameters in whole.parent.items():
+        np.testing.assert_array_equal(retrained[name].weight, parameters.weight)
+    with pytest.raises(SpecError, match=r"^float.layer1.weight is missing$"):
+        train(make_spec(), data, start={"layer0": whole.parent["layer0"]})
