@@ -297,9 +297,7 @@ def test_a_float_layer_is_trained_on_and_quantized_at_the_end():
     saved = train(spec, data, seen.append).retrained["layer1"]
     assert set(seen[-1].steps) == {"layer0"}
     np.testing.assert_array_equal(saved.scale, weight_scale(saved.weight, spec.layers[1]))
-    with pytest.raises(
-        SpecError, match=r"float_layers must name layers \(layer0, layer1\)"
-    ):
+    with pytest.raises(SpecError, match=r"float_layers must name layers \(layer0, layer1\)"):
         make_spec({"float_layers": ["x"]})
 
 
