@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeAlias
 
@@ -26,6 +28,8 @@ FolderOption: TypeAlias = Annotated[
 FullOption: TypeAlias = Annotated[
     bool, typer.Option("--full/--quick", help="As large as the paper, or in minutes.")
 ]
+
+DataOption = typer.Option("--data", help="Data set, as in a specification.")
 
 
 @reproduce.callback()
@@ -56,6 +60,89 @@ def zhu2017(output: FolderOption, full: FullOption = False, as_json: JsonOption 
 
         outcome = experiment.reproduce(plan, output, step, finished)
     _report(outcome, output, as_json)
+
+
+@reproduce.command()
+def sung2015(
+    output: FolderOption,
+    full: FullOption = False,
+    data: Annotated[str, DataOption] = "phonemes",
+    as_json: JsonOption = False,
+) -> None:
+    """Resiliency under quantization: direct and retrained, width, depth, groups of weights.
+
+    Needs PyTorch, the train extra.
+    """
+    from fxsim.reproduce import sung2015 as experiment
+
+    plan = experiment.FULL if full else experiment.QUICK
+    with _runs(len(plan.recipes())) as finished:
+        outcome = experiment.reproduce(plan, output, data, finished)
+    _report(outcome, output, as_json)
+
+
+@reproduce.command()
+def shin2017(
+    output: FolderOption,
+    full: FullOption = False,
+    data: Annotated[str, DataOption] = "phonemes",
+    as_json: JsonOption = False,
+) -> None:
+    """Retraining with adaptive steps, and gradually; feed-forward networks and an LSTM.
+
+    Needs PyTorch, the train extra.
+    """
+    from fxsim.reproduce import shin2017 as experiment
+
+    plan = experiment.FULL if full else experiment.QUICK
+    with _runs(len(plan.recipes())) as finished:
+        outcome = experiment.reproduce(plan, output, data, finished)
+    _report(outcome, output, as_json)
+
+
+@reproduce.command()
+def alvarez2016(
+    output: FolderOption,
+    full: FullOption = False,
+    data: Annotated[str, DataOption] = "pydoc",
+    as_json: JsonOption = False,
+) -> None:
+    """8-bit weights with a zero point: bias error, and LSTM trained with quantization.
+
+    Needs PyTorch, the train extra.
+    """
+    from fxsim.reproduce import alvarez2016 as experiment
+
+    plan = experiment.FULL if full else experiment.QUICK
+    with _runs(len(plan)) as finished:
+        outcome = experiment.reproduce(plan, output, data, finished)
+    _report(outcome, output, as_json)
+
+
+@reproduce.command()
+def tu2016(
+    output: FolderOption,
+    full: FullOption = False,
+    data: Annotated[str, DataOption] = "handwriting",
+    as_json: JsonOption = False,
+) -> None:
+    """Pruning and word lengths by Fisher information.
+
+    Needs PyTorch, the train extra.
+    """
+    from fxsim.reproduce import tu2016 as experiment
+
+    plan = experiment.FULL if full else experiment.QUICK
+    with _runs(len(plan)) as finished:
+        outcome = experiment.reproduce(plan, output, data, finished)
+    _report(outcome, output, as_json)
+
+
+@contextmanager
+def _runs(total: int) -> Iterator[Callable[[str], None]]:
+    """A progress bar of runs."""
+    with counting({"runs": total}) as advance:
+        yield lambda name: advance("runs", name)
 
 
 def _report(outcome: Outcome, folder: Path, as_json: bool) -> None:

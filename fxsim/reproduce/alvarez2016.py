@@ -167,12 +167,15 @@ def recover(values: FloatArray, steps: int, scheme: str) -> FloatArray:
     def whole(x: FloatArray) -> FloatArray:
         return np.asarray(np.floor(x + 0.5))
 
+    recovered: FloatArray
     if scheme == "consistent":
         stored = whole(factor * values) - whole(factor * low)
-        return (stored + whole(factor * low)) / factor
-    if scheme == "inconsistent":
-        return (whole(factor * (values - low)) + whole(factor * low)) / factor
-    return np.asarray(np.floor(factor * (values - low)) / factor + low)
+        recovered = (stored + whole(factor * low)) / factor
+    elif scheme == "inconsistent":
+        recovered = (whole(factor * (values - low)) + whole(factor * low)) / factor
+    else:
+        recovered = np.floor(factor * (values - low)) / factor + low
+    return recovered
 
 
 def bias(steps: int, terms: int, matrices: int = 60) -> list[Bias]:
@@ -265,7 +268,8 @@ def _trends(runs: Mapping[str, dict[str, Any]], biases: list[list[Bias]]) -> lis
             claim="Smaller networks lose more",
             paper="+5.1 % (2.9 M) to +1.8 % (9.7 M)",
             here=" / ".join(
-                f"{b} bits: {loss(small, 'mismatch', b):+.2f} to {loss(large, 'mismatch', b):+.2f} %"
+                f"{b} bits: {loss(small, 'mismatch', b):+.2f} to"
+                f" {loss(large, 'mismatch', b):+.2f} %"
                 for b in BITS
             ),
             holds=all(loss(small, "mismatch", b) > loss(large, "mismatch", b) for b in BITS),
