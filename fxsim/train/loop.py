@@ -461,6 +461,8 @@ def _fisher(network: Network, optimizer: torch.optim.Optimizer) -> list[LinearPa
 
     def moment(parameter: torch.Tensor) -> FloatArray:
         state = optimizer.state[parameter]
+        if not state:  # no update, or a bias that stays 0
+            return np.zeros(tuple(parameter.shape))
         moment = state["exp_avg_sq"] / (1 - decay ** float(state["step"]))
         return np.asarray(moment.cpu().numpy(), dtype=np.float64)
 
