@@ -69,7 +69,8 @@ def _draw(rng: np.random.Generator, digits: IntArray) -> npt.NDArray[np.uint8]:
     for share, colour in ((1 - ink - clutter, wall), (clutter, wall + streak), (ink, paint)):
         image += share[:, None] * colour[..., None, None]
     np.clip(image, 0, 1, out=image)
-    return np.rint(255 * image).astype(np.uint8)
+    drawn: npt.NDArray[np.uint8] = np.rint(255 * image).astype(np.uint8)
+    return drawn
 
 
 def _colours(rng: np.random.Generator, n: int) -> tuple[FloatArray, FloatArray]:
