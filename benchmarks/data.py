@@ -71,18 +71,18 @@ def score(dataset: data.Dataset, hidden: int, recipe: dict[str, float]) -> float
 
 def sheet() -> Image:
     """Rows of handwriting, of house numbers, and the filter banks of an utterance."""
-    columns, gap = 20, 6
+    columns, lines, gap = 20, 2, 6
     width = columns * 32
     rows = []
     for draw, side in ((handwriting.draw_images, 32), (house_numbers.draw_images, 32)):
         images, y = draw(20 * columns, seed=5)
-        chosen = [np.flatnonzero(y == k % 10)[k // 10] for k in range(3 * columns)]
+        chosen = [np.flatnonzero(y == k % 10)[k // 10] for k in range(lines * columns)]
         pictures = images[chosen]
         pad = (side - pictures.shape[-1]) // 2
         pictures = np.pad(pictures, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
         pictures = np.repeat(pictures, 3 // pictures.shape[1], axis=1)
-        grid = pictures.reshape(3, columns, 3, side, side).transpose(0, 3, 1, 4, 2)
-        rows += [grid.reshape(3 * side, width, 3), np.full((gap, width, 3), 255, np.uint8)]
+        grid = pictures.reshape(lines, columns, 3, side, side).transpose(0, 3, 1, 4, 2)
+        rows += [grid.reshape(lines * side, width, 3), np.full((gap, width, 3), 255, np.uint8)]
     bands = phonemes.draw_frames(3, seed=4)[0][: width // 2, 39::-1].T
     low, high = np.percentile(bands, [2, 99.5])
     grey = np.rint(255 * (1 - np.clip((bands - low) / (high - low), 0, 1))).astype(np.uint8)

@@ -393,3 +393,28 @@ def test_zlib_is_what_matlab_uses():
     short = zlib.compress(bytes(40))
     raw = raw[:128] + struct.pack("<II", 15, len(short)) + short
     assert matfile.read_variables("f", raw, {"X"}, limit=1 << 16) == {}
+
+
+@pytest.mark.parametrize("compressed", [True, False])
+def test_flipped_bytes_of_a_matlab_file_end_in_arrays_or_in_our_error(compressed):
+    written = io.BytesIO()
+    values = {"X": RNG.integers(0, 256, (4, 5), np.uint8), "y": np.ones((5, 1), np.uint8)}
+    scipy.io.savemat(written, values, do_compression=compressed)
+    raw = written.getvalue()
+    refused = 0
+    for _ in range(2000):
+        damaged = bytearray(raw)
+        for at in RNG.integers(120, len(raw), RNG.integers(1, 4)):
+            damaged[at] = RNG.integers(0, 256)
+        try:
+            matfile.read_variables("f", bytes(damaged), {"X", "y"}, limit=1 << 16)
+        except FileError:
+            refused += 1
+    for length in range(len(raw)):
+        try:
+            found = matfile.read_variables("f", raw[:length], {"X", "y"}, limit=1 << 16)
+        except FileError:
+            refused += 1
+        else:
+            assert len(found) < 2, length
+    assert refused > 500
