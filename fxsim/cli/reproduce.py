@@ -30,7 +30,7 @@ FullOption: TypeAlias = Annotated[
 
 @reproduce.callback()
 def _reproduce() -> None:
-    """Do the experiment of a paper again; stop it at will, it goes on where it was."""
+    """Do the experiment of a paper again; finished runs are kept."""
 
 
 @reproduce.command()
