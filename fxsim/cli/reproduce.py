@@ -37,7 +37,7 @@ def _reproduce() -> None:
 def zhu2017(output: FolderOption, full: FullOption = False, as_json: JsonOption = False) -> None:
     """Training LSTM with sparsified SGD: zeros in gate gradients at no loss.
 
-    Needs PyTorch, the train extra. Quick: 7 minutes of one core. Full: most of a day.
+    Needs PyTorch, the train extra. Quick: 8 minutes of one core. Full: about 3 hours.
     """
     from fxsim.reproduce import zhu2017 as experiment
 
