@@ -34,14 +34,14 @@ DataOption = typer.Option("--data", help="Data set, as in a specification.")
 
 @reproduce.callback()
 def _reproduce() -> None:
-    """Do the experiment of a paper again; stop it at will, it goes on where it was."""
+    """Do the experiment of a paper again; finished runs are kept."""
 
 
 @reproduce.command()
 def zhu2017(output: FolderOption, full: FullOption = False, as_json: JsonOption = False) -> None:
     """Training LSTM with sparsified SGD: zeros in gate gradients at no loss.
 
-    Needs PyTorch, the train extra. Quick: 7 minutes of one core. Full: most of a day.
+    Needs PyTorch, the train extra. Quick: 8 minutes of one core. Full: about 3 hours.
     """
     from fxsim.reproduce import zhu2017 as experiment
 

@@ -190,13 +190,13 @@ def _render(draw: Callable[[Any], None], height: float, title: str) -> str:
 
 def stand_alone(draw: Callable[[Any], None], height: float) -> str:
     """SVG for a file of its own, on a white page."""
-    svg = _draw(draw, height)
+    svg = _draw(draw, height, transparent=False)
     for placeholder, colour in _FIXED.items():
         svg = svg.replace(placeholder, colour)
     return svg
 
 
-def _draw(draw: Callable[[Any], None], height: float) -> str:
+def _draw(draw: Callable[[Any], None], height: float, *, transparent: bool = True) -> str:
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(_STYLE)
@@ -204,7 +204,7 @@ def _draw(draw: Callable[[Any], None], height: float) -> str:
         draw(figure)
         buffer = io.StringIO()
         metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        figure.savefig(buffer, format="svg", transparent=True, metadata=metadata)
+        figure.savefig(buffer, format="svg", transparent=transparent, metadata=metadata)
     return buffer.getvalue()
 
 

@@ -13,15 +13,16 @@ _MARKERS = "osD^vP"
 
 @dataclass(frozen=True, kw_only=True)
 class Series:
-    """A line: its label, its points, and whether it is drawn as the steps of a histogram.
+    """Points under a label, joined by a line unless ``loose``.
 
-    For steps ``x`` are the borders, one more than there are ``y``.
+    With ``steps`` it is a histogram, and ``x`` are the borders, one more than there are ``y``.
     """
 
     label: str
     x: Sequence[float]
     y: Sequence[float]
     steps: bool = False
+    loose: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,13 +67,15 @@ def _draw_panel(axes: Any, panel: Panel) -> None:
             color=colour,
             label=series.label,
             linewidth=1.6,
-            linestyle="-" if i < SERIES else "--",
+            linestyle="none" if series.loose else "-" if i < SERIES else "--",
             marker=_MARKERS[i % SERIES] if panel.markers else None,
             markersize=5,
             markeredgewidth=0,
         )
     if panel.log_x:
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(lambda value, position: f"{value:g}")
+        axes.xaxis.set_minor_formatter(lambda value, position: "")
     axes.set_title(panel.title, fontsize=11)
     axes.set_xlabel(panel.x)
     axes.set_ylabel(panel.y)

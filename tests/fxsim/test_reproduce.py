@@ -148,6 +148,14 @@ def test_the_command_prints_verdicts(folder, text, monkeypatch):
     ] * 9
 
 
+def test_help():
+    text = CliRunner().invoke(cli.app, ["--help"]).stdout
+    (line,) = [line for line in text.splitlines() if line.startswith("│ reproduce ")]
+    assert line.rstrip(" │").endswith(".")
+    text = CliRunner().invoke(cli.app, ["reproduce", "zhu2017", "--help"]).stdout
+    assert all(option in text for option in ("--json", "--quick", "--output"))
+
+
 def verdict(results, claim):
     """The only verdict on a claim that holds these words."""
     (found,) = [trend for trend in trends(results) if claim in trend.claim]

@@ -7,8 +7,11 @@ import numpy as np
 from fxsim.lstm import GATES
 from fxsim.report.lines import Panel, Series, line_figure
 from fxsim.reproduce.experiment import Plot
-from fxsim.reproduce.zhu2017.plan import tau_name
+from fxsim.reproduce.zhu2017.plan import DENSE, tau_name
 from fxsim.reproduce.zhu2017.results import Results, Run, loss, zeros
+
+SHOWN = 1.1
+"""Losses above this many times the dense one are left out of the trade-off."""
 
 
 def figures(results: Results) -> list[Plot]:
@@ -76,7 +79,9 @@ def _trade(results: Results) -> Panel:
     for label, names in groups.items():
         runs = (results.first(name) for name in names)
         points = sorted((zeros(r), loss(r)) for r in runs)
-        series.append(Series(label=label, x=[x for x, _ in points], y=[y for _, y in points]))
+        points = [(x, y) for x, y in points if y <= SHOWN * loss(results.first(DENSE))]
+        x, y = [x for x, _ in points], [y for _, y in points]
+        series.append(Series(label=label, x=x, y=y, loose=label != "static"))
     return Panel(title="", x="zeros of dnet", y="bits per character", series=series)
 
 

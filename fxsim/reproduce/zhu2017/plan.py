@@ -110,7 +110,6 @@ QUICK = Plan(
     repeated=(8e-3, 1.4e-2, 2.4e-2, 8e-2),
     other=OTHER,
     topologies=(
-        {},
         {"layers": 1},
         {"layers": 3},
         {"cells": 32},
@@ -118,9 +117,9 @@ QUICK = Plan(
         {"steps": 25},
         {"steps": 100},
     ),
-    sensitivity=Recipe(epochs=1),
+    sensitivity=Recipe(),
 )
-"""2 x 64 cells, two epochs; one for the sensitivity test."""
+"""2 x 64 cells, two epochs."""
 
 FULL = Plan(
     base=Recipe(layers=3, cells=256, steps=100, epochs=5),
@@ -129,7 +128,6 @@ FULL = Plan(
     repeated=(8e-3, 1.4e-2, 2.4e-2, 8e-2),
     other=OTHER,
     topologies=(
-        {},
         {"layers": 2},
         {"layers": 6},
         {"cells": 128},
