@@ -101,6 +101,7 @@ def quantize_lstm(
         cell_output=output,
         projection=projection,
         rounding=rounding,
+        multipliers=layer.hardware.multipliers,
     )
     return quantized, x
 

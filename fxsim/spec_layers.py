@@ -169,11 +169,16 @@ class ProjectionSpec(Model):
 
 
 class LstmHardwareSpec(Model):
-    """Folding of the products W x (``input``), U h (``hidden``) and of the projection."""
+    """Folding of the products W x (``input``), U h (``hidden``) and of the projection.
+
+    ``multipliers`` is how many the elementwise unit has: 3 take a cell a cycle, and U h then brings
+    whole cells; 1 is shared and takes a cell every 3 cycles.
+    """
 
     input: HardwareSpec | None = None
     hidden: HardwareSpec | None = None
     projection: HardwareSpec | None = None
+    multipliers: Literal[1, 3] = 3
 
 
 class LstmSpec(Model):
