@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fxsim.errors import RangeError
-from fxsim.formats import AccumulatorMode, Overflow
-from fxsim.kernels import linear, lstm
+from fxsim.kernels import lstm
 from fxsim.kernels.arith import ROUNDING_CODE
+from fxsim.kernels.linear import kernel_of
 from fxsim.network import IntArray, QuantizedLinear, QuantizedLstm, QuantizedNetwork
 from fxsim.quantize import quantize_input
 from fxsim.trace import LayerTrace, LstmTrace, Trace
@@ -36,7 +36,14 @@ def simulate(network: QuantizedNetwork, x: npt.NDArray[Any]) -> IntArray:
     RangeError
         If the shape is wrong, a float is not finite, or an integer leaves the input format.
     """
-    return simulate_trace(network, x).output
+    vector: npt.NDArray[Any] = as_input(network, x)
+    for layer in network.layers:
+        if isinstance(layer, QuantizedLstm):
+            vector = run_lstm(layer, vector.astype(np.int64, copy=False)).activations
+        else:
+            rows = vector.reshape(-1, layer.inputs)
+            vector = kernel_of(layer).activations(rows).reshape(*vector.shape[:-1], layer.outputs)
+    return vector.astype(np.int64, copy=False)
 
 
 def simulate_trace(network: QuantizedNetwork, x: npt.NDArray[Any]) -> Trace:
@@ -145,40 +152,15 @@ def _over_time(traces: list[LayerTrace]) -> LayerTrace:
 def _run_linear(layer: QuantizedLinear, x: IntArray) -> LayerTrace:
     """Apply a layer to the last axis of ``x``."""
     leading, x = x.shape[:-1], np.ascontiguousarray(x).reshape(-1, layer.inputs)
-    overflows = clipped = 0
-    if layer.accumulator.mode is AccumulatorMode.WIDE:
-        accumulators = linear.accumulate_wide(x, layer.weight, layer.bias)
-    else:
-        accumulators, overflows = linear.accumulate_beats(
-            x,
-            layer.weight,
-            layer.bias,
-            layer.folding.simd,
-            layer.accumulator.format.bits,
-            layer.accumulator.mode is AccumulatorMode.SATURATE,
-        )
-    activations = accumulators
-    if (requantizer := layer.requantizer) is not None:
-        fmt = layer.output.format
-        activations, clipped = linear.requantize(
-            accumulators,
-            requantizer.multiplier,
-            requantizer.shift,
-            ROUNDING_CODE[requantizer.rounding],
-            layer.relu,
-            layer.output.zero_point,
-            fmt.bits,
-            fmt.signed,
-            fmt.min,
-            fmt.max,
-            requantizer.overflow is Overflow.SATURATE,
-        )
+    kernel = kernel_of(layer)
+    accumulators, overflows = kernel.accumulate(x, count=True)
+    activations, clipped = kernel.requantize(accumulators)
     active = np.count_nonzero(x, axis=0)
     weights = np.count_nonzero(layer.weight, axis=0)
     products = len(x) * layer.weight.size
     return LayerTrace(
         name=layer.name,
-        accumulators=accumulators.reshape(*leading, layer.outputs),
+        accumulators=accumulators.astype(np.int64, copy=False).reshape(*leading, layer.outputs),
         activations=activations.reshape(*leading, layer.outputs),
         overflows=overflows,
         clipped=clipped,

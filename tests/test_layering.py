@@ -35,6 +35,7 @@ HOME_OF = {
     "pyosys": ("hw/yosys.py",),
     "amaranth": ("hw", "testbenches", "benchmarks"),
     "numba": ("fxsim/kernels",),
+    "llvmlite": ("fxsim/kernels",),
 }
 
 HW_MAY_IMPORT = {"fxsim", "fxsim.errors", "fxsim.files", "fxsim.formats", "fxsim.network"} | {
