@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,11 +10,11 @@ import numpy.typing as npt
 
 from fxsim.errors import RangeError
 from fxsim.kernels import lstm
-from fxsim.kernels.arith import ROUNDING_CODE
 from fxsim.kernels.linear import kernel_of
+from fxsim.kernels.recurrent import lstm_kernel_of
 from fxsim.network import IntArray, QuantizedLinear, QuantizedLstm, QuantizedNetwork
 from fxsim.quantize import quantize_input
-from fxsim.trace import LayerTrace, LstmTrace, Trace
+from fxsim.trace import LayerTrace, LstmStates, LstmTrace, Trace
 
 
 def simulate(network: QuantizedNetwork, x: npt.NDArray[Any]) -> IntArray:
@@ -39,7 +40,7 @@ def simulate(network: QuantizedNetwork, x: npt.NDArray[Any]) -> IntArray:
     vector: npt.NDArray[Any] = as_input(network, x)
     for layer in network.layers:
         if isinstance(layer, QuantizedLstm):
-            vector = run_lstm(layer, vector.astype(np.int64, copy=False)).activations
+            vector = _lstm_outputs(layer, vector)
         else:
             rows = vector.reshape(-1, layer.inputs)
             vector = kernel_of(layer).activations(rows).reshape(*vector.shape[:-1], layer.outputs)
@@ -86,16 +87,70 @@ def as_input(network: QuantizedNetwork, x: npt.NDArray[Any]) -> IntArray:
 
 def run_lstm(layer: QuantizedLstm, x: IntArray) -> LstmTrace:
     """Run one LSTM layer over ``n`` sequences from the initial state; ``x`` is (n, t, inputs)."""
-    count, steps, _ = x.shape
-    cells, fmt = layer.cells, layer.cell_output.format
-    from_input = _run_linear(layer.input_product, x)
-    tables = [np.array(table.expand()) for table in (layer.sigmoid, layer.tanh)]
-    preactivations = np.empty((count, steps, 4 * cells), np.int64)
-    gates = np.empty_like(preactivations)
-    states = np.empty((count, steps, cells), np.int64)
-    outputs = np.empty_like(states)
+    kernel = lstm_kernel_of(layer)
+    cell, hidden = _initial_state(layer, len(x))
+    if not kernel.exact:
+        return _run_stepwise(layer, x, cell, hidden)
+    start = hidden.copy()
+    done = kernel.run(x, cell, hidden, states=True, details=True)
+    seen, projection = done.details, None
+    before = np.concatenate([start[:, None], done.outputs[:, :-1]], axis=1)[:, : x.shape[1]]
+    if layer.projection is not None:
+        projection = _layer_trace(
+            layer.projection, seen.outputs, seen.projection_sums, done.outputs, 0, done.clipped
+        )
+    return LstmTrace(
+        name=layer.name,
+        input_product=_layer_trace(
+            layer.input_product, x, seen.input_sums, seen.input_values, 0, 0
+        ),
+        hidden_product=_layer_trace(
+            layer.hidden_product, before, seen.hidden_sums, seen.hidden_values, 0, 0
+        ),
+        projection=projection,
+        preactivations=seen.preactivations,
+        gates=done.states.gates.astype(np.int64),
+        cells=done.states.cells.astype(np.int64),
+        cell_outputs=seen.outputs,
+        activations=done.outputs,
+    )
+
+
+def run_lstm_states(layer: QuantizedLstm, x: IntArray) -> LstmStates:
+    """Like `run_lstm`, with no more than a backward pass needs."""
+    kernel = lstm_kernel_of(layer)
+    if not kernel.exact:
+        trace = run_lstm(layer, x)
+        return LstmStates(gates=trace.gates, cells=trace.cells, activations=trace.activations)
+    done = kernel.run(x, *_initial_state(layer, len(x)), states=True)
+    return LstmStates(
+        gates=done.states.gates, cells=done.states.cells, activations=done.outputs
+    )
+
+
+def _lstm_outputs(layer: QuantizedLstm, x: npt.NDArray[Any]) -> IntArray:
+    kernel = lstm_kernel_of(layer)
+    if not kernel.exact:
+        return run_lstm(layer, x.astype(np.int64)).activations
+    return kernel.run(x, *_initial_state(layer, len(x))).outputs
+
+
+def _initial_state(layer: QuantizedLstm, count: int) -> tuple[IntArray, IntArray]:
     hidden = np.full((count, layer.outputs), layer.output.zero_point, np.int64)
-    cell = np.zeros((count, cells), np.int64)
+    return np.zeros((count, layer.cells), np.int64), hidden
+
+
+def _run_stepwise(
+    layer: QuantizedLstm, x: IntArray, cell: IntArray, hidden: IntArray
+) -> LstmTrace:
+    """A step at a time, with accumulators that may overflow."""
+    count, steps, _ = x.shape
+    cells, constants = layer.cells, lstm_kernel_of(layer).constants
+    from_input = _run_linear(layer.input_product, x)
+    preactivations = np.empty((steps, count, 4 * cells), np.int32)
+    gates = np.empty_like(preactivations)
+    states = np.empty((steps, count, cells), np.int64)
+    outputs = np.empty_like(states)
     hidden_traces, projection_traces = [], []
     for t in range(steps):
         hidden_traces.append(_run_linear(layer.hidden_product, hidden))
@@ -103,38 +158,29 @@ def run_lstm(layer: QuantizedLstm, x: IntArray) -> LstmTrace:
             np.ascontiguousarray(from_input.activations[:, t]),
             hidden_traces[-1].activations,
             cell,
-            tables[0],
-            tables[1],
-            layer.guard_bits,
-            layer.forget_shift,
-            layer.input_shift,
-            layer.cell_shift,
-            layer.output_shift,
-            ROUNDING_CODE[layer.rounding],
-            layer.cell.min,
-            layer.cell.max,
-            fmt.min,
-            fmt.max,
-            preactivations[:, t],
-            gates[:, t],
-            outputs[:, t],
+            constants,
+            preactivations[t],
+            gates[t],
+            outputs[t],
         )
-        states[:, t] = cell
-        hidden = np.ascontiguousarray(outputs[:, t])
+        states[t] = cell
+        hidden = outputs[t]
         if layer.projection is not None:
             projection_traces.append(_run_linear(layer.projection, hidden))
             hidden = projection_traces[-1].activations
     projection = _over_time(projection_traces) if layer.projection is not None else None
+    tensors = [np.int64(tensor).swapaxes(0, 1) for tensor in (preactivations, gates, states)]
+    cell_outputs = outputs.swapaxes(0, 1)
     return LstmTrace(
         name=layer.name,
         input_product=from_input,
         hidden_product=_over_time(hidden_traces),
         projection=projection,
-        preactivations=preactivations,
-        gates=gates,
-        cells=states,
-        cell_outputs=outputs,
-        activations=outputs if projection is None else projection.activations,
+        preactivations=tensors[0],
+        gates=tensors[1],
+        cells=tensors[2],
+        cell_outputs=cell_outputs,
+        activations=cell_outputs if projection is None else projection.activations,
     )
 
 
@@ -151,13 +197,24 @@ def _over_time(traces: list[LayerTrace]) -> LayerTrace:
 
 def _run_linear(layer: QuantizedLinear, x: IntArray) -> LayerTrace:
     """Apply a layer to the last axis of ``x``."""
-    leading, x = x.shape[:-1], np.ascontiguousarray(x).reshape(-1, layer.inputs)
     kernel = kernel_of(layer)
-    accumulators, overflows = kernel.accumulate(x, count=True)
+    accumulators, overflows = kernel.accumulate(x.reshape(-1, layer.inputs), count=True)
     activations, clipped = kernel.requantize(accumulators)
-    active = np.count_nonzero(x, axis=0)
+    return _layer_trace(layer, x, accumulators, activations, overflows, clipped)
+
+
+def _layer_trace(
+    layer: QuantizedLinear,
+    x: IntArray,
+    accumulators: npt.NDArray[Any],
+    activations: IntArray,
+    overflows: int,
+    clipped: int,
+) -> LayerTrace:
+    leading = x.shape[:-1]
+    active = np.count_nonzero(x.reshape(-1, layer.inputs), axis=0)
     weights = np.count_nonzero(layer.weight, axis=0)
-    products = len(x) * layer.weight.size
+    products = math.prod(leading) * layer.weight.size
     return LayerTrace(
         name=layer.name,
         accumulators=accumulators.astype(np.int64, copy=False).reshape(*leading, layer.outputs),

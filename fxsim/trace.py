@@ -53,6 +53,15 @@ class LayerTrace:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class LstmStates:
+    """The part of a `LstmTrace` that a backward pass needs, of any integer type."""
+
+    gates: IntArray
+    cells: IntArray
+    activations: IntArray
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class LstmTrace:
     """One LSTM layer over ``n`` sequences of ``t`` vectors.
 

@@ -109,14 +109,13 @@ def finish_block(
 
 
 @jit
-def requantize(sums: IntArray, constants: Epilogue) -> tuple[IntArray, int]:
-    """Sums (rows, outputs) of any integer type to activations, and how many left their format."""
+def requantize_into(sums: IntArray, constants: Epilogue, result: IntArray) -> int:
+    """`requantize` to an array that exists; returns how many values left the format."""
     rows, outputs = sums.shape
     multiplier, shift, base = constants.multiplier, constants.shift, constants.base
     sign, parity, least = constants.sign, constants.parity, constants.floor
     low, high, mask = constants.low, constants.high, constants.wrap_mask
     offset = constants.zero_point
-    result = np.empty((rows, outputs), np.int64)
     clipped = 0
     for i in range(rows):
         source, target = sums[i], result[i]
@@ -131,4 +130,11 @@ def requantize(sums: IntArray, constants: Epilogue) -> tuple[IntArray, int]:
         if mask != 0:
             for j in range(outputs):
                 target[j] = ((target[j] - low) & mask) + low
-    return result, clipped
+    return clipped
+
+
+@jit
+def requantize(sums: IntArray, constants: Epilogue) -> tuple[IntArray, int]:
+    """Sums (rows, outputs) of any integer type to activations, and how many left their format."""
+    result = np.empty(sums.shape, np.int64)
+    return result, requantize_into(sums, constants, result)
