@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from fxsim.kernels.epilogue import Epilogue, requantize_into
 from fxsim.kernels.jit import jit
+from fxsim.kernels.matmul import multiply
 from fxsim.kernels.operand import Operand, exact_sums, scratch, split
 from fxsim.network import IntArray
 
@@ -34,12 +35,14 @@ class Elementwise(NamedTuple):
     cell_high: int
     low: int
     high: int
+    quick: bool
+    """Whether both products have 32-bit sums and multipliers, so that `run` may fuse the cuts."""
 
 
 class States(NamedTuple):
     """What a backward pass needs, (n, t, ...); of size 0 when nobody asks."""
 
-    gates: npt.NDArray[np.int32]
+    gates: npt.NDArray[np.signedinteger]
     cells: npt.NDArray[np.int32]
 
 
@@ -63,20 +66,46 @@ def _cut(value: int, rounding: tuple[int, int, int, int]) -> int:
 
 
 @jit
-def _gates(
-    from_input: IntArray, from_hidden: IntArray, constants: Elementwise, z: Any, gates: Any
-) -> None:
-    """Pre-activations and gates of one sequence, shape (4 * cells,) each."""
+def _add(from_input: IntArray, from_hidden: IntArray, constants: Elementwise, z: Any) -> None:
+    """Pre-activations ``z`` of one sequence, shape (4 * cells,)."""
     top = (len(constants.tanh) - 1) // 2
-    rounding, sigmoid, tanh = constants.sum, constants.sigmoid, constants.tanh
-    size = len(z)
-    for k in range(size):
+    rounding = constants.sum
+    for k in range(len(z)):
         value = _cut(from_input[k] + from_hidden[k], rounding)
         z[k] = min(max(value, -top), top)
+
+
+@jit
+def _add_sums(
+    x_sums: npt.NDArray[np.int32],
+    x_epilogue: Epilogue,
+    h_sums: npt.NDArray[np.int32],
+    h_epilogue: Epilogue,
+    constants: Elementwise,
+    z: Any,
+) -> None:
+    """`_add` from the accumulators, for multipliers below 2**31; the cuts never saturate."""
+    top = (len(constants.tanh) - 1) // 2
+    rounding = constants.sum
+    x_cut = x_epilogue.shift, x_epilogue.base, x_epilogue.sign, x_epilogue.parity
+    h_cut = h_epilogue.shift, h_epilogue.base, h_epilogue.sign, h_epilogue.parity
+    x_multiplier, h_multiplier = x_epilogue.multiplier, h_epilogue.multiplier
+    for k in range(len(z)):
+        from_input = np.int64(x_sums[k]) * np.int64(np.int32(x_multiplier[k]))
+        from_hidden = np.int64(h_sums[k]) * np.int64(np.int32(h_multiplier[k]))
+        value = _cut(_cut(from_input, x_cut) + _cut(from_hidden, h_cut), rounding)
+        z[k] = min(max(value, -top), top)
+
+
+@jit
+def _look_up(z: Any, constants: Elementwise, gates: Any) -> None:
+    top = (len(constants.tanh) - 1) // 2
+    sigmoid, tanh = constants.sigmoid, constants.tanh
+    size = len(z)
     for k in range(size // 4 * 3):
-        gates[k] = sigmoid[z[k] + top]
+        gates[k] = sigmoid[np.uint64(z[k] + top)]
     for k in range(size // 4 * 3, size):
-        gates[k] = tanh[z[k] + top]
+        gates[k] = tanh[np.uint64(z[k] + top)]
 
 
 @jit
@@ -84,16 +113,18 @@ def _cell(gates: Any, cell: IntArray, constants: Elementwise, place: Any, output
     """New cell states, in place, and outputs of one sequence; ``place`` is room for addresses."""
     cells, tanh = len(cell), constants.tanh
     top = (len(tanh) - 1) // 2
+    i, f = gates[:cells], gates[cells : 2 * cells]
+    o, g = gates[2 * cells : 3 * cells], gates[3 * cells :]
     for k in range(cells):
-        kept = _cut(gates[cells + k] * cell[k], constants.forget)
-        added = _cut(np.int64(gates[k]) * gates[3 * cells + k], constants.input)
+        kept = _cut(f[k] * cell[k], constants.forget)
+        added = _cut(np.int64(i[k]) * np.int64(g[k]), constants.input)
         state = min(max(kept + added, constants.cell_low), constants.cell_high)
         cell[k] = state
         place[k] = min(max(_cut(state, constants.cell), -top), top)
     for k in range(cells):
-        outputs[k] = tanh[place[k] + top]
+        place[k] = tanh[np.uint64(place[k] + top)]
     for k in range(cells):
-        value = _cut(gates[2 * cells + k] * outputs[k], constants.output)
+        value = _cut(np.int64(o[k]) * np.int64(place[k]), constants.output)
         outputs[k] = min(max(value, constants.low), constants.high)
 
 
@@ -133,6 +164,7 @@ def run(
     z, gates = np.empty(4 * cells, np.int32), np.empty(4 * cells, np.int32)
     place, outputs = np.empty(cells, np.int32), np.empty((count, cells), np.int64)
     keeps_states, keeps_details = states.gates.size > 0, details.hidden_sums.size > 0
+    quick = constants.quick and not keeps_details
     clipped = 0
     for first in range(0, steps, group):
         size = min(group, steps - first)
@@ -141,22 +173,34 @@ def run(
             split(x[:, first + s], input_product, x_planes[s * count :], rows)
         planes = x_planes[: rows * input_product.planes]
         partial = x_partial[: rows * input_product.planes]
-        exact_sums(input_product, planes, partial, x_sums[:rows])
-        requantize_into(x_sums[:rows], input_epilogue, x_values[:rows])
+        if quick:
+            multiply(planes, 0, input_product.weight, partial)
+        else:
+            exact_sums(input_product, planes, partial, x_sums[:rows])
+            requantize_into(x_sums[:rows], input_epilogue, x_values[:rows])
         for s in range(size):
             t = first + s
             split(hidden, hidden_product, h_planes, count)
-            exact_sums(hidden_product, h_planes, h_partial, h_sums)
-            requantize_into(h_sums, hidden_epilogue, h_values)
+            if quick:
+                multiply(h_planes, 0, hidden_product.weight, h_partial)
+            else:
+                exact_sums(hidden_product, h_planes, h_partial, h_sums)
+                requantize_into(h_sums, hidden_epilogue, h_values)
             for n in range(count):
-                _gates(x_values[s * count + n], h_values[n], constants, z, gates)
+                row = s * count + n
+                if quick:
+                    x_row, h_row = partial[row], h_partial[n]
+                    _add_sums(x_row, input_epilogue, h_row, hidden_epilogue, constants, z)
+                else:
+                    _add(x_values[row], h_values[n], constants, z)
+                _look_up(z, constants, gates)
                 _cell(gates, cell[n], constants, place, outputs[n])
                 if keeps_states:
                     states.gates[n, t] = gates
                     states.cells[n, t] = cell[n]
                 if keeps_details:
-                    details.input_sums[n, t] = x_sums[s * count + n]
-                    details.input_values[n, t] = x_values[s * count + n]
+                    details.input_sums[n, t] = x_sums[row]
+                    details.input_values[n, t] = x_values[row]
                     details.hidden_sums[n, t] = h_sums[n]
                     details.hidden_values[n, t] = h_values[n]
                     details.preactivations[n, t] = z
@@ -186,5 +230,6 @@ def step(
     """The elementwise part of one step of ``n`` sequences, (n, ...) each; see `run`."""
     place = np.empty(cell.shape[1], np.int32)
     for n in range(len(cell)):
-        _gates(from_input[n], from_hidden[n], constants, z[n], gates[n])
+        _add(from_input[n], from_hidden[n], constants, z[n])
+        _look_up(z[n], constants, gates[n])
         _cell(gates[n], cell[n], constants, place, outputs[n])

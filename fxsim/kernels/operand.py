@@ -31,6 +31,8 @@ class Operand(NamedTuple):
     offset: int
     digits: int
     pitch: int
+    complete: bool
+    """Whether there is one plane and one digit, and the 32-bit sums hold ``start`` already."""
 
 
 def planes_of(low: int, high: int) -> tuple[int, int]:
@@ -65,9 +67,14 @@ def operand_of(weight: IntArray, start: IntArray, low: int, high: int, backend: 
     stacked = np.zeros((pitch * len(digits), inputs), np.int8)
     for place, digit in enumerate(digits):
         stacked[place * pitch : place * pitch + outputs] = digit
-    packed = pack(stacked, np.zeros(len(stacked), np.int64), backend)
     corrected = start - offset * weight.sum(axis=1)
-    return Operand(packed, corrected, planes, offset, len(digits), pitch)
+    reach = np.abs(weight).sum(axis=1).max() * max(high, -low) + np.abs(start).max()
+    complete = planes == len(digits) == 1 and int(reach) < 1 << 31
+    sums = np.zeros(len(stacked), np.int64)
+    if complete:
+        sums[:outputs], corrected = corrected, np.zeros_like(corrected)
+    packed = pack(stacked, sums, backend)
+    return Operand(packed, corrected, planes, offset, len(digits), pitch, complete)
 
 
 @jit

@@ -43,18 +43,22 @@ class LstmKernel:
 
     def __init__(self, layer: QuantizedLstm) -> None:
         self._layer = layer
-        self.constants = _constants(layer)
         products = layer.linears
         self.exact = all(
             kernel_of(product).exact and product.inputs <= MAX_INPUTS for product in products
         )
         """Whether no accumulator can overflow, so that `run` may be called."""
+        quick = False
         if self.exact:
             packed = [_operand(product) for product in products]
             constants = [epilogue_of(product) for product in products]
             self._products = [packed[0], constants[0], packed[1], constants[1]]
             with_projection = layer.projection is not None
             self._products += [packed[2], constants[2]] if with_projection else [None, None]
+            quick = all(operand.complete for operand in packed[:2]) and all(
+                int(epilogue.multiplier.max()) < 1 << 31 for epilogue in constants[:2]
+            )
+        self.constants = _constants(layer, quick=quick)
 
     def run(
         self,
@@ -72,7 +76,7 @@ class LstmKernel:
         def room(asked: bool, width: int, dtype: type) -> npt.NDArray[Any]:
             return np.empty((count, steps, width) if asked else (0, 0, 0), dtype)
 
-        kept = lstm.States(room(states, 4 * cells, np.int32), room(states, cells, np.int32))
+        kept = lstm.States(room(states, 4 * cells, gate_type(self._layer)), room(states, cells, np.int32))
         seen = lstm.Details(
             *(room(details, 4 * cells, np.int64) for _ in range(4)),
             room(details, 4 * cells, np.int64),
@@ -89,7 +93,12 @@ def _operand(product: QuantizedLinear) -> Any:
     return operand_of(product.weight, product.bias, fmt.min, fmt.max, chosen())
 
 
-def _constants(layer: QuantizedLstm) -> lstm.Elementwise:
+def gate_type(layer: QuantizedLstm) -> type[np.signedinteger]:
+    """Type that holds the gates of a layer."""
+    return np.int16 if max(layer.sigmoid.bits, layer.tanh.bits) < 16 else np.int32
+
+
+def _constants(layer: QuantizedLstm, *, quick: bool) -> lstm.Elementwise:
     def rounding(shift: int) -> tuple[int, int, int, int]:
         return shift, *rounding_terms(layer.rounding, shift)
 
@@ -106,4 +115,5 @@ def _constants(layer: QuantizedLstm) -> lstm.Elementwise:
         cell_high=layer.cell.max,
         low=fmt.min,
         high=fmt.max,
+        quick=quick,
     )
