@@ -123,9 +123,7 @@ def run_lstm_states(layer: QuantizedLstm, x: IntArray) -> LstmStates:
         trace = run_lstm(layer, x)
         return LstmStates(gates=trace.gates, cells=trace.cells, activations=trace.activations)
     done = kernel.run(x, *_initial_state(layer, len(x)), states=True)
-    return LstmStates(
-        gates=done.states.gates, cells=done.states.cells, activations=done.outputs
-    )
+    return LstmStates(gates=done.states.gates, cells=done.states.cells, activations=done.outputs)
 
 
 def _lstm_outputs(layer: QuantizedLstm, x: npt.NDArray[Any]) -> IntArray:
@@ -140,9 +138,7 @@ def _initial_state(layer: QuantizedLstm, count: int) -> tuple[IntArray, IntArray
     return np.zeros((count, layer.cells), np.int64), hidden
 
 
-def _run_stepwise(
-    layer: QuantizedLstm, x: IntArray, cell: IntArray, hidden: IntArray
-) -> LstmTrace:
+def _run_stepwise(layer: QuantizedLstm, x: IntArray, cell: IntArray, hidden: IntArray) -> LstmTrace:
     """A step at a time, with accumulators that may overflow."""
     count, steps, _ = x.shape
     cells, constants = layer.cells, lstm_kernel_of(layer).constants

@@ -16,6 +16,9 @@ from fxsim.kernels.packing import LaneWeight, PackedWeight, TileWeight
 BLOCK = 32
 """Rows of activations that are taken at a time."""
 
+FEW = 4
+"""Rows for which tiles, which always compute 16, do not pay."""
+
 _SLACK = 64
 _RESIDENT = 1 << 20  # bytes of weights that stay in L2 while the rows pass
 _CONFIG = unit.TILE_CONFIG
@@ -89,6 +92,16 @@ def _lane_block(
             row += 1
 
 
+@jit
+def _any_block(
+    x: int, stride: int, panel: int, groups: int, start: int, target: int, pitch: int, rows: int
+) -> None:
+    if rows > FEW:
+        _tile_block(x, stride, panel, groups, start, target, pitch, rows)
+    else:
+        _lane_block(x, stride, panel, groups, start, target, pitch, rows)
+
+
 def _begin(weight: PackedWeight) -> None:
     """Before the first block of a call."""
 
@@ -137,7 +150,7 @@ def _block_overload(
     pitch: Any,
     rows: Any,
 ) -> Any:
-    block = _tile_block if _is(TileWeight, weight) else _lane_block
+    block = _any_block if _is(TileWeight, weight) else _lane_block
 
     def choose(
         weight: Any,
@@ -179,7 +192,8 @@ def packed_products(
     rows = raw[begin : begin + BLOCK * stride].reshape((BLOCK, stride))
     bits = np.uint8(flip)
     chunk = max(1, _RESIDENT // (groups * 2048))
-    _begin(weight)
+    if count > FEW:
+        _begin(weight)
     for first in range(0, panels, chunk):
         for top in range(0, count, BLOCK):
             height = min(BLOCK, count - top)
@@ -203,7 +217,8 @@ def packed_products(
                     for i in range(height):
                         goal = out.ctypes.data + ((top + i) * outputs + 32 * p) * 4
                         unit.copy(goal, sums.ctypes.data + 128 * i, 4 * width)
-    _end(weight)
+    if count > FEW:
+        _end(weight)
 
 
 @jit

@@ -16,8 +16,10 @@ from fxsim.kernels.operand import MAX_INPUTS, operand_of
 from fxsim.kernels.target import chosen
 from fxsim.linear import QuantizedLinear
 from fxsim.lstm import QuantizedLstm
+from fxsim.lstm_gradient import row_multipliers
 from fxsim.network import IntArray
 
+_transposed: WeakKeyDictionary[QuantizedLstm, dict[int, tuple[Any, Any]]] = WeakKeyDictionary()
 _kernels: WeakKeyDictionary[QuantizedLstm, LstmKernel] = WeakKeyDictionary()
 
 
@@ -56,8 +58,10 @@ class LstmKernel:
             with_projection = layer.projection is not None
             self._products += [packed[2], constants[2]] if with_projection else [None, None]
             quick = all(operand.complete for operand in packed[:2]) and all(
-                int(epilogue.multiplier.max()) < 1 << 31 for epilogue in constants[:2]
+                int(epilogue.multiplier.max()) < 1 << 31 and not epilogue.parity
+                for epilogue in constants[:2]
             )
+            quick = quick and not rounding_terms(layer.rounding, layer.guard_bits)[2]
         self.constants = _constants(layer, quick=quick)
 
     def run(
@@ -76,7 +80,9 @@ class LstmKernel:
         def room(asked: bool, width: int, dtype: type) -> npt.NDArray[Any]:
             return np.empty((count, steps, width) if asked else (0, 0, 0), dtype)
 
-        kept = lstm.States(room(states, 4 * cells, gate_type(self._layer)), room(states, cells, np.int32))
+        kept = lstm.States(
+            room(states, 4 * cells, gate_type(self._layer)), room(states, cells, np.int32)
+        )
         seen = lstm.Details(
             *(room(details, 4 * cells, np.int64) for _ in range(4)),
             room(details, 4 * cells, np.int64),
@@ -91,6 +97,19 @@ class LstmKernel:
 def _operand(product: QuantizedLinear) -> Any:
     fmt = product.input.format
     return operand_of(product.weight, product.bias, fmt.min, fmt.max, chosen())
+
+
+def transposed_operands(layer: QuantizedLstm, bits: int) -> tuple[Any, Any]:
+    """W and U, transposed, with the multipliers of their rows, for gate gradients of ``bits``."""
+    known = _transposed.setdefault(layer, {})
+    if bits not in known:
+        half, operands = 1 << bits - 1, []
+        for product in (layer.input_product, layer.hidden_product):
+            weight = (product.weight * row_multipliers(product)[:, None]).T
+            nothing = np.zeros(len(weight), np.int64)
+            operands.append(operand_of(weight, nothing, -half, half - 1, chosen()))
+        known[bits] = operands[0], operands[1]
+    return known[bits]
 
 
 def gate_type(layer: QuantizedLstm) -> type[np.signedinteger]:

@@ -31,7 +31,7 @@ class Backend(StrEnum):
 
 
 _NEEDS = {
-    Backend.AMX: {"amx-int8", "amx-tile", "avx512f", "avx512bw"},
+    Backend.AMX: {"amx-int8", "amx-tile", "avx512vnni", "avx512bw", "avx512vl"},
     Backend.VNNI: {"avx512vnni", "avx512bw", "avx512vl"},
 }
 
