@@ -11,7 +11,7 @@ from fxsim.formats import Rounding
 from fxsim.kernels import lstm_gradient as kernel
 from fxsim.kernels.arith import ROUNDING_CODE
 from fxsim.kernels.epilogue import rounding_terms
-from fxsim.kernels.outer import outer_sums
+from fxsim.kernels.outer import OuterSums
 from fxsim.kernels.recurrent import gate_type, lstm_kernel_of, transposed_operands
 from fxsim.lstm import GATES, QuantizedLstm
 from fxsim.lstm_gradient import SATURATING, STREAMS, LstmGradient
@@ -108,11 +108,11 @@ def backward(
     counts = dict(zip(SATURATING, saturations.tolist(), strict=True))
     bits, fmt = gradient.accumulator_bits, layer.input.format
     zero, most = layer.input.zero_point, fmt.max - fmt.min
-    ones, h_most = np.ones((count, steps, 1), np.int64), -layer.output.format.min + 1
-    dW, counts["dW"] = outer_sums(dnet, x, zero, bits, most, gradient.dnet.bits)
-    dU, counts["dU"] = outer_sums(dnet, before, 0, bits, h_most, gradient.dnet.bits)
-    db, counts["db"] = outer_sums(dnet, ones, 0, bits, 1, gradient.dnet.bits)
-    return LstmGradients(dnet=dnet, dx=dx, dh0=dh0, dW=dW, dU=dU, db=db[:, 0], saturations=counts)
+    sums = OuterSums(dnet, gradient.dnet.bits)
+    dW, counts["dW"] = sums.of(x, zero, bits, most)
+    dU, counts["dU"] = sums.of(before, 0, bits, -layer.output.format.min + 1)
+    db, counts["db"] = sums.totals(bits)
+    return LstmGradients(dnet=dnet, dx=dx, dh0=dh0, dW=dW, dU=dU, db=db, saturations=counts)
 
 
 def squashed_cells(layer: QuantizedLstm, cells: IntArray) -> IntArray:

@@ -49,6 +49,8 @@ def planes_of(low: int, high: int) -> tuple[int, int]:
 
 def digits_of(weight: IntArray) -> list[npt.NDArray[np.int8]]:
     """Signed bytes d0, d1, ... with weight = d0 + 256 d1 + ...; at least one."""
+    if weight.dtype == np.int8:
+        return [weight]
     digits: list[npt.NDArray[np.int8]] = []
     rest = weight.astype(np.int64)
     while not digits or rest.any():
@@ -67,9 +69,11 @@ def operand_of(weight: IntArray, start: IntArray, low: int, high: int, backend: 
     stacked = np.zeros((pitch * len(digits), inputs), np.int8)
     for place, digit in enumerate(digits):
         stacked[place * pitch : place * pitch + outputs] = digit
-    corrected = start - offset * weight.sum(axis=1)
-    reach = np.abs(weight).sum(axis=1).max() * max(high, -low) + np.abs(start).max()
-    complete = planes == len(digits) == 1 and int(reach) < 1 << 31
+    corrected = start - offset * weight.sum(axis=1, dtype=np.int64)
+    magnitudes = np.abs(weight, dtype=np.promote_types(weight.dtype, np.int16))
+    most = magnitudes.sum(axis=1, dtype=np.int64).max(initial=0)
+    reach = int(most) * max(high, -low) + int(np.abs(start).max(initial=0))
+    complete = planes == len(digits) == 1 and reach < 1 << 31
     sums = np.zeros(len(stacked), np.int64)
     if complete:
         sums[:outputs], corrected = corrected, np.zeros_like(corrected)

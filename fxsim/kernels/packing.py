@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fxsim.kernels.intrinsics import LANES
+from fxsim.kernels.jit import jit
 from fxsim.kernels.target import Backend
 
 GROUP = 64
@@ -63,13 +64,21 @@ def pack(weight: npt.NDArray[np.int8], start: npt.NDArray[Any], backend: Backend
     if backend not in {Backend.AMX, Backend.VNNI}:
         return PlainWeight(np.ascontiguousarray(weight.T, np.int32), wrapped)
     count, groups = -(-outputs // LANES), max(1, -(-inputs // GROUP))
-    padded = np.zeros((count * LANES, groups * GROUP), np.int8)
-    padded[:outputs, :inputs] = weight
     panels = aligned((count, groups, 2 * 16 * GROUP), np.int8)
-    blocks = padded.reshape(count, 2, 16, groups, 16, 4).transpose(0, 3, 1, 4, 2, 5)
-    panels.reshape(blocks.shape)[...] = blocks
+    panels[:] = 0
+    _fill(np.ascontiguousarray(weight), panels)
     first = aligned((count * LANES,), np.int32)
     first[:] = 0
     first[:outputs] = wrapped
     kind = TileWeight if backend is Backend.AMX else LaneWeight
     return kind(panels, first)
+
+
+@jit
+def _fill(weight: npt.NDArray[np.int8], panels: npt.NDArray[np.int8]) -> None:
+    outputs, inputs = weight.shape
+    for m in range(outputs):
+        source, target = weight[m], panels[m // LANES]
+        place = m // 16 % 2 * 1024 + m % 16 * 4
+        for k in range(inputs):
+            target[k // GROUP, place + k % GROUP // 4 * 64 + k % 4] = source[k]

@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import numpy.typing as npt
 
+from fxsim.errors import RangeError
 from fxsim.kernels import lstm
 from fxsim.kernels.epilogue import epilogue_of, rounding_terms
 from fxsim.kernels.linear import kernel_of
@@ -102,6 +103,8 @@ def _operand(product: QuantizedLinear) -> Any:
 def transposed_operands(layer: QuantizedLstm, bits: int) -> tuple[Any, Any]:
     """W and U, transposed, with the multipliers of their rows, for gate gradients of ``bits``."""
     known = _transposed.setdefault(layer, {})
+    if 4 * layer.cells > MAX_INPUTS:
+        raise RangeError(f"{layer.name}: cells must be at most {MAX_INPUTS // 4}")
     if bits not in known:
         half, operands = 1 << bits - 1, []
         for product in (layer.input_product, layer.hidden_product):
