@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from fxsim.errors import RangeError
 from fxsim.formats import Rounding
@@ -115,9 +117,9 @@ def backward(
     return LstmGradients(dnet=dnet, dx=dx, dh0=dh0, dW=dW, dU=dU, db=db, saturations=counts)
 
 
-def squashed_cells(layer: QuantizedLstm, cells: IntArray) -> IntArray:
+def squashed_cells(layer: QuantizedLstm, cells: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
     """Tanh of the cell states of a trace, as the forward pass looked it up."""
-    table = lstm_kernel_of(layer).constants.tanh
+    table: npt.NDArray[Any] = lstm_kernel_of(layer).constants.tanh
     return kernel.squash(cells, table, layer.cell_shift, ROUNDING_CODE[layer.rounding])
 
 

@@ -165,7 +165,7 @@ def _run_stepwise(layer: QuantizedLstm, x: IntArray, cell: IntArray, hidden: Int
             projection_traces.append(_run_linear(layer.projection, hidden))
             hidden = projection_traces[-1].activations
     projection = _over_time(projection_traces) if layer.projection is not None else None
-    tensors = [np.int64(tensor).swapaxes(0, 1) for tensor in (preactivations, gates, states)]
+    tensors = [tensor.astype(np.int64).swapaxes(0, 1) for tensor in (preactivations, gates, states)]
     cell_outputs = outputs.swapaxes(0, 1)
     return LstmTrace(
         name=layer.name,

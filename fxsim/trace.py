@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from fxsim.network import IntArray
 
@@ -56,8 +58,8 @@ class LayerTrace:
 class LstmStates:
     """The part of a `LstmTrace` that a backward pass needs, of any integer type."""
 
-    gates: IntArray
-    cells: IntArray
+    gates: npt.NDArray[Any]
+    cells: npt.NDArray[Any]
     activations: IntArray
 
 

@@ -22,8 +22,9 @@ FLOORS = _FLOORS.split()
 """The floors of fxsim from the ground up; a module imports only from floors below its own."""
 
 HOME_OF = {
-    "torch": ("fxsim/train",),
-    "onnx": ("fxsim/interop",),
+    "torch": ("fxsim/train", "benchmarks"),
+    "onnx": ("fxsim/interop", "benchmarks"),
+    "onnxruntime": ("benchmarks",),
     "optuna": ("fxsim/explore",),
     "dask": ("fxsim/explore",),
     "sklearn": ("fxsim/data",),

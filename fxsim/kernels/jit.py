@@ -18,14 +18,14 @@ def jit(function: F) -> F:
     try:
         compiled: F = numba.njit(cache=True, **options)(function)
     except RuntimeError:  # numba finds no folder to write to
-        return numba.njit(**options)(function)
+        compiled = numba.njit(**options)(function)
     _watch_all_sources(compiled)
     return compiled
 
 
 def _watch_all_sources(compiled: Any) -> None:
     """Let a change of any kernel outdate the cache: numba looks at the function's own file only."""
-    index = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
+    index: Any = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
     if hasattr(index, "_source_stamp"):
         index._source_stamp = _stamp()
 

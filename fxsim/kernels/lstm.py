@@ -60,14 +60,14 @@ class Details(NamedTuple):
 
 
 @jit
-def _cut(value: int, rounding: tuple[int, int, int, int]) -> int:
+def _cut(value: Any, rounding: tuple[int, int, int, int]) -> Any:
     shift, base, sign, parity = rounding
     odd = (value >> shift) & parity
     return (value + base + ((value >> 63) & sign) + odd) >> shift
 
 
 @jit
-def _plain_cut(value: int, rounding: tuple[int, int, int]) -> int:
+def _plain_cut(value: Any, rounding: tuple[int, int, int]) -> Any:
     shift, base, sign = rounding
     return (value + base + ((value >> 63) & sign)) >> shift
 
@@ -157,7 +157,7 @@ def run(
     hidden_product: Operand,
     hidden_epilogue: Epilogue,
     projection: Operand | None,
-    projection_epilogue: Epilogue | None,
+    projection_epilogue: Any,
     constants: Elementwise,
     states: States,
     details: Details,

@@ -57,14 +57,14 @@ class Forward(NamedTuple):
 
 
 @jit
-def squash(cells: IntArray, tanh: IntArray, shift: int, rounding: int) -> npt.NDArray[np.int32]:
+def squash(cells: Any, tanh: IntArray, shift: int, rounding: int) -> npt.NDArray[np.int32]:
     """Tanh of cell states (n, t, cells); ``tanh`` holds a result for every input, as in `lstm`."""
     top = (len(tanh) - 1) // 2
     result = np.empty(cells.shape, np.int32)
     for n in range(cells.shape[0]):
         for t in range(cells.shape[1]):
             for k in range(cells.shape[2]):
-                position = shift_round(np.int64(cells[n, t, k]), shift, rounding)
+                position = shift_round(cells[n, t, k], shift, rounding)
                 result[n, t, k] = tanh[min(max(position, -top), top) + top]
     return result
 

@@ -47,7 +47,7 @@ def planes_of(low: int, high: int) -> tuple[int, int]:
         planes += 1
 
 
-def digits_of(weight: IntArray) -> list[npt.NDArray[np.int8]]:
+def digits_of(weight: npt.NDArray[Any]) -> list[npt.NDArray[np.int8]]:
     """Signed bytes d0, d1, ... with weight = d0 + 256 d1 + ...; at least one."""
     if weight.dtype == np.int8:
         return [weight]
@@ -60,7 +60,9 @@ def digits_of(weight: IntArray) -> list[npt.NDArray[np.int8]]:
     return digits
 
 
-def operand_of(weight: IntArray, start: IntArray, low: int, high: int, backend: Backend) -> Operand:
+def operand_of(
+    weight: npt.NDArray[Any], start: IntArray, low: int, high: int, backend: Backend
+) -> Operand:
     """Operand of weights (outputs, inputs), at most `MAX_INPUTS` of the latter."""
     outputs, inputs = weight.shape
     digits = digits_of(weight)

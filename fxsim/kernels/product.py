@@ -85,10 +85,15 @@ class Product:
             self.backend = Backend.PLAIN
             self._columns = np.ascontiguousarray(weight.T)
 
-    def __call__(self, x: npt.NDArray[Any]) -> npt.NDArray[np.int32] | IntArray:
-        """Sums (rows, outputs) of activations (rows, inputs): int32 if ``fused``, else int64."""
+    def __call__(
+        self, x: npt.NDArray[Any], out: npt.NDArray[np.int32] | None = None
+    ) -> npt.NDArray[np.int32] | IntArray:
+        """Sums (rows, outputs) of activations (rows, inputs): int32 if ``fused``, else int64.
+
+        A contiguous ``out`` takes them where ``fused``; new memory costs as much as small products.
+        """
         if self.fused:
-            out = aligned((len(x), self.outputs), np.int32)
+            out = aligned((len(x), self.outputs), np.int32) if out is None else out
             self._run(as_bytes(x), None, out)
             return out
         result = np.empty((len(x), self.outputs), np.int64)

@@ -55,7 +55,7 @@ class LstmKernel:
         if self.exact:
             packed = [_operand(product) for product in products]
             constants = [epilogue_of(product) for product in products]
-            self._products = [packed[0], constants[0], packed[1], constants[1]]
+            self._products: list[Any] = [packed[0], constants[0], packed[1], constants[1]]
             with_projection = layer.projection is not None
             self._products += [packed[2], constants[2]] if with_projection else [None, None]
             quick = all(operand.complete for operand in packed[:2]) and all(
@@ -85,13 +85,17 @@ class LstmKernel:
             room(states, 4 * cells, gate_type(self._layer)), room(states, cells, np.int32)
         )
         seen = lstm.Details(
-            *(room(details, 4 * cells, np.int64) for _ in range(4)),
-            room(details, 4 * cells, np.int64),
-            room(details, cells, np.int64),
-            room(details and self._layer.projection is not None, outputs, np.int64),
+            input_sums=room(details, 4 * cells, np.int64),
+            input_values=room(details, 4 * cells, np.int64),
+            hidden_sums=room(details, 4 * cells, np.int64),
+            hidden_values=room(details, 4 * cells, np.int64),
+            preactivations=room(details, 4 * cells, np.int64),
+            outputs=room(details, cells, np.int64),
+            projection_sums=room(details and self._layer.projection is not None, outputs, np.int64),
         )
         out = np.empty((count, steps, outputs), np.int64)
-        clipped = lstm.run(x, cell, hidden, *self._products, self.constants, kept, seen, out)
+        arguments = (*self._products, self.constants, kept, seen, out)
+        clipped = lstm.run(x, cell, hidden, *arguments)
         return LstmRun(outputs=out, states=kept, details=seen, clipped=clipped)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -278,3 +279,21 @@ def test_what_cannot_run_is_an_error(monkeypatch) -> None:
             target.chosen()
     finally:
         target.chosen.cache_clear()
+
+
+def test_info_says_what_is_used() -> None:
+    environment = os.environ | {"FXSIM_KERNEL": "plain"}
+    command = [sys.executable, "-c", "from fxsim.cli import main; main()", "info", "--kernels"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    first, *rest = done.stdout.splitlines()
+    assert first.startswith("plain: FXSIM_KERNEL asks for it")
+    assert [line.split(":")[0].strip() for line in rest] == list(Backend)
+    facts = subprocess.run(
+        [*command, "--json"], capture_output=True, text=True, check=True, env=environment
+    )
+    assert json.loads(facts.stdout)["kernel"] == "plain"
+    bad = environment | {"FXSIM_KERNEL": "mmx"}
+    failed = subprocess.run(command, capture_output=True, text=True, check=False, env=bad)
+    assert failed.returncode == 1
+    assert "FXSIM_KERNEL must be one of" in failed.stderr
+    assert "Traceback" not in failed.stderr
