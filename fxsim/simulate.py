@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from fxsim.errors import RangeError
-from fxsim.formats import AccumulatorMode, Overflow
-from fxsim.kernels import linear, lstm
-from fxsim.kernels.arith import ROUNDING_CODE
+from fxsim.kernels import lstm
+from fxsim.kernels.linear import kernel_of
+from fxsim.kernels.recurrent import lstm_kernel_of
 from fxsim.network import IntArray, QuantizedLinear, QuantizedLstm, QuantizedNetwork
 from fxsim.quantize import quantize_input
 from fxsim.state import LstmState, State, as_state, reset_state
-from fxsim.trace import LayerTrace, LstmTrace, Trace
+from fxsim.trace import LayerTrace, LstmStates, LstmTrace, Trace
 
 
 def simulate(
@@ -41,7 +42,15 @@ def simulate(
     RangeError
         If a shape is wrong, a float is not finite, or an integer leaves its format.
     """
-    return simulate_trace(network, x, state).output
+    vector: npt.NDArray[Any] = as_input(network, x)
+    states = as_state(network, state, len(vector))
+    for layer in network.layers:
+        if isinstance(layer, QuantizedLstm):
+            vector = _lstm_outputs(layer, vector, states[layer.name])
+        else:
+            rows = vector.reshape(-1, layer.inputs)
+            vector = kernel_of(layer).activations(rows).reshape(*vector.shape[:-1], layer.outputs)
+    return vector.astype(np.int64, copy=False)
 
 
 def simulate_trace(
@@ -87,16 +96,65 @@ def as_input(network: QuantizedNetwork, x: npt.NDArray[Any]) -> IntArray:
 
 def run_lstm(layer: QuantizedLstm, x: IntArray, state: LstmState | None = None) -> LstmTrace:
     """Run one LSTM layer over ``n`` sequences (n, t, inputs) from ``state``, or as new ones."""
+    kernel = lstm_kernel_of(layer)
+    start = state or reset_state(layer, len(x))
+    if not kernel.exact:
+        return _run_stepwise(layer, x, start)
+    cell, hidden = start.cell.copy(), start.hidden.copy()
+    done = kernel.run(x, cell, hidden, states=True, details=True)
+    seen, projection = done.details, None
+    before = np.concatenate([start.hidden[:, None], done.outputs[:, :-1]], axis=1)[:, : x.shape[1]]
+    if layer.projection is not None:
+        projection = _layer_trace(
+            layer.projection, seen.outputs, seen.projection_sums, done.outputs, 0, done.clipped
+        )
+    return LstmTrace(
+        name=layer.name,
+        input_product=_layer_trace(
+            layer.input_product, x, seen.input_sums, seen.input_values, 0, 0
+        ),
+        hidden_product=_layer_trace(
+            layer.hidden_product, before, seen.hidden_sums, seen.hidden_values, 0, 0
+        ),
+        projection=projection,
+        preactivations=seen.preactivations,
+        gates=done.states.gates.astype(np.int64),
+        cells=done.states.cells.astype(np.int64),
+        cell_outputs=seen.outputs,
+        activations=done.outputs,
+        start=start,
+        state=LstmState(hidden=hidden, cell=cell),
+    )
+
+
+def run_lstm_states(layer: QuantizedLstm, x: IntArray) -> LstmStates:
+    """Like `run_lstm`, with no more than a backward pass needs."""
+    kernel = lstm_kernel_of(layer)
+    if not kernel.exact:
+        trace = run_lstm(layer, x)
+        return LstmStates(gates=trace.gates, cells=trace.cells, activations=trace.activations)
+    start = reset_state(layer, len(x))
+    done = kernel.run(x, start.cell, start.hidden, states=True)
+    return LstmStates(gates=done.states.gates, cells=done.states.cells, activations=done.outputs)
+
+
+def _lstm_outputs(layer: QuantizedLstm, x: npt.NDArray[Any], state: LstmState) -> IntArray:
+    kernel = lstm_kernel_of(layer)
+    if not kernel.exact:
+        return run_lstm(layer, x.astype(np.int64), state).activations
+    return kernel.run(x, state.cell, state.hidden).outputs
+
+
+def _run_stepwise(layer: QuantizedLstm, x: IntArray, start: LstmState) -> LstmTrace:
+    """A step at a time, with accumulators that may overflow."""
     count, steps, _ = x.shape
-    start = state or reset_state(layer, count)
-    cells, fmt = layer.cells, layer.cell_output.format
+    cell, hidden = start.cell.copy(), start.hidden
+    cells, constants = layer.cells, lstm_kernel_of(layer).constants
     from_input = _run_linear(layer.input_product, x)
-    tables = [np.array(table.expand()) for table in (layer.sigmoid, layer.tanh)]
-    preactivations = np.empty((count, steps, 4 * cells), np.int64)
+    preactivations = np.empty((steps, count, 4 * cells), np.int32)
     gates = np.empty_like(preactivations)
-    states = np.empty((count, steps, cells), np.int64)
+    states = np.empty((steps, count, cells), np.int64)
     outputs = np.empty_like(states)
-    hidden, cell = start.hidden, start.cell.copy()
     hidden_traces, projection_traces = [], []
     for t in range(steps):
         hidden_traces.append(_run_linear(layer.hidden_product, hidden))
@@ -104,40 +162,31 @@ def run_lstm(layer: QuantizedLstm, x: IntArray, state: LstmState | None = None) 
             np.ascontiguousarray(from_input.activations[:, t]),
             hidden_traces[-1].activations,
             cell,
-            tables[0],
-            tables[1],
-            layer.guard_bits,
-            layer.forget_shift,
-            layer.input_shift,
-            layer.cell_shift,
-            layer.output_shift,
-            ROUNDING_CODE[layer.rounding],
-            layer.cell.min,
-            layer.cell.max,
-            fmt.min,
-            fmt.max,
-            preactivations[:, t],
-            gates[:, t],
-            outputs[:, t],
+            constants,
+            preactivations[t],
+            gates[t],
+            outputs[t],
         )
-        states[:, t] = cell
-        hidden = np.ascontiguousarray(outputs[:, t])
+        states[t] = cell
+        hidden = outputs[t]
         if layer.projection is not None:
             projection_traces.append(_run_linear(layer.projection, hidden))
             hidden = projection_traces[-1].activations
     projection = _over_time(projection_traces) if layer.projection is not None else None
+    tensors = [tensor.astype(np.int64).swapaxes(0, 1) for tensor in (preactivations, gates, states)]
+    cell_outputs = outputs.swapaxes(0, 1)
     return LstmTrace(
         name=layer.name,
         input_product=from_input,
         hidden_product=_over_time(hidden_traces),
         projection=projection,
-        preactivations=preactivations,
-        gates=gates,
-        cells=states,
-        cell_outputs=outputs,
-        activations=outputs if projection is None else projection.activations,
+        preactivations=tensors[0],
+        gates=tensors[1],
+        cells=tensors[2],
+        cell_outputs=cell_outputs,
+        activations=cell_outputs if projection is None else projection.activations,
         start=start,
-        state=LstmState(hidden=hidden, cell=cell),
+        state=LstmState(hidden=hidden.copy(), cell=cell),
     )
 
 
@@ -154,41 +203,27 @@ def _over_time(traces: list[LayerTrace]) -> LayerTrace:
 
 def _run_linear(layer: QuantizedLinear, x: IntArray) -> LayerTrace:
     """Apply a layer to the last axis of ``x``."""
-    leading, x = x.shape[:-1], np.ascontiguousarray(x).reshape(-1, layer.inputs)
-    overflows = clipped = 0
-    if layer.accumulator.mode is AccumulatorMode.WIDE:
-        accumulators = linear.accumulate_wide(x, layer.weight, layer.bias)
-    else:
-        accumulators, overflows = linear.accumulate_beats(
-            x,
-            layer.weight,
-            layer.bias,
-            layer.folding.simd,
-            layer.accumulator.format.bits,
-            layer.accumulator.mode is AccumulatorMode.SATURATE,
-        )
-    activations = accumulators
-    if (requantizer := layer.requantizer) is not None:
-        fmt = layer.output.format
-        activations, clipped = linear.requantize(
-            accumulators,
-            requantizer.multiplier,
-            requantizer.shift,
-            ROUNDING_CODE[requantizer.rounding],
-            layer.relu,
-            layer.output.zero_point,
-            fmt.bits,
-            fmt.signed,
-            fmt.min,
-            fmt.max,
-            requantizer.overflow is Overflow.SATURATE,
-        )
-    active = np.count_nonzero(x, axis=0)
+    kernel = kernel_of(layer)
+    accumulators, overflows = kernel.accumulate(x.reshape(-1, layer.inputs), count=True)
+    activations, clipped = kernel.requantize(accumulators)
+    return _layer_trace(layer, x, accumulators, activations, overflows, clipped)
+
+
+def _layer_trace(
+    layer: QuantizedLinear,
+    x: IntArray,
+    accumulators: npt.NDArray[Any],
+    activations: IntArray,
+    overflows: int,
+    clipped: int,
+) -> LayerTrace:
+    leading = x.shape[:-1]
+    active = np.count_nonzero(x.reshape(-1, layer.inputs), axis=0)
     weights = np.count_nonzero(layer.weight, axis=0)
-    products = len(x) * layer.weight.size
+    products = math.prod(leading) * layer.weight.size
     return LayerTrace(
         name=layer.name,
-        accumulators=accumulators.reshape(*leading, layer.outputs),
+        accumulators=accumulators.astype(np.int64, copy=False).reshape(*leading, layer.outputs),
         activations=activations.reshape(*leading, layer.outputs),
         overflows=overflows,
         clipped=clipped,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from fxsim.network import IntArray
 from fxsim.state import LstmState
@@ -51,6 +53,15 @@ class LayerTrace:
     def activation_range(self) -> tuple[int, int]:
         """Least and greatest activation seen."""
         return span(self.activations)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LstmStates:
+    """The part of a `LstmTrace` that a backward pass needs, of any integer type."""
+
+    gates: npt.NDArray[Any]
+    cells: npt.NDArray[Any]
+    activations: IntArray
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

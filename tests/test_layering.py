@@ -23,8 +23,9 @@ FLOORS = _FLOORS.split()
 """The floors of fxsim from the ground up; a module imports only from floors below its own."""
 
 HOME_OF = {
-    "torch": ("fxsim/train",),
-    "onnx": ("fxsim/interop",),
+    "torch": ("fxsim/train", "benchmarks"),
+    "onnx": ("fxsim/interop", "benchmarks"),
+    "onnxruntime": ("benchmarks",),
     "optuna": ("fxsim/explore",),
     "dask": ("fxsim/explore",),
     "sklearn": ("fxsim/data", "fxsim/nonuniform.py"),
@@ -36,6 +37,7 @@ HOME_OF = {
     "pyosys": ("hw/yosys.py",),
     "amaranth": ("hw", "testbenches", "benchmarks"),
     "numba": ("fxsim/kernels",),
+    "llvmlite": ("fxsim/kernels",),
 }
 
 HW_MAY_IMPORT = {"fxsim", "fxsim.errors", "fxsim.files", "fxsim.formats", "fxsim.network"} | {
