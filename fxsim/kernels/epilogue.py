@@ -87,6 +87,7 @@ def finish_block(
     low = max(constants.low, constants.floor + constants.zero_point)
     zero_point = constants.zero_point
     high, mask, least = constants.high, constants.wrap_mask, constants.floor
+    start = constants.low
     multiplier = constants.multiplier[left : left + width]
     for i in range(height):
         source, target = sums[i], out[top + i, left : left + width]
@@ -95,7 +96,8 @@ def finish_block(
                 value = np.int64(source[j]) * multiplier[j]
                 odd = (value >> shift) & parity
                 value = (value + base + ((value >> 63) & sign) + odd) >> shift
-                target[j] = max(value, least) + zero_point
+                value = max(value, least) + zero_point - start
+                target[j] = (value & mask) + start
         elif parity != 0:
             for j in range(width):
                 value = np.int64(source[j]) * np.int64(np.int32(multiplier[j]))
