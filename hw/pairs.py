@@ -7,6 +7,7 @@ from amaranth.lib import data
 
 from fxsim.errors import ConfigError
 from fxsim.formats import IntFormat
+from fxsim.skip_unit import SkipUnit
 from hw.layouts import beat_of, shape_of
 
 
@@ -48,6 +49,12 @@ class ZeroSkipConfig:
                 raise ConfigError(f"{key} must be at least 1, not {getattr(self, key)}")
         if self.issue > self.lanes:
             raise ConfigError(f"issue must be at most lanes ({self.lanes}), not {self.issue}")
+
+    @classmethod
+    def from_unit(cls, unit: SkipUnit):
+        """Configuration of the skipper of ``unit``, with a threshold."""
+        sizes = {key: getattr(unit, key) for key in ("items", "lanes", "issue", "depth")}
+        return cls(gradient=unit.gradient, threshold=True, **sizes)
 
     @property
     def beats(self) -> int:

@@ -37,14 +37,14 @@ def clock_mhz(verilog: str, top: str, *, seed: int = 1) -> float:
     script = f"""read_verilog design.v
 synth_ecp5 -nodsp -top {top}
 write_json design.json"""
-    options = "--85k --package CABGA756 --speed 6 --out-of-context --timing-allow-fail"
+    options = "--85k --package CABGA756 --speed 6 --out-of-context --timing-allow-fail --freq 400"
+    options += " --json design.json --report report.json"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "design.v").write_text(verilog)
         run_yosys(script, folder)
         result = subprocess.run(
-            [tool, *options.split(), "--freq", "400", "--seed", str(seed)]
-            + ["--json", "design.json", "--report", "report.json"],
+            [tool, *options.split(), "--seed", str(seed)],
             cwd=folder,
             capture_output=True,
             text=True,

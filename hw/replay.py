@@ -26,6 +26,8 @@ class ReplayBuffer(wiring.Component):
     i : In(stream of groups, see `ZeroSkipConfig.group`)
     o : Out(stream of groups)
         Each vector ``tiles`` times over.
+    finished : Out(1)
+        Whether the last group of a vector's last pass is taken in this cycle.
 
     Latency is 1 cycle from an accepted group to its first appearance; one group a cycle.
 
@@ -46,6 +48,7 @@ class ReplayBuffer(wiring.Component):
             {
                 "i": In(stream.Signature(config.group)),
                 "o": Out(stream.Signature(config.group)),
+                "finished": Out(1),
             }
         )
 
@@ -76,6 +79,7 @@ class ReplayBuffer(wiring.Component):
             write.data.eq(self.i.payload),
             self.o.valid.eq(unread.any()),
             self.o.payload.eq(read.data),
+            self.finished.eq(finished & last_pass),
             issue.eq(self.o.valid & self.o.ready),
             last_pass.eq(tile == tiles - 1),
             release.eq(issue & last_pass),

@@ -1,4 +1,4 @@
-"""AXI4-Lite master for a testbench: accesses with pauses on every channel, and the rules checked."""
+"""AXI4-Lite master for a testbench: pauses on every channel, and the rules checked."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from testbenches.streams import Pauses, read_bit, resolve
+
+OKAY = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,6 +119,7 @@ class Master:
             name: Port(dut, prefix, name, fields, Pauses(pause, seed + k))
             for k, (name, fields) in enumerate(channels.items())
         }
+        self.cycle = 0
 
     def write(self, address: int, data: int, strobe: int = 15) -> None:
         """Queue a write."""

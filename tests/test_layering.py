@@ -14,9 +14,9 @@ ROOT = Path(__file__).parents[1]
 
 _FLOORS = """
 errors formats arith names tensors stochastic files spec_layers spec linear tables lstm
-lstm_gradient network storage step_size checkpoint floating quantize_linear quantize_lstm quantize
-reference reference_gradient kernels trace simulate backward cycles skip_cycles data evaluate train
-explore interop report cli
+lstm_gradient network skip_unit spec_skip storage step_size checkpoint floating quantize_linear
+quantize_lstm quantize reference reference_gradient kernels trace simulate backward cycles
+skip_cycles data evaluate train explore interop report cli
 """
 FLOORS = _FLOORS.split()
 """The floors of fxsim from the ground up; a module imports only from floors below its own."""
@@ -37,7 +37,14 @@ HOME_OF = {
     "numba": ("fxsim/kernels",),
 }
 
-HW_MAY_IMPORT = {"fxsim", "fxsim.errors", "fxsim.files", "fxsim.formats", "fxsim.network"} | {
+HW_MAY_IMPORT = {
+    "fxsim",
+    "fxsim.errors",
+    "fxsim.files",
+    "fxsim.formats",
+    "fxsim.network",
+    "fxsim.skip_unit",
+} | {
     "fxsim.storage"  # for the content hash in the header of the Verilog
 }
 
