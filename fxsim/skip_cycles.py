@@ -84,7 +84,9 @@ def zero_skipper_cycles(
     """
     counts = pair_counts(gradients, lanes, issue, depth, threshold)
     vectors, beats = counts.shape
-    outputs = np.zeros((vectors if summary else vectors * (beats + 1) + int(counts.sum()), 1))
+    outputs = np.zeros(
+        (vectors if summary else vectors * (beats + 1) + int(counts.sum()), 1), np.int64
+    )
     return _run(counts, issue, depth, 0, 1, outputs, 0, summary)
 
 
@@ -112,7 +114,7 @@ def sparse_matvec_cycles(
         raise ConfigError(f"tiles must be at least 1, not {tiles}")
     counts = pair_counts(gradients, lanes, issue, depth, threshold)
     room = 2 * -(-gradients.shape[1] // issue)  # two vectors without any zero
-    outputs = np.zeros((len(counts), 1 if summary else tiles))
+    outputs = np.zeros((len(counts), 1 if summary else tiles), np.int64)
     return _run(counts, issue, depth, room, tiles, outputs, latency, summary)
 
 
@@ -157,7 +159,6 @@ def _run(
 ) -> SkipCycles:
     vectors, beats = counts.shape
     accepted = np.zeros(0 if summary else vectors * beats, np.int64)
-    outputs = outputs.astype(np.int64)
     groups, starved, full = (np.zeros(vectors, np.int64) for _ in range(3))
     total = skip.run(counts, issue, depth, room, tiles, accepted, outputs, groups, starved, full)
     every = room == 0 and not summary

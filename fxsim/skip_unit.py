@@ -61,7 +61,8 @@ class SkipProduct:
     @property
     def outputs(self) -> int:
         """Values of an output vector."""
-        return self.weights.shape[1]
+        outputs: int = self.weights.shape[1]
+        return outputs
 
     @property
     def tiles(self) -> int:

@@ -15,8 +15,8 @@ ROOT = Path(__file__).parents[1]
 _FLOORS = """
 errors formats arith names tensors stochastic files spec_layers spec linear tables lstm
 lstm_gradient network skip_unit spec_skip storage step_size checkpoint floating quantize_linear
-quantize_lstm quantize reference reference_gradient kernels trace simulate backward cycles
-skip_cycles data evaluate train explore interop report cli
+quantize_lstm quantize reference reference_gradient kernels trace simulate backward gradient_traces
+cycles skip_cycles data evaluate train explore interop report cli
 """
 FLOORS = _FLOORS.split()
 """The floors of fxsim from the ground up; a module imports only from floors below its own."""

@@ -18,6 +18,7 @@ from fxsim.cli.info import info
 from fxsim.cli.output import print_error
 from fxsim.cli.quantize import quantize
 from fxsim.cli.simulate import simulate
+from fxsim.cli.skip_study import skip_study
 from fxsim.cli.synth import synth
 from fxsim.cli.train import train
 from fxsim.cli.verify import verify
@@ -81,7 +82,7 @@ for _panel, _commands in {
     "The whole way": (codesign,),
     "From training to integers": (train, quantize),
     "Look at a network": (info, simulate),
-    "Hardware": (generate, verify, synth),
+    "Hardware": (generate, verify, synth, skip_study),
 }.items():
     for _command in _commands:
         app.command(rich_help_panel=_panel)(_command)
