@@ -96,7 +96,8 @@ def clock_rows():
     for rows, issue in FOLDINGS:
         made = {"dense array": dense(rows, issue), "sparse array": SparseMac(config(rows, issue))}
         for name, part in (made | parts(rows, issue)).items():
-            yield f"| {rows} x {issue} | {name} | {clock_mhz(verilog_of(part, 'part'), 'part'):.0f} |"
+            clock = clock_mhz(verilog_of(part, "part"), "part")
+            yield f"| {rows} x {issue} | {name} | {clock:.0f} |"
 
 
 TABLES = {

@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections import deque
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -213,3 +216,33 @@ def test_bad_sizes(sizes: dict[str, int], message: str) -> None:
 def test_gradients_must_be_a_matrix() -> None:
     with pytest.raises(ConfigError, match="must be a filled matrix"):
         zero_skipper_cycles(np.ones(4, np.int64), lanes=2, issue=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "gradients", "depth"),
+    [
+        ("skipping", [[5, 0, 0, 7, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0]], 16),
+        ("full-queue", [[1, 2, 3, 4, 1, 2, 3, 4]] * 3, 1),
+    ],
+)
+def test_timing_diagrams_show_what_happens(name: str, gradients: list, depth: int) -> None:
+    path = Path(__file__).parents[2] / "docs" / "timing" / f"{name}.json"
+    groups = [group for group in json.loads(path.read_text())["signal"] if isinstance(group, list)]
+    waves = {signal["name"]: signal["wave"] for group in groups for signal in group[1:]}
+    assert path.with_suffix(".svg").read_text().startswith("<?xml")
+
+    def moves(valid: str, ready: str | None) -> list[int]:
+        """Cycles of transfers; the first column is the cycle before the first beat."""
+        levels = {}
+        for signal in filter(None, (valid, ready)):
+            wave = re.sub(r"(.)(\.*)", lambda run: run[1] * len(run[0]), waves[signal])
+            levels[signal] = [level == "1" for level in wave]
+        return [k - 1 for k, high in enumerate(zip(*levels.values(), strict=True)) if all(high)]
+
+    cycles = zero_skipper_cycles(np.array(gradients), lanes=4, issue=1, depth=depth)
+    for seen, expected in (
+        (moves("s_axis_tvalid", "s_axis_tready"), cycles.accepted.tolist()),
+        (moves("m_axis_tvalid", None), cycles.outputs.tolist()),
+    ):
+        assert seen == expected[: len(seen)]
+        assert len(seen) >= 3
