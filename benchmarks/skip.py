@@ -68,7 +68,8 @@ def cycle_rows(folder: Path):
             )
             yield (
                 f"| {rows * issue} | {rows} x {issue} | {stage} |"
-                f" {100 * (data == 0).mean():.1f} % | {cycles} | {case.cycles.total} | {ideal:.0f} | {cycles / ideal:.3f} |"
+                f" {100 * (data == 0).mean():.1f} % |"
+                f" {cycles} | {case.cycles.total} | {ideal:.0f} | {cycles / ideal:.3f} |"
                 f" {dense / cycles:.2f} |"
             )
 
