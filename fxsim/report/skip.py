@@ -49,14 +49,28 @@ def table_csv(rows: Sequence[SkipRow]) -> str:
 
 def table_markdown(rows: Sequence[SkipRow]) -> str:
     """The sweeps as Markdown tables, thinned out to what can be read."""
-    heads = ("MACs", "rows x issue", "lanes", "depth", "mapping", "threshold", "zeros", "cycles")
+    heads: tuple[str, ...] = (
+        "MACs",
+        "rows x issue",
+        "lanes",
+        "depth",
+        "mapping",
+        "threshold",
+        "zeros",
+        "cycles",
+    )
     heads += ("over ideal", "speed-up", "starved", "conflict")
     lines = []
     for sweep in dict.fromkeys(row.sweep for row in rows):
         lines += [f"## {sweep}", "", f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
         for row in rows:
             if row.sweep == sweep:
-                cells = (row.macs, f"{row.rows} x {row.issue}", row.lanes, row.depth or "-")
+                cells: tuple[object, ...] = (
+                    row.macs,
+                    f"{row.rows} x {row.issue}",
+                    row.lanes,
+                    row.depth or "-",
+                )
                 cells += (row.mapping, row.threshold, f"{100 * row.sparsity:.1f} %", row.cycles)
                 cells += (f"{row.over_ideal:.3f}", f"{row.speed_up:.2f}", row.starved, row.conflict)
                 lines.append(f"| {' | '.join(map(str, cells))} |")
