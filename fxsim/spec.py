@@ -63,6 +63,7 @@ __all__ = [
     "TrainSpec",
     "WeightsSpec",
     "WordsSpec",
+    "explain",
     "load_spec",
     "parse_spec",
 ]
@@ -186,7 +187,7 @@ def parse_spec(value: Any, source: str) -> NetworkSpec:
         # The JSON route is the strict one that still takes lists for tuples and text for enums.
         spec = NetworkSpec.model_validate_json(json.dumps(value))
     except ValidationError as error:
-        raise SpecError(_explain(error, value, source)) from None
+        raise SpecError(explain(error, value, source)) from None
     except (TypeError, ValueError, RecursionError) as error:
         raise SpecError(f"values must be plain YAML ({error}) ({source})") from None
     _check(spec, source)
@@ -201,8 +202,7 @@ def _key_path(location: tuple[int | str, ...]) -> str:
     return text.removeprefix(".")
 
 
-def _fields_at(location: tuple[int | str, ...]) -> list[str]:
-    model: Any = NetworkSpec
+def _fields_at(location: tuple[int | str, ...], model: Any) -> list[str]:
     if location[:1] == ("layers",) and len(location) > 2:
         model, location = LAYER_TYPES[str(location[2])], location[3:]
     for part in location:
@@ -213,7 +213,8 @@ def _fields_at(location: tuple[int | str, ...]) -> list[str]:
     return list(model.model_fields)
 
 
-def _explain(error: ValidationError, value: Any, source: str) -> str:
+def explain(error: ValidationError, value: Any, source: str, model: Any = NetworkSpec) -> str:
+    """What the first error of a validation against ``model`` says to its user."""
     first = error.errors(include_url=False)[0]
     located = location = first["loc"]
     if location[:1] == ("layers",):
@@ -226,7 +227,7 @@ def _explain(error: ValidationError, value: Any, source: str) -> str:
     if first["type"] == "json_invalid":
         return f"values must be plain YAML ({first['msg']}) {where}"
     if first["type"] == "extra_forbidden":
-        known = _fields_at(located[:-1])
+        known = _fields_at(located[:-1], model)
         near = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
         return f"unknown key {str(location[-1])!r}; {hint} {where}"

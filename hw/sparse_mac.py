@@ -26,6 +26,8 @@ class SparseMac(wiring.Component):
         Each vector ``tiles`` times over.
     o : Out(stream of ``rows`` accumulators)
         One beat for each tile; rows beyond the last output are 0.
+    weights : In(stream of ``rows`` weights)
+        With ``loadable`` only: the words of the weight memory one after another, over and over.
 
     Latency is `latency` cycles from a tile's last group to its output; one group a cycle, without a
     bubble between tiles or vectors.
@@ -43,12 +45,13 @@ class SparseMac(wiring.Component):
             )
             for _ in range(config.rows)
         ]
-        super().__init__(
-            {
-                "i": In(stream.Signature(config.skip.group)),
-                "o": Out(stream.Signature(beat_of(config.accumulator, config.rows))),
-            }
-        )
+        members = {
+            "i": In(stream.Signature(config.skip.group)),
+            "o": Out(stream.Signature(beat_of(config.accumulator, config.rows))),
+        }
+        if config.loadable:
+            members["weights"] = In(stream.Signature(beat_of(config.weight, config.rows)))
+        super().__init__(members)
 
     @property
     def latency(self):
@@ -79,6 +82,16 @@ class SparseMac(wiring.Component):
             if config.memory is MemoryStyle.AUTO
             else {"ram_style": str(config.memory), "rom_style": str(config.memory)},
         )
+        if config.loadable:
+            place, write = Signal(range(len(words))), weights.write_port()
+            m.d.comb += [
+                self.weights.ready.eq(1),
+                write.en.eq(self.weights.valid),
+                write.addr.eq(place),
+                write.data.eq(self.weights.payload),
+            ]
+            with m.If(self.weights.valid):
+                m.d.sync += place.eq(Mux(place == len(words) - 1, 0, place + 1))
         ports = [weights.read_port() for _ in range(issue)]
         values = Signal(ArrayLayout(shape_of(config.skip.gradient), issue), reset_less=True)
         for lane, port in enumerate(ports):

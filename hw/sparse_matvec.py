@@ -10,7 +10,8 @@ from amaranth.lib.wiring import In, Out
 
 from fxsim.errors import ConfigError
 from fxsim.formats import IntFormat, MemoryStyle
-from fxsim.network import Activation, IntArray, Requantizer, accumulator_bounds
+from fxsim.network import Activation, IntArray, Requantizer
+from fxsim.skip_unit import SkipUnit, product_accumulator
 from hw import requantizer
 from hw.config import RequantizerConfig
 from hw.layouts import beat_of
@@ -36,6 +37,8 @@ class SparseMatVecConfig:
     requantizer : Requantizer
         What brings accumulators to the format of the output.
     output : Activation
+    loadable : bool
+        Whether ``weights`` are only those after power-up, and others may be written.
     dsp : bool
         Whether multipliers are meant for DSP blocks or for LUTs.
     memory : MemoryStyle
@@ -53,6 +56,7 @@ class SparseMatVecConfig:
     weights: IntArray = field(repr=False)
     requantizer: Requantizer
     output: Activation
+    loadable: bool = False
     dsp: bool = True
     memory: MemoryStyle = MemoryStyle.AUTO
 
@@ -65,6 +69,22 @@ class SparseMatVecConfig:
             )
         if not self.weight.holds(int(self.weights.min()), int(self.weights.max())):
             raise ConfigError(f"weights must be in {self.weight}")
+
+    @classmethod
+    def from_unit(cls, unit: SkipUnit):
+        """Configuration of the product of ``unit``."""
+        product = unit.product
+        return cls(
+            skip=ZeroSkipConfig.from_unit(unit),
+            rows=product.rows,
+            weight=product.weight,
+            weights=product.weights,
+            requantizer=product.requantizer,
+            output=product.output,
+            loadable=product.loadable,
+            dsp=product.dsp,
+            memory=product.memory,
+        )
 
     @property
     def ternary(self) -> bool:
@@ -83,10 +103,13 @@ class SparseMatVecConfig:
 
     @cached_property
     def accumulator(self) -> IntFormat:
-        """Smallest format that the actual weights cannot overflow, whatever the gradients are."""
-        start = np.zeros(self.outputs, np.int64)
-        low, high = accumulator_bounds(self.weights.T, start, self.skip.gradient)
-        return IntFormat.spanning(low, high, signed=True)
+        """Smallest format that the weights cannot overflow, whatever the gradients are.
+
+        With ``loadable``, those are all weights of their format.
+        """
+        return product_accumulator(
+            self.weights, self.weight, self.skip.gradient, loadable=self.loadable
+        )
 
     @cached_property
     def weight_words(self) -> list[list[int]]:
@@ -129,8 +152,16 @@ class SparseMatVec(wiring.Component):
         Lanes beyond the vector's end are ignored.
     o : Out(stream of ``rows`` outputs)
         ``tiles`` beats a vector, for a vector of zeros too.
+    weights : In(stream of ``rows`` weights)
+        With ``loadable`` only: all words of the weight memory, in the order of
+        `SparseMatVecConfig.weight_words`, and over again. A word counts from the next cycle on.
     threshold : In(unsigned)
         With ``skip.threshold`` only, see `hw.zero_skip.ZeroSkipper`.
+    kept, ends : Out
+        See `hw.zero_skip.ZeroSkipper`; for counters, as are the next three.
+    waiting, taken, finished : Out(1)
+        Whether a group is offered to the array, whether it takes one, and whether that is the last
+        one of the last tile of its vector.
 
     Latency is `latency` cycles from a tile's last group at the array to the tile's output. A vector
     with n non-zeros occupies the array for max(ceil(n / issue), 1) * tiles cycles, and vectors
@@ -145,9 +176,16 @@ class SparseMatVec(wiring.Component):
         members = {
             "i": In(stream.Signature(beat_of(config.skip.gradient, config.skip.lanes))),
             "o": Out(stream.Signature(beat_of(config.output.format, config.rows))),
+            "kept": Out(config.skip.lanes),
+            "ends": Out(1),
+            "waiting": Out(1),
+            "taken": Out(1),
+            "finished": Out(1),
         }
         if config.skip.threshold:
             members["threshold"] = In(config.skip.magnitude)
+        if config.loadable:
+            members["weights"] = In(stream.Signature(beat_of(config.weight, config.rows)))
         super().__init__(members)
 
     @property
@@ -168,4 +206,13 @@ class SparseMatVec(wiring.Component):
         wiring.connect(m, self._requantizer.o, wiring.flipped(self.o))
         if self._config.skip.threshold:
             m.d.comb += skipper.threshold.eq(self.threshold)
+        if self._config.loadable:
+            wiring.connect(m, wiring.flipped(self.weights), self._array.weights)
+        m.d.comb += [
+            self.kept.eq(skipper.kept),
+            self.ends.eq(skipper.ends),
+            self.waiting.eq(buffer.o.valid),
+            self.taken.eq(buffer.o.valid & buffer.o.ready),
+            self.finished.eq(buffer.finished),
+        ]
         return m

@@ -12,7 +12,8 @@ import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge
 
-from testbenches.job import RESTART, Device, Job
+from testbenches.axi_lite import OKAY, Master
+from testbenches.job import RESTART, Channel, Device, Job
 from testbenches.scoreboard import Scoreboard
 from testbenches.streams import Monitor, Pauses, Sink, Source, read_bit, resolve
 
@@ -78,6 +79,9 @@ class Bench:
 async def start(dut: Any, pattern: str, seed: int) -> list[Bench]:
     """Reset all devices and put benches around them."""
     benches = [Bench(dut, device, pattern, seed + 2 * k) for k, device in enumerate(_JOB.devices)]
+    idle_source = pattern in ("idle_source", "both", RESTART)
+    sources = [Source(dut, channel, Pauses(idle_source, seed + 7)) for channel in _JOB.preload]
+    registers = _JOB.registers and Master(dut, _JOB.registers.prefix, idle_source, seed)
     edge, reset = RisingEdge(resolve(dut, _JOB.clock)), resolve(dut, _JOB.reset)
     reset.value = _JOB.reset_active
     for _ in range(3):
@@ -85,7 +89,50 @@ async def start(dut: Any, pattern: str, seed: int) -> list[Bench]:
     reset.value = 1 - _JOB.reset_active
     for _ in range(1 + _JOB.settle):
         await edge
+    for source, channel in zip(sources, _JOB.preload, strict=True):
+        await preload(dut, source, channel)
+    if registers:
+        for address, data in _JOB.registers.writes:
+            registers.write(address, data)
+        while len(registers.written) < len(_JOB.registers.writes):
+            await access(dut, registers)
+        assert set(registers.written) <= {OKAY}, f"responses to writes: {registers.written}"
     return benches
+
+
+async def preload(dut: Any, source: Source, channel: Channel) -> None:
+    """Stream in all words of a channel."""
+    edge, monitor = RisingEdge(resolve(dut, _JOB.clock)), Monitor(dut, channel)
+    cycle, taken = 0, False
+    while not monitor.board.done:
+        source.step(taken)
+        await edge
+        cycle += 1
+        assert cycle < _PATIENCE + 10 * len(channel.words), f"{channel.name} hangs"
+        taken = monitor.step(cycle)
+    resolve(dut, channel.valid).value = 0
+
+
+async def read_registers(dut: Any) -> dict[str, int]:
+    """What every register holds."""
+    if _JOB.registers is None:
+        return {}
+    master, reads = Master(dut, _JOB.registers.prefix, False, 0), _JOB.registers.reads
+    for address in reads.values():
+        master.read(address)
+    while len(master.answers) < len(reads):
+        await access(dut, master)
+    assert {response for response, _ in master.answers} == {OKAY}, f"answers: {master.answers}"
+    return {name: data for name, (_, data) in zip(reads, master.answers, strict=True)}
+
+
+async def access(dut: Any, master: Master) -> None:
+    """One cycle of an AXI4-Lite master."""
+    master.drive()
+    await RisingEdge(resolve(dut, _JOB.clock))
+    master.cycle += 1
+    assert master.cycle < _PATIENCE, f"no answer for {_PATIENCE} cycles"
+    master.sample(master.cycle)
 
 
 async def play(dut: Any, benches: list[Bench], limit: int | None = None) -> int:
@@ -112,12 +159,14 @@ async def stream(dut: Any, pattern: str) -> None:
         limits = [*(generator.randint(1, 40 * cut) for cut in range(1, 6)), None]
     Clock(resolve(dut, _JOB.clock), 10, unit="ns").start()
     benches: list[Bench] = []
-    cycles, broken = 0, []
+    fresh: list[Bench] = []
+    cycles, broken, registers = 0, [], {}
     try:
         for part, limit in enumerate(limits):
             fresh = await start(dut, pattern, seed + 100 * part)
             benches += fresh
             cycles = await play(dut, fresh, limit)
+        registers = await read_registers(dut)
     except AssertionError as error:  # a wrong word, if there is one, tells more: report both
         broken.append(str(error))
 
@@ -130,6 +179,7 @@ async def stream(dut: Any, pattern: str) -> None:
         "wrong": sum(board.wrong for board in boards),
         "mismatch": wrong[0].as_dict() if wrong else None,
         "devices": [bench.transfers for bench in fresh],
+        "registers": registers,
     }
     (_FOLDER / f"outcome_{pattern}.json").write_text(json.dumps(outcome))
     messages = [*map(str, wrong[:1]), *broken]

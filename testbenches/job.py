@@ -102,10 +102,30 @@ class Device:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Registers:
+    """An AXI4-Lite port: what is written before the first word, and read after the last.
+
+    Parameters
+    ----------
+    prefix : str
+        Of its signals.
+    writes : list of [int, int]
+        Addresses and data.
+    reads : dict of str to int
+        Addresses by name; what they gave is part of the outcome.
+    """
+
+    prefix: str
+    writes: list[list[int]] = field(default_factory=list)
+    reads: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Job:
     """Independent devices in one top module, and the pause patterns to run them with.
 
-    ``settle`` is the number of idle cycles after reset, before the first word.
+    ``settle`` is the number of idle cycles after reset, before the first word. ``preload`` is
+    streamed in first, and nothing comes out for it; then ``registers`` are written.
     """
 
     clock: str
@@ -115,6 +135,8 @@ class Job:
     patterns: list[str]
     seed: int
     settle: int = 0
+    preload: list[Channel] = field(default_factory=list)
+    registers: Registers | None = None
 
     def write(self, path: Path) -> None:
         """Write the job as JSON."""
@@ -124,7 +146,11 @@ class Job:
     def read(cls, path: Path) -> Job:
         """Read a job back."""
         value = json.loads(path.read_text())
-        return cls(**{**value, "devices": [Device.from_dict(item) for item in value["devices"]]})
+        value["devices"] = [Device.from_dict(item) for item in value["devices"]]
+        value["preload"] = [Channel(**item) for item in value["preload"]]
+        if value["registers"] is not None:
+            value["registers"] = Registers(**value["registers"])
+        return cls(**value)
 
 
 def pack_words(

@@ -14,8 +14,9 @@ ROOT = Path(__file__).parents[1]
 
 _FLOORS = """
 errors formats arith names tensors stochastic files spec_layers spec_train spec linear tables lstm
-lstm_gradient network storage step_size checkpoint prune nonuniform floating quantize_weight
-quantize_linear quantize_lstm quantize reference reference_gradient kernels state trace simulate
+lstm_gradient network skip_unit spec_skip storage step_size checkpoint prune nonuniform floating
+quantize_weight quantize_linear quantize_lstm quantize reference reference_gradient kernels state
+trace simulate
 backward gradient_traces cycles skip_cycles data evaluate sample train explore interop report
 reproduce cli
 """
@@ -40,7 +41,14 @@ HOME_OF = {
     "llvmlite": ("fxsim/kernels",),
 }
 
-HW_MAY_IMPORT = {"fxsim", "fxsim.errors", "fxsim.files", "fxsim.formats", "fxsim.network"} | {
+HW_MAY_IMPORT = {
+    "fxsim",
+    "fxsim.errors",
+    "fxsim.files",
+    "fxsim.formats",
+    "fxsim.network",
+    "fxsim.skip_unit",
+} | {
     "fxsim.storage"  # for the content hash in the header of the Verilog
 }
 

@@ -20,6 +20,7 @@ from fxsim.cli.quantize import quantize
 from fxsim.cli.reproduce import reproduce
 from fxsim.cli.sample import sample
 from fxsim.cli.simulate import simulate
+from fxsim.cli.skip_study import skip_study
 from fxsim.cli.synth import synth
 from fxsim.cli.train import train
 from fxsim.cli.verify import verify
@@ -83,7 +84,7 @@ for _panel, _commands in {
     "The whole way": (codesign,),
     "From training to integers": (train, quantize),
     "Look at a network": (info, simulate, sample),
-    "Hardware": (generate, verify, synth),
+    "Hardware": (generate, verify, synth, skip_study),
 }.items():
     for _command in _commands:
         app.command(rich_help_panel=_panel)(_command)
