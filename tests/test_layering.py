@@ -15,8 +15,8 @@ ROOT = Path(__file__).parents[1]
 _FLOORS = """
 errors formats arith names tensors stochastic files spec_layers spec linear tables lstm
 lstm_gradient network storage step_size checkpoint floating quantize_linear quantize_lstm quantize
-reference reference_gradient kernels trace simulate backward cycles skip_cycles data evaluate train
-explore interop report cli
+reference reference_gradient kernels trace simulate backward cycles skip_cycles backward_cycles
+data evaluate train explore interop report cli
 """
 FLOORS = _FLOORS.split()
 """The floors of fxsim from the ground up; a module imports only from floors below its own."""
@@ -38,7 +38,11 @@ HOME_OF = {
 }
 
 HW_MAY_IMPORT = {"fxsim", "fxsim.errors", "fxsim.files", "fxsim.formats", "fxsim.network"} | {
-    "fxsim.storage"  # for the content hash in the header of the Verilog
+    "fxsim.storage",  # for the content hash in the header of the Verilog
+    "fxsim.lstm",
+    "fxsim.lstm_gradient",
+    "fxsim.stochastic",
+    "fxsim.tensors",
 }
 
 
