@@ -24,16 +24,17 @@ def cases_of(about: str) -> tuple[list[SparseCase], str]:
     return cases, verilog_of(Bank(cases), "backward")
 
 
+ALL = [*PATTERNS, RESTART]
+SLOW = pytest.mark.slow
 RUNS = [
-    ("verilator", "gate", [*PATTERNS, RESTART]),
-    ("icarus", "gate", ["none", "both", RESTART]),
-    ("verilator", "gate_text", [*PATTERNS]),
-    ("verilator", "outer", [*PATTERNS, RESTART]),
-    ("icarus", "outer", ["none", "both", RESTART]),
-    ("verilator", "outer_masks", ["none", "both"]),
-    ("verilator", "layer", [*PATTERNS, RESTART]),
+    ("verilator", "units", ALL),
+    ("icarus", "units", ALL),
+    ("verilator", "layer", ALL),
     ("icarus", "layer", ["none", "both", RESTART]),
-    ("verilator", "layer_text", ["none", "both"]),
+    pytest.param("icarus", "layer", ALL, marks=SLOW),
+    pytest.param("verilator", "outer_masks", ALL, marks=SLOW),
+    pytest.param("verilator", "layer_text", ALL, marks=SLOW),
+    pytest.param("icarus", "layer_text", ["none"], marks=SLOW),
 ]
 
 
