@@ -60,7 +60,7 @@ class Words:
             stride=self.format.bits,
             bits=self.format.bits,
             signed=self.format.signed,
-            beats=-(-len(self.vectors[0]) // self.lanes),
+            beats=-(-len(self.vectors[0]) // self.lanes) if self.vectors else 1,
             words=pack_words(self.vectors, lanes=self.lanes, stride=self.format.bits, pad=self.pad),
         )
 
