@@ -347,7 +347,8 @@ def gate_text_cases() -> Iterator[SparseCase]:
 
 
 BACKWARD: dict[str, Callable[[], Iterator[SparseCase]]] = {
-    "units": lambda: chain(gate_cases(), gate_text_cases(), outer_cases()),
+    "units": lambda: chain(gate_cases(), outer_cases()),
+    "gate_text": gate_text_cases,
     "outer_masks": outer_mask_cases,
     "layer": backward_cases,
     "layer_text": backward_text_cases,

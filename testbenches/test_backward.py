@@ -32,6 +32,8 @@ RUNS = [
     ("verilator", "layer", ALL),
     ("icarus", "layer", ["none", "both", RESTART]),
     pytest.param("icarus", "layer", ALL, marks=SLOW),
+    pytest.param("verilator", "gate_text", ALL, marks=SLOW),
+    pytest.param("icarus", "gate_text", ["none"], marks=SLOW),
     pytest.param("verilator", "outer_masks", ALL, marks=SLOW),
     pytest.param("verilator", "layer_text", ALL, marks=SLOW),
     pytest.param("icarus", "layer_text", ["none"], marks=SLOW),
