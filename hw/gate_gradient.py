@@ -6,8 +6,8 @@ from amaranth.lib.data import ArrayLayout, StructLayout
 from amaranth.lib.wiring import In, Out
 
 from fxsim.errors import ConfigError
-from fxsim.lstm import QuantizedLstm
 from fxsim.lstm_gradient import STREAMS, LstmGradient
+from fxsim.network import QuantizedLstm
 from fxsim.stochastic import WORD_BITS, Stochastic
 from hw.arith import Bounded, saturate, shift_round, shift_round_random
 from hw.block_order import BlockOrder

@@ -8,9 +8,8 @@ from amaranth.lib.wiring import In, Out
 
 from fxsim.errors import ConfigError
 from fxsim.formats import IntFormat
-from fxsim.linear import QuantizedLinear
 from fxsim.lstm_gradient import STREAMS, LstmGradient, row_multipliers
-from fxsim.network import Activation
+from fxsim.network import Activation, QuantizedLinear
 from fxsim.stochastic import WORD_BITS, Stochastic
 from hw.broadcast import Broadcast
 from hw.gate_gradient import GateGradient, stored_of

@@ -39,7 +39,6 @@ HOME_OF = {
 
 HW_MAY_IMPORT = {"fxsim", "fxsim.errors", "fxsim.files", "fxsim.formats", "fxsim.network"} | {
     "fxsim.storage",  # for the content hash in the header of the Verilog
-    "fxsim.lstm",
     "fxsim.lstm_gradient",
     "fxsim.stochastic",
     "fxsim.tensors",
