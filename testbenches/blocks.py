@@ -8,8 +8,8 @@ for all of them.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import cycle, product
 
 import numpy as np
@@ -60,7 +60,7 @@ class Words:
             stride=self.format.bits,
             bits=self.format.bits,
             signed=self.format.signed,
-            beats=-(-len(self.vectors[0]) // self.lanes),
+            beats=-(-len(self.vectors[0]) // self.lanes) if self.vectors else 1,
             words=pack_words(self.vectors, lanes=self.lanes, stride=self.format.bits, pad=self.pad),
         )
 
@@ -75,6 +75,11 @@ class Case:
         Of the instance, and in reports.
     block : Component
     given, expected : Words
+        At the streams ``i`` and ``output``.
+    more_given, more_expected : mapping of str to Words
+        At further streams.
+    watched : mapping of str to Words
+        At streams that are always ready, so that their valid is their ready.
     due : list of int
         Cycle of each output word without pauses; the first input word is taken in cycle 0.
     overflows : int
@@ -87,10 +92,14 @@ class Case:
     expected: Words
     due: list[int]
     overflows: int = 0
+    more_given: Mapping[str, Words] = field(default_factory=dict)
+    more_expected: Mapping[str, Words] = field(default_factory=dict)
+    watched: Mapping[str, Words] = field(default_factory=dict)
+    output: str = "o"
 
 
 class Bank(Component):
-    """Blocks side by side: ``<name>_i`` and ``<name>_o`` are the streams of case ``<name>``."""
+    """Blocks side by side: ``<name>_i`` and ``<name>_o`` are streams of case ``<name>``."""
 
     def __init__(self, cases: Sequence[Case]):
         self._blocks = blocks = {case.name: case.block for case in cases}
@@ -107,8 +116,9 @@ class Bank(Component):
         m = Module()
         for name, block in self._blocks.items():
             m.submodules[name] = block
-            wiring.connect(m, wiring.flipped(getattr(self, f"{name}_i")), block.i)
-            wiring.connect(m, block.o, wiring.flipped(getattr(self, f"{name}_o")))
+            for port in block.signature.members:
+                outer = wiring.flipped(getattr(self, f"{name}_{port}"))
+                wiring.connect(m, outer, getattr(block, port))
         return m
 
 
@@ -121,13 +131,23 @@ def bank_job(cases: Sequence[Case], *, seed: int) -> Job:
         devices=[
             Device(
                 source=case.given.channel(case.name, f"{case.name}_i"),
-                sink=case.expected.channel(case.name, f"{case.name}_o"),
+                sink=case.expected.channel(case.name, f"{case.name}_{case.output}"),
+                more_sources=_channels(case.name, case.more_given),
+                more_sinks=_channels(case.name, case.more_expected),
+                probes=[
+                    replace(channel, ready=channel.valid)
+                    for channel in _channels(case.name, case.watched)
+                ],
             )
             for case in cases
         ],
         patterns=list(PATTERNS),
         seed=seed,
     )
+
+
+def _channels(name: str, words: Mapping[str, Words]) -> list[Channel]:
+    return [value.channel(f"{name}.{port}", f"{name}_{port}") for port, value in words.items()]
 
 
 def _draw(generator: random.Random, fmt: IntFormat, vectors: int, items: int) -> list[list[int]]:

@@ -24,56 +24,73 @@ _SURPLUS = 50  # cycles after the last word in which another one would show up
 
 
 class Bench:
-    """One device between its source and its sink, one step a clock cycle."""
+    """One device between its sources and its sinks, one step a clock cycle."""
 
     def __init__(self, dut: Any, device: Device, pattern: str, seed: int):
         self._device = device
-        self._taken_in = Monitor(dut, device.source)
-        self._taken_out = Monitor(dut, device.sink)
+        self._taken_in = [Monitor(dut, channel) for channel in device.sources]
+        self._taken_out = [Monitor(dut, channel) for channel in device.sinks]
         self._probes = [Monitor(dut, channel) for channel in device.probes]
         self._flag = resolve(dut, device.flag) if device.flag else None
         self._framing_broken = False
         idle_source = pattern in ("idle_source", "both", RESTART)
         slow_sink = pattern in ("slow_sink", "both", RESTART)
-        self._source = Source(dut, device.source, Pauses(idle_source, seed))
-        self._sink = Sink(dut, device.sink, Pauses(slow_sink, seed + 1), patient=slow_sink)
-        self._taken = False
+        # Pauses of the first source and sink stay what they are when a device gets more of them.
+        self._sources = [
+            Source(dut, channel, Pauses(idle_source, seed + 1000 * k))
+            for k, channel in enumerate(device.sources)
+        ]
+        self._sinks = [
+            Sink(dut, channel, Pauses(slow_sink, seed + 1 + 1000 * k), patient=slow_sink)
+            for k, channel in enumerate(device.sinks)
+        ]
+        self._taken = [False] * len(self._sources)
         self._quiet = 0
 
     def drive(self) -> None:
         """Set up the next cycle."""
-        self._source.step(self._taken)
-        self._sink.step(self._taken_out.valid)
+        for source, taken in zip(self._sources, self._taken, strict=True):
+            source.step(taken)
+        for sink, monitor in zip(self._sinks, self._taken_out, strict=True):
+            sink.step(monitor.valid)
 
     def sample(self, cycle: int) -> bool:
         """Look at the values that the clock edge samples; return whether more is to come."""
         if self._flag is not None:
             flag = read_bit(self._flag, self._device.flag, cycle)
             assert flag == self._framing_broken, f"{self._device.flag} is {flag} at cycle {cycle}"
-        self._taken = self._taken_in.step(cycle)
-        if self._taken and self._taken_in.board.seen - 1 in self._device.source.inverted:
+        self._taken = [monitor.step(cycle) for monitor in self._taken_in]
+        if self._taken[0] and self._taken_in[0].board.seen - 1 in self._device.source.inverted:
             self._framing_broken = True
-        moved = self._taken_out.step(cycle)
+        moved = [monitor.step(cycle) for monitor in self._taken_out]
         for probe in self._probes:
             probe.step(cycle)
-        self._quiet = 0 if self._taken or moved else self._quiet + 1
-        if self._taken_out.board.done:
+        self._quiet = 0 if any(self._taken) or any(moved) else self._quiet + 1
+        if all(monitor.board.done for monitor in self._taken_out):
             return self._quiet < _SURPLUS
         assert self._quiet < _PATIENCE, (
             f"{self._device.sink.name}: no transfer for {_PATIENCE} cycles:"
-            f" {self._taken_in.board.progress} words in, {self._taken_out.board.progress} out"
+            f" {self._progress(self._taken_in)} words in, {self._progress(self._taken_out)} out"
         )
         return True
+
+    @staticmethod
+    def _progress(monitors: list[Monitor]) -> str:
+        return ", ".join(monitor.board.progress for monitor in monitors)
 
     @property
     def boards(self) -> list[Scoreboard]:
         """Scoreboards of the outputs, in the order of the data."""
-        return [monitor.board for monitor in (*self._probes, self._taken_out)]
+        return [monitor.board for monitor in (*self._probes, *self._taken_out)]
 
     @property
-    def transfers(self) -> dict[str, list[int]]:
+    def transfers(self) -> dict[str, Any]:
         """Cycles in which words were taken."""
-        return {"inputs": self._taken_in.transfers, "outputs": self._taken_out.transfers}
+        return {
+            "inputs": self._taken_in[0].transfers,
+            "outputs": self._taken_out[0].transfers,
+            "more_outputs": [monitor.transfers for monitor in self._taken_out[1:]],
+        }
 
 
 async def start(dut: Any, pattern: str, seed: int) -> list[Bench]:

@@ -75,11 +75,13 @@ class Channel:
 
 @dataclass(frozen=True, kw_only=True)
 class Device:
-    """A device with one input, one output and any number of inner streams to watch.
+    """A device with inputs, outputs and any number of inner streams to watch.
 
     Parameters
     ----------
     source, sink : Channel
+    more_sources, more_sinks : list of Channel
+        Further inputs and outputs.
     probes : list of Channel
     flag : str or None
         Path of a signal that goes high, and stays, after a word with a wrong end-of-vector flag.
@@ -87,8 +89,20 @@ class Device:
 
     source: Channel
     sink: Channel
+    more_sources: list[Channel] = field(default_factory=list)
+    more_sinks: list[Channel] = field(default_factory=list)
     probes: list[Channel] = field(default_factory=list)
     flag: str | None = None
+
+    @property
+    def sources(self) -> list[Channel]:
+        """All inputs."""
+        return [self.source, *self.more_sources]
+
+    @property
+    def sinks(self) -> list[Channel]:
+        """All outputs."""
+        return [self.sink, *self.more_sinks]
 
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> Device:
@@ -96,6 +110,8 @@ class Device:
         return cls(
             source=Channel(**value["source"]),
             sink=Channel(**value["sink"]),
+            more_sources=[Channel(**channel) for channel in value["more_sources"]],
+            more_sinks=[Channel(**channel) for channel in value["more_sinks"]],
             probes=[Channel(**probe) for probe in value["probes"]],
             flag=value["flag"],
         )

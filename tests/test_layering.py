@@ -16,9 +16,8 @@ _FLOORS = """
 errors formats arith names tensors stochastic files spec_layers spec_train spec linear tables lstm
 lstm_gradient network skip_unit spec_skip storage step_size checkpoint prune nonuniform floating
 quantize_weight quantize_linear quantize_lstm quantize reference reference_gradient kernels state
-trace simulate
-backward gradient_traces cycles skip_cycles data evaluate sample train explore interop report
-reproduce cli
+trace simulate backward gradient_traces cycles skip_cycles backward_cycles data evaluate sample
+train explore interop report reproduce cli
 """
 FLOORS = _FLOORS.split()
 """The floors of fxsim from the ground up; a module imports only from floors below its own."""
@@ -46,10 +45,12 @@ HW_MAY_IMPORT = {
     "fxsim.errors",
     "fxsim.files",
     "fxsim.formats",
+    "fxsim.lstm_gradient",
     "fxsim.network",
     "fxsim.skip_unit",
-} | {
-    "fxsim.storage"  # for the content hash in the header of the Verilog
+    "fxsim.stochastic",
+    "fxsim.storage",  # for the content hash in the header of the Verilog
+    "fxsim.tensors",
 }
 
 
