@@ -101,6 +101,23 @@ def test_tu2016(tmp_path):
         assert row[-2] > row[-1]  # counting more costs more
 
 
+def test_what_can_be_removed():
+    falling = [
+        [99.0, 0],
+        [98.8, 0],
+        [98.5, 0],
+        [97.5, 0],
+        [90.0, 0],
+        [80.0, 0],
+        [50.0, 0],
+        [9.0, 0],
+    ]
+    run = {"float": [99.0, 0.0], "pruning": {"mag": falling, "fisher": falling[-1:] * 8}}
+    assert tu2016.removable(run, "mag") == pytest.approx(87.5)  # halfway from 85 to 90 %
+    assert tu2016.removable(run, "mag", 95) == 97.5
+    assert tu2016.removable(run, "fisher") == 0.0
+
+
 def test_bits_needed():
     points = [[1.0, 90.0], [2.0, 97.95], [3.0, 98.0]]
     assert tu2016.bits_needed(points, 98.0) == 2.0
