@@ -5,6 +5,7 @@ Information Theory: pruning by Fisher information, and word lengths by it.
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -213,8 +214,8 @@ def removable(run: Mapping[str, Any], method: str, points: float = 1.0) -> float
 
     0 if the least share of `SHARES` is too much already.
     """
-    goal = run["float"][0] - points
-    hits = [hit for hit, _ in run["pruning"][method]]
+    goal = float(run["float"][0]) - points
+    hits = [float(hit) for hit, _ in run["pruning"][method]]
     for i, (before, after) in enumerate(pairwise(hits)):
         if before >= goal > after:
             part = (before - goal) / (before - after)
