@@ -11,7 +11,7 @@ from fxsim.errors import RangeError
 from fxsim.formats import AccumulatorMode, Overflow
 from fxsim.kernels import linear, lstm
 from fxsim.kernels.arith import ROUNDING_CODE
-from fxsim.network import IntArray, QuantizedLinear, QuantizedLstm, QuantizedNetwork
+from fxsim.network import IntArray, Layer, QuantizedLinear, QuantizedLstm, QuantizedNetwork
 from fxsim.quantize import quantize_input
 from fxsim.trace import LayerTrace, LstmTrace, Trace
 
@@ -44,12 +44,14 @@ def simulate_trace(network: QuantizedNetwork, x: npt.NDArray[Any]) -> Trace:
     source = vector = as_input(network, x)
     layers: list[LayerTrace | LstmTrace] = []
     for layer in network.layers:
-        if isinstance(layer, QuantizedLstm):
-            layers.append(run_lstm(layer, vector))
-        else:
-            layers.append(_run_linear(layer, vector))
+        layers.append(run_layer(layer, vector))
         vector = layers[-1].activations
     return Trace(input=source, layers=tuple(layers))
+
+
+def run_layer(layer: Layer, x: IntArray) -> LayerTrace | LstmTrace:
+    """Run one layer on the integers that reach it, validated by the caller."""
+    return run_lstm(layer, x) if isinstance(layer, QuantizedLstm) else _run_linear(layer, x)
 
 
 def as_input(network: QuantizedNetwork, x: npt.NDArray[Any]) -> IntArray:
