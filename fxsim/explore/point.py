@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from itertools import pairwise
 from typing import Any, TypeAlias, get_args
 
 from fxsim.errors import SpecError
@@ -37,7 +38,7 @@ def set_key(spec: NetworkSpec, tree: dict[str, Any], key: str, value: Any) -> No
         if _unknown(spec, path):
             continue  # another layer of layers[*] has it
         node: Any = tree
-        for part, after in zip(path, path[1:], strict=False):
+        for part, after in pairwise(path):
             if isinstance(node, dict) and node.get(part) is None:
                 own_folding = after in spec.hardware.__class__.model_fields
                 node[part] = dict(tree["hardware"]) if own_folding and path[0] == "layers" else {}

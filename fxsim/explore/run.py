@@ -21,6 +21,10 @@ from fxsim.explore.workers import Workers, local_workers
 StartWorkers = Callable[[Job], AbstractContextManager[Workers]]
 
 
+DEFAULT_BUDGET = 1000
+"""Evaluations at most of methods other than the grid, where no budget is given."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """How to explore: method, seed, evaluations at most, and retrained parameters or not."""
@@ -71,6 +75,8 @@ def search_space(
         If the method is unknown or a worker cannot be had.
     """
     budget, size = settings.budget, job.space.size
+    if budget is None and settings.method != "grid":
+        budget = DEFAULT_BUDGET
     if settings.method == "grid" and budget is not None and size > budget:
         raise SpecError(f"the grid has {size} points; give a budget of so many, or another method")
     with (workers or (lambda job: local_workers(job, 1)))(job) as ready:

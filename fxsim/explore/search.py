@@ -18,7 +18,7 @@ from fxsim.explore.workers import Workers
 Show = Callable[[Outcome], None]
 
 
-class BudgetSpent(Exception):  # noqa: N818  it is no error
+class BudgetSpent(Exception):
     """The budget is used up; ends a method."""
 
 

@@ -9,12 +9,24 @@ import difflib
 from collections.abc import Callable
 
 from fxsim.errors import ConfigError
+from fxsim.explore.methods.allocate import fisher, milp
+from fxsim.explore.methods.evolve import nsga2, tpe
+from fxsim.explore.methods.greedy import greedy
 from fxsim.explore.methods.grid import grid
+from fxsim.explore.methods.sung_kum import sung_kum
 from fxsim.explore.search import BudgetSpent, Search
 
 Method = Callable[[Search], None]
 
-METHODS: dict[str, Method] = {"grid": grid}
+METHODS: dict[str, Method] = {
+    "grid": grid,
+    "sung-kum": sung_kum,
+    "greedy": greedy,
+    "fisher": fisher,
+    "milp": milp,
+    "nsga2": nsga2,
+    "tpe": tpe,
+}
 
 
 def run_method(name: str, search: Search) -> None:
