@@ -1,10 +1,10 @@
 """Diagonal of the Fisher information of weights, and the loss that quantizing them will cost.
 
-Tu, Berisha, Cao and Seo, "Reducing the model order of deep neural networks using information theory"
-(2016): the diagonal is the mean square of the gradient of the log-likelihood, and parameters of high
-information get more bits. Here the groups that get bits are the layers, as hardware wants it. To
-second order the loss grows by half the sum of F (w - Q(w))^2, as the Hessian of the loss at its
-minimum is the information.
+Tu, Berisha, Cao and Seo, "Reducing the Model Order of Deep Neural Networks Using Information
+Theory" (2016): the diagonal is the mean square of the gradient of the log-likelihood, and
+parameters of high information get more bits. Here the groups that get bits are the layers, as
+hardware wants it. To second order the loss grows by half the sum of F (w - Q(w))^2, as the Hessian
+of the loss at its minimum is the information.
 """
 
 from __future__ import annotations

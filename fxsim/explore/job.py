@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -53,7 +53,7 @@ class Job:
 
     @cached_property
     def hash(self) -> str:
-        """SHA-256 over all that a result depends on but the cost model."""
+        """SHA-256 over all that a result depends on but the cost model and versions."""
         facts = {
             "spec": self.space.spec.model_dump(mode="json", exclude={"explore"}),
             "space": self.space.describe(),
@@ -69,6 +69,11 @@ class Job:
             digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
             digest.update(np.ascontiguousarray(array).tobytes())
         return digest.hexdigest()
+
+
+def with_costs(job: Job, costs: CostModel) -> Job:
+    """The same job with a cost model."""
+    return replace(job, costs=costs)
 
 
 def make_job(space: Space, checkpoint: Checkpoint, dataset: Dataset, *, direct: bool = True) -> Job:

@@ -1,8 +1,8 @@
 """What FPGA parts hold, from the manufacturers' product tables.
 
 Sources: Lattice, iCE40 UltraPlus (FPGA-DS-02008) and iCE40 LP/HX (FPGA-DS-02029) family data
-sheets; Lattice, ECP5 family data sheet (FPGA-DS-02012); AMD, 7 Series overview (DS180) and Zynq-7000
-overview (DS190). A half block of 7-series memory counts as a whole one.
+sheets; Lattice, ECP5 family data sheet (FPGA-DS-02012); AMD, 7 Series overview (DS180) and
+Zynq-7000 overview (DS190). A half block of 7-series memory counts as a whole one.
 """
 
 from __future__ import annotations

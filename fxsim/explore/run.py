@@ -12,11 +12,13 @@ from typing import Any
 import fxsim
 from fxsim.errors import SpecError
 from fxsim.explore.job import Job
-from fxsim.explore.methods import run_method
+from fxsim.explore.methods import check_method, run_method
 from fxsim.explore.outcome import Outcome
 from fxsim.explore.search import Search
 from fxsim.explore.store import Store
 from fxsim.explore.workers import Workers, local_workers
+
+__all__ = ["Settings", "StartWorkers", "check_method", "facts_of", "goals_of", "search_space"]
 
 StartWorkers = Callable[[Job], AbstractContextManager[Workers]]
 
@@ -34,8 +36,8 @@ class Settings:
     budget: int | None = None
 
 
-def facts_of(job: Job, settings: Settings, command: str = "") -> dict[str, Any]:
-    """What the store says of a run, by name."""
+def facts_of(job: Job, settings: Settings, command: str = "", rebuild: str = "") -> dict[str, Any]:
+    """What the store says of a run, by name; ``rebuild`` is a command that makes ``{point}``."""
     packages = ("numpy", "numba", "scipy", "optuna")
     return {
         "name": job.space.spec.name,
@@ -54,6 +56,7 @@ def facts_of(job: Job, settings: Settings, command: str = "") -> dict[str, Any]:
             **{name: version for name in packages if (version := _version(name))},
         },
         "command": command,
+        "rebuild": rebuild,
     }
 
 

@@ -33,7 +33,7 @@ create table outcomes (
 create table measured (choices text primary key, metrics text not null);
 create table verified (choices text primary key, result text not null);
 """
-FREE = ("versions", "command")
+FREE = ("versions", "command", "rebuild")
 """Facts that may differ when a run is resumed."""
 
 

@@ -29,18 +29,23 @@ METHODS: dict[str, Method] = {
 }
 
 
-def run_method(name: str, search: Search) -> None:
-    """Run a method until it ends or its budget is spent.
+def check_method(name: str) -> None:
+    """Check the name of a method.
 
     Raises
     ------
     ConfigError
-        If the name is unknown; the message gives the nearest known one.
+        If it is unknown; the message gives the nearest known one.
     """
     if name not in METHODS:
         near = difflib.get_close_matches(name, METHODS, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(METHODS)}"
         raise ConfigError(f"unknown method {name!r}; {hint}")
+
+
+def run_method(name: str, search: Search) -> None:
+    """Run a method until it ends or its budget is spent; `check_method` says what it raises."""
+    check_method(name)
     try:
         METHODS[name](search)
     except BudgetSpent:

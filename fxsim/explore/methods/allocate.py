@@ -91,7 +91,5 @@ def exact_points(model: Sensitivity, budgets: int = BUDGETS) -> list[Choices]:
         )
         if solved.x is not None:
             chosen = np.round(solved.x).astype(int)
-            points.append(
-                tuple(int(chosen[a:b].argmax()) for a, b in pairwise(starts))
-            )
+            points.append(tuple(int(chosen[a:b].argmax()) for a, b in pairwise(starts)))
     return points

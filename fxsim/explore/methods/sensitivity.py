@@ -46,7 +46,7 @@ def one_by_one(search: Search) -> list[list[Choices]]:
 
 
 def measure(search: Search, *, fisher: bool) -> Sensitivity:
-    """Ask for the values one by one; with ``fisher`` predict the loss of weights where it can be."""
+    """Ask for the values one by one; with ``fisher`` predict the loss of weights if possible."""
     lines = one_by_one(search)
     (start,) = search.ask([search.space.finest])
     predicted = _predict(search, lines) if fisher else {}
