@@ -21,6 +21,9 @@ from fxsim.explore.workers import Result, Workers, timed
 LOCAL = "local"
 """Address that stands for a cluster of processes on this machine."""
 
+CONNECT = 10
+"""Seconds to wait for the scheduler."""
+
 _RETRIES = 3
 
 
@@ -112,7 +115,7 @@ def cluster_workers(job: Job, address: str, processes: int) -> Iterator[Workers]
     if address == LOCAL:
         own = LocalCluster(n_workers=processes, threads_per_worker=1, dashboard_address=None)
     try:
-        client = Client(own or address, timeout=10)
+        client = Client(own or address, timeout=CONNECT)
     except (OSError, ValueError, TimeoutError) as error:
         raise ConfigError(f"no Dask scheduler at {address} ({error})") from error
     try:

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
 
 import numpy as np
 
@@ -130,9 +129,7 @@ class CostModel:
         self._counts = {
             kind: np.array([cell[kind] for cell in cells], dtype=np.float64) for kind in SYNTHESISED
         }
-        self._fits = {
-            kind: _fit(self._linear, self._shape, counts) for kind, counts in self._counts.items()
-        }
+        self._fits = _fit(self._linear, self._shape, self._counts)
 
     def predict(self, network: QuantizedNetwork) -> dict[str, float]:
         """Cells of a network by kind, rounded to whole ones."""
@@ -147,16 +144,18 @@ class CostModel:
 
         The hyperparameters are chosen anew in each fold. Counts below 20 are compared with 20.
         """
-        result = {}
         index = np.arange(len(self._linear))
-        for kind, counts in self._counts.items():
-            errors = np.empty(len(index))
-            for fold in range(min(folds, len(index))):
-                out = index % folds == fold
-                fit = _fit(self._linear[~out], self._shape[~out], counts[~out])
-                errors[out] = relative(fit(self._linear[out], self._shape[out]), counts[out])
-            result[kind] = {"median": float(np.median(errors)), "worst": float(errors.max())}
-        return result
+        errors = {kind: np.empty(len(index)) for kind in self._counts}
+        for fold in range(min(folds, len(index))):
+            out = index % folds == fold
+            known = {kind: counts[~out] for kind, counts in self._counts.items()}
+            for kind, fit in _fit(self._linear[~out], self._shape[~out], known).items():
+                predicted = fit(self._linear[out], self._shape[out])
+                errors[kind][out] = relative(predicted, self._counts[kind][out])
+        return {
+            kind: {"median": float(np.median(found)), "worst": float(found.max())}
+            for kind, found in errors.items()
+        }
 
 
 def relative(predicted: FloatArray, counts: FloatArray) -> FloatArray:
@@ -165,26 +164,28 @@ def relative(predicted: FloatArray, counts: FloatArray) -> FloatArray:
     return found
 
 
-def _fit(linear: FloatArray, shape: FloatArray, counts: FloatArray) -> _Fit:
+def _fit(linear: FloatArray, shape: FloatArray, counts: dict[str, FloatArray]) -> dict[str, _Fit]:
+    """Fit each count; the kernels and their eigenvectors are those of all."""
     low, spread = linear.mean(axis=0), _spread(linear)
     middle, stretch = shape.mean(axis=0), _spread(shape)
     a, b = (linear - low) / spread, (shape - middle) / stretch
-    logs = np.log1p(counts)
-    mean = float(logs.mean())
-    best: tuple[float, Any] | None = None
+    logs = {kind: np.log1p(count) for kind, count in counts.items()}
+    best: dict[str, tuple[float, _Fit]] = {}
     for width, weight in product(_WIDTHS, _LINEAR):
         values, vectors = np.linalg.eigh(_kernel(a, b, a, b, width, weight))
-        turned = vectors.T @ (logs - mean)
-        for noise in _NOISE:
-            shrunk = 1.0 / (np.maximum(values, 0.0) + noise)
-            dual = vectors @ (shrunk * turned)
-            left_out = dual / (np.square(vectors) @ shrunk)  # leave-one-out residuals
-            error = float(np.square(left_out).mean())
-            if best is None or error < best[0]:
-                best = error, (width, weight, dual)
-    assert best is not None
-    width, weight, dual = best[1]
-    return _Fit(a, b, (low, spread, middle, stretch), width, weight, mean, dual)
+        squares = np.square(vectors)
+        for kind, known in logs.items():
+            mean = float(known.mean())
+            turned = vectors.T @ (known - mean)
+            for noise in _NOISE:
+                shrunk = 1.0 / (np.maximum(values, 0.0) + noise)
+                dual = vectors @ (shrunk * turned)
+                left_out = dual / (squares @ shrunk)  # leave-one-out residuals
+                error = float(np.square(left_out).mean())
+                if kind not in best or error < best[kind][0]:
+                    centre = low, spread, middle, stretch
+                    best[kind] = error, _Fit(a, b, centre, width, weight, mean, dual)
+    return {kind: fit for kind, (_, fit) in best.items()}
 
 
 def _spread(values: FloatArray) -> FloatArray:

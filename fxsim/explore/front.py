@@ -47,7 +47,8 @@ def columns(rows: Sequence[dict[str, Any]]) -> tuple[list[str], list[str]]:
     """Names of the variables and of the metrics of rows, in their order."""
     if not rows:
         return [], []
-    return list(rows[0]["values"]), [name for name in METRICS if name in rows[0]["metrics"]]
+    known = {name for row in rows for name in row["metrics"]}
+    return list(rows[0]["values"]), [name for name in METRICS if name in known]
 
 
 def to_csv(rows: Sequence[dict[str, Any]]) -> str:

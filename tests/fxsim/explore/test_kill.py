@@ -52,9 +52,9 @@ def run_and_kill(tmp_path, method, kills, seed):
         process.join()
         if process.exitcode == -signal.SIGKILL:
             killed += 1
-            found = set(rows(path).splitlines()) if made(path) else set()
+            found = set(rows(path).splitlines()[1:]) if made(path) else set()
             assert found <= set(whole.splitlines())
-            partial += 1 < len(found) < 55
+            partial += 0 < len(found) < 54
         else:  # it was done before
             assert process.exitcode == 0
             assert rows(path) == whole
