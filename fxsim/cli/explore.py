@@ -15,6 +15,8 @@ from fxsim.cli.options import JsonOption, SeedOption, SpecArgument
 from fxsim.cli.output import Steps, print_json, print_line
 from fxsim.errors import MismatchError
 
+SPACE = "explore.yaml"
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -28,7 +30,10 @@ def explore(
     spec: SpecArgument,
     space: Annotated[
         Path | None,
-        typer.Option("--space", help="Search space; default: explore in the specification."),
+        typer.Option(
+            "--space",
+            help="Search space; default: explore in the specification, or explore.yaml beside it.",
+        ),
     ] = None,
     checkpoint: Annotated[
         Path | None,
@@ -80,7 +85,10 @@ def explore(
     from fxsim.spec import load_spec
 
     path = find_spec(spec)
-    wanted = load_space(load_spec(path), str(path), space)
+    network, beside = load_spec(path), path.with_name(SPACE)
+    if space is None and network.explore is None and beside.exists():
+        space = beside
+    wanted = load_space(network, str(path), space)
     target = store or Path("build/explore") / f"{wanted.spec.name}.sqlite"
     if pick is not None and output is not None:
         write_point(wanted, pick, output)

@@ -58,7 +58,7 @@ class Cluster:
     def __init__(self, client: Any, job: Job) -> None:
         from distributed import WorkerPlugin
 
-        class Plugin(_Holder, WorkerPlugin):  # type: ignore[misc]
+        class Plugin(_Holder, WorkerPlugin):
             pass
 
         self._client = client
@@ -131,5 +131,6 @@ def cluster_workers(job: Job, address: str, processes: int) -> Iterator[Workers]
 def _evaluate(name: str, choices: Choices) -> Result:
     from distributed import get_worker
 
-    holder: _Holder = get_worker().plugins[name]
-    return holder.run(tuple(choices))
+    holder: Any = get_worker().plugins[name]
+    result: Result = holder.run(tuple(choices))
+    return result

@@ -256,7 +256,10 @@ def _explain(error: ValidationError, source: str) -> str:
     path = ".".join(map(str, first["loc"]))
     where = f"({source}: {path})" if path else f"({source})"
     if first["type"] == "extra_forbidden":
-        models = {"constraints": ConstraintsSpec, "variables": VariableSpec}
+        models: dict[str, type[Model]] = {
+            "constraints": ConstraintsSpec,
+            "variables": VariableSpec,
+        }
         model = models.get(str(first["loc"][0]), ExploreSpec) if len(first["loc"]) > 1 else None
         known = list((model or ExploreSpec).model_fields)
         return f"unknown key {first['loc'][-1]!r}; {nearest(str(first['loc'][-1]), known)} {where}"

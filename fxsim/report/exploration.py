@@ -20,6 +20,7 @@ from fxsim.report.exploration_figures import (
     heat_figure,
     pareto_figure,
     sensitivity_figure,
+    title_of,
 )
 
 MOST = 40
@@ -72,7 +73,7 @@ def render(store: Store, name: str, chosen: int | None = None) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"number": _number}
+    environment.filters |= {"number": _number, "title_of": title_of}
     names, metrics = columns(rows)
     return environment.get_template("exploration.html.j2").render(
         facts=facts,

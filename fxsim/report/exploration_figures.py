@@ -5,9 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fxsim.report.figures import COLOURS, INK, LINE, MUTED, render_figure
+from fxsim.explore.pareto import nondominated
+from fxsim.report.figures import COLOURS, INK, MUTED, render_figure
 
 Row = Mapping[str, Any]
+TITLES = {
+    "error": "error (share of wrong answers)",
+    "loss": "loss (bits)",
+    "weight_memory_bits": "weight memory (bits)",
+    "cycles": "cycles between vectors",
+    "latency": "latency (cycles)",
+    "energy": "energy by the model (pJ)",
+    "lut": "LUTs",
+    "ff": "flip-flops",
+    "carry": "carry cells",
+    "dsp": "DSP blocks",
+    "block_ram": "block RAMs",
+}
+
+
+def title_of(metric: str) -> str:
+    """Name of a metric with its unit."""
+    return TITLES[metric]
 
 
 def pareto_figure(
@@ -25,19 +44,20 @@ def pareto_figure(
             marker="o",
             markersize=3,
             markeredgewidth=0,
-            color=LINE,
+            color=MUTED,
+            alpha=0.35,
             label="evaluated",
         )
-        shown = sorted((row["metrics"][x], row["metrics"][y]) for row in front)
+        shown = sorted({(row["metrics"][x], row["metrics"][y]) for row in front})
+        stairs = [shown[i] for i in nondominated(shown)]  # of these two objectives alone
+        axes.plot(*zip(*stairs, strict=True), color=COLOURS[0], drawstyle="steps-post")
         axes.plot(
-            [a for a, _ in shown],
-            [b for _, b in shown],
+            *zip(*shown, strict=True),
             color=COLOURS[0],
             marker="o",
             markersize=6,
-            linewidth=1.2,
-            linestyle="-" if len(front) > 1 else "none",
-            drawstyle="steps-post",
+            markeredgewidth=0,
+            linestyle="none",
             label="front",
         )
         for row in front:
@@ -52,8 +72,8 @@ def pareto_figure(
                     color=COLOURS[1],
                     label=f"point {chosen}",
                 )
-        axes.set_xlabel(x.replace("_", " "))
-        axes.set_ylabel(y.replace("_", " "))
+        axes.set_xlabel(title_of(x))
+        axes.set_ylabel(title_of(y))
         axes.margins(0.05)
         axes.grid()
         figure.legend(loc="outside right center")

@@ -34,7 +34,7 @@ def milp(search: Search) -> None:
 
 def greedy_path(model: Sensitivity) -> list[Choices]:
     """From the cheapest point upwards, always to the value of most loss saved for its cost."""
-    point = [min(range(len(costs)), key=lambda k, c=costs: c[k]) for costs in model.cost]
+    point = [costs.index(min(costs)) for costs in model.cost]
     path = [tuple(point)]
     while True:
         best: tuple[float, int, int] | None = None
