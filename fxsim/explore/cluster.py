@@ -58,7 +58,7 @@ class Cluster:
     def __init__(self, client: Any, job: Job) -> None:
         from distributed import WorkerPlugin
 
-        class Plugin(_Holder, WorkerPlugin):
+        class Plugin(_Holder, WorkerPlugin):  # type: ignore[misc]
             pass
 
         self._client = client
