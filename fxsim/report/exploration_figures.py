@@ -106,8 +106,8 @@ def heat_figure(front: Sequence[Row], sizes: Mapping[str, int], chosen: int) -> 
         labels = [f"{'★ ' if row['point'] == chosen else ''}{row['point']}" for row in front]
         axes.set_yticks(range(len(front)), labels)
         axes.set_ylabel("point")
-        axes.invert_yaxis()
         axes.set_xlim(-0.5, len(names) - 0.5)
+        axes.set_ylim(len(front) - 0.5, -0.5)
         axes.tick_params(length=0)
         for spine in axes.spines.values():
             spine.set_visible(False)
