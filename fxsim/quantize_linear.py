@@ -25,9 +25,28 @@ from fxsim.quantize_weight import round_real
 from fxsim.spec import LinearSpec, NetworkSpec, Product, ProjectionSpec, RequantizeSpec
 from fxsim.spec_layers import AccumulatorSpec, GateRequantizeSpec
 
+_BELOW_HALF = math.nextafter(0.5, 0.0)
+
 _FRACTIONS = np.arange(64, 1, -1) / 64
 """Output scales that calibration tries, as fractions of the one that just avoids clipping. They
 are exact, for the same scale on every machine; so is everything else here but sums of errors."""
+
+
+def round_in_place(value: FloatArray, rounding: Rounding) -> None:
+    """`round_real` without the way to integers, which takes most of its time."""
+    match rounding:
+        case Rounding.FLOOR:
+            np.floor(value, out=value)
+        case Rounding.TO_ZERO:
+            np.trunc(value, out=value)
+        case Rounding.TIES_EVEN:
+            np.rint(value, out=value)
+        case Rounding.TIES_AWAY:
+            # The greatest number below a half: 0.5 is rounded up by the addition, what is less not.
+            value += np.copysign(_BELOW_HALF, value)
+            np.trunc(value, out=value)
+        case Rounding.TIES_POS:
+            value[...] = round_real(value, rounding)
 
 
 def integers(
@@ -122,11 +141,21 @@ def _output(
         peak = float(real.max() if not fmt.signed else np.abs(real).max())
         scales = (peak / max(fmt.max, 1) if peak > 0 else 1.0) * _FRACTIONS
 
-    def error(activation: Activation) -> float:
-        q = integers(real, activation, rounding, layer.requantize.overflow)
-        return float(np.square(real - activation.scale * q).sum())
+    space = np.empty_like(real)
 
-    return min((Activation(format=fmt, scale=float(scale)) for scale in scales), key=error)
+    def error(scale: float) -> float:
+        if layer.requantize.overflow is Overflow.WRAP:
+            q = integers(real, Activation(format=fmt, scale=scale), rounding, Overflow.WRAP)
+            return float(np.square(real - scale * q).sum())
+        with np.errstate(over="ignore"):
+            np.divide(real, scale, out=space)
+        np.clip(space, fmt.min, fmt.max, out=space)
+        round_in_place(space, rounding)
+        np.multiply(space, scale, out=space)
+        np.subtract(real, space, out=space)
+        return float(np.square(space, out=space).sum())
+
+    return Activation(format=fmt, scale=min(map(float, scales), key=error))
 
 
 def requantizer_of(

@@ -12,7 +12,7 @@ from fxsim.errors import RangeError
 from fxsim.kernels import lstm
 from fxsim.kernels.linear import kernel_of
 from fxsim.kernels.recurrent import lstm_kernel_of
-from fxsim.network import IntArray, QuantizedLinear, QuantizedLstm, QuantizedNetwork
+from fxsim.network import IntArray, Layer, QuantizedLinear, QuantizedLstm, QuantizedNetwork
 from fxsim.quantize import quantize_input
 from fxsim.state import LstmState, State, as_state, reset_state
 from fxsim.trace import LayerTrace, LstmStates, LstmTrace, Trace
@@ -45,11 +45,7 @@ def simulate(
     vector: npt.NDArray[Any] = as_input(network, x)
     states = as_state(network, state, len(vector))
     for layer in network.layers:
-        if isinstance(layer, QuantizedLstm):
-            vector = _lstm_outputs(layer, vector, states[layer.name])
-        else:
-            rows = vector.reshape(-1, layer.inputs)
-            vector = kernel_of(layer).activations(rows).reshape(*vector.shape[:-1], layer.outputs)
+        vector = run_layer(layer, vector, states.get(layer.name))
     return vector.astype(np.int64, copy=False)
 
 
@@ -67,6 +63,16 @@ def simulate_trace(
             layers.append(_run_linear(layer, vector))
         vector = layers[-1].activations
     return Trace(input=source, layers=tuple(layers))
+
+
+def run_layer(
+    layer: Layer, x: npt.NDArray[Any], state: LstmState | None = None
+) -> npt.NDArray[Any]:
+    """What one layer yields for integers validated by the caller, in a type that may be narrow."""
+    if isinstance(layer, QuantizedLstm):
+        return _lstm_outputs(layer, x, state or reset_state(layer, len(x)))
+    rows = x.reshape(-1, layer.inputs)
+    return kernel_of(layer).activations(rows).reshape(*x.shape[:-1], layer.outputs)
 
 
 def as_input(network: QuantizedNetwork, x: npt.NDArray[Any]) -> IntArray:

@@ -97,6 +97,8 @@ class NetworkSpec(Model):
     hardware: HardwareSpec = HardwareSpec()
     train: TrainSpec = TrainSpec()
     retrain: RetrainSpec | None = None
+    explore: dict[str, Any] | None = None
+    """The search space; `fxsim.explore.space` reads it."""
 
     def layer_name(self, index: int) -> str:
         """Name of a layer; ``layer<index>`` unless the file says otherwise."""

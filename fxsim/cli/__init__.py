@@ -13,6 +13,8 @@ import typer
 from typer.core import TyperGroup
 
 from fxsim.cli.codesign import codesign
+from fxsim.cli.explore import explore
+from fxsim.cli.front import front
 from fxsim.cli.generate import generate
 from fxsim.cli.info import info
 from fxsim.cli.output import print_error
@@ -84,6 +86,7 @@ for _panel, _commands in {
     "The whole way": (codesign,),
     "From training to integers": (train, quantize),
     "Look at a network": (info, simulate, sample),
+    "Word lengths": (explore, front),
     "Hardware": (generate, verify, synth, skip_study),
 }.items():
     for _command in _commands:

@@ -34,10 +34,10 @@ SETUP = """\
 Feed-forward networks with ReLU on frames of {data} ({train} to train, {test} to test, {inputs}
 inputs, {classes} classes folded for the score). Dropout of 5 %, SGD with Nesterov momentum,
 {epochs} epochs in float, then {extra} with weights quantized by eq. (3) at the step of eq. (4) of
-the float parent. Biases and activations stay float, as in the paper. Errors are in percent of the frames. The
-gap is that to the float network *trained for the same further epochs*, since retraining is training
-too; the gap to the float parent stands beside it. The paper has 1.1 million frames of TIMIT; its
-figures cannot be compared as such, the trends can."""
+the float parent. Biases and activations stay float, as in the paper. Errors are in percent of the
+frames. The gap is that to the float network *trained for the same further epochs*, since retraining
+is training too; the gap to the float parent stands beside it. The paper has 1.1 million frames of
+TIMIT; its figures cannot be compared as such, the trends can."""
 
 
 @dataclass(frozen=True, kw_only=True)
