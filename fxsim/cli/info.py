@@ -10,7 +10,6 @@ import typer
 from fxsim.cli.lookup import read_network
 from fxsim.cli.options import JsonOption
 from fxsim.cli.output import print_json, print_line, print_records
-from fxsim.errors import ConfigError
 
 if TYPE_CHECKING:
     from fxsim.network import QuantizedLinear, QuantizedNetwork
@@ -34,7 +33,7 @@ def info(
         _show_kernels(as_json)
         return
     if network is None:
-        raise ConfigError("info needs a NETWORK, or --kernels")
+        raise typer.BadParameter("give a NETWORK, or --kernels")
     facts = describe(read_network(network))
     if as_json:
         print_json(facts)
