@@ -341,7 +341,10 @@ def _tables(widths: Widths, depths: Depths) -> list[Table]:
             name="seconds",
             title="Time",
             columns=["network", "seconds", "processor seconds", "seconds per float epoch"],
-            rows=[[n, run["seconds"], run["cpu"], run["seconds_per_epoch"]] for n, run in runs],
+            rows=[
+                [n, run["seconds"], run["cpu"], run["seconds_per_epoch"]]
+                for n, run in [*runs, *((f"{k} layers", run) for k, run in depths.items())]
+            ],
         ),
     ]
 
