@@ -9,6 +9,8 @@ from typing import Any
 from fxsim.report.figures import SERIES, stand_alone
 
 _MARKERS = "osD^vP"
+_FEW = 8
+"""Whole numbers on a logarithmic axis that are labelled one by one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +76,10 @@ def _draw_panel(axes: Any, panel: Panel) -> None:
         )
     if panel.log_x:
         axes.set_xscale("log")
+        places = sorted({x for series in panel.series for x in series.x})
+        if len(places) <= _FEW and all(x >= 1 and x == int(x) for x in places):
+            axes.set_xticks(places, [f"{x:g}" for x in places])
+            axes.minorticks_off()
         axes.xaxis.set_major_formatter(lambda value, position: f"{value:g}")
         axes.xaxis.set_minor_formatter(lambda value, position: "")
     axes.set_title(panel.title, fontsize=11)
