@@ -33,6 +33,7 @@ from fxsim.quantize_linear import (
 )
 from fxsim.quantize_lstm import quantize_lstm
 from fxsim.spec import LstmSpec, NetworkSpec
+from fxsim.tensors import as_vectors
 
 __all__ = [
     "quantize",
@@ -141,7 +142,7 @@ def uses_retrained(spec: NetworkSpec, checkpoint: Checkpoint) -> bool:
 def _samples(
     x: npt.ArrayLike, shape: tuple[int, ...], what: str, leading: tuple[str, ...]
 ) -> FloatArray:
-    """Check samples and flatten each to a row; ``leading`` names the axes before its own."""
+    """Check samples and make each a vector; ``leading`` names the axes before its own."""
     array = np.asarray(x)
     if array.dtype.kind not in "iufb":
         raise RangeError(f"{what} must hold numbers, not {array.dtype}")
@@ -152,7 +153,7 @@ def _samples(
     if (bad := np.argwhere(~np.isfinite(array))).size:
         index = tuple(bad[0].tolist())
         raise RangeError(f"{what} must be finite, not {array[index]} at {list(index)}")
-    return array.reshape(*array.shape[:axes], int(np.prod(shape))).astype(np.float64)
+    return as_vectors(array, shape).astype(np.float64)
 
 
 def _input_quantizer(spec: NetworkSpec, samples: FloatArray) -> InputQuantizer:

@@ -9,11 +9,22 @@ import numpy.typing as npt
 
 from fxsim.errors import RangeError
 from fxsim.formats import AccumulatorMode, Overflow
-from fxsim.kernels import linear, lstm
+from fxsim.kernels import linear, lstm, windows
 from fxsim.kernels.arith import ROUNDING_CODE
-from fxsim.network import IntArray, QuantizedLinear, QuantizedLstm, QuantizedNetwork
+from fxsim.network import (
+    IntArray,
+    MaxPool,
+    QuantizedConvolution,
+    QuantizedLinear,
+    QuantizedLstm,
+    QuantizedNetwork,
+)
 from fxsim.quantize import quantize_input
-from fxsim.trace import LayerTrace, LstmTrace, Trace
+from fxsim.tensors import as_vectors
+from fxsim.trace import LayerTrace, LstmTrace, PoolTrace, Trace
+
+_BLOCK = 1 << 18
+"""Integers of windows that are held at a time, so that they stay near the processor."""
 
 
 def simulate(network: QuantizedNetwork, x: npt.NDArray[Any]) -> IntArray:
@@ -22,7 +33,8 @@ def simulate(network: QuantizedNetwork, x: npt.NDArray[Any]) -> IntArray:
     Parameters
     ----------
     x : array, shape (n, *network.input.shape) or (n, inputs)
-        Floats are quantized by the network's input quantizer; integers are taken as they are.
+        Floats are quantized by the network's input quantizer; integers are taken as they are, those
+        of shape (n, inputs) in the order of the stream.
         With LSTM layers the shape is (n, t, ...): n sequences of t vectors, each from the initial
         state.
 
@@ -36,16 +48,27 @@ def simulate(network: QuantizedNetwork, x: npt.NDArray[Any]) -> IntArray:
     RangeError
         If the shape is wrong, a float is not finite, or an integer leaves the input format.
     """
-    return simulate_trace(network, x).output
+    if not network.spatial or len(x) <= 1:
+        return simulate_trace(network, x).output
+    # Image by image tensors are large, and nothing but the output is wanted.
+    source = as_input(network, x)
+    most = max(layer.outputs for layer in network.layers)
+    block = max(1, 8 * _BLOCK // most)
+    starts = range(0, len(source), block)
+    return np.concatenate([simulate_trace(network, source[k : k + block]).output for k in starts])
 
 
 def simulate_trace(network: QuantizedNetwork, x: npt.NDArray[Any]) -> Trace:
     """Like `simulate`, with every tensor, range and count of every layer."""
     source = vector = as_input(network, x)
-    layers: list[LayerTrace | LstmTrace] = []
+    layers: list[LayerTrace | LstmTrace | PoolTrace] = []
     for layer in network.layers:
         if isinstance(layer, QuantizedLstm):
             layers.append(run_lstm(layer, vector))
+        elif isinstance(layer, QuantizedConvolution):
+            layers.append(run_convolution(layer, vector))
+        elif isinstance(layer, MaxPool):
+            layers.append(run_max_pool(layer, vector))
         else:
             layers.append(_run_linear(layer, vector))
         vector = layers[-1].activations
@@ -74,7 +97,8 @@ def as_input(network: QuantizedNetwork, x: npt.NDArray[Any]) -> IntArray:
             f"input[{', '.join(map(str, index))}] must be in {fmt} ({fmt.min} to {fmt.max}),"
             f" not {x[index]}"
         )
-    return np.ascontiguousarray(x, dtype=np.int64).reshape(*x.shape[:leading], inputs)
+    values = x if x.shape[leading:] == (inputs,) else as_vectors(x, shape)
+    return np.ascontiguousarray(values, dtype=np.int64)
 
 
 def run_lstm(layer: QuantizedLstm, x: IntArray) -> LstmTrace:
@@ -131,14 +155,71 @@ def run_lstm(layer: QuantizedLstm, x: IntArray) -> LstmTrace:
     )
 
 
+def run_convolution(layer: QuantizedConvolution, x: IntArray) -> LayerTrace:
+    """Run one convolution on images (n, inputs), some at a time: their windows take much room."""
+    shape = layer.windows
+    block = max(1, _BLOCK // (shape.places * shape.size))
+    parts = []
+    for start in range(0, max(len(x), 1), block):
+        images = x[start : start + block].reshape(-1, shape.height, shape.width, shape.channels)
+        groups = [
+            _run_linear(
+                product,
+                windows.gather(
+                    images,
+                    group * shape.group_channels,
+                    shape.group_channels,
+                    shape.kernel,
+                    (shape.rows, shape.columns),
+                    shape.stride,
+                    shape.padding,
+                    layer.input.zero_point,
+                ),
+            )
+            for group, product in enumerate(layer.group_products)
+        ]
+        parts.append(_joined(groups, axis=1, shape=(len(images), layer.outputs)))
+    return _joined(parts, axis=0, shape=(len(x), layer.outputs))
+
+
+def run_max_pool(layer: MaxPool, x: IntArray) -> PoolTrace:
+    """Run max pooling on images (n, inputs)."""
+    shape = layer.windows
+    images = x.reshape(-1, shape.height, shape.width, shape.channels)
+    pooled = windows.greatest(
+        images, shape.kernel, (shape.rows, shape.columns), shape.stride, shape.padding
+    )
+    return PoolTrace(name=layer.name, activations=pooled.reshape(len(x), layer.outputs))
+
+
+def _joined(traces: list[LayerTrace], *, axis: int, shape: tuple[int, int]) -> LayerTrace:
+    """One trace with tensors of ``shape``, from parts that follow one another along ``axis``."""
+
+    def tensor(field: str) -> IntArray:
+        parts = [getattr(trace, field) for trace in traces]
+        return np.concatenate(parts, axis=axis).reshape(shape)
+
+    return LayerTrace(
+        name=traces[0].name,
+        accumulators=tensor("accumulators"),
+        activations=tensor("activations"),
+        **_counts(traces),
+    )
+
+
+def _counts(traces: list[LayerTrace]) -> dict[str, int]:
+    """Sums of all that is counted."""
+    counts = ("overflows", "clipped", "products", "zero_activations", "zero_products")
+    return {count: sum(getattr(trace, count) for trace in traces) for count in counts}
+
+
 def _over_time(traces: list[LayerTrace]) -> LayerTrace:
     """One trace of shape (n, t, outputs) from those of single steps."""
-    counts = ("overflows", "clipped", "products", "zero_activations", "zero_products")
     return LayerTrace(
         name=traces[0].name,
         accumulators=np.stack([trace.accumulators for trace in traces], axis=1),
         activations=np.stack([trace.activations for trace in traces], axis=1),
-        **{count: sum(getattr(trace, count) for trace in traces) for count in counts},
+        **_counts(traces),
     )
 
 

@@ -11,7 +11,7 @@ from fxsim.network import IntArray
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LayerTrace:
-    """One layer over a batch of ``n`` vectors.
+    """One matrix product over a batch of ``n`` vectors; of a convolution, over all its windows.
 
     Parameters
     ----------
@@ -22,7 +22,8 @@ class LayerTrace:
     clipped : int
         Activations that left the output format before they were saturated or wrapped.
     products : int
-        Multiplications of the dense layer, n * outputs * inputs.
+        Multiplications of the dense layer, n * outputs * inputs; of a convolution, those with
+        pixels outside the image as well.
     zero_activations, zero_products : int
         Products whose activation operand is 0, and products where either operand is 0.
     """
@@ -86,6 +87,19 @@ class LstmTrace:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class PoolTrace:
+    """A layer that only picks among its inputs; ``activations`` has shape (n, outputs)."""
+
+    name: str
+    activations: IntArray
+
+    @property
+    def linears(self) -> tuple[LayerTrace, ...]:
+        """No matrix product."""
+        return ()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Trace:
     """A whole simulation.
 
@@ -96,7 +110,7 @@ class Trace:
     """
 
     input: IntArray
-    layers: tuple[LayerTrace | LstmTrace, ...]
+    layers: tuple[LayerTrace | LstmTrace | PoolTrace, ...]
 
     @property
     def linears(self) -> tuple[LayerTrace, ...]:

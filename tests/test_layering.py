@@ -13,8 +13,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 _FLOORS = """
-errors formats arith names tensors stochastic files spec_layers spec linear tables lstm
-lstm_gradient network storage step_size checkpoint floating quantize_linear quantize_lstm quantize
+errors formats arith names tensors stochastic files windows spec_layers spec_images spec linear
+convolution tables lstm lstm_gradient network storage step_size checkpoint floating quantize_linear
+quantize_lstm quantize_convolution quantize
 reference reference_gradient kernels trace simulate backward cycles skip_cycles data evaluate train
 explore interop report cli
 """
