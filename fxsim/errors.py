@@ -24,6 +24,10 @@ class FileError(FxsimError):
     """A file is missing, truncated, hostile or not what its name says."""
 
 
+class MissingDataError(FileError):
+    """Files of a data set are not on this machine; says which, and where they were looked for."""
+
+
 class MissingToolError(FxsimError):
     """A program or an optional Python package is missing or too old; says what to do."""
 

@@ -69,7 +69,7 @@ def run(
         if all((folder / name).exists() for name in (SPEC, CHECKPOINT)):
             spec = load_spec(folder / SPEC)
             sources = spec, load_checkpoint(folder / CHECKPOINT, spec)
-        dataset = data.load(network.data)
+        dataset = data.load(network.data, network.input.shape)
 
     with steps.step("evaluate"):
         accuracy = _evaluate(network, sources, dataset)

@@ -35,7 +35,7 @@ def quantize(
     wanted = load_spec(path)
     parameters = load_checkpoint(checkpoint or path.with_name(CHECKPOINT), wanted)
     with blamed_on(path):
-        samples = calibration_samples(data.load(wanted.data))
+        samples = calibration_samples(data.load(wanted.data, wanted.input.shape))
         network = quantize.quantize(wanted, parameters, samples, direct=direct)
     save_network(network, output)
     digest = network_hash(network)

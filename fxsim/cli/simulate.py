@@ -58,7 +58,7 @@ def simulate(
         from fxsim.simulate import simulate_trace
 
         chosen = data or f"{quantized.data}:test"
-        split = load_split(chosen)
+        split = load_split(chosen, quantized.input.shape)
         with blamed_on(chosen):
             seen = simulate_trace(quantized, split.x)
         facts |= {

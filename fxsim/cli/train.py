@@ -36,7 +36,7 @@ def train(
             remark = f"loss {progress.loss:.4f}, accuracy {percent(progress.accuracy)}"
             advance(progress.stage, remark)
 
-        checkpoint = train(wanted, data.load(wanted.data), show)
+        checkpoint = train(wanted, data.load(wanted.data, wanted.input.shape), show)
     save_checkpoint(checkpoint, output)
     results = {
         stage: {"epochs": seen.epochs, "loss": seen.loss, "accuracy": seen.accuracy}

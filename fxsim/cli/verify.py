@@ -17,7 +17,7 @@ from fxsim.cli.options import (
     VectorsOption,
 )
 from fxsim.cli.output import Steps, print_json, print_line, print_table
-from fxsim.errors import MismatchError, SpecError
+from fxsim.errors import MismatchError, MissingDataError, SpecError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -74,8 +74,8 @@ def choose_vectors(
 
     source = f"{network.data}:test"
     try:
-        samples = data.load_split(source).x
-    except SpecError:
+        samples = data.load_split(source, network.input.shape).x
+    except (SpecError, MissingDataError):
         source = f"random integers, seed {seed}"
         fmt, inputs = network.input.activation.format, network.layers[0].inputs
         shape = (1, most or _RANDOM_VECTORS, inputs)

@@ -4,45 +4,96 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
 
-from fxsim.data import digits, pydoc
+from fxsim.data import (
+    cifar10,
+    digits,
+    handwriting,
+    house_numbers,
+    mnist,
+    phonemes,
+    pydoc,
+    svhn,
+    timit,
+    wikipedia,
+)
 from fxsim.data.dataset import Dataset, Split
+from fxsim.data.local import base
 from fxsim.errors import SpecError
 
 __all__ = ["Dataset", "Split", "load", "load_split"]
 
-_SOURCES: dict[str, Callable[[], Dataset]] = {"digits": digits.load, "pydoc": pydoc.load}
+_MADE: dict[str, Callable[[], Dataset]] = {
+    "digits": digits.load,
+    "handwriting": handwriting.load,
+    "house-numbers": house_numbers.load,
+    "phonemes": phonemes.load,
+    "pydoc": pydoc.load,
+}
+_LOCAL: dict[str, Callable[[Path], Dataset]] = {
+    "cifar10": cifar10.load,
+    "enwik8": wikipedia.load_enwik8,
+    "mnist": mnist.load,
+    "svhn": svhn.load,
+    "text8": wikipedia.load_text8,
+    "timit": timit.load,
+}
 
 
-def load(name: str) -> Dataset:
+def load(text: str, shape: tuple[int, ...] | None = None) -> Dataset:
     """Load a data set.
+
+    Parameters
+    ----------
+    text : str
+        A name, like ``digits``. Sets that fxsim does not bring are read from the folder that
+        follows an ``@``, as in ``mnist@/data/mnist``; see `fxsim.data.local` for the default.
+    shape : tuple of int, optional
+        Shape that samples are wanted in; they keep their own if theirs has not as many values.
 
     Raises
     ------
     SpecError
         If the name is unknown; the message gives the nearest known one.
+    FileError
+        If files of the set are missing, damaged, or not the published ones.
     """
-    if name not in _SOURCES:
-        near = difflib.get_close_matches(name, _SOURCES, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known names: {', '.join(_SOURCES)}"
+    name, at, folder = text.partition("@")
+    if name in _LOCAL:
+        dataset = _read(name, base(Path(folder).expanduser() if folder else None))
+    elif name not in _MADE:
+        known = [*_MADE, *_LOCAL]
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known names: {', '.join(known)}"
         raise SpecError(f"unknown data set {name!r}; {hint}")
-    return _SOURCES[name]()
+    elif at:
+        raise SpecError(f"{name} needs no files, so no folder may follow it, not {folder!r}")
+    else:
+        dataset = _MADE[name]()
+    return dataset if shape is None else dataset.shaped(shape)
 
 
-def load_split(text: str) -> Split:
-    """Load one split, written ``digits:train`` or ``digits:test``; ``pydoc:validation`` too.
+@lru_cache(maxsize=1)
+def _read(name: str, folder: Path) -> Dataset:
+    """Read files once, however many ask."""
+    return _LOCAL[name](folder)
+
+
+def load_split(text: str, shape: tuple[int, ...] | None = None) -> Split:
+    """Load one split, written ``digits:train``, ``digits:validation`` or ``digits:test``.
 
     Raises
     ------
     SpecError
         If the text has another form or the data set is unknown.
+    FileError
+        Like `load`.
     """
-    name, _, split = text.partition(":")
-    dataset = load(name)
-    splits = {"train": dataset.train, "test": dataset.test}
-    if dataset.validation is not None:
-        splits["validation"] = dataset.validation
-    if split not in splits:
-        known = " or ".join(f"{name}:{known}" for known in splits)
+    name, _, split = text.rpartition(":")
+    splits = load(name or split, shape).splits
+    if not name or split not in splits:
+        known = " or ".join(f"{name or split}:{known}" for known in splits)
         raise SpecError(f"split must be {known}, not {text!r}")
     return splits[split]

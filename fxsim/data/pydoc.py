@@ -13,14 +13,11 @@ from pydoc_data.topics import topics  # type: ignore[import-untyped, unused-igno
 
 import numpy as np
 
-from fxsim.data.dataset import Dataset, Split
-from fxsim.network import IntArray
+from fxsim.data.dataset import Dataset
+from fxsim.data.sequences import sequences
 
 SYMBOLS = "\n" + "".join(map(chr, range(32, 127)))
 """The 96 symbols: newline and printable ASCII, on every Python version alike."""
-
-STEPS = 100
-"""Characters in a sequence."""
 
 TESTED = 64
 """Sequences of the validation and of the test split, evenly spaced over their texts."""
@@ -52,19 +49,8 @@ def load() -> Dataset:
     train, validation, test = np.split(ids, [len(ids) * 90 // 100, len(ids) * 95 // 100])
     return Dataset(
         "pydoc",
-        _sequences(train),
-        _sequences(test, TESTED),
+        sequences(train, len(SYMBOLS), slice(None)),
+        sequences(test, len(SYMBOLS), TESTED),
         len(SYMBOLS),
-        validation=_sequences(validation, TESTED),
+        validation=sequences(validation, len(SYMBOLS), TESTED),
     )
-
-
-def _sequences(ids: IntArray, count: int | None = None) -> Split:
-    """Cut a text into sequences; ``count`` of them, evenly spaced, or all."""
-    n = (len(ids) - 1) // STEPS
-    chosen = np.arange(n) if count is None else np.arange(count) * n // count
-    now, after = (ids[start : start + n * STEPS].reshape(n, STEPS)[chosen] for start in (0, 1))
-    x = np.eye(len(SYMBOLS), dtype=np.float32)[now]
-    for array in (x, after):
-        array.flags.writeable = False
-    return Split(x, after)

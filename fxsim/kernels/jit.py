@@ -11,6 +11,6 @@ F = TypeVar("F", bound=Callable[..., object])
 
 
 def jit(function: F) -> F:
-    """Compile ``function`` without the interpreter, cached on disk; integer kernels only."""
+    """Compile ``function`` without the interpreter, cached on disk; never with fast floats."""
     compiled: F = numba.njit(cache=True, nogil=True)(function)
     return compiled
