@@ -22,6 +22,7 @@ from fxsim.network import (
     Layer,
     QuantizedNetwork,
 )
+from fxsim.quantize_convolution import quantize_convolution, quantize_pool
 from fxsim.quantize_linear import (
     groups_of,
     integers,
@@ -32,8 +33,17 @@ from fxsim.quantize_linear import (
     weight_scale,
 )
 from fxsim.quantize_lstm import quantize_lstm
-from fxsim.spec import LstmSpec, NetworkSpec
+from fxsim.spec import (
+    ConvolutionSpec,
+    FlattenSpec,
+    LinearSpec,
+    LstmSpec,
+    NetworkSpec,
+)
 from fxsim.tensors import as_vectors
+
+_IMAGES = 200
+"""Images that calibrate a network at most; each has thousands of values."""
 
 __all__ = [
     "quantize",
@@ -76,6 +86,8 @@ def quantize(
     samples = _samples(calibration, spec.input.shape, "calibration", leading)
     if not samples.size:
         raise RangeError("calibration must have at least one sample")
+    if spec.spatial:
+        samples = samples[:: -(-len(samples) // _IMAGES)]
     source = _input_quantizer(spec, samples)
     x, activation = integers(samples, source.activation, source.rounding), source.activation
     parameters = _parameters(spec, checkpoint, direct=direct)
@@ -84,16 +96,24 @@ def quantize(
     try:
         with np.errstate(over="raise", divide="raise", invalid="raise"):
             for i, wanted in enumerate(spec.layers):
-                first, *rest = (parameters[product.name] for product in spec.layer_products(i))
+                products = [parameters[product.name] for product in spec.layer_products(i)]
+                if isinstance(wanted, FlattenSpec):
+                    continue  # images are stored as vectors already
                 if isinstance(wanted, LstmSpec):
-                    layer, x = quantize_lstm(spec, i, first, rest[0], activation, x)
+                    w, u = products
+                    layer, x = quantize_lstm(spec, i, w, u, activation, x)
+                elif isinstance(wanted, LinearSpec):
+                    layer, x = quantize_linear(spec, i, *products[0], activation, x)
+                elif isinstance(wanted, ConvolutionSpec):
+                    layer, x = quantize_convolution(spec, i, *products[0], activation, x)
                 else:
-                    layer, x = quantize_linear(spec, i, *first, activation, x)
+                    layer, x = quantize_pool(spec, i, activation, x)
                 layers.append(layer)
                 activation = layer.output
     except FloatingPointError:
-        name = spec.layer_name(len(layers))
-        raise RangeError(f"{name}: parameters are too large or too small for float64") from None
+        raise RangeError(
+            f"{spec.layer_name(i)}: parameters are too large or too small for float64"
+        ) from None
     return QuantizedNetwork(name=spec.name, data=spec.data, input=source, layers=tuple(layers))
 
 
@@ -132,8 +152,7 @@ def quantized_parameters(
 def uses_retrained(spec: NetworkSpec, checkpoint: Checkpoint) -> bool:
     """Whether the checkpoint was retrained for the levels and scale groups of the specification."""
     return checkpoint.retrained is not None and all(
-        (found := checkpoint.retrained[product.name]).levels
-        == spec.layers[product.layer].weights.levels
+        (found := checkpoint.retrained[product.name]).levels == spec.levels(product)
         and found.scale.size == product.scales
         for product in spec.products
     )
@@ -176,6 +195,7 @@ def _parameters(
     result = {}
     for product in spec.products:
         name, layer = product.name, spec.layers[product.layer]
+        assert isinstance(layer, LinearSpec | LstmSpec | ConvolutionSpec)
         levels = layer.weights.levels
         try:
             if retrained is None:
@@ -189,6 +209,9 @@ def _parameters(
             raise SpecError(f"{name}: {error}") from None
         weight = quantize_weight(linear.weight, scale, levels)
         groups = groups_of(layer, len(weight))
+        if linear.gain is not None:  # a sign goes to the weights, which are symmetric
+            weight = weight * np.sign(linear.gain).astype(np.int64)[:, None]
+            scale, groups = scale * np.abs(linear.gain), len(weight)
         live = np.repeat(weight.reshape(groups, -1).any(axis=1), len(weight) // groups)
         if scale.size > 1 and live.any():
             # Any scale suits zeros; an outlying one would cost the multipliers of all others bits.

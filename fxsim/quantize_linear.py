@@ -22,13 +22,17 @@ from fxsim.network import (
     Requantizer,
     accumulator_bounds,
 )
-from fxsim.spec import LinearSpec, LstmSpec, NetworkSpec, RequantizeSpec
+from fxsim.spec import ConvolutionSpec, LinearSpec, LstmSpec, NetworkSpec, RequantizeSpec
 from fxsim.spec_layers import AccumulatorSpec, GateRequantizeSpec
 from fxsim.step_size import l2_scale
 
 _FRACTIONS = np.arange(64, 1, -1) / 64
 """Output scales that calibration tries, as fractions of the one that just avoids clipping. They
 are exact, for the same scale on every machine; so is everything else here but sums of errors."""
+
+
+_VALUES = 1 << 21
+"""About as many values as a scale is calibrated on at most."""
 
 
 def quantize_weight(weight: FloatArray, scale: FloatArray, levels: int) -> IntArray:
@@ -46,7 +50,7 @@ def quantize_weight(weight: FloatArray, scale: FloatArray, levels: int) -> IntAr
     return round_real(np.clip(ratio, -top, top), Rounding.TIES_AWAY)
 
 
-def weight_scale(weight: FloatArray, layer: LinearSpec | LstmSpec) -> FloatArray:
+def weight_scale(weight: FloatArray, layer: LinearSpec | LstmSpec | ConvolutionSpec) -> FloatArray:
     """Scale of least squared error, per tensor (shape (1,)), or per channel or gate (shape
     (outputs,); equal for all rows of a gate, the weight being W or U).
 
@@ -62,7 +66,7 @@ def weight_scale(weight: FloatArray, layer: LinearSpec | LstmSpec) -> FloatArray
     return power_of_two(weight, scale, layer.weights.levels) if plain_shift else scale
 
 
-def groups_of(layer: LinearSpec | LstmSpec, outputs: int) -> int:
+def groups_of(layer: LinearSpec | LstmSpec | ConvolutionSpec, outputs: int) -> int:
     """Number of groups of weights with a scale of their own, in a product of ``outputs`` rows."""
     return {"tensor": 1, "gate": len(GATES), "channel": outputs}[layer.weights.per]
 
@@ -123,23 +127,40 @@ def quantize_linear(
     x: IntArray,
 ) -> tuple[QuantizedLinear, IntArray]:
     """Quantize one layer; returns it with the calibration samples that leave it."""
+    # Integers below 2**53 stay exact in float64, and float64 products are much faster.
+    sums = x.astype(np.float64) @ weight.T.astype(np.float64)
+    return quantize_product(spec, index, weight, scale, real_bias, source, sums)
+
+
+def quantize_product(
+    spec: NetworkSpec,
+    index: int,
+    weight: IntArray,
+    scale: FloatArray,
+    real_bias: FloatArray,
+    source: Activation,
+    sums: FloatArray,
+) -> tuple[QuantizedLinear, IntArray]:
+    """Quantize the product of a layer; ``sums``, shape (n, outputs), lack only the bias.
+
+    Returns it with what leaves it for these sums, of the same shape.
+    """
     layer, name, hardware = spec.layers[index], spec.layer_name(index), spec.layer_hardware(index)
-    assert isinstance(layer, LinearSpec)
+    assert isinstance(layer, LinearSpec | ConvolutionSpec)
     unit = scale * source.scale  # real value of 1 in the accumulator
     bias, accumulator = accumulator_of(name, weight, real_bias / unit, source, layer.accumulator)
-    # Integers below 2**53 stay exact in float64, and float64 products are much faster.
-    real = unit * (x.astype(np.float64) @ weight.T.astype(np.float64) + bias)
+    real = unit * (sums + bias)
     relu = layer.nonlinearity == "relu"
     if relu:
         real = np.maximum(real, 0.0)
     if layer.output is None:
-        requantizer = None
+        requantizer, leaving = None, np.zeros(0, np.int64)
         output = Activation(format=accumulator.format, scale=float(unit[0]))
     else:
         rounding = spec.layer_rounding(index)
         output = _output(real, layer, rounding, unit)
         requantizer = requantizer_of(name, unit / output.scale, layer.requantize, rounding)
-        x = integers(real, output, rounding, layer.requantize.overflow)
+        leaving = integers(real, output, rounding, layer.requantize.overflow)
     quantized = QuantizedLinear(
         name=name,
         weight=weight,
@@ -153,7 +174,7 @@ def quantize_linear(
         output=output,
         folding=Folding(**hardware.model_dump()),
     )
-    return quantized, x
+    return quantized, leaving
 
 
 def accumulator_of(
@@ -175,11 +196,13 @@ def accumulator_of(
 
 
 def _output(
-    real: FloatArray, layer: LinearSpec, rounding: Rounding, unit: FloatArray
+    real: FloatArray, layer: LinearSpec | ConvolutionSpec, rounding: Rounding, unit: FloatArray
 ) -> Activation:
     """Output format with the scale of least squared error on the calibration samples."""
     assert layer.output is not None
     fmt = layer.output.format
+    # An odd step meets every channel; images have more values than a scale needs.
+    real = real[:: max(1, real.size // _VALUES) | 1]
     if layer.requantize.multiplier_bits == 0:
         scales = unit[0] * 2.0 ** np.arange(MAX_BITS + 1)
     else:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, NoReturn, get_args
 
@@ -17,13 +18,22 @@ from fxsim.errors import SpecError
 from fxsim.files import read_yaml
 from fxsim.formats import Overflow, Rounding
 from fxsim.names import check_identifier
+from fxsim.spec_images import (
+    AveragePoolSpec,
+    ConvolutionSpec,
+    FlattenSpec,
+    MaxPoolSpec,
+    check_batch_norm,
+    check_convolution_folding,
+    check_image,
+    shape_behind,
+    windows_of,
+)
 from fxsim.spec_layers import (
-    LAYER_TYPES,
     Fail,
     FormatSpec,
     HardwareSpec,
     InputSpec,
-    LayerSpec,
     LinearSpec,
     LstmSpec,
     Model,
@@ -36,11 +46,15 @@ from fxsim.spec_layers import (
 )
 
 __all__ = [
+    "AveragePoolSpec",
+    "ConvolutionSpec",
+    "FlattenSpec",
     "FormatSpec",
     "HardwareSpec",
     "InputSpec",
     "LinearSpec",
     "LstmSpec",
+    "MaxPoolSpec",
     "NetworkSpec",
     "OptimizerSpec",
     "Product",
@@ -51,6 +65,19 @@ __all__ = [
     "load_spec",
     "parse_spec",
 ]
+
+LayerSpec = Annotated[
+    LinearSpec | LstmSpec | ConvolutionSpec | MaxPoolSpec | AveragePoolSpec | FlattenSpec,
+    Field(discriminator="type"),
+]
+LAYER_TYPES = {
+    "linear": LinearSpec,
+    "lstm": LstmSpec,
+    "convolution": ConvolutionSpec,
+    "max_pool": MaxPoolSpec,
+    "average_pool": AveragePoolSpec,
+    "flatten": FlattenSpec,
+}
 
 Positive = Annotated[float, Field(gt=0)]
 
@@ -96,7 +123,7 @@ class Product(NamedTuple):
     """A matrix product of a layer, under the name that it has in checkpoint and network.
 
     ``scales`` is the number of weight scales, 1 or one an output; ``path`` is the key of the
-    folding.
+    folding. ``gain`` is whether training leaves a factor for each output, of a batch normalisation.
     """
 
     name: str
@@ -106,6 +133,7 @@ class Product(NamedTuple):
     scales: int
     hardware: HardwareSpec
     path: str
+    gain: bool = False
 
 
 class NetworkSpec(Model):
@@ -130,15 +158,34 @@ class NetworkSpec(Model):
 
     def layer_rounding(self, index: int) -> Rounding:
         """Rounding of a layer's requantization: its own, else the network's."""
-        return self.layers[index].requantize.rounding or self.rounding
+        layer = self.layers[index]
+        own = None
+        if isinstance(layer, LinearSpec | LstmSpec | ConvolutionSpec):
+            own = layer.requantize.rounding
+        return own or self.rounding
+
+    def layer_shape(self, index: int) -> tuple[int, ...]:
+        """Shape of what a layer takes; that of the network's output behind the last."""
+        shape = self.input.shape
+        for layer in self.layers[:index]:
+            if isinstance(layer, LinearSpec | LstmSpec):
+                shape = (layer.units,)
+            else:
+                shape = shape_behind(layer, shape)
+        return shape
 
     def layer_inputs(self, index: int) -> int:
         """Number of inputs of a layer."""
-        return self.layers[index - 1].units if index else self.input.shape[0]
+        return math.prod(self.layer_shape(index))
 
     def layer_products(self, index: int) -> tuple[Product, ...]:
-        """Matrix products of a layer: itself, or ``<layer>_input`` and ``<layer>_hidden``."""
-        layer, name, inputs = self.layers[index], self.layer_name(index), self.layer_inputs(index)
+        """Matrix products of a layer: itself, or ``<layer>_input`` and ``<layer>_hidden``.
+
+        That of a convolution takes a window. Pools have no weights, so they have none either.
+        """
+        layer, name = self.layers[index], self.layer_name(index)
+        if not isinstance(layer, LinearSpec | LstmSpec | ConvolutionSpec):
+            return ()
 
         def product(
             suffix: str, outputs: int, inputs: int, hardware: HardwareSpec | None
@@ -152,8 +199,13 @@ class NetworkSpec(Model):
                 scales=1 if layer.weights.per == "tensor" else outputs,
                 hardware=hardware or self.hardware,
                 path=f"layers[{index}].hardware{key}" if hardware else "hardware",
+                gain=isinstance(layer, ConvolutionSpec) and layer.batch_norm,
             )
 
+        if isinstance(layer, ConvolutionSpec):
+            windows = windows_of(layer, self.layer_shape(index))
+            return (product("", layer.units, windows.size, layer.hardware),)
+        inputs = self.layer_inputs(index)
         if isinstance(layer, LinearSpec):
             return (product("", layer.units, inputs, layer.hardware),)
         gates, own = 4 * layer.cells, layer.hardware
@@ -162,10 +214,21 @@ class NetworkSpec(Model):
             product("_hidden", gates, layer.cells, own.hidden),
         )
 
+    def levels(self, product: Product) -> int:
+        """Quantization levels of the weights of a product."""
+        layer = self.layers[product.layer]
+        assert isinstance(layer, LinearSpec | LstmSpec | ConvolutionSpec)
+        return layer.weights.levels
+
     @property
     def products(self) -> tuple[Product, ...]:
         """Matrix products of every layer, in the order of the data."""
         return tuple(product for i in range(len(self.layers)) for product in self.layer_products(i))
+
+    @property
+    def spatial(self) -> bool:
+        """Whether a sample is an image."""
+        return len(self.input.shape) == 3
 
     @property
     def recurrent(self) -> bool:
@@ -239,8 +302,9 @@ def _explain(error: ValidationError, value: Any, source: str) -> str:
         hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
         return f"unknown key {str(location[-1])!r}; {hint} {where}"
     if first["type"] == "union_tag_invalid":
-        types = " or ".join(map(repr, LAYER_TYPES))
-        return f"type must be {types}, not {_short(first['input']['type'])} {where}"
+        *types, final = map(repr, LAYER_TYPES)
+        found = _short(first["input"]["type"])
+        return f"type must be {', '.join(types)} or {final}, not {found} {where}"
     if first["type"] in {"missing", "union_tag_not_found"}:
         return f"{key} is missing {where}"
     if first["type"] in {"too_short", "too_long"}:
@@ -270,6 +334,8 @@ def _check(spec: NetworkSpec, source: str) -> None:
             fail(str(error), path)
 
     named(spec.name, "name")
+    if len(spec.input.shape) == 2:
+        fail("shape must have 1 item (a vector) or 3 (an image), not 2", "input.shape")
     check_narrow(spec.input, Overflow.SATURATE, lambda text, key: fail(text, f"input.{key}"))
     seen: dict[str, tuple[int, str]] = {}
     for i, layer in enumerate(spec.layers):
@@ -278,6 +344,12 @@ def _check(spec: NetworkSpec, source: str) -> None:
         def within(message: str, key: str, here: str = here) -> NoReturn:
             fail(message, f"{here}.{key}")
 
+        shape = spec.layer_shape(i)
+        if isinstance(layer, LinearSpec | LstmSpec):
+            if len(shape) != 1:
+                within(f"type must not be {layer.type!r} behind an image; flatten it first", "type")
+        else:
+            check_image(layer, shape, within)
         products = spec.layer_products(i)
         name = spec.layer_name(i)
         for used in dict.fromkeys((name, *(product.name for product in products))):
@@ -286,14 +358,21 @@ def _check(spec: NetworkSpec, source: str) -> None:
                 other, taken = seen[used.lower()]
                 within(f"name must be unique, but layers[{other}] is {taken!r} too", "name")
             seen[used.lower()] = (i, used)
-        if layer.weights.levels % 2 == 0:
-            within(f"levels must be odd, not {layer.weights.levels}", "weights.levels")
+        if products and (levels := spec.levels(products[0])) % 2 == 0:
+            within(f"levels must be odd, not {levels}", "weights.levels")
         if isinstance(layer, LstmSpec):
             check_lstm(layer, within)
-        else:
+        elif isinstance(layer, LinearSpec | ConvolutionSpec):
             check_linear(layer, i == len(spec.layers) - 1, within)
+        if isinstance(layer, ConvolutionSpec):
+            check_batch_norm(layer, within)
+            (product,) = products
+            check_convolution_folding(layer, shape, product.hardware, fail, product.path)
+            continue
         for product in products:
             _check_folding(product, fail)
+    if all(isinstance(layer, FlattenSpec) for layer in spec.layers):
+        fail("layers must do more than flatten", "layers")
 
 
 def _check_folding(product: Product, fail: Fail) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Literal, NoReturn
+from typing import Annotated, Literal, NoReturn, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -33,9 +33,12 @@ class FormatSpec(Model):
 
 
 class InputSpec(FormatSpec):
-    """Shape of one sample and the format that it is quantized to."""
+    """Shape of one sample and the format that it is quantized to.
 
-    shape: Annotated[tuple[Size, ...], Field(min_length=1, max_length=1)]
+    A vector, or an image: [channels, height, width].
+    """
+
+    shape: Annotated[tuple[Size, ...], Field(min_length=1, max_length=3)]
 
 
 class WeightsSpec(Model):
@@ -159,8 +162,6 @@ class LstmSpec(Model):
         return self.cells
 
 
-LayerSpec = Annotated[LinearSpec | LstmSpec, Field(discriminator="type")]
-LAYER_TYPES = {"linear": LinearSpec, "lstm": LstmSpec}
 Fail = Callable[[str, str], NoReturn]
 """Raises an error with a message and the key that it is about."""
 
@@ -175,8 +176,23 @@ def check_narrow(fmt: FormatSpec, overflow: Overflow, fail: Fail) -> None:
         fail("narrow must not be combined with overflow: wrap", "narrow")
 
 
-def check_linear(layer: LinearSpec, last: bool, fail: Fail) -> None:
-    """Constraints between the keys of a fully connected layer."""
+class HasProduct(Protocol):
+    """What fully connected layers and convolutions have in common."""
+
+    @property
+    def weights(self) -> WeightsSpec: ...
+    @property
+    def nonlinearity(self) -> str: ...
+    @property
+    def output(self) -> FormatSpec | None: ...
+    @property
+    def accumulator(self) -> AccumulatorSpec: ...
+    @property
+    def requantize(self) -> RequantizeSpec: ...
+
+
+def check_linear(layer: HasProduct, last: bool, fail: Fail) -> None:
+    """Constraints between the keys of a fully connected layer or a convolution."""
     accumulator = layer.accumulator
     if (accumulator.overflow is AccumulatorMode.WIDE) != (accumulator.bits is None):
         fail(

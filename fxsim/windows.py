@@ -5,9 +5,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
 
 from fxsim.errors import RangeError
 from fxsim.tensors import set_int
+
+T = TypeVar("T", bound=np.generic)
 
 MAX_SIDE = 1 << 12
 """Longest side of an image, in pixels."""
@@ -130,6 +136,18 @@ class Windows:
             end = min(row * self.stride - self.padding + self.kernel[0], self.height)
             plan.append((max(end, later) - now, later - now))
         return plan
+
+    def gather(self, images: npt.NDArray[T], outside: float, group: int = 0) -> npt.NDArray[T]:
+        """Windows (n, places, size) of one group of images (n, items)."""
+        edge, stride, depth = self.padding, self.stride, self.group_channels
+        pixels = images.reshape(len(images), self.height, self.width, self.channels)
+        pixels = pixels[..., group * depth : (group + 1) * depth]
+        framed = np.pad(
+            pixels, ((0, 0), (edge, edge), (edge, edge), (0, 0)), constant_values=outside
+        )
+        views = np.lib.stride_tricks.sliding_window_view(framed, self.kernel, axis=(1, 2))
+        views = views[:, ::stride, ::stride].transpose(0, 1, 2, 4, 5, 3)
+        return views.reshape(len(images), self.places, self.size)
 
     def simd_choices(self) -> list[int]:
         """Lanes that a window can be given out by: part of a pixel, or a whole part of a window.

@@ -79,10 +79,10 @@ def train(
             f" not {list(spec.input.shape)}"
         )
     last = len(spec.layers) - 1
-    if spec.layers[last].units != dataset.classes:
+    if (outputs := spec.layer_inputs(last + 1)) != dataset.classes:
         raise SpecError(
             f"layers[{last}].units must be {dataset.classes}, the classes of {dataset.name},"
-            f" not {spec.layers[last].units}"
+            f" not {outputs}"
         )
     report = on_epoch or (lambda progress: None)
     names = [product.name for product in spec.products]
@@ -186,7 +186,7 @@ def _optimizer(network: Network, spec: OptimizerSpec) -> torch.optim.Optimizer:
 def _parameters(linear: Product) -> LinearParameters:
     return LinearParameters(
         weight=linear.weight.detach().numpy().astype(np.float64),
-        bias=linear.bias.detach().numpy().astype(np.float64),
+        **linear.folded(),
     )
 
 
@@ -196,6 +196,7 @@ def _retrained(linear: Product) -> RetrainedParameters:
     return RetrainedParameters(
         weight=parameters.weight,
         bias=parameters.bias,
+        gain=parameters.gain,
         scale=linear.scale,
         levels=linear.spec.weights.levels,
     )

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from fxsim.network import FloatArray
 from fxsim.quantize import quantize_weight, weight_scale
-from fxsim.spec import LinearSpec, LstmSpec, NetworkSpec
+from fxsim.spec import (
+    AveragePoolSpec,
+    ConvolutionSpec,
+    FlattenSpec,
+    LinearSpec,
+    LstmSpec,
+    MaxPoolSpec,
+    NetworkSpec,
+)
+from fxsim.spec_images import windows_of
+from fxsim.windows import Windows
 
 
 class QuantizeWeight(torch.autograd.Function):
@@ -36,17 +47,23 @@ class Product(nn.Module):
 
     Parameters
     ----------
-    spec : LinearSpec or LstmSpec
+    spec : LinearSpec, LstmSpec or ConvolutionSpec
         The layer that the product belongs to.
     outputs, inputs : int
     """
 
-    def __init__(self, spec: LinearSpec | LstmSpec, outputs: int, inputs: int) -> None:
+    def __init__(
+        self, spec: LinearSpec | LstmSpec | ConvolutionSpec, outputs: int, inputs: int
+    ) -> None:
         super().__init__()
         self.spec = spec
         self.weight = nn.Parameter(torch.empty(outputs, inputs))
         self.bias = nn.Parameter(torch.zeros(outputs))
         self.scale: FloatArray | None = None
+
+    def folded(self) -> dict[str, FloatArray]:
+        """Bias, and the gain where there is one, as a checkpoint holds them."""
+        return {"bias": self.bias.detach().numpy().astype(np.float64)}
 
     def refresh_scale(self) -> None:
         """Quantize from now on, with the L2-optimal scale of the present weights."""
@@ -80,6 +97,84 @@ class Linear(Product):
         """Outputs before dropout, nonlinearity applied."""
         x = nn.functional.linear(x, self.real_weight(), self.bias)
         return torch.relu(x) if self.relu else x
+
+
+class Convolution(Product):
+    """A convolution, with or without batch normalisation.
+
+    Parameters
+    ----------
+    spec : ConvolutionSpec
+    windows : Windows
+    """
+
+    def __init__(self, spec: ConvolutionSpec, windows: Windows) -> None:
+        super().__init__(spec, spec.units, windows.size)
+        self.windows = windows
+        self.relu = spec.nonlinearity == "relu"
+        self.norm = nn.BatchNorm2d(spec.units) if spec.batch_norm else None
+        nn.init.kaiming_normal_(self.weight, nonlinearity="relu")
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Outputs (n, units, rows, columns), nonlinearity applied."""
+        windows = self.windows
+        shape = (len(self.weight), *windows.kernel, windows.group_channels)
+        x = nn.functional.conv2d(
+            x,
+            self.real_weight().reshape(shape).permute(0, 3, 1, 2),
+            None if self.norm is not None else self.bias,
+            windows.stride,
+            windows.padding,
+            1,
+            windows.groups,
+        )
+        if self.norm is not None:
+            x = self.norm(x)
+        return torch.relu(x) if self.relu else x
+
+    def folded(self) -> dict[str, FloatArray]:
+        """Bias and gain of the batch normalisation with its running mean and variance."""
+        norm = self.norm
+        if norm is None:
+            return super().folded()
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
+        gain = (norm.weight / torch.sqrt(norm.running_var + norm.eps)).detach()
+        bias = (norm.bias - gain * norm.running_mean).detach()
+        return {
+            "bias": bias.numpy().astype(np.float64),
+            "gain": gain.numpy().astype(np.float64),
+        }
+
+
+class Pool(nn.Module):
+    """The greatest value or the mean of each window.
+
+    Parameters
+    ----------
+    spec : MaxPoolSpec or AveragePoolSpec
+    windows : Windows
+    """
+
+    def __init__(self, spec: MaxPoolSpec | AveragePoolSpec, windows: Windows) -> None:
+        super().__init__()
+        self.average = isinstance(spec, AveragePoolSpec)
+        self.windows = windows
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Outputs (n, channels, rows, columns)."""
+        kernel, stride = self.windows.kernel, self.windows.stride
+        if self.average:
+            return nn.functional.avg_pool2d(x, kernel, stride)
+        return nn.functional.max_pool2d(x, kernel, stride, self.windows.padding)
+
+
+class Flatten(nn.Module):
+    """Images to vectors in the order of `fxsim.windows.Windows`."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Vectors (n, items) of images (n, channels, height, width)."""
+        return x.permute(0, 2, 3, 1).flatten(1)
 
 
 class Lstm(nn.Module):
@@ -124,7 +219,7 @@ def _torch_order(tensor: torch.Tensor) -> torch.Tensor:
 
 
 class Network(nn.Module):
-    """A chain of `Linear` and `Lstm` layers with dropout between them.
+    """A chain of layers with dropout between them.
 
     Parameters
     ----------
@@ -138,10 +233,18 @@ class Network(nn.Module):
         self.layers = nn.ModuleList()
         for i, layer in enumerate(spec.layers):
             inputs = spec.layer_inputs(i)
-            if isinstance(layer, LstmSpec):
-                self.layers.append(Lstm(layer, inputs, inputs if i or not power else power))
-            else:
-                self.layers.append(Linear(layer, inputs))
+            match layer:
+                case LstmSpec():
+                    self.layers.append(Lstm(layer, inputs, inputs if i or not power else power))
+                case LinearSpec():
+                    self.layers.append(Linear(layer, inputs))
+                case ConvolutionSpec():
+                    windows = windows_of(layer, spec.layer_shape(i))
+                    self.layers.append(Convolution(layer, windows))
+                case FlattenSpec():
+                    self.layers.append(Flatten())
+                case _:
+                    self.layers.append(Pool(layer, windows_of(layer, spec.layer_shape(i))))
         self.dropout = spec.train.dropout
 
     def linears(self) -> list[Product]:
@@ -160,7 +263,7 @@ class Network(nn.Module):
             linear.refresh_scale()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Logits of samples of shape (n, inputs), or (n, t, inputs) with LSTM layers."""
+        """Logits of samples (n, *input shape), or (n, t, inputs) with LSTM layers."""
         last = len(self.layers) - 1
         for i, layer in enumerate(self.layers):
             x = layer(x)

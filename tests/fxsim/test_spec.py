@@ -83,6 +83,7 @@ KNOWN = "known keys: name, data, input, layers, rounding, hardware, train, retra
 NAME = "name must start with a letter and hold at most 63 letters, digits or underscores, not"
 NARROW = "narrow must be used with signed formats of 2 bits or more"
 SURROGATE = "values must be plain YAML (Invalid JSON: unexpected end of hex escape"
+TYPES = "type must be 'linear', 'lstm', 'convolution', 'max_pool', 'average_pool' or 'flatten'"
 ERRORS = [
     ("epochs", 3, f"unknown key 'epochs'; {KNOWN}", "epochs"),
     ("Name", "a", "unknown key 'Name'; did you mean 'name'?", "Name"),
@@ -146,7 +147,7 @@ ERRORS = [
         f"{SURROGATE} at line 1 column 32)",
         None,
     ),
-    ("layers.0.type", "conv", "type must be 'linear' or 'lstm', not 'conv'", "layers[0].type"),
+    ("layers.0.type", "conv", f"{TYPES}, not 'conv'", "layers[0].type"),
     (
         "rounding",
         "round",
@@ -473,7 +474,7 @@ LSTM_ERRORS = [
         "multiplier_bits must be greater than or equal to 1, not 0",
         "requantize.multiplier_bits",
     ),
-    ("type", 5, "type must be 'linear' or 'lstm', not 5", "type"),
+    ("type", 5, f"{TYPES}, not 5", "type"),
 ]
 
 
