@@ -55,16 +55,19 @@ class NetworkCycles:
     layers : tuple of LayerCycles
         One for each matrix product; ``utilisation`` is the share of cycles in which its array works
         at that interval.
+    limit : str, optional
+        With images: the layer that is busy for most cycles, be it with taking in pixels.
     """
 
     latency: int
     interval: int
     layers: tuple[LayerCycles, ...]
+    limit: str | None = None
 
     @property
     def bottleneck(self) -> str:
-        """Name of the matrix product that sets the interval."""
-        return max(self.layers, key=lambda layer: layer.interval).name
+        """Name of the layer, or of its matrix product, that sets the interval."""
+        return self.limit or max(self.layers, key=lambda layer: layer.interval).name
 
 
 def predict(network: QuantizedNetwork) -> NetworkCycles:
@@ -90,7 +93,18 @@ def predict(network: QuantizedNetwork) -> NetworkCycles:
             )
             for linear, cycles in zip(network.linears, intervals, strict=True)
         ),
+        limit=max(network.layers, key=load).name if network.spatial else None,
     )
+
+
+def load(layer: Layer) -> int:
+    """Cycles that a layer without state is busy for with each vector or image."""
+    taking = -(-layer.inputs // layer.lanes_in)
+    if isinstance(layer, MaxPool):
+        windows = layer.windows
+        return max(taking, windows.places * windows.size // layer.lanes)
+    (product,) = layer.linears
+    return max(taking, product.tiles * product.beats * _places(layer))
 
 
 def completion_times(network: QuantizedNetwork, vectors: int) -> list[int]:

@@ -31,7 +31,7 @@ _FRACTIONS = np.arange(64, 1, -1) / 64
 are exact, for the same scale on every machine; so is everything else here but sums of errors."""
 
 
-_VALUES = 1 << 21
+_VALUES = 1 << 18
 """About as many values as a scale is calibrated on at most."""
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +23,7 @@ from fxsim.network import (
 )
 from fxsim.quantize import quantize_input
 from fxsim.tensors import as_vectors
-from fxsim.trace import LayerTrace, LstmTrace, PoolTrace, Trace
+from fxsim.trace import LayerTrace, LstmTrace, PoolTrace, Trace, span
 
 _BLOCK = 1 << 18
 """Integers of windows that are held at a time, so that they stay near the processor."""
@@ -48,14 +50,55 @@ def simulate(network: QuantizedNetwork, x: npt.NDArray[Any]) -> IntArray:
     RangeError
         If the shape is wrong, a float is not finite, or an integer leaves the input format.
     """
-    if not network.spatial or len(x) <= 1:
-        return simulate_trace(network, x).output
-    # Image by image tensors are large, and nothing but the output is wanted.
+    return np.concatenate([trace.output for trace in _blocks(network, as_input(network, x))])
+
+
+def simulate_ranges(network: QuantizedNetwork, x: npt.NDArray[Any]) -> Trace:
+    """Like `simulate_trace`, but with images all tensors between the layers are cut short.
+
+    Each holds its least and its greatest integer then, all that a report needs of it: the whole
+    ones of thousands of images would not fit.
+    """
     source = as_input(network, x)
-    most = max(layer.outputs for layer in network.layers)
-    block = max(1, 8 * _BLOCK // most)
-    starts = range(0, len(source), block)
-    return np.concatenate([simulate_trace(network, source[k : k + block]).output for k in starts])
+    if not network.spatial:
+        return simulate_trace(network, source)
+    traces = list(_blocks(network, source))
+    joined = [
+        _extremes([trace.layers[k] for trace in traces]) for k in range(len(network.layers) - 1)
+    ]
+    last = [trace.layers[-1] for trace in traces]
+    output = np.concatenate([trace.output for trace in traces])
+    return Trace(
+        input=source,
+        layers=(*joined, replace(_extremes(last), activations=output)),
+    )
+
+
+def _blocks(network: QuantizedNetwork, source: IntArray) -> Iterator[Trace]:
+    """Traces of some images at a time, whose tensors are large; of all vectors at once."""
+    block = max(len(source), 1)
+    if network.spatial:
+        block = max(1, 8 * _BLOCK // max(layer.outputs for layer in network.layers))
+    for start in range(0, max(len(source), 1), block):
+        yield simulate_trace(network, source[start : start + block])
+
+
+def _extremes(traces: Sequence[LayerTrace | LstmTrace | PoolTrace]) -> LayerTrace | PoolTrace:
+    """One trace of a layer, with the extremes of its tensors."""
+
+    def limits(field: str) -> IntArray:
+        spans = [span(getattr(trace, field)) for trace in traces]
+        return np.array([[min(low for low, _ in spans)], [max(high for _, high in spans)]])
+
+    products = [trace for trace in traces if isinstance(trace, LayerTrace)]
+    if not products:
+        return PoolTrace(name=traces[0].name, activations=limits("activations"))
+    return LayerTrace(
+        name=traces[0].name,
+        accumulators=limits("accumulators"),
+        activations=limits("activations"),
+        **_counts(products),
+    )
 
 
 def simulate_trace(network: QuantizedNetwork, x: npt.NDArray[Any]) -> Trace:

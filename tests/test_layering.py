@@ -16,7 +16,7 @@ _FLOORS = """
 errors formats arith names tensors stochastic files windows spec_layers spec_images spec linear
 convolution tables lstm lstm_gradient network storage step_size checkpoint floating quantize_linear
 quantize_lstm quantize_convolution quantize reference reference_gradient kernels trace simulate
-backward flow cycles skip_cycles data evaluate train explore interop report cli
+backward flow cycles folding skip_cycles data evaluate train explore interop report cli
 """
 FLOORS = _FLOORS.split()
 """The floors of fxsim from the ground up; a module imports only from floors below its own."""
