@@ -1,14 +1,50 @@
-"""Networks that work on images: random ones on both simulators, every layer and every cycle."""
+"""Networks that work on images: shipped and random ones, every layer and every cycle."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fxsim import data
+from fxsim.simulate import as_input
+from testbenches.samples import shipped
 from testbenches.test_networks import check, drawn
+from testbenches.verify import verify
 from tests.image_strategies import image_networks
 from tests.strategies import batches
 
+LENET = "handwriting-lenet-ternary"
+LARGE = ["house-numbers-cnn-narrow", "house-numbers-cnn-ternary"]
 
-@drawn(max_examples=10)
+
+def images(network, count):
+    batch = as_input(network, data.load(network.data).test.x[:count])
+    assert len(batch) == count
+    return batch
+
+
+def test_shipped_network_on_verilator(tmp_path):
+    network = shipped(LENET)
+    check(network, {"verilator": images(network, 50)}, tmp_path, quick=True)
+
+
+def test_shipped_network_on_icarus(tmp_path):
+    """Two images and one pattern: ternary dot products are slow there."""
+    network = shipped(LENET)
+    (result,) = verify(
+        network, vectors={"icarus": images(network, 2)}, seed=5, folder=tmp_path, patterns=["none"]
+    )
+    assert result.messages == []
+    assert (result.wrong, result.interval_measured) == (0, result.interval_predicted)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", LARGE)
+def test_large_networks(model, tmp_path):
+    network = shipped(model)
+    check(network, {"verilator": images(network, 50)}, tmp_path)
+
+
+@drawn(max_examples=8)
 @given(drawn_data=st.data())
 def test_random_network_on_icarus(drawn_data, tmp_path_factory):
     network = drawn_data.draw(image_networks(max_side=7, max_channels=4))
@@ -16,7 +52,7 @@ def test_random_network_on_icarus(drawn_data, tmp_path_factory):
     check(network, {"icarus": batch}, tmp_path_factory.mktemp("random"))
 
 
-@drawn(max_examples=2)
+@drawn(max_examples=1)
 @given(drawn_data=st.data())
 def test_random_network_on_verilator(drawn_data, tmp_path_factory):
     network = drawn_data.draw(image_networks(max_side=10))

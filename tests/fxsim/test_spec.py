@@ -209,7 +209,12 @@ ERRORS = [
     ("layers", [], "layers must have at least 1 item, not 0", "layers"),
     ("layers", [BASE["layers"][0]] * 257, "layers must have at most 256 items, not 257", "layers"),
     ("input.shape", [], "shape must have at least 1 item, not 0", "input.shape"),
-    ("input.shape", [8, 8], "shape must have at most 1 item, not 2", "input.shape"),
+    (
+        "input.shape",
+        [8, 8],
+        "shape must have 1 item (a vector) or 3 (an image), not 2",
+        "input.shape",
+    ),
     ("name", "a;b", f"{NAME} 'a;b'", "name"),
     ("name", "Module", "name must not be the keyword 'Module' of Verilog or VHDL", "name"),
     ("layers.0.name", "../x", f"{NAME} '../x'", "layers[0].name"),
