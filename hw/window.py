@@ -1,6 +1,6 @@
 """Line buffer: a stream of pixels becomes a stream of windows."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -133,11 +133,15 @@ class Window(wiring.Component):
 
         # From the inside out: parts of a pixel, columns and rows of the window, repeats, groups,
         # and the place of the window. Positions count from the corner of the padded image.
-        word, done = _counter(m, issue, self._group_words, "word")
-        tap_column, done = _counter(m, done, wide // columns, "tap_column")
-        tap_row, done = _counter(m, done, tall // rows, "tap_row")
-        _, done = _counter(m, done, self._repeats, "repeat")
-        group, done = _counter(m, done, windows.groups, "group")
+        # The numbers that make an address are kept, not multiplied.
+        word, step = _counter(m, issue, self._group_words, "word")
+        tap_column, done = _counter(m, step, wide // columns, "tap_column")
+        tap_word = _offset(m, step, done, wide // columns, self._words, "tap_word")
+        tap_row, step = _counter(m, done, tall // rows, "tap_row")
+        tap_line = _offset(m, done, step, tall // rows, self._line, "tap_line")
+        _, step = _counter(m, step, self._repeats, "repeat")
+        _, done = _counter(m, step, windows.groups, "group")
+        group_word = _offset(m, step, done, windows.groups, self._group_words, "group_word")
         window_column, row_done = _counter(m, done, windows.columns, "window_column")
         window_row, image_done = _counter(m, row_done, windows.rows, "window_row")
         left = Signal(range(windows.width + 2 * padding))
@@ -177,8 +181,8 @@ class Window(wiring.Component):
         m.d.comb += present.eq((held >= needs) | ((held + 1 == needs) & arrived))
 
         # Addresses. Banks before the corner's hold pixels one step further on.
-        step = tap_column * self._words + word + group * self._group_words
-        lines = _wrapped(row_base + tap_row * self._line, self._depth)
+        step = tap_word + word + group_word
+        lines = _wrapped(row_base + tap_line, self._depth)
         data = []
         for k, port in enumerate(ports):
             line, column = lines, column_base
@@ -188,7 +192,7 @@ class Window(wiring.Component):
             if columns > 1:
                 column = Mux(column_bank > k % columns, column_base + self._words, column_base)
             m.d.comb += [port.en.eq(advance), port.addr.eq(line + column + step)]
-            data.append(port.data)
+            data.append(Value.cast(port.data))
 
         # The pixels of a beat in order, those outside the image replaced.
         shift_row, shift_column = Signal.like(row_bank), Signal.like(column_bank)
@@ -198,12 +202,11 @@ class Window(wiring.Component):
                 shift_row.eq(row_bank),
                 shift_column.eq(column_bank),
             ]
-        width = len(self.i.payload.as_value())
         lines = [
-            _rotated(data[row * columns : (row + 1) * columns], shift_column, width)
-            for row in range(rows)
+            _rotated(data[row * columns : (row + 1) * columns], shift_column) for row in range(rows)
         ]
-        flat = _rotated(lines, shift_row, width * columns)
+        flat = Cat(_rotated([Cat(line) for line in lines], shift_row))
+        width = len(self.i.payload.as_value())
         filling = Const(self._outside & ((1 << self._fmt.bits) - 1), self._fmt.bits)
         pixels = []
         for k in range(rows * columns):
@@ -231,6 +234,14 @@ def _counter(m, step, count, name):
     return value, done
 
 
+def _offset(m, step, done, count, size, name):
+    """Number that moves by ``size`` with ``step``, and back to 0 when that is ``done`` too."""
+    value = Signal(range((count - 1) * size + 1), name=name)
+    with m.If(step):
+        m.d.sync += value.eq(Mux(done, 0, value + size))
+    return value
+
+
 def _wrapped(address, depth):
     """An address below twice the depth, brought below the depth."""
     return Mux(address >= depth, address - depth, address)
@@ -247,10 +258,12 @@ def _step(m, bank, base, banks, depth, by, size):
     ]
 
 
-def _rotated(parts, shift, width):
+def _rotated(parts, shift):
     """Parts in cyclic order from number ``shift`` on."""
-    whole = Cat(*parts)
-    if len(parts) == 1:
-        return whole
-    # Not an array: Icarus would show X until its operands change for the first time.
-    return (Cat(whole, whole) >> (shift * width))[: len(parts) * width]
+    rotated = []
+    for k in range(len(parts)):
+        value = parts[k]
+        for turn in range(1, len(parts)):
+            value = Mux(shift == turn, parts[(k + turn) % len(parts)], value)
+        rotated.append(value)
+    return rotated

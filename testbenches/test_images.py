@@ -22,24 +22,28 @@ def images(network, count):
     return batch
 
 
-def test_shipped_network_on_verilator(tmp_path):
-    network = shipped(LENET)
-    check(network, {"verilator": images(network, 50)}, tmp_path, quick=True)
-
-
-def test_shipped_network_on_icarus(tmp_path):
-    """Two images and one pattern: ternary dot products are slow there."""
+@pytest.mark.parametrize(("simulator", "count"), [("verilator", 50), ("icarus", 2)])
+def test_shipped_network(simulator, count, tmp_path):
+    """One pattern: ternary dot products of this size take long."""
     network = shipped(LENET)
     (result,) = verify(
-        network, vectors={"icarus": images(network, 2)}, seed=5, folder=tmp_path, patterns=["none"]
+        network,
+        vectors={simulator: images(network, count)},
+        seed=5,
+        folder=tmp_path,
+        patterns=["none"],
+        quick=True,
     )
     assert result.messages == []
-    assert (result.wrong, result.interval_measured) == (0, result.interval_predicted)
+    pixels = sum(-(-layer.outputs // layer.lanes_out) for layer in network.layers)
+    assert (result.words, result.wrong) == (count * (pixels + 5), 0)
+    assert result.latency_measured == result.latency_predicted
+    assert result.interval_measured == result.interval_predicted
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", LARGE)
-def test_large_networks(model, tmp_path):
+@pytest.mark.parametrize("model", [LENET, *LARGE])
+def test_shipped_network_with_pauses(model, tmp_path):
     network = shipped(model)
     check(network, {"verilator": images(network, 50)}, tmp_path)
 

@@ -19,7 +19,13 @@ from fxsim.storage import load_network, network_hash
 MODELS = Path(__file__).parents[2] / "models"
 FOLDERS = [path.parent.name for path in sorted(MODELS.glob("*/spec.yaml"))]
 
-pytestmark = pytest.mark.parametrize("folder", FOLDERS)
+LARGE = {"house-numbers-cnn-ternary"}
+"""Models that take a minute."""
+
+pytestmark = pytest.mark.parametrize(
+    "folder",
+    [pytest.param(name, marks=[pytest.mark.slow] * (name in LARGE)) for name in FOLDERS],
+)
 
 
 @cache
