@@ -25,13 +25,27 @@ from fxsim.network import (
     Requantizer,
     Windows,
 )
-from fxsim.simulate import as_input, run_convolution, simulate, simulate_trace
+from fxsim.simulate import (
+    as_input,
+    run_convolution,
+    simulate,
+    simulate_ranges,
+    simulate_trace,
+)
 from fxsim.storage import load_network, network_hash, save_network
 from tests.image_strategies import image_networks
 from tests.messages import raises
 from tests.strategies import batches
 
-QUIET = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+QUIET = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@pytest.fixture
+def small_blocks(monkeypatch):
+    """Blocks so small that even these images take several."""
+    monkeypatch.setattr("fxsim.simulate._BLOCK", 40)
+
+
 UINT8 = Activation(format=IntFormat(bits=8, signed=False), scale=1.0)
 
 
@@ -109,6 +123,20 @@ def test_simulator_equals_reference(data):
     )
     assert sum(seen.overflows for seen in trace.linears) == overflows
     np.testing.assert_array_equal(simulate(network, batch), trace.output)
+
+
+@settings(QUIET, max_examples=20)
+@given(data=st.data())
+def test_ranges_are_those_of_the_whole_tensors(data, small_blocks):
+    network = data.draw(image_networks())
+    batch = data.draw(batches(network, 5))
+    whole, short = simulate_trace(network, batch), simulate_ranges(network, batch)
+    np.testing.assert_array_equal(short.output, whole.output)
+    for seen, expected in zip(short.linears, whole.linears, strict=True):
+        assert seen.accumulator_range == expected.accumulator_range
+        assert seen.activation_range == expected.activation_range
+        for count in ("overflows", "clipped", "products", "zero_activations", "zero_products"):
+            assert getattr(seen, count) == getattr(expected, count)
 
 
 @QUIET
