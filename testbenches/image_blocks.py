@@ -67,9 +67,9 @@ def _name(windows: Windows) -> str:
 
 
 def window_cases() -> Iterator[Case]:
-    """`Window`: half of the foldings of every shape; pixels outside are one that stands out."""
+    """`Window`: every third folding of every shape; pixels outside are one that stands out."""
     generator, formats, repeats = random.Random(21), cycle(FORMATS), cycle([1, 1, 2, 3])
-    for windows, simd in _windows(2):
+    for windows, simd in _windows(3):
         fmt, times = next(formats), next(repeats)
         outside = generator.choice([fmt.min, fmt.max])
         images = draw(generator, fmt, 3, windows.items)
@@ -99,7 +99,7 @@ def window_cases() -> Iterator[Case]:
 def pool_cases() -> Iterator[Case]:
     """`Pool`: shapes, lanes, and streams of other widths."""
     generator, formats = random.Random(22), cycle(FORMATS)
-    for windows, _ in _windows(3):
+    for windows, _ in _windows(4):
         windows = replace(windows, groups=1)
         divisors = [n for n in range(1, windows.channels + 1) if windows.channels % n == 0]
         fmt = next(formats)
@@ -127,7 +127,7 @@ def pool_cases() -> Iterator[Case]:
 def convolution_cases() -> Iterator[Case]:
     """`Convolution`: weights, accumulators that overflow, foldings."""
     generator, modes = random.Random(23), cycle(AccumulatorMode)
-    for k, (windows, simd) in enumerate(_windows(4)):
+    for k, (windows, simd) in enumerate(_windows(5)):
         outputs = windows.groups * generator.choice([1, 2, 4])
         each = outputs // windows.groups
         bits = generator.choice([2, 2, 3, 8])
