@@ -1,17 +1,20 @@
-"""Area of the MAC array by Yosys: writes docs/area.md (``make area``)."""
+"""Area of the MAC array and of an LSTM layer by Yosys: writes docs/area.md (``make area``)."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 import fxsim
+from fxsim.cycles import predict
 from fxsim.files import write_text
 from fxsim.formats import AccumulatorMode, IntFormat, MemoryStyle
-from fxsim.network import accumulator_bounds
+from fxsim.network import Folding, QuantizedNetwork, accumulator_bounds
+from fxsim.storage import load_network
 from hw.config import MacArrayConfig
-from hw.emit import verilog_of
+from hw.emit import accelerator_verilog, verilog_of
 from hw.mac_array import MacArray
-from hw.synth import SynthResult, synthesize
+from hw.synth import TARGETS, SynthResult, synthesize
 
 PAGE = Path(__file__).parents[1] / "docs" / "area.md"
 ROWS, SIMD, TILES, BEATS = 4, 64, 16, 8
@@ -26,6 +29,13 @@ CASES = [
     ("int8 x int8, DSP", WEIGHT8, INT8, True, "1 DSP, at most 20 LUT"),
     ("int8 x uint8, DSP", WEIGHT8, UINT8, True, "1 DSP, at most 20 LUT"),
 ]
+
+LSTM_CASES = [
+    (f"{weights}, {count} multiplier{'s' if count > 1 else ''}", f"charlm-lstm-{model}", count)
+    for weights, model in (("ternary", "ternary"), ("8 bits", "int8"))
+    for count in (3, 1)
+]
+LSTM_FOLDINGS = Folding(rows=8, simd=6), Folding(rows=8, simd=4)
 
 INTRODUCTION = f"""# Area of the MAC array
 
@@ -45,6 +55,19 @@ COMPARISON = """
 For comparison, the cost formula of FINN's matrix-vector unit (FINN-R, as in its sources) gives 55
 LUT for ternary x 8 bit and 123 LUT for 8 x 8 bit, large arrays.
 """
+
+LSTM_INTRODUCTION = f"""# Area of an LSTM layer
+
+The LSTM layer of `charlm-lstm-ternary` and `charlm-lstm-int8` between AXI4-Stream ports: 96 one-bit
+inputs, 64 cells, W x on an array of {LSTM_FOLDINGS[0].rows} x {LSTM_FOLDINGS[0].simd} lanes and U h
+on one of {LSTM_FOLDINGS[1].rows} x {LSTM_FOLDINGS[1].simd}, with weights, tables and cell state.
+Its elementwise unit has 3 multipliers or 1 (`multipliers`); with 3, U h leaves through a
+requantizer of 4 lanes instead of 1. The multipliers of W x see one-bit inputs. Cycles are those of
+a step, of which U h takes 512 (`fxsim.cycles`). A block RAM holds 18 or 36 kbit on xc7, 16 on ecp5
+and 4 on ice40.
+
+| weights, elementwise | target | LUT | LUT RAM | FF | DSP | block RAM | cycles |
+|---|---|---|---|---|---|---|---|"""
 
 
 def array(weight: IntFormat, activation: IntFormat, dsp: bool) -> MacArray:
@@ -78,6 +101,33 @@ def row(name: str, target: str, result: SynthResult) -> str:
     return f"| {name} | {figures} | {result.block_ram} | {target} |"
 
 
+def lstm_network(model: str, multipliers: int) -> QuantizedNetwork:
+    """A shipped network whose LSTM layer has the foldings and multipliers of the table."""
+    network = load_network(PAGE.parents[1] / "models" / model)
+    layer = network.layers[0]
+    layer = replace(
+        layer,
+        input_product=replace(layer.input_product, folding=LSTM_FOLDINGS[0]),
+        hidden_product=replace(layer.hidden_product, folding=LSTM_FOLDINGS[1]),
+        multipliers=multipliers,
+    )
+    return replace(network, layers=(layer,))
+
+
+def lstm_lines() -> list[str]:
+    """Table of the LSTM layer, each case on each target."""
+    lines = [LSTM_INTRODUCTION]
+    for name, model, multipliers in LSTM_CASES:
+        network = lstm_network(model, multipliers)
+        verilog, cycles = accelerator_verilog(network), predict(network).interval
+        for target in TARGETS:
+            found = synthesize(verilog, network.name, target, blocks=False)
+            counts = (found.lut, found.lut_ram, found.ff, found.dsp, found.block_ram, cycles)
+            lines.append(f"| {name} | {target} | {' | '.join(map(str, counts))} |")
+            print(lines[-1], f"{found.seconds:.0f} s", flush=True)
+    return lines
+
+
 def main() -> None:
     """Measure every case and write the page."""
     lines = [INTRODUCTION]
@@ -86,7 +136,7 @@ def main() -> None:
         result = synthesize(verilog, "mac_array", "xc7", dsp=dsp, blocks=False)
         lines.append(row(name, target, result))
         print(lines[-1], f"{result.seconds:.0f} s", flush=True)
-    write_text(PAGE, "\n".join([*lines, COMPARISON]))
+    write_text(PAGE, "\n".join([*lines, COMPARISON, *lstm_lines(), ""]))
 
 
 if __name__ == "__main__":

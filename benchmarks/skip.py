@@ -1,40 +1,42 @@
-# amaranth: UnusedElaboratable=no
-"""Cycles of the sparse matrix-vector product in Verilator: prints the tables of the document.
+"""Cycles of the sparse matrix-vector product in Verilator, on the recorded traces.
 
-``python -m benchmarks.skip`` writes them into docs/zero-skipping.md, between its two markers.
+``python -m benchmarks.skip`` writes its tables into docs/zero-skipping.md, between their markers.
 """
 
 import re
 import sys
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 
+from fxsim.explore.gate_gradients import from_trace
+from fxsim.explore.skip_study import nearest
 from fxsim.files import write_text
+from fxsim.gradient_traces import STAGES
 from fxsim.skip_cycles import ideal_cycles
 from hw.emit import verilog_of
 from testbenches.blocks import Bank, bank_job
 from testbenches.job import Job
 from testbenches.simulators import find_simulator, run
 from testbenches.sparse import SparseCase, folded_config, matvec_case
-from testbenches.sparse_data import gate_gradients
 
 PAGE = Path(__file__).parents[1] / "docs" / "zero-skipping.md"
-VECTORS, ITEMS, OUTPUTS = 100, 256, 64
-DENSITIES = (1, 0.5, 0.2, 0.05)
-FOLDINGS = ((16, 1), (4, 4), (64, 1), (16, 4), (4, 16))
+ITEMS, OUTPUTS = 256, 64
+FOLDINGS = ((16, 1), (64, 1), (16, 4))
 
 CYCLES_HEAD = """
-| MACs | rows x issue | density | measured | predicted | ideal | over ideal | dense | speed-up |
+| MACs | rows x issue | trace | zeros | measured | predicted | ideal | over ideal | speed-up |
 |---|---|---|---|---|---|---|---|---|"""
 LOSS_HEAD = """
 | pairs a cycle | ends of vectors only | banks, any order | banks, in order | banks of blocks |
 |---|---|---|---|---|"""
 
 
-def gradients(density: float) -> np.ndarray:
-    """The same vectors for every folding."""
-    return gate_gradients(density, vectors=VECTORS, items=ITEMS, seed=1)
+def gradients(stage: str, share: float) -> np.ndarray:
+    """Gate gradients of a trace, thresholded to about ``share`` of zeros."""
+    dnet = from_trace(stage)
+    return np.where(np.abs(dnet) <= nearest(dnet, share), 0, dnet)
 
 
 def measure(case: SparseCase, folder: Path) -> int:
@@ -53,21 +55,22 @@ def cycle_rows(folder: Path):
     """Lines of the table of cycles."""
     for rows, issue in FOLDINGS:
         config = folded_config(rows, issue)
-        dense = VECTORS * ITEMS * OUTPUTS // (rows * issue)
-        for density in DENSITIES:
-            data = gradients(density)
+        for stage, share in product(STAGES, (0.8, 0.95)):
+            data = gradients(stage, share)
+            dense = data.size * OUTPUTS // (rows * issue)
             case = matvec_case(config, data)
             cycles = measure(case, folder)
             ideal = ideal_cycles(
                 int((data != 0).sum()),
-                beats=VECTORS * config.skip.beats,
+                beats=len(data) * config.skip.beats,
                 issue=issue,
                 tiles=config.tiles,
             )
             yield (
-                f"| {rows * issue} | {rows} x {issue} | {density} | {cycles} |"
-                f" {case.cycles.total} | {ideal:.0f} | {cycles / ideal:.3f} | {dense} |"
-                f" {dense / cycles:.1f} |"
+                f"| {rows * issue} | {rows} x {issue} | {stage} |"
+                f" {100 * (data == 0).mean():.1f} % |"
+                f" {cycles} | {case.cycles.total} | {ideal:.0f} | {cycles / ideal:.3f} |"
+                f" {dense / cycles:.2f} |"
             )
 
 
@@ -82,8 +85,8 @@ def in_order(banks: list[int], issue: int) -> int:
 
 
 def loss_rows():
-    """Lines of the table of mappings: cycles over the ideal at a density of 0.2, by counting."""
-    places = [np.flatnonzero(vector) for vector in gradients(0.2)]
+    """Lines of the table of mappings: cycles over the ideal on the late trace, by counting."""
+    places = [np.flatnonzero(vector) for vector in gradients("late", 0.8)]
     pairs = sum(len(place) for place in places)
     for issue in (1, 2, 4, 8, 16):
         near = [np.bincount(place % issue, minlength=issue).max() for place in places]

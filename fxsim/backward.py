@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from fxsim.errors import RangeError
+from fxsim.formats import Rounding
 from fxsim.kernels import lstm_gradient as kernel
 from fxsim.kernels.arith import ROUNDING_CODE
+from fxsim.kernels.epilogue import rounding_terms
+from fxsim.kernels.outer import OuterSums
+from fxsim.kernels.recurrent import gate_type, lstm_kernel_of, transposed_operands
 from fxsim.lstm import GATES, QuantizedLstm
-from fxsim.lstm_gradient import SATURATING, STREAMS, LstmGradient, row_multipliers
+from fxsim.lstm_gradient import SATURATING, STREAMS, LstmGradient
 from fxsim.network import IntArray
 from fxsim.stochastic import Stochastic
 from fxsim.tensors import check_range
-from fxsim.trace import LstmTrace
+from fxsim.trace import LstmStates, LstmTrace
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -54,15 +60,17 @@ class LstmGradients:
         return sum(self.zeros.values()) / self.dnet.size if self.dnet.size else 0.0
 
 
-def backward(gradient: LstmGradient, trace: LstmTrace, x: IntArray, dy: IntArray) -> LstmGradients:
+def backward(
+    gradient: LstmGradient, trace: LstmTrace | LstmStates, x: IntArray, dy: IntArray
+) -> LstmGradients:
     """Backpropagate through time over a batch that ran forward.
 
     Parameters
     ----------
     gradient : LstmGradient
         Holds the layer.
-    trace : LstmTrace
-        Of the layer, from `fxsim.simulate.simulate_trace`.
+    trace : LstmTrace or LstmStates
+        Of the layer, from `fxsim.simulate.simulate_trace` or `run_lstm_states`.
     x : int64 array, shape (n, t, inputs)
         What the layer took.
     dy : int64 array, shape (n, t, cells)
@@ -71,54 +79,52 @@ def backward(gradient: LstmGradient, trace: LstmTrace, x: IntArray, dy: IntArray
     Raises
     ------
     RangeError
-        If a shape is wrong or an integer leaves its format.
+        If a shape is wrong, an integer leaves its format, or the trace goes on from another state
+        than that of new sequences.
     """
     layer = gradient.layer
     count, steps, _ = trace.cells.shape
+    if isinstance(trace, LstmTrace) and (
+        trace.start.cell.any() or (trace.start.hidden != layer.output.zero_point).any()
+    ):
+        raise RangeError("trace must start with new sequences, not with a carried state")
     _check("x", x, (count, steps, layer.inputs), layer.input.format.min, layer.input.format.max)
     dh = gradient.dh.format
     _check("dy", dy, (count, steps, layer.cells), dh.min, dh.max)
-    rows, columns = 4 * layer.cells, layer.inputs
-    out = kernel.Gradients(
-        dnet=np.zeros((count, steps, rows), np.int64),
-        dx=np.zeros((count, steps, columns), np.int64),
-        dh0=np.zeros((count, layer.cells), np.int64),
-        dW=np.zeros((rows, columns), np.int64),
-        dU=np.zeros((rows, layer.cells), np.int64),
-        db=np.zeros(rows, np.int64),
-        saturations=np.zeros(len(SATURATING), np.int64),
-    )
+    x, before = np.ascontiguousarray(x, np.int64), np.zeros((count, steps, layer.cells), np.int64)
+    before[:, 1:] = trace.activations[:, :-1]
+    dnet = np.empty((count, steps, 4 * layer.cells), np.int64)
+    dx = np.empty((count, steps, layer.inputs), np.int64)
+    dh0 = np.zeros((count, layer.cells), np.int64)
+    saturations = np.zeros(len(SATURATING), np.int64)
+    states = [np.ascontiguousarray(tensor) for tensor in (trace.gates, trace.cells)]
     kernel.backward(
         kernel.Forward(
-            x=np.ascontiguousarray(x, np.int64),
-            gates=np.ascontiguousarray(trace.gates),
-            cells=np.ascontiguousarray(trace.cells),
-            squashed=squashed_cells(layer, trace.cells),
-            hidden=np.ascontiguousarray(trace.activations),
+            states[0].astype(gate_type(layer), copy=False),
+            states[1].astype(np.int32, copy=False),
+            squashed_cells(layer, states[1]),
         ),
         np.ascontiguousarray(dy, np.int64),
-        layer.input_product.weight,
-        row_multipliers(layer.input_product),
-        layer.hidden_product.weight,
-        row_multipliers(layer.hidden_product),
+        *transposed_operands(layer, gradient.dnet.bits),
         _contract(gradient),
-        out,
+        dnet,
+        dx,
+        dh0,
+        saturations,
     )
-    counts = dict(zip(SATURATING, out.saturations.tolist(), strict=True))
-    return LstmGradients(
-        dnet=out.dnet,
-        dx=out.dx,
-        dh0=out.dh0,
-        dW=out.dW,
-        dU=out.dU,
-        db=out.db,
-        saturations=counts,
-    )
+    counts = dict(zip(SATURATING, saturations.tolist(), strict=True))
+    bits, fmt = gradient.accumulator_bits, layer.input.format
+    zero, most = layer.input.zero_point, fmt.max - fmt.min
+    sums = OuterSums(dnet, gradient.dnet.bits)
+    dW, counts["dW"] = sums.of(x, zero, bits, most)
+    dU, counts["dU"] = sums.of(before, 0, bits, -layer.output.format.min + 1)
+    db, counts["db"] = sums.totals(bits)
+    return LstmGradients(dnet=dnet, dx=dx, dh0=dh0, dW=dW, dU=dU, db=db, saturations=counts)
 
 
-def squashed_cells(layer: QuantizedLstm, cells: IntArray) -> IntArray:
+def squashed_cells(layer: QuantizedLstm, cells: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
     """Tanh of the cell states of a trace, as the forward pass looked it up."""
-    table = np.array(layer.tanh.expand())
+    table: npt.NDArray[Any] = lstm_kernel_of(layer).constants.tanh
     return kernel.squash(cells, table, layer.cell_shift, ROUNDING_CODE[layer.rounding])
 
 
@@ -132,21 +138,18 @@ def _check(what: str, array: IntArray, shape: tuple[int, ...], low: int, high: i
 
 def _contract(gradient: LstmGradient) -> kernel.Contract:
     layer, rounding = gradient.layer, gradient.rounding
-    if isinstance(rounding, Stochastic):
-        code, seed = kernel.STOCHASTIC, rounding.seed
-    else:
-        code, seed = ROUNDING_CODE[rounding], 0
+    shifts = [gradient.shifts[name] for name in STREAMS]
+    is_stochastic = isinstance(rounding, Stochastic)
+    mode = Rounding.FLOOR if isinstance(rounding, Stochastic) else rounding
     return kernel.Contract(
-        shifts=np.array([gradient.shifts[name] for name in STREAMS]),
+        cuts=np.array([(shift, *rounding_terms(mode, shift)) for shift in shifts]),
         dh_bits=gradient.dh.bits,
         dc_bits=gradient.dc.bits,
         dnet_bits=gradient.dnet.bits,
         dx_bits=gradient.dx.bits,
-        accumulator_bits=gradient.accumulator_bits,
         threshold=gradient.threshold,
-        rounding=code,
-        seed=seed,
+        stochastic=is_stochastic,
+        seed=rounding.seed if isinstance(rounding, Stochastic) else 0,
         sigmoid_bits=layer.sigmoid.bits,
         tanh_bits=layer.tanh.bits,
-        zero_point=layer.input.zero_point,
     )

@@ -9,8 +9,9 @@ A convolution has a row for each output channel, over the items of a window in t
 `fxsim.windows.Windows`; with batch normalisation also ``<layer>.gain``.
 
 An LSTM layer has two matrices under names of their own: ``<layer>_input`` is W, shape (4 * cells,
-inputs), and ``<layer>_hidden`` is U, shape (4 * cells, cells); rows in the order of
-`fxsim.lstm.GATES`. Their biases are summed. A scale per gate stands at each of the gate's rows.
+inputs), and ``<layer>_hidden`` is U, shape (4 * cells, outputs); rows in the order of
+`fxsim.lstm.GATES`. Their biases are summed. A scale per gate stands at each of the gate's rows. A
+projection is ``<layer>_projection``, shape (outputs, cells); training leaves its bias 0.
 """
 
 from __future__ import annotations
@@ -231,6 +232,6 @@ def _levels(arrays: Mapping[str, npt.NDArray[Any]], key: str) -> int:
     if arrays[key].dtype.kind not in "iu":
         raise RangeError(f"{key} must hold an integer, not {arrays[key].dtype}")
     levels = int(arrays[key][0])
-    if levels < 3 or levels % 2 == 0:
-        raise RangeError(f"{key} must be odd and at least 3, not {levels}")
+    if levels < 3:
+        raise RangeError(f"{key} must be at least 3, not {levels}")
     return levels

@@ -198,10 +198,13 @@ def lookup_latency(table: Table) -> int:
 def cell_latency(layer: QuantizedLstm) -> int:
     """Cycles from the pre-activation terms of a cell to its output.
 
-    Sum, gate tables, two for the new cell state, its table, two for the output.
+    Sum, gate tables, two for the new cell state, its table, two for the output. A shared multiplier
+    takes one more for the second product, and as many as its turn for the third comes late.
     """
     gates = max(lookup_latency(layer.sigmoid), lookup_latency(layer.tanh))
-    return 1 + gates + 2 + lookup_latency(layer.tanh) + 2
+    tanh = lookup_latency(layer.tanh)
+    turn = 0 if layer.multipliers == 3 else 1 + -(tanh + 1) % 3
+    return 1 + gates + 2 + tanh + 2 + turn
 
 
 def _layer(layer: Layer, lanes_in: int) -> Stage:
@@ -211,24 +214,26 @@ def _layer(layer: Layer, lanes_in: int) -> Stage:
     return _linear(product, lanes_in)
 
 
-def _linear(layer: QuantizedLinear, lanes_in: int) -> Stage:
+def _linear(layer: QuantizedLinear, lanes_in: int, lanes_out: int | None = None) -> Stage:
+    lanes_out = layer.lanes_out if lanes_out is None else lanes_out
     return _chain(
         _resize(lanes_in, layer.folding.simd, layer.inputs),
         _buffer(layer.tiles),
         _mac_array(layer),
-        _resize(layer.folding.rows, layer.lanes_out, layer.outputs),
+        _resize(layer.folding.rows, lanes_out, layer.outputs),
         _delay(requantizer_latency(layer)),
     )
 
 
 def _lstm(layer: QuantizedLstm, lanes_in: int) -> Stage:
-    def terms(product: QuantizedLinear, lanes: int) -> Stage:
-        gather = _resize(product.lanes_out, 4, product.outputs)
-        return _chain(_linear(product, lanes), gather, _buffer(1))
+    def terms(product: QuantizedLinear, lanes_in: int, lanes_out: int) -> Stage:
+        gather = _resize(lanes_out, 4, product.outputs)
+        return _chain(_linear(product, lanes_in, lanes_out), gather, _buffer(1))
 
-    input_terms = terms(layer.input_product, lanes_in)
-    hidden_terms = terms(layer.hidden_product, layer.lanes_out)
-    output = _delay(cell_latency(layer))
+    input_terms = terms(layer.input_product, lanes_in, layer.input_product.lanes_out)
+    hidden_terms = terms(layer.hidden_product, layer.lanes_out, layer.hidden_lanes)
+    latency, spacing = cell_latency(layer), 3 // layer.multipliers
+    output = _delay(latency)
     if layer.projection is not None:
         output = _chain(output, _linear(layer.projection, 1))
     beats = -(-layer.outputs // layer.lanes_out)
@@ -239,7 +244,10 @@ def _lstm(layer: QuantizedLstm, lanes_in: int) -> Stage:
         nonlocal hidden, now
         taken = []
         for from_input, from_hidden in zip(input_terms(times), hidden_terms(hidden), strict=True):
-            now = max(now + 1, from_input, from_hidden)
+            here = max(from_input, from_hidden, now + 1)
+            # In step with the cells that are inside, or as soon as they have left.
+            aligned = now - spacing * ((now - here) // spacing)
+            now = min(aligned, max(here, now + latency))
             taken.append(now)
         hidden = output(taken)
         return hidden

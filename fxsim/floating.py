@@ -69,7 +69,7 @@ def _forward(
         found = [parameters[product.name] for product in spec.layer_products(i)]
         match layer:
             case LstmSpec():
-                vector = lstm(found[0], found[1], vector)
+                vector = lstm(found[0], found[1], vector, *found[2:])
             case LinearSpec():
                 vector = vector @ found[0].weight.T + found[0].bias
             case ConvolutionSpec():
@@ -101,23 +101,44 @@ def convolution(windows: Windows, weight: FloatArray, x: FloatArray) -> FloatArr
 
 
 def lstm(
-    input_product: LinearParameters, hidden_product: LinearParameters, x: FloatArray
+    input_product: LinearParameters,
+    hidden_product: LinearParameters,
+    x: FloatArray,
+    projection: LinearParameters | None = None,
 ) -> FloatArray:
-    """Outputs (n, t, cells) of an LSTM layer for n sequences (n, t, inputs) from the state 0.
+    """Outputs (n, t, outputs) of an LSTM layer for n sequences (n, t, inputs) from the state 0.
 
     The equations are those of `fxsim.lstm.QuantizedLstm` without the rounding.
     """
-    cells = hidden_product.weight.shape[1]
+    outputs = lstm_cells(input_product, hidden_product, x, projection)
+    return outputs if projection is None else _project(outputs, projection)
+
+
+def lstm_cells(
+    input_product: LinearParameters,
+    hidden_product: LinearParameters,
+    x: FloatArray,
+    projection: LinearParameters | None = None,
+) -> FloatArray:
+    """Like `lstm`, what enters the projection: o * tanh(c), shape (n, t, cells)."""
+    cells = len(hidden_product.weight) // 4
     from_input = x @ input_product.weight.T + input_product.bias + hidden_product.bias
-    hidden = np.zeros((len(x), cells))
-    cell = np.zeros_like(hidden)
+    hidden = np.zeros((len(x), hidden_product.weight.shape[1]))
+    cell = np.zeros((len(x), cells))
     outputs = np.empty((*x.shape[:2], cells))
     for t in range(x.shape[1]):
         gates = from_input[:, t] + hidden @ hidden_product.weight.T
         i, f, o = np.split(0.5 + 0.5 * np.tanh(0.5 * gates[:, : 3 * cells]), 3, axis=1)  # sigmoid
         cell = f * cell + i * np.tanh(gates[:, 3 * cells :])
         hidden = outputs[:, t] = o * np.tanh(cell)
+        if projection is not None:
+            hidden = _project(outputs[:, t], projection)
     return outputs
+
+
+def _project(outputs: FloatArray, projection: LinearParameters) -> FloatArray:
+    projected: FloatArray = outputs @ projection.weight.T + projection.bias
+    return projected
 
 
 def accuracy(logits: FloatArray, labels: IntArray) -> float:

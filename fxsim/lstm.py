@@ -53,6 +53,9 @@ class QuantizedLstm:
         m to h (Sak et al. 2014, as Alvarez et al. 2016 use it).
     rounding : Rounding
         Of the sum and of the elementwise products.
+    multipliers : int
+        Of the elementwise unit in hardware: 3, a cell a cycle, or 1 that is shared, a cell every 3
+        cycles. It does not touch the arithmetic.
 
     Raises
     ------
@@ -71,6 +74,7 @@ class QuantizedLstm:
     cell_output: Activation
     projection: QuantizedLinear | None
     rounding: Rounding
+    multipliers: int = 3
 
     def __post_init__(self) -> None:
         check_identifier(self.name, "name")
@@ -82,6 +86,8 @@ class QuantizedLstm:
     def _check(self) -> None:
         set_int(self, "guard_bits", 0, 8)
         set_int(self, "cell_fraction", 0, 30)
+        if self.multipliers not in {1, 3}:
+            raise RangeError(f"multipliers must be 1 or 3, not {self.multipliers!r}")
         if self.input_product.outputs % 4:
             raise RangeError(
                 f"input_product must have 4 outputs a cell, not {self.input_product.outputs}"
@@ -188,6 +194,17 @@ class QuantizedLstm:
     def lanes_out(self) -> int:
         """Lanes of the output: a cell at a time, or those of the projection."""
         return 1 if self.projection is None else self.projection.lanes_out
+
+    @property
+    def hidden_lanes(self) -> int:
+        """Lanes in which U h leaves its array.
+
+        Beside parallel multipliers whole cells, if ``rows`` allows: the fewer cycles the last tile
+        takes, the sooner the next step starts.
+        """
+        lanes, rows = self.hidden_product.lanes_out, self.hidden_product.folding.rows
+        whole = (n for n in range(lanes, rows + 1) if rows % n == 0 and n % len(GATES) == 0)
+        return next(whole, lanes) if self.multipliers == 3 else lanes
 
     @property
     def input(self) -> Activation:

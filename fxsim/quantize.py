@@ -9,10 +9,13 @@ quantized, so that each scale suits what its layer really gets.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Hashable
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
-from fxsim.checkpoint import Checkpoint, LinearParameters
+from fxsim.checkpoint import Checkpoint, LinearParameters, RetrainedParameters
 from fxsim.errors import RangeError, SpecError
 from fxsim.network import (
     Activation,
@@ -23,22 +26,25 @@ from fxsim.network import (
     QuantizedNetwork,
 )
 from fxsim.quantize_convolution import quantize_convolution, quantize_pool
-from fxsim.quantize_linear import (
+from fxsim.quantize_linear import integers, quantize_linear
+from fxsim.quantize_lstm import Parameters, quantize_lstm
+from fxsim.quantize_weight import (
+    fitting_scale,
     groups_of,
-    integers,
+    integer_weight,
     power_of_two,
-    quantize_linear,
     quantize_weight,
     round_real,
     weight_scale,
 )
-from fxsim.quantize_lstm import quantize_lstm
 from fxsim.spec import (
     ConvolutionSpec,
     FlattenSpec,
+    LayerSpec,
     LinearSpec,
     LstmSpec,
     NetworkSpec,
+    ProductSpec,
 )
 from fxsim.tensors import as_vectors
 
@@ -46,6 +52,9 @@ _IMAGES = 200
 """Images that calibrate a network at most; each has thousands of values."""
 
 __all__ = [
+    "fitting_scale",
+    "groups_of",
+    "integer_weight",
     "quantize",
     "quantize_input",
     "quantize_weight",
@@ -55,9 +64,21 @@ __all__ = [
     "weight_scale",
 ]
 
+Remember = Callable[[Hashable, Callable[[], Any]], Any]
+"""Gives what it remembers under a key, else what the function makes."""
+
+
+def _forget(key: Hashable, make: Callable[[], Any]) -> Any:
+    return make()
+
 
 def quantize(
-    spec: NetworkSpec, checkpoint: Checkpoint, calibration: FloatArray, *, direct: bool = False
+    spec: NetworkSpec,
+    checkpoint: Checkpoint,
+    calibration: FloatArray,
+    *,
+    direct: bool = False,
+    remember: Remember = _forget,
 ) -> QuantizedNetwork:
     """Quantize a network.
 
@@ -70,9 +91,12 @@ def quantize(
     checkpoint : Checkpoint
     calibration : float array, shape (n, *spec.input.shape), or (n, t, ...) with LSTM layers
         Typical samples, about 1000 of the training split. They set the scales of the input and of
-        the outputs; those of LSTM layers are fixed.
+        the outputs; those of LSTM layers without a projection are fixed.
     direct : bool
         Leave retrained parameters aside.
+    remember : callable, optional
+        A memory for calls with the same checkpoint, samples and ``direct``: layers whose own keys
+        and all before them are the same, and weights of the same levels, are not quantized again.
 
     Raises
     ------
@@ -83,31 +107,47 @@ def quantize(
     """
     checkpoint.check(spec)
     leading = ("n", "t") if spec.recurrent else ("n",)
-    samples = _samples(calibration, spec.input.shape, "calibration", leading)
-    if not samples.size:
-        raise RangeError("calibration must have at least one sample")
-    if spec.spatial:
-        samples = samples[:: -(-len(samples) // _IMAGES)]
-    source = _input_quantizer(spec, samples)
-    x, activation = integers(samples, source.activation, source.rounding), source.activation
-    parameters = _parameters(spec, checkpoint, direct=direct)
+
+    def begin() -> tuple[InputQuantizer, IntArray]:
+        samples = _samples(calibration, spec.input.shape, "calibration", leading)
+        if not samples.size:
+            raise RangeError("calibration must have at least one sample")
+        if spec.spatial:
+            samples = samples[:: -(-len(samples) // _IMAGES)]
+        source = _input_quantizer(spec, samples)
+        return source, integers(samples, source.activation, source.rounding)
+
+    source, x = remember(("input", spec.input, spec.rounding), begin)
+    activation = source.activation
+    direct = direct or not uses_retrained(spec, checkpoint)
+    parameters = _parameters(spec, checkpoint, direct=direct, remember=remember)
     layers: list[Layer] = []
     layer: Layer
     try:
         with np.errstate(over="raise", divide="raise", invalid="raise"):
             for i, wanted in enumerate(spec.layers):
-                products = [parameters[product.name] for product in spec.layer_products(i)]
                 if isinstance(wanted, FlattenSpec):
                     continue  # images are stored as vectors already
-                if isinstance(wanted, LstmSpec):
-                    w, u = products
-                    layer, x = quantize_lstm(spec, i, w, u, activation, x)
-                elif isinstance(wanted, LinearSpec):
-                    layer, x = quantize_linear(spec, i, *products[0], activation, x)
-                elif isinstance(wanted, ConvolutionSpec):
-                    layer, x = quantize_convolution(spec, i, *products[0], activation, x)
-                else:
-                    layer, x = quantize_pool(spec, i, activation, x)
+                products = spec.layer_products(i)
+                own = [parameters[product.name] for product in products]
+
+                def make(
+                    i: int = i,
+                    wanted: LayerSpec = wanted,
+                    own: list[Parameters] = own,
+                    activation: Activation = activation,
+                    x: IntArray = x,
+                ) -> tuple[Layer, IntArray]:
+                    if isinstance(wanted, LstmSpec):
+                        return quantize_lstm(spec, i, own, activation, x)
+                    if isinstance(wanted, ConvolutionSpec):
+                        return quantize_convolution(spec, i, *own[0], activation, x)
+                    if not isinstance(wanted, LinearSpec):
+                        return quantize_pool(spec, i, activation, x)
+                    return quantize_linear(spec, spec.layer_products(i)[0], *own[0], activation, x)
+
+                foldings = tuple(product.hardware for product in products) or wanted.hardware
+                layer, x = remember(("layer", arithmetic_key(spec, i), foldings, direct), make)
                 layers.append(layer)
                 activation = layer.output
     except FloatingPointError:
@@ -115,6 +155,17 @@ def quantize(
             f"{spec.layer_name(i)}: parameters are too large or too small for float64"
         ) from None
     return QuantizedNetwork(name=spec.name, data=spec.data, input=source, layers=tuple(layers))
+
+
+def arithmetic_key(spec: NetworkSpec, index: int) -> Hashable:
+    """What the integers that leave a layer depend on, given the parameters and the samples.
+
+    That is every key up to the layer but those of the folding.
+    """
+    layers = tuple(
+        layer.model_copy(update={"hardware": None}) for layer in spec.layers[: index + 1]
+    )
+    return spec.input, spec.rounding, layers, index == len(spec.layers) - 1
 
 
 def quantize_input(quantizer: InputQuantizer, x: FloatArray) -> IntArray:
@@ -152,7 +203,7 @@ def quantized_parameters(
 def uses_retrained(spec: NetworkSpec, checkpoint: Checkpoint) -> bool:
     """Whether the checkpoint was retrained for the levels and scale groups of the specification."""
     return checkpoint.retrained is not None and all(
-        (found := checkpoint.retrained[product.name]).levels == spec.levels(product)
+        (found := checkpoint.retrained[product.name]).levels == product.spec.weights.levels
         and found.scale.size == product.scales
         for product in spec.products
     )
@@ -188,33 +239,42 @@ def _input_quantizer(spec: NetworkSpec, samples: FloatArray) -> InputQuantizer:
 
 
 def _parameters(
-    spec: NetworkSpec, checkpoint: Checkpoint, *, direct: bool
-) -> dict[str, tuple[IntArray, FloatArray, FloatArray]]:
+    spec: NetworkSpec, checkpoint: Checkpoint, *, direct: bool, remember: Remember = _forget
+) -> dict[str, Parameters]:
     """Integer weights, their scale and the float biases of each product."""
     retrained = None if direct or not uses_retrained(spec, checkpoint) else checkpoint.retrained
     result = {}
     for product in spec.products:
-        name, layer = product.name, spec.layers[product.layer]
-        assert isinstance(layer, LinearSpec | LstmSpec | ConvolutionSpec)
-        levels = layer.weights.levels
-        try:
-            if retrained is None:
-                linear = checkpoint.parent[name]
-                scale = weight_scale(linear.weight, layer)
-            else:
-                linear, scale = retrained[name], retrained[name].scale
-                if layer.output is not None and layer.requantize.multiplier_bits == 0:
-                    scale = power_of_two(linear.weight, scale, levels)
-        except SpecError as error:
-            raise SpecError(f"{name}: {error}") from None
-        weight = quantize_weight(linear.weight, scale, levels)
-        groups = groups_of(layer, len(weight))
-        if linear.gain is not None:  # a sign goes to the weights, which are symmetric
-            weight = weight * np.sign(linear.gain).astype(np.int64)[:, None]
-            scale, groups = scale * np.abs(linear.gain), len(weight)
-        live = np.repeat(weight.reshape(groups, -1).any(axis=1), len(weight) // groups)
-        if scale.size > 1 and live.any():
-            # Any scale suits zeros; an outlying one would cost the multipliers of all others bits.
-            scale = np.where(live, scale, scale[live].max())
-        result[name] = (weight, scale, linear.bias)
+        layer = product.spec
+        plain_shift = layer.output is not None and layer.requantize.multiplier_bits == 0
+        source = (checkpoint.parent if retrained is None else retrained)[product.name]
+
+        def make(
+            name: str = product.name,
+            layer: ProductSpec = layer,
+            linear: LinearParameters = source,
+            plain_shift: bool = plain_shift,
+        ) -> Parameters:
+            try:
+                if isinstance(linear, RetrainedParameters):
+                    scale = linear.scale
+                    if plain_shift:
+                        scale = power_of_two(linear.weight, scale, layer)
+                else:
+                    scale = weight_scale(linear.weight, layer)
+            except SpecError as error:
+                raise SpecError(f"{name}: {error}") from None
+            weight = integer_weight(linear.weight, scale, layer)
+            groups = groups_of(layer, len(weight))
+            if linear.gain is not None:  # a sign goes to the weights, which are symmetric
+                weight = weight * np.sign(linear.gain).astype(np.int64)[:, None]
+                scale, groups = scale * np.abs(linear.gain), len(weight)
+            live = np.repeat(weight.reshape(groups, -1).any(axis=1), len(weight) // groups)
+            if scale.size > 1 and live.any():
+                # Any scale suits zeros; an outlying one would cost the multipliers of others bits.
+                scale = np.where(live, scale, scale[live].max())
+            return weight, scale, linear.bias
+
+        key = ("weights", product.name, layer.weights, plain_shift, retrained is None, product.gain)
+        result[product.name] = remember(key, make)
     return result

@@ -55,7 +55,8 @@ def quantize_convolution(
     # Pixels outside the image are real 0, so sums of x - zero point have zeros there.
     sums = _sums(windows, weight, x - source.zero_point)
     sums += source.zero_point * weight.sum(axis=1)
-    product, leaving = quantize_product(spec, index, weight, scale, real_bias, source, sums)
+    wanted = spec.layer_products(index)[0]
+    product, leaving = quantize_product(spec, wanted, weight, scale, real_bias, source, sums)
     quantized = QuantizedConvolution(product=product, windows=windows)
     return quantized, leaving.reshape(len(x), -1)
 

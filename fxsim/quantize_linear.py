@@ -11,7 +11,6 @@ import numpy as np
 
 from fxsim.errors import RangeError
 from fxsim.formats import MAX_BITS, AccumulatorMode, IntFormat, Overflow, Rounding
-from fxsim.lstm import GATES
 from fxsim.network import (
     Accumulator,
     Activation,
@@ -22,9 +21,18 @@ from fxsim.network import (
     Requantizer,
     accumulator_bounds,
 )
-from fxsim.spec import ConvolutionSpec, LinearSpec, LstmSpec, NetworkSpec, RequantizeSpec
+from fxsim.quantize_weight import round_real
+from fxsim.spec import (
+    ConvolutionSpec,
+    LinearSpec,
+    NetworkSpec,
+    Product,
+    ProjectionSpec,
+    RequantizeSpec,
+)
 from fxsim.spec_layers import AccumulatorSpec, GateRequantizeSpec
-from fxsim.step_size import l2_scale
+
+_BELOW_HALF = math.nextafter(0.5, 0.0)
 
 _FRACTIONS = np.arange(64, 1, -1) / 64
 """Output scales that calibration tries, as fractions of the one that just avoids clipping. They
@@ -32,62 +40,24 @@ are exact, for the same scale on every machine; so is everything else here but s
 
 
 _VALUES = 1 << 18
-"""About as many values as a scale is calibrated on at most."""
+"""About as many values of images as a scale is calibrated on at most."""
 
 
-def quantize_weight(weight: FloatArray, scale: FloatArray, levels: int) -> IntArray:
-    """Integers of a weight matrix by eq. (3) of Sung et al. (2015), ties away from zero.
-
-    Parameters
-    ----------
-    weight : float array, shape (outputs, inputs)
-    scale : float array, shape (1,) or (outputs,)
-    levels : int
-    """
-    top = levels // 2
-    with np.errstate(over="ignore"):
-        ratio = np.asarray(weight, dtype=np.float64) / scale[:, None]
-    return round_real(np.clip(ratio, -top, top), Rounding.TIES_AWAY)
-
-
-def weight_scale(weight: FloatArray, layer: LinearSpec | LstmSpec | ConvolutionSpec) -> FloatArray:
-    """Scale of least squared error, per tensor (shape (1,)), or per channel or gate (shape
-    (outputs,); equal for all rows of a gate, the weight being W or U).
-
-    A layer that requantizes by a plain shift gets the better of the two powers of two around it;
-    the specification refuses it more than one scale.
-    """
-    weight = np.asarray(weight, dtype=np.float64)
-    plain_shift = layer.output is not None and layer.requantize.multiplier_bits == 0
-    groups = groups_of(layer, len(weight))
-    scale = l2_scale(weight.reshape(groups, -1), layer.weights.levels)
-    if groups > 1:
-        scale = np.repeat(scale, len(weight) // groups)
-    return power_of_two(weight, scale, layer.weights.levels) if plain_shift else scale
-
-
-def groups_of(layer: LinearSpec | LstmSpec | ConvolutionSpec, outputs: int) -> int:
-    """Number of groups of weights with a scale of their own, in a product of ``outputs`` rows."""
-    return {"tensor": 1, "gate": len(GATES), "channel": outputs}[layer.weights.per]
-
-
-def round_real(value: FloatArray, rounding: Rounding) -> IntArray:
-    """Round real values below 2**63 in magnitude, with exact ties, by the table of `Rounding`."""
-    whole: FloatArray = np.trunc(value)
-    rest: FloatArray = value - whole  # exact, so that a tie is a tie; value + 0.5 would not be
+def round_in_place(value: FloatArray, rounding: Rounding) -> None:
+    """`round_real` without the way to integers, which takes most of its time."""
     match rounding:
         case Rounding.FLOOR:
-            step = rest < 0
+            np.floor(value, out=value)
         case Rounding.TO_ZERO:
-            step = np.zeros_like(rest, dtype=bool)
-        case Rounding.TIES_AWAY:
-            step = np.abs(rest) >= 0.5
-        case Rounding.TIES_POS:
-            step = (rest >= 0.5) | (rest < -0.5)
+            np.trunc(value, out=value)
         case Rounding.TIES_EVEN:
-            step = (np.abs(rest) > 0.5) | ((np.abs(rest) == 0.5) & (whole % 2 != 0))
-    result: IntArray = (whole + np.copysign(step, rest)).astype(np.int64)
-    return result
+            np.rint(value, out=value)
+        case Rounding.TIES_AWAY:
+            # The greatest number below a half: 0.5 is rounded up by the addition, what is less not.
+            value += np.copysign(_BELOW_HALF, value)
+            np.trunc(value, out=value)
+        case Rounding.TIES_POS:
+            value[...] = round_real(value, rounding)
 
 
 def integers(
@@ -106,65 +76,57 @@ def integers(
     return q if overflow is Overflow.SATURATE else (q - fmt.min) % (1 << fmt.bits) + fmt.min
 
 
-def power_of_two(weight: FloatArray, scale: FloatArray, levels: int) -> FloatArray:
-    """The better of the powers of two around a scale."""
-    mantissa, exponent = np.frexp(scale)
-    if mantissa[0] == 0.5:
-        return scale
-    candidates = [np.ldexp(1.0, exponent - 1), np.ldexp(1.0, exponent)]
-    errors = [np.square(weight - s * quantize_weight(weight, s, levels)).sum() for s in candidates]
-    best: FloatArray = candidates[int(np.argmin(errors))]
-    return best
-
-
 def quantize_linear(
     spec: NetworkSpec,
-    index: int,
+    product: Product,
     weight: IntArray,
     scale: FloatArray,
     real_bias: FloatArray,
     source: Activation,
     x: IntArray,
 ) -> tuple[QuantizedLinear, IntArray]:
-    """Quantize one layer; returns it with the calibration samples that leave it."""
+    """Quantize a fully connected layer, or the projection of an LSTM layer.
+
+    Returns it with the calibration samples that leave it.
+    """
     # Integers below 2**53 stay exact in float64, and float64 products are much faster.
     sums = x.astype(np.float64) @ weight.T.astype(np.float64)
-    return quantize_product(spec, index, weight, scale, real_bias, source, sums)
+    return quantize_product(spec, product, weight, scale, real_bias, source, sums)
 
 
 def quantize_product(
     spec: NetworkSpec,
-    index: int,
+    product: Product,
     weight: IntArray,
     scale: FloatArray,
     real_bias: FloatArray,
     source: Activation,
     sums: FloatArray,
 ) -> tuple[QuantizedLinear, IntArray]:
-    """Quantize the product of a layer; ``sums``, shape (n, outputs), lack only the bias.
+    """Quantize a matrix product; ``sums``, shape (n, outputs), lack only the bias.
 
     Returns it with what leaves it for these sums, of the same shape.
     """
-    layer, name, hardware = spec.layers[index], spec.layer_name(index), spec.layer_hardware(index)
-    assert isinstance(layer, LinearSpec | ConvolutionSpec)
+    layer, name = product.spec, product.name
+    assert isinstance(layer, LinearSpec | ConvolutionSpec | ProjectionSpec)
     unit = scale * source.scale  # real value of 1 in the accumulator
     bias, accumulator = accumulator_of(name, weight, real_bias / unit, source, layer.accumulator)
     real = unit * (sums + bias)
-    relu = layer.nonlinearity == "relu"
+    relu = not isinstance(layer, ProjectionSpec) and layer.nonlinearity == "relu"
     if relu:
         real = np.maximum(real, 0.0)
     if layer.output is None:
         requantizer, leaving = None, np.zeros(0, np.int64)
         output = Activation(format=accumulator.format, scale=float(unit[0]))
     else:
-        rounding = spec.layer_rounding(index)
+        rounding = layer.requantize.rounding or spec.rounding
         output = _output(real, layer, rounding, unit)
         requantizer = requantizer_of(name, unit / output.scale, layer.requantize, rounding)
         leaving = integers(real, output, rounding, layer.requantize.overflow)
     quantized = QuantizedLinear(
         name=name,
         weight=weight,
-        weight_format=IntFormat.for_levels(layer.weights.levels),
+        weight_format=layer.weights.format,
         weight_scale=scale,
         bias=bias,
         input=source,
@@ -172,7 +134,7 @@ def quantize_product(
         requantizer=requantizer,
         relu=relu,
         output=output,
-        folding=Folding(**hardware.model_dump()),
+        folding=Folding(**product.hardware.model_dump()),
     )
     return quantized, leaving
 
@@ -196,7 +158,10 @@ def accumulator_of(
 
 
 def _output(
-    real: FloatArray, layer: LinearSpec | ConvolutionSpec, rounding: Rounding, unit: FloatArray
+    real: FloatArray,
+    layer: LinearSpec | ConvolutionSpec | ProjectionSpec,
+    rounding: Rounding,
+    unit: FloatArray,
 ) -> Activation:
     """Output format with the scale of least squared error on the calibration samples."""
     assert layer.output is not None
@@ -209,11 +174,21 @@ def _output(
         peak = float(real.max() if not fmt.signed else np.abs(real).max())
         scales = (peak / max(fmt.max, 1) if peak > 0 else 1.0) * _FRACTIONS
 
-    def error(activation: Activation) -> float:
-        q = integers(real, activation, rounding, layer.requantize.overflow)
-        return float(np.square(real - activation.scale * q).sum())
+    space = np.empty_like(real)
 
-    return min((Activation(format=fmt, scale=float(scale)) for scale in scales), key=error)
+    def error(scale: float) -> float:
+        if layer.requantize.overflow is Overflow.WRAP:
+            q = integers(real, Activation(format=fmt, scale=scale), rounding, Overflow.WRAP)
+            return float(np.square(real - scale * q).sum())
+        with np.errstate(over="ignore"):
+            np.divide(real, scale, out=space)
+        np.clip(space, fmt.min, fmt.max, out=space)
+        round_in_place(space, rounding)
+        np.multiply(space, scale, out=space)
+        np.subtract(real, space, out=space)
+        return float(np.square(space, out=space).sum())
+
+    return Activation(format=fmt, scale=min(map(float, scales), key=error))
 
 
 def requantizer_of(

@@ -1,15 +1,17 @@
 """LSTM layers: real weights, biases and scales -> integers.
 
-No calibration: the formats of gates, cell state and output follow from the specification, as the
-nonlinearities bound what they hold.
+The formats of gates, cell state and cell output follow from the specification, as the
+nonlinearities bound what they hold; only the output of a projection is calibrated.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from fxsim.checkpoint import LinearParameters
-from fxsim.floating import lstm
+from fxsim.floating import lstm_cells
 from fxsim.formats import IntFormat, Rounding
 from fxsim.network import (
     Activation,
@@ -21,7 +23,7 @@ from fxsim.network import (
     QuantizedLstm,
     accumulator_bounds,
 )
-from fxsim.quantize_linear import accumulator_of, integers, requantizer_of
+from fxsim.quantize_linear import accumulator_of, integers, quantize_linear, requantizer_of
 from fxsim.spec import LstmSpec, NetworkSpec, Product
 from fxsim.spec_layers import AccumulatorSpec
 from fxsim.tables import build_table
@@ -33,8 +35,7 @@ Parameters = tuple[IntArray, FloatArray, FloatArray]
 def quantize_lstm(
     spec: NetworkSpec,
     index: int,
-    from_input: Parameters,
-    from_hidden: Parameters,
+    parameters: Sequence[Parameters],
     source: Activation,
     x: IntArray,
 ) -> tuple[QuantizedLstm, IntArray]:
@@ -45,8 +46,9 @@ def quantize_lstm(
 
     Parameters
     ----------
-    from_input, from_hidden : tuple of int64, float64 and float64 arrays
-        Weights W or U, shape (4 * cells, n), their scale, and the float bias.
+    parameters : sequence of tuples of int64, float64 and float64 arrays
+        Of each product (`fxsim.spec.NetworkSpec.layer_products`) the weights W, U or P, their
+        scale, and the float bias.
     source : Activation
         Input format.
     x : int64 array, shape (n, t, inputs)
@@ -57,12 +59,23 @@ def quantize_lstm(
     assert isinstance(layer, LstmSpec)
     scale = 2.0 ** (1 - layer.output.bits)
     output = Activation(format=IntFormat(bits=layer.output.bits, signed=True), scale=scale)
-    w, u = spec.layer_products(index)
+    from_input, from_hidden, *_ = parameters
+    w, u, *others = spec.layer_products(index)
     bias = from_input[2] + from_hidden[2]
+    w_real, u_real, *projected = (
+        LinearParameters(weight=scale[:, None] * weight, bias=bias)
+        for weight, scale, bias in parameters
+    )
+    real = (source.scale * (x - source.zero_point)).astype(np.float64)
+    x = integers(lstm_cells(w_real, u_real, real, *projected), output, rounding)
+    projection, fed_back = None, output
+    if others:
+        projection, x = quantize_linear(spec, others[0], *parameters[2], output, x)
+        fed_back = projection.output
     input_product = _product(layer, w, from_input, bias, source, rounding)
     whole = input_product.bias + source.zero_point * input_product.weight.sum(axis=1)
     rest = bias - whole * (from_input[1] * source.scale)
-    hidden_product = _product(layer, u, from_hidden, rest, output, rounding)
+    hidden_product = _product(layer, u, from_hidden, rest, fed_back, rounding)
     sigmoid, tanh = (
         build_table(
             function,
@@ -86,15 +99,11 @@ def quantize_lstm(
         cell=IntFormat(bits=layer.cell.bits, signed=True),
         cell_fraction=layer.cell.fraction,
         cell_output=output,
-        projection=None,
+        projection=projection,
         rounding=rounding,
+        multipliers=layer.hardware.multipliers,
     )
-    real = lstm(
-        LinearParameters(weight=from_input[1][:, None] * from_input[0], bias=bias),
-        LinearParameters(weight=from_hidden[1][:, None] * from_hidden[0], bias=np.zeros_like(bias)),
-        (source.scale * (x - source.zero_point)).astype(np.float64),
-    )
-    return quantized, integers(real, output, rounding)
+    return quantized, x
 
 
 def _product(
@@ -119,7 +128,7 @@ def _product(
     return QuantizedLinear(
         name=product.name,
         weight=weight,
-        weight_format=IntFormat.for_levels(layer.weights.levels),
+        weight_format=layer.weights.format,
         weight_scale=scale,
         bias=bias,
         input=source,

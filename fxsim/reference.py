@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from operator import index
 
@@ -182,9 +182,17 @@ def run_lstm(layer: QuantizedLstm, vector: Sequence[int], state: LstmState) -> L
 
 
 def run_sequence(
-    network: QuantizedNetwork, sequence: Sequence[Sequence[int]]
+    network: QuantizedNetwork,
+    sequence: Sequence[Sequence[int]],
+    state: Mapping[str, LstmState] | None = None,
 ) -> list[list[LayerResult | LstmResult]]:
-    """Run the vectors of one sequence through every layer, from the initial state.
+    """Run the vectors of one sequence through every layer.
+
+    Parameters
+    ----------
+    sequence : sequence of sequences of int
+    state : mapping of str to LstmState, optional
+        By the name of the layer, where the sequence goes on; left out, the initial state.
 
     Returns
     -------
@@ -197,7 +205,7 @@ def run_sequence(
         If a vector has the wrong length or leaves the input format.
     """
     states = {
-        layer.name: initial_state(layer)
+        layer.name: initial_state(layer) if state is None else state[layer.name]
         for layer in network.layers
         if isinstance(layer, QuantizedLstm)
     }

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from fxsim.errors import RangeError
-from fxsim.formats import AccumulatorMode, Overflow
-from fxsim.kernels import linear, lstm, windows
-from fxsim.kernels.arith import ROUNDING_CODE
+from fxsim.kernels import lstm, windows
+from fxsim.kernels.linear import kernel_of
+from fxsim.kernels.recurrent import lstm_kernel_of
 from fxsim.network import (
     IntArray,
+    Layer,
     MaxPool,
     QuantizedConvolution,
     QuantizedLinear,
@@ -22,14 +24,19 @@ from fxsim.network import (
     QuantizedNetwork,
 )
 from fxsim.quantize import quantize_input
+from fxsim.state import LstmState, State, as_state, reset_state
 from fxsim.tensors import as_vectors
-from fxsim.trace import LayerTrace, LstmTrace, PoolTrace, Trace, span
+from fxsim.trace import LayerTrace, LstmStates, LstmTrace, PoolTrace, Trace, span
+
+T = TypeVar("T", bound=np.generic)
 
 _BLOCK = 1 << 18
 """Integers of windows that are held at a time, so that they stay near the processor."""
 
 
-def simulate(network: QuantizedNetwork, x: npt.NDArray[Any]) -> IntArray:
+def simulate(
+    network: QuantizedNetwork, x: npt.NDArray[Any], state: State | None = None
+) -> IntArray:
     """Output integers for a batch.
 
     Parameters
@@ -37,8 +44,10 @@ def simulate(network: QuantizedNetwork, x: npt.NDArray[Any]) -> IntArray:
     x : array, shape (n, *network.input.shape) or (n, inputs)
         Floats are quantized by the network's input quantizer; integers are taken as they are, those
         of shape (n, inputs) in the order of the stream.
-        With LSTM layers the shape is (n, t, ...): n sequences of t vectors, each from the initial
-        state.
+        With LSTM layers the shape is (n, t, ...): n sequences of t vectors.
+    state : mapping of str to LstmState, optional
+        Where the sequences go on: `fxsim.trace.Trace.state` of what came before. Left out, each
+        is a new sequence.
 
     Returns
     -------
@@ -48,12 +57,22 @@ def simulate(network: QuantizedNetwork, x: npt.NDArray[Any]) -> IntArray:
     Raises
     ------
     RangeError
-        If the shape is wrong, a float is not finite, or an integer leaves the input format.
+        If a shape is wrong, a float is not finite, or an integer leaves its format.
     """
-    return np.concatenate([trace.output for trace in _blocks(network, as_input(network, x))])
+    source = as_input(network, x)
+    states = as_state(network, state, len(source))
+    outputs = []
+    for block in _blocks(network, source):
+        vector: npt.NDArray[Any] = block
+        for layer in network.layers:
+            vector = run_layer(layer, vector, states.get(layer.name))
+        outputs.append(vector.astype(np.int64, copy=False))
+    return outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
 
 
-def simulate_ranges(network: QuantizedNetwork, x: npt.NDArray[Any]) -> Trace:
+def simulate_ranges(
+    network: QuantizedNetwork, x: npt.NDArray[Any], state: State | None = None
+) -> Trace:
     """Like `simulate_trace`, but with images all tensors between the layers are cut short.
 
     Each holds its least and its greatest integer then, all that a report needs of it: the whole
@@ -61,8 +80,8 @@ def simulate_ranges(network: QuantizedNetwork, x: npt.NDArray[Any]) -> Trace:
     """
     source = as_input(network, x)
     if not network.spatial:
-        return simulate_trace(network, source)
-    traces = list(_blocks(network, source))
+        return simulate_trace(network, source, state)
+    traces = [simulate_trace(network, block) for block in _blocks(network, source)]
     joined = [
         _extremes([trace.layers[k] for trace in traces]) for k in range(len(network.layers) - 1)
     ]
@@ -74,13 +93,13 @@ def simulate_ranges(network: QuantizedNetwork, x: npt.NDArray[Any]) -> Trace:
     )
 
 
-def _blocks(network: QuantizedNetwork, source: IntArray) -> Iterator[Trace]:
-    """Traces of some images at a time, whose tensors are large; of all vectors at once."""
+def _blocks(network: QuantizedNetwork, source: IntArray) -> Iterator[IntArray]:
+    """Some images at a time, for their tensors are large; all vectors at once."""
     block = max(len(source), 1)
     if network.spatial:
         block = max(1, 8 * _BLOCK // max(layer.outputs for layer in network.layers))
     for start in range(0, max(len(source), 1), block):
-        yield simulate_trace(network, source[start : start + block])
+        yield source[start : start + block]
 
 
 def _extremes(traces: Sequence[LayerTrace | LstmTrace | PoolTrace]) -> LayerTrace | PoolTrace:
@@ -101,21 +120,38 @@ def _extremes(traces: Sequence[LayerTrace | LstmTrace | PoolTrace]) -> LayerTrac
     )
 
 
-def simulate_trace(network: QuantizedNetwork, x: npt.NDArray[Any]) -> Trace:
+def simulate_trace(
+    network: QuantizedNetwork, x: npt.NDArray[Any], state: State | None = None
+) -> Trace:
     """Like `simulate`, with every tensor, range and count of every layer."""
     source = vector = as_input(network, x)
+    states = as_state(network, state, len(source))
     layers: list[LayerTrace | LstmTrace | PoolTrace] = []
     for layer in network.layers:
         if isinstance(layer, QuantizedLstm):
-            layers.append(run_lstm(layer, vector))
+            layers.append(run_lstm(layer, vector, states[layer.name]))
         elif isinstance(layer, QuantizedConvolution):
             layers.append(run_convolution(layer, vector))
         elif isinstance(layer, MaxPool):
-            layers.append(run_max_pool(layer, vector))
+            layers.append(PoolTrace(name=layer.name, activations=_pooled(layer, vector)))
         else:
             layers.append(_run_linear(layer, vector))
         vector = layers[-1].activations
     return Trace(input=source, layers=tuple(layers))
+
+
+def run_layer(
+    layer: Layer, x: npt.NDArray[Any], state: LstmState | None = None
+) -> npt.NDArray[Any]:
+    """What one layer yields for integers validated by the caller, in a type that may be narrow."""
+    if isinstance(layer, QuantizedLstm):
+        return _lstm_outputs(layer, x, state or reset_state(layer, len(x)))
+    if isinstance(layer, QuantizedConvolution):
+        return _convolved(layer, x)
+    if isinstance(layer, MaxPool):
+        return _pooled(layer, x)
+    rows = x.reshape(-1, layer.inputs)
+    return kernel_of(layer).activations(rows).reshape(*x.shape[:-1], layer.outputs)
 
 
 def as_input(network: QuantizedNetwork, x: npt.NDArray[Any]) -> IntArray:
@@ -144,18 +180,67 @@ def as_input(network: QuantizedNetwork, x: npt.NDArray[Any]) -> IntArray:
     return np.ascontiguousarray(values, dtype=np.int64)
 
 
-def run_lstm(layer: QuantizedLstm, x: IntArray) -> LstmTrace:
-    """Run one LSTM layer over ``n`` sequences from the initial state; ``x`` is (n, t, inputs)."""
+def run_lstm(layer: QuantizedLstm, x: IntArray, state: LstmState | None = None) -> LstmTrace:
+    """Run one LSTM layer over ``n`` sequences (n, t, inputs) from ``state``, or as new ones."""
+    kernel = lstm_kernel_of(layer)
+    start = state or reset_state(layer, len(x))
+    if not kernel.exact:
+        return _run_stepwise(layer, x, start)
+    cell, hidden = start.cell.copy(), start.hidden.copy()
+    done = kernel.run(x, cell, hidden, states=True, details=True)
+    seen, projection = done.details, None
+    before = np.concatenate([start.hidden[:, None], done.outputs[:, :-1]], axis=1)[:, : x.shape[1]]
+    if layer.projection is not None:
+        projection = _layer_trace(
+            layer.projection, seen.outputs, seen.projection_sums, done.outputs, 0, done.clipped
+        )
+    return LstmTrace(
+        name=layer.name,
+        input_product=_layer_trace(
+            layer.input_product, x, seen.input_sums, seen.input_values, 0, 0
+        ),
+        hidden_product=_layer_trace(
+            layer.hidden_product, before, seen.hidden_sums, seen.hidden_values, 0, 0
+        ),
+        projection=projection,
+        preactivations=seen.preactivations,
+        gates=done.states.gates.astype(np.int64),
+        cells=done.states.cells.astype(np.int64),
+        cell_outputs=seen.outputs,
+        activations=done.outputs,
+        start=start,
+        state=LstmState(hidden=hidden, cell=cell),
+    )
+
+
+def run_lstm_states(layer: QuantizedLstm, x: IntArray) -> LstmStates:
+    """Like `run_lstm`, with no more than a backward pass needs."""
+    kernel = lstm_kernel_of(layer)
+    if not kernel.exact:
+        trace = run_lstm(layer, x)
+        return LstmStates(gates=trace.gates, cells=trace.cells, activations=trace.activations)
+    start = reset_state(layer, len(x))
+    done = kernel.run(x, start.cell, start.hidden, states=True)
+    return LstmStates(gates=done.states.gates, cells=done.states.cells, activations=done.outputs)
+
+
+def _lstm_outputs(layer: QuantizedLstm, x: npt.NDArray[Any], state: LstmState) -> IntArray:
+    kernel = lstm_kernel_of(layer)
+    if not kernel.exact:
+        return run_lstm(layer, x.astype(np.int64), state).activations
+    return kernel.run(x, state.cell, state.hidden).outputs
+
+
+def _run_stepwise(layer: QuantizedLstm, x: IntArray, start: LstmState) -> LstmTrace:
+    """A step at a time, with accumulators that may overflow."""
     count, steps, _ = x.shape
-    cells, fmt = layer.cells, layer.cell_output.format
+    cell, hidden = start.cell.copy(), start.hidden
+    cells, constants = layer.cells, lstm_kernel_of(layer).constants
     from_input = _run_linear(layer.input_product, x)
-    tables = [np.array(table.expand()) for table in (layer.sigmoid, layer.tanh)]
-    preactivations = np.empty((count, steps, 4 * cells), np.int64)
+    preactivations = np.empty((steps, count, 4 * cells), np.int32)
     gates = np.empty_like(preactivations)
-    states = np.empty((count, steps, cells), np.int64)
+    states = np.empty((steps, count, cells), np.int64)
     outputs = np.empty_like(states)
-    hidden = np.full((count, layer.outputs), layer.output.zero_point, np.int64)
-    cell = np.zeros((count, cells), np.int64)
     hidden_traces, projection_traces = [], []
     for t in range(steps):
         hidden_traces.append(_run_linear(layer.hidden_product, hidden))
@@ -163,76 +248,95 @@ def run_lstm(layer: QuantizedLstm, x: IntArray) -> LstmTrace:
             np.ascontiguousarray(from_input.activations[:, t]),
             hidden_traces[-1].activations,
             cell,
-            tables[0],
-            tables[1],
-            layer.guard_bits,
-            layer.forget_shift,
-            layer.input_shift,
-            layer.cell_shift,
-            layer.output_shift,
-            ROUNDING_CODE[layer.rounding],
-            layer.cell.min,
-            layer.cell.max,
-            fmt.min,
-            fmt.max,
-            preactivations[:, t],
-            gates[:, t],
-            outputs[:, t],
+            constants,
+            preactivations[t],
+            gates[t],
+            outputs[t],
         )
-        states[:, t] = cell
-        hidden = np.ascontiguousarray(outputs[:, t])
+        states[t] = cell
+        hidden = outputs[t]
         if layer.projection is not None:
             projection_traces.append(_run_linear(layer.projection, hidden))
             hidden = projection_traces[-1].activations
     projection = _over_time(projection_traces) if layer.projection is not None else None
+    tensors = [tensor.astype(np.int64).swapaxes(0, 1) for tensor in (preactivations, gates, states)]
+    cell_outputs = outputs.swapaxes(0, 1)
     return LstmTrace(
         name=layer.name,
         input_product=from_input,
         hidden_product=_over_time(hidden_traces),
         projection=projection,
-        preactivations=preactivations,
-        gates=gates,
-        cells=states,
-        cell_outputs=outputs,
-        activations=outputs if projection is None else projection.activations,
+        preactivations=tensors[0],
+        gates=tensors[1],
+        cells=tensors[2],
+        cell_outputs=cell_outputs,
+        activations=cell_outputs if projection is None else projection.activations,
+        start=start,
+        state=LstmState(hidden=hidden.copy(), cell=cell),
     )
 
 
 def run_convolution(layer: QuantizedConvolution, x: IntArray) -> LayerTrace:
     """Run one convolution on images (n, inputs), some at a time: their windows take much room."""
-    shape = layer.windows
-    block = max(1, _BLOCK // (shape.places * shape.size))
     parts = []
-    for start in range(0, max(len(x), 1), block):
-        images = x[start : start + block].reshape(-1, shape.height, shape.width, shape.channels)
-        groups = [
-            _run_linear(
-                product,
-                windows.gather(
-                    images,
-                    group * shape.group_channels,
-                    shape.group_channels,
-                    shape.kernel,
-                    (shape.rows, shape.columns),
-                    shape.stride,
-                    shape.padding,
-                    layer.input.zero_point,
-                ),
-            )
-            for group, product in enumerate(layer.group_products)
-        ]
-        parts.append(_joined(groups, axis=1, shape=(len(images), layer.outputs)))
+    for count, groups in _windows(layer, x):
+        traces = [_run_linear(product, seen) for product, seen in groups]
+        parts.append(_joined(traces, axis=1, shape=(count, layer.outputs)))
     return _joined(parts, axis=0, shape=(len(x), layer.outputs))
 
 
-def run_max_pool(layer: MaxPool, x: IntArray) -> PoolTrace:
-    """Run max pooling on images (n, inputs)."""
+def _convolved(layer: QuantizedConvolution, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Like `run_convolution`, with the activations only."""
+    parts = []
+    for count, groups in _windows(layer, x):
+        found = [kernel_of(product).activations(seen) for product, seen in groups]
+        whole = found[0] if len(found) == 1 else np.concatenate(found, axis=1)
+        parts.append(whole.reshape(count, layer.outputs))
+    return np.concatenate(parts)
+
+
+def _windows(
+    layer: QuantizedConvolution, x: npt.NDArray[Any]
+) -> Iterator[tuple[int, Iterator[tuple[QuantizedLinear, npt.NDArray[Any]]]]]:
+    """Some images at a time: their number, and each group's product with its windows."""
     shape = layer.windows
-    images = x.reshape(-1, shape.height, shape.width, shape.channels)
+    block = max(1, _BLOCK // (shape.places * shape.size))
+    places, depth = (shape.rows, shape.columns), shape.group_channels
+    for start in range(0, max(len(x), 1), block):
+        images = _images(layer, x[start : start + block])
+        yield (
+            len(images),
+            (
+                (
+                    product,
+                    windows.gather(
+                        images,
+                        group * depth,
+                        depth,
+                        shape.kernel,
+                        places,
+                        shape.stride,
+                        shape.padding,
+                        layer.input.zero_point,
+                    ),
+                )
+                for group, product in enumerate(layer.group_products)
+            ),
+        )
+
+
+def _pooled(layer: MaxPool, x: npt.NDArray[T]) -> npt.NDArray[T]:
+    """Max pooling of images (n, inputs)."""
+    shape = layer.windows
     pooled = windows.greatest(
-        images, shape.kernel, (shape.rows, shape.columns), shape.stride, shape.padding
+        _images(layer, x), shape.kernel, (shape.rows, shape.columns), shape.stride, shape.padding
     )
-    return PoolTrace(name=layer.name, activations=pooled.reshape(len(x), layer.outputs))
+    return pooled.reshape(len(x), layer.outputs)
+
+
+def _images(layer: QuantizedConvolution | MaxPool, x: npt.NDArray[T]) -> npt.NDArray[T]:
+    shape = layer.windows
+    return x.reshape(-1, shape.height, shape.width, shape.channels)
 
 
 def _joined(traces: list[LayerTrace], *, axis: int, shape: tuple[int, int]) -> LayerTrace:
@@ -268,41 +372,27 @@ def _over_time(traces: list[LayerTrace]) -> LayerTrace:
 
 def _run_linear(layer: QuantizedLinear, x: IntArray) -> LayerTrace:
     """Apply a layer to the last axis of ``x``."""
-    leading, x = x.shape[:-1], np.ascontiguousarray(x).reshape(-1, layer.inputs)
-    overflows = clipped = 0
-    if layer.accumulator.mode is AccumulatorMode.WIDE:
-        accumulators = linear.accumulate_wide(x, layer.weight, layer.bias)
-    else:
-        accumulators, overflows = linear.accumulate_beats(
-            x,
-            layer.weight,
-            layer.bias,
-            layer.folding.simd,
-            layer.accumulator.format.bits,
-            layer.accumulator.mode is AccumulatorMode.SATURATE,
-        )
-    activations = accumulators
-    if (requantizer := layer.requantizer) is not None:
-        fmt = layer.output.format
-        activations, clipped = linear.requantize(
-            accumulators,
-            requantizer.multiplier,
-            requantizer.shift,
-            ROUNDING_CODE[requantizer.rounding],
-            layer.relu,
-            layer.output.zero_point,
-            fmt.bits,
-            fmt.signed,
-            fmt.min,
-            fmt.max,
-            requantizer.overflow is Overflow.SATURATE,
-        )
-    active = np.count_nonzero(x, axis=0)
+    kernel = kernel_of(layer)
+    accumulators, overflows = kernel.accumulate(x.reshape(-1, layer.inputs), count=True)
+    activations, clipped = kernel.requantize(accumulators)
+    return _layer_trace(layer, x, accumulators, activations, overflows, clipped)
+
+
+def _layer_trace(
+    layer: QuantizedLinear,
+    x: IntArray,
+    accumulators: npt.NDArray[Any],
+    activations: IntArray,
+    overflows: int,
+    clipped: int,
+) -> LayerTrace:
+    leading = x.shape[:-1]
+    active = np.count_nonzero(x.reshape(-1, layer.inputs), axis=0)
     weights = np.count_nonzero(layer.weight, axis=0)
-    products = len(x) * layer.weight.size
+    products = math.prod(leading) * layer.weight.size
     return LayerTrace(
         name=layer.name,
-        accumulators=accumulators.reshape(*leading, layer.outputs),
+        accumulators=accumulators.astype(np.int64, copy=False).reshape(*leading, layer.outputs),
         activations=activations.reshape(*leading, layer.outputs),
         overflows=overflows,
         clipped=clipped,

@@ -12,7 +12,7 @@ import numpy as np
 
 from fxsim.errors import ConfigError
 from fxsim.formats import IntFormat
-from fxsim.kernels.jit import jit
+from fxsim.kernels import skip
 from fxsim.tensors import IntArray
 
 
@@ -20,19 +20,35 @@ from fxsim.tensors import IntArray
 class SkipCycles:
     """Cycles of one unit for one gradient.
 
+    Every cycle from the second to the last is busy, starved or drain; waits of beats are counted by
+    themselves. Pairs never compete for a bank in these units, see `hw.sparse_mac.SparseMac`.
+
     Parameters
     ----------
     accepted : int64 array
-        Cycle in which each beat is taken.
+        Cycle in which each beat is taken; empty for a summary.
     outputs : int64 array
-        Cycle of each output beat: groups of pairs, or tiles of the product.
+        Cycle of each output beat: groups of pairs, or tiles of the product. Of each vector's last
+        one only, for a summary.
+    groups : int64 array, shape (vectors,)
+        Groups of pairs of each vector.
     busy : int
         Cycles in which the output of the skipper, or the MAC array, has work.
+    starved : int64 array, shape (vectors,)
+        Cycles without work before each vector's groups: its pairs have not come yet.
+    full : int64 array, shape (vectors,)
+        Cycles in which a beat of each vector had to wait for room.
+    drain : int
+        Cycles from the last work to the last output.
     """
 
     accepted: IntArray
     outputs: IntArray
+    groups: IntArray
     busy: int
+    starved: IntArray
+    full: IntArray
+    drain: int
 
     @property
     def total(self) -> int:
@@ -41,26 +57,37 @@ class SkipCycles:
 
 
 def zero_skipper_cycles(
-    gradients: IntArray, *, lanes: int, issue: int, depth: int = 16, threshold: int = 0
+    gradients: IntArray,
+    *,
+    lanes: int,
+    issue: int,
+    depth: int = 16,
+    threshold: int = 0,
+    summary: bool = False,
 ) -> SkipCycles:
     """Cycles of a `hw.zero_skip.ZeroSkipper`.
 
     Parameters
     ----------
-    gradients : int64 array, shape (vectors, items)
+    gradients : integer array, shape (vectors, items)
     lanes, issue, depth : int
         Those of the unit.
     threshold : int
         Values of at most this magnitude count as zeros.
+    summary : bool
+        Whether to leave out the cycles of single beats, which takes less time and memory.
 
     Raises
     ------
     ConfigError
         If a size is out of range.
     """
-    counts = _counts(gradients, lanes, issue, depth, threshold)
-    accepted, outputs, _ = _run(counts, issue, depth, 0, 1)
-    return SkipCycles(accepted=accepted, outputs=outputs, busy=len(outputs))
+    counts = pair_counts(gradients, lanes, issue, depth, threshold)
+    vectors, beats = counts.shape
+    outputs = np.zeros(
+        (vectors if summary else vectors * (beats + 1) + int(counts.sum()), 1), np.int64
+    )
+    return _run(counts, issue, depth, 0, 1, outputs, 0, summary)
 
 
 def sparse_matvec_cycles(
@@ -72,6 +99,7 @@ def sparse_matvec_cycles(
     latency: int,
     depth: int = 16,
     threshold: int = 0,
+    summary: bool = False,
 ) -> SkipCycles:
     """Cycles of a `hw.sparse_matvec.SparseMatVec`; see `zero_skipper_cycles`.
 
@@ -82,10 +110,12 @@ def sparse_matvec_cycles(
     latency : int
         See `sparse_matvec_latency`.
     """
-    counts = _counts(gradients, lanes, issue, depth, threshold)
+    if tiles < 1:
+        raise ConfigError(f"tiles must be at least 1, not {tiles}")
+    counts = pair_counts(gradients, lanes, issue, depth, threshold)
     room = 2 * -(-gradients.shape[1] // issue)  # two vectors without any zero
-    accepted, passes, busy = _run(counts, issue, depth, room, tiles)
-    return SkipCycles(accepted=accepted, outputs=passes + latency, busy=int(busy))
+    outputs = np.zeros((len(counts), 1 if summary else tiles), np.int64)
+    return _run(counts, issue, depth, room, tiles, outputs, latency, summary)
 
 
 def sparse_matvec_latency(
@@ -103,7 +133,9 @@ def ideal_cycles(pairs: int, *, beats: int, issue: int, tiles: int = 1) -> float
     return max(pairs * tiles / issue, float(beats))
 
 
-def _counts(gradients: IntArray, lanes: int, issue: int, depth: int, threshold: int) -> IntArray:
+def pair_counts(
+    gradients: IntArray, lanes: int, issue: int, depth: int, threshold: int
+) -> IntArray:
     """Pairs of each beat, shape (vectors, beats)."""
     if gradients.ndim != 2 or gradients.size == 0:
         raise ConfigError(f"gradients must be a filled matrix, not of shape {gradients.shape}")
@@ -112,94 +144,30 @@ def _counts(gradients: IntArray, lanes: int, issue: int, depth: int, threshold: 
             raise ConfigError(f"{key} must be at least 1, not {size}")
     if issue > lanes:
         raise ConfigError(f"issue must be at most lanes ({lanes}), not {issue}")
-    vectors, items = gradients.shape
-    kept = np.zeros((vectors, -(-items // lanes) * lanes), np.int64)
-    kept[:, :items] = np.abs(gradients) > threshold
-    counts: IntArray = kept.reshape(vectors, -1, lanes).sum(axis=2)
-    return counts
+    return skip.count_pairs(np.ascontiguousarray(gradients), lanes, threshold)
 
 
-@jit
 def _run(
-    counts: IntArray, issue: int, depth: int, room: int, tiles: int
-) -> tuple[IntArray, IntArray, int]:
-    """Step all units; with ``room`` a `ReplayBuffer` of that depth follows the skipper.
-
-    Returns the cycles of accepted beats, those of groups out of the skipper (``room`` 0) or of the
-    last groups of each pass at the MAC array, and the number of the groups it takes.
-    """
+    counts: IntArray,
+    issue: int,
+    depth: int,
+    room: int,
+    tiles: int,
+    outputs: IntArray,
+    latency: int,
+    summary: bool,
+) -> SkipCycles:
     vectors, beats = counts.shape
-    accepted = np.zeros(vectors * beats, np.int64)
-    outputs = np.zeros(vectors * tiles if room else vectors * beats + counts.sum(), np.int64)
-    done = ended = busy = beat = 0
-
-    full, known, held = False, False, 0  # compactor
-    queue, lasts = np.zeros(depth, np.int64), np.zeros(depth, np.bool_)
-    read = queued = 0
-    level, ending = 0, False  # gather
-    valid, last = False, False
-    groups = np.zeros(max(room, 1), np.bool_)  # buffer: the end flags of its groups
-    write = start = here = stored = unread = tile = 0
-
-    cycle = 0
-    while ended < vectors * tiles if room else ended < vectors:
-        # Combinational values, from the sink to the source.
-        ready = room == 0 or stored < room
-        moved = valid and ready
-        step = ready or not valid
-        take = queued > 0 and not ending and level < issue
-        total = level + (queue[read] if take else 0)
-        end = ending or (take and lasts[read])
-        emit = end or total >= issue
-        space = queued < depth
-        offered = beat < vectors * beats
-        count = counts[beat // beats, beat % beats] if offered else 0
-        ends = offered and beat % beats == beats - 1
-        accept = offered and (space or not full)
-        closes = ends and count == 0
-        push = full and space and (known or closes or count > 0)
-        load = accept and (count > 0 or (ends and (known or not full)))
-
-        # Registers, from the sink to the source.
-        if room:
-            if unread > 0:
-                busy += 1
-                finished, final = groups[here], tile == tiles - 1
-                here = (here + 1) % room
-                unread -= 1
-                stored -= final
-                if finished:
-                    outputs[ended] = cycle + 1
-                    ended += 1
-                    if final:
-                        start, tile = here, 0
-                    else:
-                        here, unread, tile = start, stored, tile + 1
-            if moved:
-                groups[write] = last
-                write = (write + 1) % room
-                stored += 1
-                unread += 1
-        elif moved:
-            outputs[done] = cycle
-            done += 1
-            ended += last
-        if step:
-            valid, last = emit, end and total <= issue
-            level = max(total - issue, 0) if emit else total
-            ending = end and not last
-            if take:
-                read = (read + 1) % depth
-                queued -= 1
-        if push:
-            slot = (read + queued) % depth
-            queue[slot], lasts[slot] = held, known or closes
-            queued += 1
-        full = load or (full and not push)
-        if load:
-            held, known = count, ends
-        if accept:
-            accepted[beat] = cycle
-            beat += 1
-        cycle += 1
-    return accepted, outputs if room else outputs[:done], busy
+    accepted = np.zeros(0 if summary else vectors * beats, np.int64)
+    groups, starved, full = (np.zeros(vectors, np.int64) for _ in range(3))
+    total = skip.run(counts, issue, depth, room, tiles, accepted, outputs, groups, starved, full)
+    every = room == 0 and not summary
+    return SkipCycles(
+        accepted=accepted,
+        outputs=(outputs[:total] if every else outputs).reshape(-1) + latency,
+        groups=groups,
+        busy=total * tiles,
+        starved=starved,
+        full=full,
+        drain=latency,
+    )

@@ -10,7 +10,7 @@ import difflib
 import json
 import math
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, NoReturn, get_args
+from typing import Annotated, Any, NamedTuple, NoReturn, get_args
 
 from pydantic import Field, ValidationError
 
@@ -37,12 +37,21 @@ from fxsim.spec_layers import (
     LinearSpec,
     LstmSpec,
     Model,
+    ProjectionSpec,
     RequantizeSpec,
-    Size,
     WeightsSpec,
     check_linear,
     check_lstm,
     check_narrow,
+)
+from fxsim.spec_train import (
+    OptimizerSpec,
+    PlateauSpec,
+    RetrainSpec,
+    SparsifySpec,
+    TrainSpec,
+    WordsSpec,
+    check_recipes,
 )
 
 __all__ = [
@@ -57,11 +66,17 @@ __all__ = [
     "MaxPoolSpec",
     "NetworkSpec",
     "OptimizerSpec",
+    "PlateauSpec",
     "Product",
+    "ProductSpec",
+    "ProjectionSpec",
     "RequantizeSpec",
     "RetrainSpec",
+    "SparsifySpec",
     "TrainSpec",
     "WeightsSpec",
+    "WordsSpec",
+    "explain",
     "load_spec",
     "parse_spec",
 ]
@@ -78,56 +93,21 @@ LAYER_TYPES = {
     "average_pool": AveragePoolSpec,
     "flatten": FlattenSpec,
 }
-
-Positive = Annotated[float, Field(gt=0)]
-
-
-class OptimizerSpec(Model):
-    """Optimizer of the PyTorch training and its parameters."""
-
-    type: Literal["sgd", "adam"] = "sgd"
-    lr: Positive = 0.02
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    nesterov: bool = True
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
-
-
-class TrainSpec(Model):
-    """Float training; the learning rate falls exponentially to ``final_lr`` times its start.
-
-    Recurrent networks read the training text as ``batch`` streams, ``steps`` vectors at a time
-    (truncated backpropagation through time; the state is carried on). ``clip`` limits the norm of
-    the gradient. Retraining shares ``batch``, ``steps`` and ``clip``.
-    """
-
-    optimizer: OptimizerSpec = OptimizerSpec()
-    batch: Size = 128
-    epochs: Size = 30
-    steps: Size = 50
-    clip: Positive | None = None
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    final_lr: Annotated[float, Field(gt=0, le=1)] = 0.05
-    seed: Annotated[int, Field(ge=0, lt=1 << 32)] = 1
-
-
-class RetrainSpec(Model):
-    """Retraining with quantized weights: step size ``fixed``, or ``adaptive`` in the first half."""
-
-    scheme: Literal["fixed", "adaptive"] = "fixed"
-    optimizer: OptimizerSpec = OptimizerSpec(lr=0.005)
-    epochs: Size = 10
-    final_lr: Annotated[float, Field(gt=0, le=1)] = 0.05
+ProductSpec = LinearSpec | LstmSpec | ProjectionSpec | ConvolutionSpec
+"""What says how the weights of a matrix product are quantized."""
 
 
 class Product(NamedTuple):
     """A matrix product of a layer, under the name that it has in checkpoint and network.
 
-    ``scales`` is the number of weight scales, 1 or one an output; ``path`` is the key of the
-    folding. ``gain`` is whether training leaves a factor for each output, of a batch normalisation.
+    ``spec`` says how its weights are quantized. ``scales`` is the number of weight scales, 1 or one
+    an output; ``path`` is the key of the folding. ``gain`` is whether training leaves a factor for
+    each output, of a batch normalisation.
     """
 
     name: str
     layer: int
+    spec: ProductSpec
     outputs: int
     inputs: int
     scales: int
@@ -147,6 +127,8 @@ class NetworkSpec(Model):
     hardware: HardwareSpec = HardwareSpec()
     train: TrainSpec = TrainSpec()
     retrain: RetrainSpec | None = None
+    explore: dict[str, Any] | None = None
+    """The search space; `fxsim.explore.space` reads it."""
 
     def layer_name(self, index: int) -> str:
         """Name of a layer; ``layer<index>`` unless the file says otherwise."""
@@ -154,7 +136,7 @@ class NetworkSpec(Model):
 
     def layer_hardware(self, index: int) -> HardwareSpec:
         """Folding of a layer; of an LSTM layer that of U h, which sets its pace."""
-        return self.layer_products(index)[-1].hardware
+        return self.layer_products(index)[:2][-1].hardware
 
     def layer_rounding(self, index: int) -> Rounding:
         """Rounding of a layer's requantization: its own, else the network's."""
@@ -179,24 +161,30 @@ class NetworkSpec(Model):
         return math.prod(self.layer_shape(index))
 
     def layer_products(self, index: int) -> tuple[Product, ...]:
-        """Matrix products of a layer: itself, or ``<layer>_input`` and ``<layer>_hidden``.
+        """Matrix products of a layer.
 
-        That of a convolution takes a window. Pools have no weights, so they have none either.
+        Itself, or ``<layer>_input``, ``<layer>_hidden`` and, if there is one,
+        ``<layer>_projection``. That of a convolution takes a window; pools have none.
         """
         layer, name = self.layers[index], self.layer_name(index)
         if not isinstance(layer, LinearSpec | LstmSpec | ConvolutionSpec):
             return ()
 
         def product(
-            suffix: str, outputs: int, inputs: int, hardware: HardwareSpec | None
+            suffix: str,
+            outputs: int,
+            inputs: int,
+            hardware: HardwareSpec | None,
+            spec: ProductSpec = layer,
         ) -> Product:
             key = suffix.replace("_", ".")
             return Product(
                 name=name + suffix,
                 layer=index,
+                spec=spec,
                 outputs=outputs,
                 inputs=inputs,
-                scales=1 if layer.weights.per == "tensor" else outputs,
+                scales=1 if spec.weights.per == "tensor" else outputs,
                 hardware=hardware or self.hardware,
                 path=f"layers[{index}].hardware{key}" if hardware else "hardware",
                 gain=isinstance(layer, ConvolutionSpec) and layer.batch_norm,
@@ -209,16 +197,16 @@ class NetworkSpec(Model):
         if isinstance(layer, LinearSpec):
             return (product("", layer.units, inputs, layer.hardware),)
         gates, own = 4 * layer.cells, layer.hardware
-        return (
+        both = (
             product("_input", gates, inputs, own.input),
-            product("_hidden", gates, layer.cells, own.hidden),
+            product("_hidden", gates, layer.units, own.hidden),
         )
-
-    def levels(self, product: Product) -> int:
-        """Quantization levels of the weights of a product."""
-        layer = self.layers[product.layer]
-        assert isinstance(layer, LinearSpec | LstmSpec | ConvolutionSpec)
-        return layer.weights.levels
+        if (wanted := layer.projection) is None:
+            return both
+        return (
+            *both,
+            product("_projection", wanted.units, layer.cells, own.projection, wanted),
+        )
 
     @property
     def products(self) -> tuple[Product, ...]:
@@ -257,7 +245,7 @@ def parse_spec(value: Any, source: str) -> NetworkSpec:
         # The JSON route is the strict one that still takes lists for tuples and text for enums.
         spec = NetworkSpec.model_validate_json(json.dumps(value))
     except ValidationError as error:
-        raise SpecError(_explain(error, value, source)) from None
+        raise SpecError(explain(error, value, source)) from None
     except (TypeError, ValueError, RecursionError) as error:
         raise SpecError(f"values must be plain YAML ({error}) ({source})") from None
     _check(spec, source)
@@ -272,8 +260,7 @@ def _key_path(location: tuple[int | str, ...]) -> str:
     return text.removeprefix(".")
 
 
-def _fields_at(location: tuple[int | str, ...]) -> list[str]:
-    model: Any = NetworkSpec
+def _fields_at(location: tuple[int | str, ...], model: Any) -> list[str]:
     if location[:1] == ("layers",) and len(location) > 2:
         model, location = LAYER_TYPES[str(location[2])], location[3:]
     for part in location:
@@ -284,7 +271,8 @@ def _fields_at(location: tuple[int | str, ...]) -> list[str]:
     return list(model.model_fields)
 
 
-def _explain(error: ValidationError, value: Any, source: str) -> str:
+def explain(error: ValidationError, value: Any, source: str, model: Any = NetworkSpec) -> str:
+    """What the first error of a validation against ``model`` says to its user."""
     first = error.errors(include_url=False)[0]
     located = location = first["loc"]
     if location[:1] == ("layers",):
@@ -297,7 +285,7 @@ def _explain(error: ValidationError, value: Any, source: str) -> str:
     if first["type"] == "json_invalid":
         return f"values must be plain YAML ({first['msg']}) {where}"
     if first["type"] == "extra_forbidden":
-        known = _fields_at(located[:-1])
+        known = _fields_at(located[:-1], model)
         near = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
         return f"unknown key {str(location[-1])!r}; {hint} {where}"
@@ -336,6 +324,14 @@ def _check(spec: NetworkSpec, source: str) -> None:
     named(spec.name, "name")
     if len(spec.input.shape) == 2:
         fail("shape must have 1 item (a vector) or 3 (an image), not 2", "input.shape")
+    check_recipes(spec.train, spec.retrain, fail, recurrent=spec.recurrent)
+    names = [spec.layer_name(i) for i in range(len(spec.layers))]
+    for i, name in enumerate(spec.retrain.float_layers if spec.retrain else ()):
+        if name not in names:
+            fail(
+                f"float_layers must name layers ({', '.join(names)}), not {name!r}",
+                f"retrain.float_layers[{i}]",
+            )
     check_narrow(spec.input, Overflow.SATURATE, lambda text, key: fail(text, f"input.{key}"))
     seen: dict[str, tuple[int, str]] = {}
     for i, layer in enumerate(spec.layers):
@@ -358,10 +354,10 @@ def _check(spec: NetworkSpec, source: str) -> None:
                 other, taken = seen[used.lower()]
                 within(f"name must be unique, but layers[{other}] is {taken!r} too", "name")
             seen[used.lower()] = (i, used)
-        if products and (levels := spec.levels(products[0])) % 2 == 0:
-            within(f"levels must be odd, not {levels}", "weights.levels")
         if isinstance(layer, LstmSpec):
             check_lstm(layer, within)
+            if layer.projection is not None and spec.train.sparsify is not None:
+                within("projection must be left out with train.sparsify", "projection")
         elif isinstance(layer, LinearSpec | ConvolutionSpec):
             check_linear(layer, i == len(spec.layers) - 1, within)
         if isinstance(layer, ConvolutionSpec):

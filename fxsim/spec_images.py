@@ -174,6 +174,11 @@ def check_batch_norm(layer: ConvolutionSpec, fail: Fail) -> None:
             " its own scale",
             "batch_norm",
         )
+    if layer.weights.scheme != "symmetric":
+        fail(
+            "scheme must be 'symmetric' with batch_norm, whose gain may turn the sign of weights",
+            "weights.scheme",
+        )
 
 
 def _check_simd(windows: Windows, simd: int, fail: Fail, path: str) -> None:

@@ -41,10 +41,26 @@ class InputSpec(FormatSpec):
     shape: Annotated[tuple[Size, ...], Field(min_length=1, max_length=3)]
 
 
-class WeightsSpec(Model):
-    """Number of quantization levels (odd), and whether the scale is per tensor or per channel."""
+class LevelsSpec(Model):
+    """Number of quantization levels, and where they lie.
+
+    Symmetric: an odd number about 0, with the scale of least squared error. Asymmetric (Alvarez et
+    al. 2016): an even number from the least weight to the greatest; 256 for the paper's 8 bits.
+    """
 
     levels: Annotated[int, Field(ge=3, le=(1 << 16) - 1)] = 255
+    scheme: Literal["symmetric", "asymmetric"] = "symmetric"
+
+    @property
+    def format(self) -> IntFormat:
+        """Of the stored integers: with a zero point the difference of two levels."""
+        asymmetric = self.scheme == "asymmetric"
+        return IntFormat.for_levels(2 * self.levels - 1 if asymmetric else self.levels)
+
+
+class WeightsSpec(LevelsSpec):
+    """Levels of the weights, and whether the scale is per tensor or per channel."""
+
     per: Literal["tensor", "channel"] = "tensor"
 
 
@@ -92,10 +108,9 @@ class LinearSpec(Model):
     hardware: HardwareSpec | None = None
 
 
-class GateWeightsSpec(Model):
-    """Levels (odd) of the weights W and U, and whether each has a scale per tensor or per gate."""
+class GateWeightsSpec(LevelsSpec):
+    """Levels of the weights W and U, and whether each has a scale per tensor or per gate."""
 
-    levels: Annotated[int, Field(ge=3, le=(1 << 16) - 1)] = 255
     per: Literal["tensor", "gate"] = "gate"
 
 
@@ -135,11 +150,38 @@ class GateRequantizeSpec(Model):
     rounding: Rounding | None = None
 
 
+class ProjectedSpec(Model):
+    """Output of a projection: signed, with a calibrated scale."""
+
+    bits: Annotated[int, Field(ge=2, le=16)] = 8
+
+    @property
+    def format(self) -> IntFormat:
+        """The integer format that these keys describe."""
+        return IntFormat(bits=self.bits, signed=True)
+
+
+class ProjectionSpec(Model):
+    """Recurrent projection of the cells' outputs to ``units`` values, without a bias."""
+
+    units: Size
+    weights: WeightsSpec = WeightsSpec()
+    output: ProjectedSpec = ProjectedSpec()
+    accumulator: AccumulatorSpec = AccumulatorSpec()
+    requantize: RequantizeSpec = RequantizeSpec()
+
+
 class LstmHardwareSpec(Model):
-    """Folding of the products W x (``input``) and U h (``hidden``)."""
+    """Folding of the products W x (``input``), U h (``hidden``) and of the projection.
+
+    ``multipliers`` is how many the elementwise unit has: 3 take a cell a cycle, and U h then brings
+    whole cells; 1 is shared and takes a cell every 3 cycles.
+    """
 
     input: HardwareSpec | None = None
     hidden: HardwareSpec | None = None
+    projection: HardwareSpec | None = None
+    multipliers: Literal[1, 3] = 3
 
 
 class LstmSpec(Model):
@@ -153,13 +195,14 @@ class LstmSpec(Model):
     tables: TablesSpec = TablesSpec()
     cell: CellSpec = CellSpec()
     output: HiddenSpec = HiddenSpec()
+    projection: ProjectionSpec | None = None
     requantize: GateRequantizeSpec = GateRequantizeSpec()
     hardware: LstmHardwareSpec = LstmHardwareSpec()
 
     @property
     def units(self) -> int:
         """Number of outputs."""
-        return self.cells
+        return self.cells if self.projection is None else self.projection.units
 
 
 Fail = Callable[[str, str], NoReturn]
@@ -176,30 +219,44 @@ def check_narrow(fmt: FormatSpec, overflow: Overflow, fail: Fail) -> None:
         fail("narrow must not be combined with overflow: wrap", "narrow")
 
 
+def check_weights(weights: LevelsSpec, fail: Fail) -> None:
+    """Levels are odd about 0, and even with a zero point: the number tells the scheme."""
+    parity = 0 if weights.scheme == "asymmetric" else 1
+    if weights.levels % 2 != parity:
+        wanted = "odd" if parity else "even with scheme: asymmetric"
+        fail(f"levels must be {wanted}, not {weights.levels}", "weights.levels")
+    if not parity and weights.levels > 256:
+        fail(
+            f"levels must be at most 256 with scheme: asymmetric, not {weights.levels}",
+            "weights.levels",
+        )
+
+
 class HasProduct(Protocol):
-    """What fully connected layers and convolutions have in common."""
+    """A matrix product with a requantizer of its own."""
 
     @property
     def weights(self) -> WeightsSpec: ...
     @property
-    def nonlinearity(self) -> str: ...
-    @property
-    def output(self) -> FormatSpec | None: ...
+    def output(self) -> FormatSpec | ProjectedSpec | None: ...
     @property
     def accumulator(self) -> AccumulatorSpec: ...
     @property
     def requantize(self) -> RequantizeSpec: ...
 
 
-def check_linear(layer: HasProduct, last: bool, fail: Fail) -> None:
+class HasNonlinearity(HasProduct, Protocol):
+    """What fully connected layers and convolutions have in common."""
+
+    @property
+    def nonlinearity(self) -> str: ...
+    @property
+    def output(self) -> FormatSpec | None: ...
+
+
+def check_linear(layer: HasNonlinearity, last: bool, fail: Fail) -> None:
     """Constraints between the keys of a fully connected layer or a convolution."""
-    accumulator = layer.accumulator
-    if (accumulator.overflow is AccumulatorMode.WIDE) != (accumulator.bits is None):
-        fail(
-            f"bits must be {'left out' if accumulator.bits else 'given'} when overflow is"
-            f" {accumulator.overflow}",
-            "accumulator.bits",
-        )
+    check_product(layer, fail)
     if layer.output is not None:
         check_narrow(
             layer.output, layer.requantize.overflow, lambda text, key: fail(text, f"output.{key}")
@@ -213,6 +270,18 @@ def check_linear(layer: HasProduct, last: bool, fail: Fail) -> None:
             "per must be 'tensor' without an output: raw accumulators need one common scale",
             "weights.per",
         )
+
+
+def check_product(layer: HasProduct, fail: Fail) -> None:
+    """Constraints between the keys of a matrix product with a requantizer of its own."""
+    check_weights(layer.weights, fail)
+    accumulator = layer.accumulator
+    if (accumulator.overflow is AccumulatorMode.WIDE) != (accumulator.bits is None):
+        fail(
+            f"bits must be {'left out' if accumulator.bits else 'given'} when overflow is"
+            f" {accumulator.overflow}",
+            "accumulator.bits",
+        )
     if layer.weights.per == "channel" and layer.requantize.multiplier_bits == 0:
         fail(
             "per must be 'tensor' with a plain shift (multiplier_bits: 0): all channels share"
@@ -222,7 +291,12 @@ def check_linear(layer: HasProduct, last: bool, fail: Fail) -> None:
 
 
 def check_lstm(layer: LstmSpec, fail: Fail) -> None:
-    """Constraints between the fractions of an LSTM layer: bits are only ever dropped."""
+    """Constraints of an LSTM layer, most between its fractions: bits are only ever dropped."""
+    check_weights(layer.weights, fail)
+    if (projection := layer.projection) is not None:
+        check_product(projection, lambda text, key: fail(text, f"projection.{key}"))
+    elif layer.hardware.projection is not None:
+        fail("projection must be left out: the layer has none", "hardware.projection")
     tables, cell, preactivation = layer.tables, layer.cell, layer.preactivation
     product = tables.sigmoid_bits + tables.tanh_bits
     if tables.step_bits > preactivation.bits - 2:

@@ -99,6 +99,7 @@ def _describe_lstm(layer: QuantizedLstm) -> dict[str, Any]:
         "cell_output": _activation(layer.cell_output),
         "projection": None if projection is None else _describe_linear(projection),
         "rounding": str(layer.rounding),
+        "multipliers": layer.multipliers,
     }
 
 
@@ -287,6 +288,7 @@ def _build_lstm(entry: dict[str, Any], tensors: Tensors, source: Activation) -> 
         cell_output=cell_output,
         projection=projected,
         rounding=Rounding(entry["rounding"]),
+        multipliers=entry["multipliers"],
     )
 
 

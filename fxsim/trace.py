@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from fxsim.network import IntArray
+from fxsim.state import LstmState
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -54,6 +57,15 @@ class LayerTrace:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class LstmStates:
+    """The part of a `LstmTrace` that a backward pass needs, of any integer type."""
+
+    gates: npt.NDArray[Any]
+    cells: npt.NDArray[Any]
+    activations: IntArray
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class LstmTrace:
     """One LSTM layer over ``n`` sequences of ``t`` vectors.
 
@@ -67,6 +79,8 @@ class LstmTrace:
         Cell state after each step, and o * tanh(c).
     activations : int64 array, shape (n, t, outputs)
         What the layer yields.
+    start, state : LstmState
+        Before the first and after the last step.
     """
 
     name: str
@@ -78,6 +92,8 @@ class LstmTrace:
     cells: IntArray
     cell_outputs: IntArray
     activations: IntArray
+    start: LstmState
+    state: LstmState
 
     @property
     def linears(self) -> tuple[LayerTrace, ...]:
@@ -116,6 +132,11 @@ class Trace:
     def linears(self) -> tuple[LayerTrace, ...]:
         """Traces of every matrix product, in the order of the data."""
         return tuple(product for layer in self.layers for product in layer.linears)
+
+    @property
+    def state(self) -> dict[str, LstmState]:
+        """What the LSTM layers leave, by name: `fxsim.simulate.simulate` goes on from it."""
+        return {seen.name: seen.state for seen in self.layers if isinstance(seen, LstmTrace)}
 
     @property
     def output(self) -> IntArray:

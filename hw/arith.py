@@ -192,3 +192,26 @@ def shift_round(value: ValueLike, shift: int, rounding: Rounding) -> Value:
             bump = half & (wide[shift] | below.any())
     carry = rounding not in (Rounding.FLOOR, Rounding.TO_ZERO)
     return _resize(quotient + bump, Shape(max(len(value) - shift, 1) + carry, signed=signed))
+
+
+def shift_round_random(value: ValueLike, shift: int, word: Value) -> Value:
+    """Divide ``value`` by 2**shift, up with the probability of what is dropped.
+
+    `fxsim.stochastic.shift_round`: the upper ``shift`` bits of ``word`` are added below the new
+    least significant bit; beyond its width zeros fill up. A shift of 0 is the identity. The result
+    is signed, ``shift`` bits shorter than ``value`` and one bit longer again.
+
+    Raises
+    ------
+    ConfigError
+        If ``shift`` is negative.
+    """
+    if shift < 0:
+        raise ConfigError(f"shift must be at least 0, not {shift}")
+    value = as_signed(value)
+    if shift == 0:
+        return value
+    excess = shift - len(word)
+    added = Cat(Const(0, excess), word) if excess > 0 else word[-excess:]
+    total = (value + added) >> shift
+    return _resize(total, Shape(max(len(value) - shift, 1) + 1, signed=True))

@@ -154,11 +154,11 @@ class RequantizerConfig:
             )
 
     @classmethod
-    def from_layer(cls, layer: QuantizedLinear):
-        """Configuration of the requantizer of ``layer``, just wide enough to keep up with it."""
+    def from_layer(cls, layer: QuantizedLinear, *, lanes: int | None = None):
+        """Configuration of the requantizer of ``layer``, by default just wide enough for it."""
         requantizer = layer.requantizer
         return cls(
-            lanes=layer.lanes_out,
+            lanes=lanes or layer.lanes_out,
             items=layer.outputs,
             accumulator=layer.accumulator.format,
             output=layer.output,

@@ -69,4 +69,4 @@ class Convolution(wiring.Component):
                 outside=layer.input.zero_point,
             ),
         )
-        yield from product_chain(layer.product)
+        yield from product_chain(layer.product, lanes_out=self.lanes_out)

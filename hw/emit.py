@@ -10,9 +10,11 @@ from amaranth.lib.wiring import Component
 import fxsim
 from fxsim.files import write_text
 from fxsim.network import QuantizedNetwork
+from fxsim.skip_unit import SkipUnit
 from fxsim.storage import network_hash
 from hw.accelerator import Accelerator
 from hw.axi import lane_bytes
+from hw.skip_top import SkipTop, index_format, registers_of
 
 # Amaranth adds a wire ``\\name[k]`` for each lane of a payload, for waveform viewers. Nothing reads
 # them, and Yosys (issue 4349) takes them for bits of the vector ``name`` and aborts.
@@ -65,9 +67,64 @@ def manifest_of(network: QuantizedNetwork) -> dict[str, object]:
     }
 
 
+def unit_verilog(unit: SkipUnit) -> str:
+    """Verilog of a zero-skipping unit; equal units give equal bytes."""
+    return verilog_of(SkipTop(unit), unit.name)
+
+
+def unit_manifest(unit: SkipUnit) -> dict[str, object]:
+    """What a user of the Verilog must know: ports, formats, framing, registers."""
+    product = unit.product
+
+    def port(fmt, lanes, beats, **more):
+        return {
+            "format": str(fmt),
+            "lanes": lanes,
+            "lane_bytes": lane_bytes(fmt),
+            "beats": beats,
+            **more,
+        }
+
+    ports = {"s_axis": port(unit.gradient, unit.lanes, unit.beats, items=unit.items)}
+    if product is None:
+        index = index_format(unit)
+        pairs = {"index_format": str(index), "index_bytes": lane_bytes(index)}
+        ports["m_axis"] = port(unit.gradient, unit.issue, None, **pairs)
+    else:
+        beats, words = product.tiles, product.tiles * unit.items
+        ports["m_axis"] = port(product.output.format, product.rows, beats, items=product.outputs)
+        if product.loadable:
+            ports["s_axis_weights"] = port(product.weight, product.rows, words)
+    return {
+        "generator": f"fxsim {fxsim.__version__}",
+        "top": unit.name,
+        "clock": "aclk",
+        "reset": {"name": "aresetn", "active": "low", "synchronous": True},
+        **ports,
+        "s_axi": {
+            register.name: {
+                "offset": register.offset,
+                "bits": register.bits,
+                "access": str(register.access),
+                "text": register.text,
+            }
+            for register in registers_of(unit)
+        },
+    }
+
+
+def emit_unit(unit: SkipUnit, folder: Path) -> list[Path]:
+    """Write ``<name>.v`` and ``manifest.json`` into ``folder``; return the paths."""
+    return _write(unit.name, unit_verilog(unit), unit_manifest(unit), folder)
+
+
 def emit(network: QuantizedNetwork, folder: Path) -> list[Path]:
     """Write ``<name>.v`` and ``manifest.json`` into ``folder``; return the paths."""
-    source, manifest = folder / f"{network.name}.v", folder / "manifest.json"
-    write_text(source, accelerator_verilog(network))
-    write_text(manifest, json.dumps(manifest_of(network), indent=2) + "\n")
-    return [source, manifest]
+    return _write(network.name, accelerator_verilog(network), manifest_of(network), folder)
+
+
+def _write(name: str, verilog: str, manifest: dict[str, object], folder: Path) -> list[Path]:
+    paths = [folder / f"{name}.v", folder / "manifest.json"]
+    write_text(paths[0], verilog)
+    write_text(paths[1], json.dumps(manifest, indent=2) + "\n")
+    return paths

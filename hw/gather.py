@@ -1,4 +1,4 @@
-"""The pairs of several beats -> full groups of ``issue`` pairs."""
+"""The pairs of several pieces -> full groups of ``issue`` pairs."""
 
 from functools import reduce
 from operator import or_
@@ -19,42 +19,41 @@ class Gather(wiring.Component):
 
     Members
     -------
-    i : In(stream of entries, see `ZeroSkipConfig.entry`)
-        Entries without pairs must be the only one of their vector.
+    i : In(stream of pieces, see `ZeroSkipConfig.piece`)
+        Pieces without pairs must be the only one of their vector.
     o : Out(stream of groups, see `ZeroSkipConfig.group`)
 
-    Latency is 1 cycle from the entry that completes a group. One entry a cycle where they have at
-    most ``issue`` pairs, and one group a cycle where they have more.
+    Latency is 1 cycle from the piece that completes a group. One piece a cycle, but for the end of
+    a vector with more pairs than fit one group.
     """
 
     def __init__(self, config: ZeroSkipConfig):
         self._config = config
         super().__init__(
             {
-                "i": In(stream.Signature(config.entry)),
+                "i": In(stream.Signature(config.piece)),
                 "o": Out(stream.Signature(config.group)),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
-        lanes, issue = self._config.lanes, self._config.issue
-        pair = self._config.pair.size
+        issue, pair = self._config.issue, self._config.pair.size
 
-        # Pairs that are left over from former entries; slots without one are 0, after reset too.
-        window = Signal(max(lanes - 1, 1) * pair)
-        level = Signal(range(max(lanes, 2)))
+        # Pairs that are left over from former pieces; slots without one are 0, after reset too.
+        window = Signal(max(issue - 1, 1) * pair)
+        level = Signal(range(max(issue, 2)))
         ending = Signal()  # the left over pairs are the last ones of their vector
 
         advance, take, end, emit = Signal(), Signal(), Signal(), Signal()
-        total = Signal(range(issue + lanes))
-        pairs = Signal((issue + lanes - 1) * pair)
-        entry = self.i.payload.pairs.as_value()
-        shifted = [Mux(level == k, entry << k * pair, 0) for k in range(issue)]
+        total = Signal(range(2 * issue))
+        pairs = Signal((2 * issue - 1) * pair)
+        piece = self.i.payload.pairs.as_value()
+        shifted = [Mux(level == k, piece << k * pair, 0) for k in range(issue)]
         m.d.comb += [
             advance.eq(~self.o.valid | self.o.ready),
-            take.eq(self.i.valid & ~ending & (level < issue)),
-            self.i.ready.eq(advance & ~ending & (level < issue)),
+            take.eq(self.i.valid & ~ending),
+            self.i.ready.eq(advance & ~ending),
             total.eq(level + Mux(take, self.i.payload.count, 0)),
             end.eq(ending | (take & self.i.payload.last)),
             emit.eq(end | (total >= issue)),

@@ -24,24 +24,26 @@ class Linear(wiring.Component):
     layer : QuantizedLinear
     lanes_in : int
         Lanes of the input stream; brought to the layer's ``simd`` where they differ.
+    lanes_out : int, optional
+        Lanes of the output stream; ``layer.lanes_out`` unless a tile shall leave sooner.
 
     Members
     -------
     i : In(stream of ``lanes_in`` activations)
-    o : Out(stream of ``layer.lanes_out`` activations, or accumulators without a requantizer)
+    o : Out(stream of ``lanes_out`` activations, or accumulators without a requantizer)
 
     One vector in ceil(outputs / rows) * ceil(inputs / simd) cycles; the latency is the business of
     `fxsim.cycles`.
     """
 
-    def __init__(self, layer: QuantizedLinear, *, lanes_in: int):
+    def __init__(self, layer: QuantizedLinear, *, lanes_in: int, lanes_out: int | None = None):
         self.layer = layer
-        self.lanes_out = layer.lanes_out
+        self.lanes_out = lanes_out or layer.lanes_out
         self._lanes_in = lanes_in
         super().__init__(
             {
                 "i": In(stream.Signature(beat_of(layer.input.format, lanes_in))),
-                "o": Out(stream.Signature(beat_of(layer.output.format, layer.lanes_out))),
+                "o": Out(stream.Signature(beat_of(layer.output.format, self.lanes_out))),
             }
         )
 
@@ -69,21 +71,21 @@ class Linear(wiring.Component):
                 tiles=layer.tiles,
             ),
         )
-        yield from product_chain(layer)
+        yield from product_chain(layer, lanes_out=self.lanes_out)
 
 
-def product_chain(layer: QuantizedLinear):
+def product_chain(layer: QuantizedLinear, *, lanes_out: int):
     """Name and block of all that follows the buffer: MAC array, its output, requantizer."""
     yield "mac_array", MacArray(MacArrayConfig.from_layer(layer))
     for block in resize(
         fmt=layer.accumulator.format,
         lanes_in=layer.folding.rows,
-        lanes_out=layer.lanes_out,
+        lanes_out=lanes_out,
         items=layer.outputs,
     ):
         yield f"output_{type(block).__name__.lower()}", block
     if layer.requantizer is not None:
-        yield "requantizer", Requantizer(RequantizerConfig.from_layer(layer))
+        yield "requantizer", Requantizer(RequantizerConfig.from_layer(layer, lanes=lanes_out))
 
 
 def connect_chain(m: Module, whole: wiring.Component, chain):

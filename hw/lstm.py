@@ -83,7 +83,7 @@ class Lstm(wiring.Component):
         self._gather(m, "input_terms", product, cell.x)
 
         m.submodules.hidden_product = product = Linear(
-            by_cell(layer.hidden_product), lanes_in=lanes
+            by_cell(layer.hidden_product), lanes_in=lanes, lanes_out=layer.hidden_lanes
         )
         self._gather(m, "hidden_terms", product, cell.h)
 
@@ -132,7 +132,7 @@ class Lstm(wiring.Component):
         source = product.o
         for block in resize(
             fmt=product.layer.output.format,
-            lanes_in=product.layer.lanes_out,
+            lanes_in=product.lanes_out,
             lanes_out=4,
             items=product.layer.outputs,
         ):

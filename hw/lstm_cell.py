@@ -1,11 +1,11 @@
-"""The elementwise part of an LSTM step: gates, cell state, output; one cell a cycle."""
+"""The elementwise part of an LSTM step: gates, cell state, output."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from fxsim.network import QuantizedLstm
-from hw.arith import saturate, shift_round
+from hw.arith import is_zero, saturate, shift_round
 from hw.layouts import beat_of, shape_of
 from hw.lookup import Lookup
 
@@ -13,7 +13,9 @@ from hw.lookup import Lookup
 class LstmCell(wiring.Component):
     """Pre-activation terms to h, with the cell state in a memory.
 
-    The formulas are those of `fxsim.lstm.QuantizedLstm`.
+    The formulas are those of `fxsim.lstm.QuantizedLstm`. With ``layer.multipliers`` 3, f * c, i * g
+    and o * tanh(c) have a multiplier each and a cell is taken every cycle. With 1 they take turns:
+    cells are 3 cycles apart, and where a cell is in the pipeline says whose turn it is.
 
     Parameters
     ----------
@@ -37,15 +39,19 @@ class LstmCell(wiring.Component):
     state : Out(stream of cell states, always ready)
         Each new c, for testbenches.
 
-    One cell a cycle. The next step must not start before this one has left, as the recurrence sees
-    to by itself.
+    One cell every ``3 / multipliers`` cycles. The next step must not start before this one has
+    left, as the recurrence sees to by itself.
     """
 
     def __init__(self, layer: QuantizedLstm):
         self._layer = layer
         lookup = 3 if layer.tanh.step_bits else 2, 3 if layer.sigmoid.step_bits else 2
         self._gate_latency, self._tanh_latency = max(lookup), lookup[0]
-        self.latency = 1 + self._gate_latency + 2 + self._tanh_latency + 2
+        # A shared multiplier is free for i * g a cycle later, for o * tanh(c) when its turn comes.
+        self._shared = layer.multipliers == 1
+        self._wait = -(self._tanh_latency + 1) % 3 if self._shared else 0
+        self._state_stage = 1 + self._gate_latency + (3 if self._shared else 2)
+        self.latency = self._state_stage + self._tanh_latency + self._wait + 2
         super().__init__(
             {
                 "x": In(stream.Signature(beat_of(layer.input_product.output.format, 4))),
@@ -60,11 +66,12 @@ class LstmCell(wiring.Component):
         m = Module()
         layer = self._layer
         advance, both = Signal(), Signal()
+        turn = Signal() if self._shared else Const(1, 1)
         m.d.comb += [
             advance.eq(~self.o.valid | self.o.ready),
-            both.eq(self.x.valid & self.h.valid),
-            self.x.ready.eq(advance & self.h.valid),
-            self.h.ready.eq(advance & self.x.valid),
+            both.eq(self.x.valid & self.h.valid & turn),
+            self.x.ready.eq(advance & self.h.valid & turn),
+            self.h.ready.eq(advance & self.x.valid & turn),
         ]
 
         def register(value, name):
@@ -89,6 +96,20 @@ class LstmCell(wiring.Component):
             m.d.comb += [unit.en.eq(advance), unit.i.eq(value)]
             return delay(unit.o, latency - unit.latency, name)
 
+        if self._shared:
+            phase = Signal(2)  # stages of the cells inside, modulo 3
+            left = Signal(layer.sigmoid.bits)
+            right = Signal(signed(max(layer.cell.bits, layer.tanh.output.bits)))
+            shared = register(left * right, "shared")
+
+        def multiply(stage, a, b, name):
+            """Register with a * b, the operands being those of the cell in ``stage``."""
+            if not self._shared:
+                return register(a * b, name)
+            with m.If(phase == stage % 3):
+                m.d.comb += [left.eq(a), right.eq(b)]
+            return shared
+
         gates = {}
         for lane, gate in enumerate("ifog"):
             total = rounded(self.x.payload[lane] + self.h.payload[lane], layer.guard_bits)
@@ -106,11 +127,18 @@ class LstmCell(wiring.Component):
         with m.If(advance):
             m.d.sync += self.o.valid.eq(valid[-1])
 
+        if self._shared:
+            # Cells are 3 cycles apart, or more; an empty pipeline takes the next one at once.
+            idle = is_zero(Cat(valid[1:]))
+            m.d.comb += turn.eq(idle | is_zero(phase))
+            with m.If(advance):
+                m.d.sync += phase.eq(Mux(both, 1, Mux(idle | (phase == 2), 0, phase + 1)))
+
         m.submodules.cells = cells = memory.Memory(
             shape=shape_of(layer.cell), depth=layer.cells, init=[]
         )
         read, write = cells.read_port(), cells.write_port()
-        at_read, at_write = self._gate_latency, self._gate_latency + 3
+        at_read, at_write = self._gate_latency, self._state_stage
         for port, stage, name in ((read, at_read, "read"), (write, at_write, "write")):
             address = Signal(range(layer.cells), name=f"{name}_cell")
             m.d.comb += port.addr.eq(address)
@@ -120,14 +148,16 @@ class LstmCell(wiring.Component):
         # The cell state is read beside the last stage of the gate tables.
         before = Signal(shape_of(layer.cell))
         m.d.comb += [read.en.eq(advance), before.eq(Mux(self.fresh, 0, read.data))]
-        kept = register(gates["f"] * before, "kept")
-        added = register(gates["i"] * gates["g"], "added")
-        state = register(
-            clamped(
-                rounded(kept, layer.forget_shift) + rounded(added, layer.input_shift), layer.cell
-            ),
-            "state",
-        )
+        stage = 1 + self._gate_latency
+        kept = multiply(stage, gates["f"], before, "kept")
+        if self._shared:
+            stage += 1
+            kept = register(rounded(kept, layer.forget_shift), "kept_round")
+            gates |= {gate: register(gates[gate], f"late_{gate}") for gate in "igo"}
+        else:
+            kept = rounded(kept, layer.forget_shift)
+        added = rounded(multiply(stage, gates["i"], gates["g"], "added"), layer.input_shift)
+        state = register(clamped(kept + added, layer.cell), "state")
         m.d.comb += [
             write.en.eq(advance & valid[at_write]),
             write.data.eq(state),
@@ -136,9 +166,10 @@ class LstmCell(wiring.Component):
         ]
 
         address = clamped(rounded(state, layer.cell_shift), layer.tanh.input)
-        squashed = lookup(layer.tanh, address, self._tanh_latency, "cell_tanh")
-        opened = delay(gates["o"], 2 + self._tanh_latency, "opened")
-        product = register(opened * squashed, "product")
+        wait = self._tanh_latency + self._wait
+        squashed = lookup(layer.tanh, address, wait, "cell_tanh")
+        opened = delay(gates["o"], 2 + wait, "opened")
+        product = multiply(stage + 2 + wait, opened, squashed, "product")
         output = clamped(rounded(product, layer.output_shift), layer.cell_output.format)
         m.d.comb += self.o.payload[0].eq(register(output, "output"))
         return m

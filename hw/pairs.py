@@ -7,7 +7,8 @@ from amaranth.lib import data
 
 from fxsim.errors import ConfigError
 from fxsim.formats import IntFormat
-from hw.layouts import shape_of
+from fxsim.skip_unit import SkipUnit
+from hw.layouts import beat_of, shape_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +50,12 @@ class ZeroSkipConfig:
         if self.issue > self.lanes:
             raise ConfigError(f"issue must be at most lanes ({self.lanes}), not {self.issue}")
 
+    @classmethod
+    def from_unit(cls, unit: SkipUnit):
+        """Configuration of the skipper of ``unit``, with a threshold."""
+        sizes = {key: getattr(unit, key) for key in ("items", "lanes", "issue", "depth")}
+        return cls(gradient=unit.gradient, threshold=True, **sizes)
+
     @property
     def beats(self) -> int:
         """Beats of a vector."""
@@ -71,10 +78,25 @@ class ZeroSkipConfig:
         return data.StructLayout({"value": shape_of(self.gradient), "index": index})
 
     @property
-    def entry(self) -> data.StructLayout:
-        """The pairs of one beat, packed; ``last`` says that none follow in this vector."""
+    def marked(self) -> data.StructLayout:
+        """A beat as it came, with a bit for each lane that holds a pair.
+
+        ``last`` says that no pairs follow in this vector.
+        """
         return data.StructLayout(
-            {"pairs": data.ArrayLayout(self.pair, self.lanes), "count": range(self.lanes + 1)}
+            {
+                "values": beat_of(self.gradient, self.lanes),
+                "keep": self.lanes,
+                "beat": range(max(self.beats, 2)),
+                "last": 1,
+            }
+        )
+
+    @property
+    def piece(self) -> data.StructLayout:
+        """The next ``count`` pairs of one beat, lane 0 first; unused lanes are 0."""
+        return data.StructLayout(
+            {"pairs": data.ArrayLayout(self.pair, self.issue), "count": range(self.issue + 1)}
             | {"last": 1}
         )
 

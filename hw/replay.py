@@ -26,8 +26,10 @@ class ReplayBuffer(wiring.Component):
     i : In(stream of groups, see `ZeroSkipConfig.group`)
     o : Out(stream of groups)
         Each vector ``tiles`` times over.
+    finished : Out(1)
+        Whether the last group of a vector's last pass is taken in this cycle.
 
-    Latency is 2 cycles from an accepted group to its first appearance; one group a cycle.
+    Latency is 1 cycle from an accepted group to its first appearance; one group a cycle.
 
     Raises
     ------
@@ -35,7 +37,7 @@ class ReplayBuffer(wiring.Component):
         If ``tiles`` is less than 1.
     """
 
-    latency = 2
+    latency = 1
 
     def __init__(self, config: ZeroSkipConfig, *, tiles: int):
         if tiles < 1:
@@ -46,6 +48,7 @@ class ReplayBuffer(wiring.Component):
             {
                 "i": In(stream.Signature(config.group)),
                 "o": Out(stream.Signature(config.group)),
+                "finished": Out(1),
             }
         )
 
@@ -55,52 +58,47 @@ class ReplayBuffer(wiring.Component):
         m.submodules.storage = storage = memory.Memory(
             shape=self.i.payload.shape(), depth=depth, init=[]
         )
-        write, read = storage.write_port(), storage.read_port()
-        # The end of a vector must be known in the cycle that reads it, not one later.
-        m.submodules.ends = ends = memory.Memory(shape=1, depth=depth, init=[])
-        write_end, read_end = ends.write_port(), ends.read_port(domain="comb")
+        write = storage.write_port()
+        # The memory is read one cycle ahead: what it gives is the group at ``place``, and whether
+        # that one is the last of its vector decides where to go on.
+        read = storage.read_port(transparent_for=[write])
 
         stored = Signal(range(depth + 1))  # groups not yet freed
         unread = Signal(range(depth + 1))  # those of them that this pass has not yet given out
         accept, issue, release = Signal(), Signal(), Signal()
-        write_place, read_place = Signal(range(depth)), Signal(range(depth))
-        start, tile = Signal(range(depth)), Signal(range(tiles))
-        advance, last_pass, after = Signal(), Signal(), Signal(range(depth))
-
+        write_place, place, start = (
+            Signal(range(depth), name=n) for n in ("write", "here", "start")
+        )
+        tile, last_pass, finished, again = Signal(range(tiles)), Signal(), Signal(), Signal()
+        following, after = Signal(range(depth)), Signal(range(depth))
         m.d.comb += [
             self.i.ready.eq(stored != depth),
             accept.eq(self.i.valid & self.i.ready),
             write.en.eq(accept),
             write.addr.eq(write_place),
             write.data.eq(self.i.payload),
-            write_end.en.eq(accept),
-            write_end.addr.eq(write_place),
-            write_end.data.eq(self.i.payload.last),
-            advance.eq(~self.o.valid | self.o.ready),
-            issue.eq(advance & unread.any()),
+            self.o.valid.eq(unread.any()),
+            self.o.payload.eq(read.data),
+            self.finished.eq(finished & last_pass),
+            issue.eq(self.o.valid & self.o.ready),
             last_pass.eq(tile == tiles - 1),
             release.eq(issue & last_pass),
-            read.en.eq(advance),
-            read.addr.eq(read_place),
-            read_end.addr.eq(read_place),
-            after.eq(Mux(read_place == depth - 1, 0, read_place + 1)),
-            self.o.payload.eq(read.data),
+            finished.eq(issue & self.o.payload.last),
+            again.eq(finished & ~last_pass),
+            after.eq(Mux(place == depth - 1, 0, place + 1)),
+            following.eq(Mux(again, start, Mux(issue, after, place))),
+            read.addr.eq(following),
         ]
         with m.If(accept):
             m.d.sync += write_place.eq(Mux(write_place == depth - 1, 0, write_place + 1))
-        with m.If(advance):
-            m.d.sync += self.o.valid.eq(unread.any())
         m.d.sync += [
+            place.eq(following),
             stored.eq(stored + accept - release),
-            unread.eq(unread + accept - issue),
+            # Nothing of a vector that is given out again has been freed yet.
+            unread.eq(Mux(again, stored + accept, unread + accept - issue)),
         ]
-        with m.If(issue):
-            m.d.sync += read_place.eq(after)
-            with m.If(read_end.data):
-                m.d.sync += tile.eq(tile + 1)
-                with m.If(last_pass):
-                    m.d.sync += [tile.eq(0), start.eq(after)]
-                with m.Else():
-                    # Nothing of this vector has been freed yet.
-                    m.d.sync += [read_place.eq(start), unread.eq(stored + accept)]
+        with m.If(finished):
+            m.d.sync += tile.eq(Mux(last_pass, 0, tile + 1))
+            with m.If(last_pass):
+                m.d.sync += start.eq(after)
         return m

@@ -1,13 +1,99 @@
 """Product of pairs and weights: ``rows`` x ``issue`` multiply-accumulate cells."""
 
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.data import ArrayLayout
 from amaranth.lib.wiring import In, Out
 
-from fxsim.formats import MemoryStyle
+from fxsim.errors import ConfigError
+from fxsim.formats import IntFormat, MemoryStyle
+from fxsim.network import IntArray
+from fxsim.skip_unit import product_accumulator
 from hw.dot import dot
 from hw.layouts import beat_of, shape_of
+from hw.pairs import ZeroSkipConfig
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SparseMacConfig:
+    """What a `SparseMac` needs to know.
+
+    Parameters
+    ----------
+    skip : ZeroSkipConfig
+        Gradients, and how their zeros are skipped.
+    rows : int
+        Outputs that are computed at a time. Prefer many rows to many pairs a cycle: they lose
+        nothing at the end of a vector, and the weight memory needs one read port only.
+    weight : IntFormat
+    weights : int64 array, shape (items, outputs)
+    loadable : bool
+        Whether ``weights`` are only those after power-up, and others may be written.
+    dsp : bool
+        Whether multipliers are meant for DSP blocks or for LUTs.
+    memory : MemoryStyle
+        What the weight memory is made of.
+
+    Raises
+    ------
+    ConfigError
+        If a size or a width is out of range.
+    """
+
+    skip: ZeroSkipConfig
+    rows: int
+    weight: IntFormat
+    weights: IntArray = field(repr=False)
+    loadable: bool = False
+    dsp: bool = True
+    memory: MemoryStyle = MemoryStyle.AUTO
+
+    def __post_init__(self):
+        if self.rows < 1:
+            raise ConfigError(f"rows must be at least 1, not {self.rows}")
+        if self.weights.ndim != 2 or len(self.weights) != self.skip.items or not self.weights.size:
+            raise ConfigError(
+                f"weights must have shape ({self.skip.items}, outputs), not {self.weights.shape}"
+            )
+        if not self.weight.holds(int(self.weights.min()), int(self.weights.max())):
+            raise ConfigError(f"weights must be in {self.weight}")
+
+    @property
+    def ternary(self) -> bool:
+        """Whether weights are -1, 0 and +1 only, so that no multiplier is needed."""
+        return self.weight.bits == 2 and self.weight.narrow
+
+    @property
+    def outputs(self) -> int:
+        """Values of an output vector."""
+        return self.weights.shape[1]
+
+    @property
+    def tiles(self) -> int:
+        """Groups of ``rows`` outputs."""
+        return -(-self.outputs // self.rows)
+
+    @cached_property
+    def accumulator(self) -> IntFormat:
+        """Smallest format that the weights cannot overflow, whatever the gradients are.
+
+        With ``loadable``, those are all weights of their format.
+        """
+        return product_accumulator(
+            self.weights, self.weight, self.skip.gradient, loadable=self.loadable
+        )
+
+    @cached_property
+    def weight_words(self) -> list[list[int]]:
+        """Memory content: for each tile, for each index, ``rows`` weights."""
+        padded = np.zeros((self.skip.items, self.tiles * self.rows), np.int64)
+        padded[:, : self.outputs] = self.weights
+        words = padded.reshape(self.skip.items, self.tiles, self.rows).swapaxes(0, 1)
+        return words.reshape(-1, self.rows).tolist()
 
 
 class SparseMac(wiring.Component):
@@ -18,7 +104,7 @@ class SparseMac(wiring.Component):
 
     Parameters
     ----------
-    config : hw.sparse_matvec.SparseMatVecConfig
+    config : SparseMacConfig
 
     Members
     -------
@@ -26,6 +112,8 @@ class SparseMac(wiring.Component):
         Each vector ``tiles`` times over.
     o : Out(stream of ``rows`` accumulators)
         One beat for each tile; rows beyond the last output are 0.
+    weights : In(stream of ``rows`` weights)
+        With ``loadable`` only: the words of the weight memory one after another, over and over.
 
     Latency is `latency` cycles from a tile's last group to its output; one group a cycle, without a
     bubble between tiles or vectors.
@@ -43,12 +131,13 @@ class SparseMac(wiring.Component):
             )
             for _ in range(config.rows)
         ]
-        super().__init__(
-            {
-                "i": In(stream.Signature(config.skip.group)),
-                "o": Out(stream.Signature(beat_of(config.accumulator, config.rows))),
-            }
-        )
+        members = {
+            "i": In(stream.Signature(config.skip.group)),
+            "o": Out(stream.Signature(beat_of(config.accumulator, config.rows))),
+        }
+        if config.loadable:
+            members["weights"] = In(stream.Signature(beat_of(config.weight, config.rows)))
+        super().__init__(members)
 
     @property
     def latency(self):
@@ -79,6 +168,16 @@ class SparseMac(wiring.Component):
             if config.memory is MemoryStyle.AUTO
             else {"ram_style": str(config.memory), "rom_style": str(config.memory)},
         )
+        if config.loadable:
+            place, write = Signal(range(len(words))), weights.write_port()
+            m.d.comb += [
+                self.weights.ready.eq(1),
+                write.en.eq(self.weights.valid),
+                write.addr.eq(place),
+                write.data.eq(self.weights.payload),
+            ]
+            with m.If(self.weights.valid):
+                m.d.sync += place.eq(Mux(place == len(words) - 1, 0, place + 1))
         ports = [weights.read_port() for _ in range(issue)]
         values = Signal(ArrayLayout(shape_of(config.skip.gradient), issue), reset_less=True)
         for lane, port in enumerate(ports):

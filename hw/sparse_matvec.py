@@ -1,100 +1,51 @@
 """Transposed matrix-vector product of sparse gradients: y = sum of d_j * W[j, :]."""
 
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 
-import numpy as np
 from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from fxsim.errors import ConfigError
-from fxsim.formats import IntFormat, MemoryStyle
-from fxsim.network import Activation, IntArray, Requantizer, accumulator_bounds
+from fxsim.network import Activation, Requantizer
+from fxsim.skip_unit import SkipUnit
 from hw import requantizer
 from hw.config import RequantizerConfig
 from hw.layouts import beat_of
 from hw.pairs import ZeroSkipConfig
 from hw.replay import ReplayBuffer
-from hw.sparse_mac import SparseMac
+from hw.sparse_mac import SparseMac, SparseMacConfig
 from hw.zero_skip import ZeroSkipper
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class SparseMatVecConfig:
-    """What a `SparseMatVec` needs to know.
+class SparseMatVecConfig(SparseMacConfig):
+    """What a `SparseMatVec` needs to know, beside what a `hw.sparse_mac.SparseMacConfig` holds.
 
     Parameters
     ----------
-    skip : ZeroSkipConfig
-        Gradients, and how their zeros are skipped.
-    rows : int
-        Outputs that are computed at a time. Prefer many rows to many pairs a cycle: they lose
-        nothing at the end of a vector, and the weight memory needs one read port only.
-    weight : IntFormat
-    weights : int64 array, shape (items, outputs)
     requantizer : Requantizer
         What brings accumulators to the format of the output.
     output : Activation
-    dsp : bool
-        Whether multipliers are meant for DSP blocks or for LUTs.
-    memory : MemoryStyle
-        What the weight memory is made of.
-
-    Raises
-    ------
-    ConfigError
-        If a size or a width is out of range.
     """
 
-    skip: ZeroSkipConfig
-    rows: int
-    weight: IntFormat
-    weights: IntArray = field(repr=False)
     requantizer: Requantizer
     output: Activation
-    dsp: bool = True
-    memory: MemoryStyle = MemoryStyle.AUTO
 
-    def __post_init__(self):
-        if self.rows < 1:
-            raise ConfigError(f"rows must be at least 1, not {self.rows}")
-        if self.weights.ndim != 2 or len(self.weights) != self.skip.items or not self.weights.size:
-            raise ConfigError(
-                f"weights must have shape ({self.skip.items}, outputs), not {self.weights.shape}"
-            )
-        if not self.weight.holds(int(self.weights.min()), int(self.weights.max())):
-            raise ConfigError(f"weights must be in {self.weight}")
-
-    @property
-    def ternary(self) -> bool:
-        """Whether weights are -1, 0 and +1 only, so that no multiplier is needed."""
-        return self.weight.bits == 2 and self.weight.narrow
-
-    @property
-    def outputs(self) -> int:
-        """Values of an output vector."""
-        return self.weights.shape[1]
-
-    @property
-    def tiles(self) -> int:
-        """Groups of ``rows`` outputs."""
-        return -(-self.outputs // self.rows)
-
-    @cached_property
-    def accumulator(self) -> IntFormat:
-        """Smallest format that the actual weights cannot overflow, whatever the gradients are."""
-        start = np.zeros(self.outputs, np.int64)
-        low, high = accumulator_bounds(self.weights.T, start, self.skip.gradient)
-        return IntFormat.spanning(low, high, signed=True)
-
-    @cached_property
-    def weight_words(self) -> list[list[int]]:
-        """Memory content: for each tile, for each index, ``rows`` weights."""
-        padded = np.zeros((self.skip.items, self.tiles * self.rows), np.int64)
-        padded[:, : self.outputs] = self.weights
-        words = padded.reshape(self.skip.items, self.tiles, self.rows).swapaxes(0, 1)
-        return words.reshape(-1, self.rows).tolist()
+    @classmethod
+    def from_unit(cls, unit: SkipUnit):
+        """Configuration of the product of ``unit``."""
+        product = unit.product
+        return cls(
+            skip=ZeroSkipConfig.from_unit(unit),
+            rows=product.rows,
+            weight=product.weight,
+            weights=product.weights,
+            requantizer=product.requantizer,
+            output=product.output,
+            loadable=product.loadable,
+            dsp=product.dsp,
+            memory=product.memory,
+        )
 
     @property
     def requantizing(self) -> RequantizerConfig:
@@ -129,8 +80,16 @@ class SparseMatVec(wiring.Component):
         Lanes beyond the vector's end are ignored.
     o : Out(stream of ``rows`` outputs)
         ``tiles`` beats a vector, for a vector of zeros too.
+    weights : In(stream of ``rows`` weights)
+        With ``loadable`` only: all words of the weight memory, in the order of
+        `SparseMatVecConfig.weight_words`, and over again. A word counts from the next cycle on.
     threshold : In(unsigned)
         With ``skip.threshold`` only, see `hw.zero_skip.ZeroSkipper`.
+    kept, ends : Out
+        See `hw.zero_skip.ZeroSkipper`; for counters, as are the next three.
+    waiting, taken, finished : Out(1)
+        Whether a group is offered to the array, whether it takes one, and whether that is the last
+        one of the last tile of its vector.
 
     Latency is `latency` cycles from a tile's last group at the array to the tile's output. A vector
     with n non-zeros occupies the array for max(ceil(n / issue), 1) * tiles cycles, and vectors
@@ -145,9 +104,16 @@ class SparseMatVec(wiring.Component):
         members = {
             "i": In(stream.Signature(beat_of(config.skip.gradient, config.skip.lanes))),
             "o": Out(stream.Signature(beat_of(config.output.format, config.rows))),
+            "kept": Out(config.skip.lanes),
+            "ends": Out(1),
+            "waiting": Out(1),
+            "taken": Out(1),
+            "finished": Out(1),
         }
         if config.skip.threshold:
             members["threshold"] = In(config.skip.magnitude)
+        if config.loadable:
+            members["weights"] = In(stream.Signature(beat_of(config.weight, config.rows)))
         super().__init__(members)
 
     @property
@@ -168,4 +134,13 @@ class SparseMatVec(wiring.Component):
         wiring.connect(m, self._requantizer.o, wiring.flipped(self.o))
         if self._config.skip.threshold:
             m.d.comb += skipper.threshold.eq(self.threshold)
+        if self._config.loadable:
+            wiring.connect(m, wiring.flipped(self.weights), self._array.weights)
+        m.d.comb += [
+            self.kept.eq(skipper.kept),
+            self.ends.eq(skipper.ends),
+            self.waiting.eq(buffer.o.valid),
+            self.taken.eq(buffer.o.valid & buffer.o.ready),
+            self.finished.eq(buffer.finished),
+        ]
         return m

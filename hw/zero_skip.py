@@ -4,17 +4,19 @@ from amaranth.hdl import Module
 from amaranth.lib import fifo, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.compactor import Compactor
 from hw.gather import Gather
 from hw.layouts import beat_of
+from hw.marker import Marker
 from hw.pairs import ZeroSkipConfig
+from hw.picker import Picker
 
 
 class ZeroSkipper(wiring.Component):
     """Drop zeros and hand out the rest, up to ``issue`` pairs a cycle, in order.
 
-    Beats lose their zeros before they are queued, and beats without any other value are not queued
-    at all: they cost the source a cycle, but never the sink while there is work in the queue.
+    Beats of zeros alone are not queued: they cost the source a cycle, but never the sink while
+    there is work in the queue. With ``issue`` 1 the pairs leave the `Picker` as they are; with more
+    a `Gather` behind it fills groups across beats.
 
     Parameters
     ----------
@@ -27,13 +29,15 @@ class ZeroSkipper(wiring.Component):
     o : Out(stream of groups, see `ZeroSkipConfig.group`)
         ``last`` marks the last group of each vector. Groups before it are full; it is empty only
         for a vector of zeros alone.
+    kept, ends : Out
+        See `hw.marker.Marker`; for counters.
     threshold : In(unsigned)
         With ``threshold`` only. Values of at most this magnitude count as zeros, from the beats
         that are taken in the same cycle on; 0 keeps all others.
 
-    Latency is 3 cycles from a vector's last beat, and from the beat that shows that a full group is
-    not its vector's last, 2. `fxsim.skip_cycles` knows the exact cycles. One beat a cycle while the
-    queue has room.
+    Latency is 3 cycles from a vector's last beat, or 4 with a `Gather`; 1 less from the beat that
+    shows that those before it are not their vector's last. `fxsim.skip_cycles` knows the exact
+    cycles. One beat a cycle while the queue has room.
     """
 
     def __init__(self, config: ZeroSkipConfig):
@@ -41,6 +45,8 @@ class ZeroSkipper(wiring.Component):
         members = {
             "i": In(stream.Signature(beat_of(config.gradient, config.lanes))),
             "o": Out(stream.Signature(config.group)),
+            "kept": Out(config.lanes),
+            "ends": Out(1),
         }
         if config.threshold:
             members["threshold"] = In(config.magnitude)
@@ -49,19 +55,31 @@ class ZeroSkipper(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         config = self._config
-        m.submodules.compactor = compactor = Compactor(config)
-        m.submodules.queue = queue = fifo.SyncFIFO(width=config.entry.size, depth=config.depth)
-        m.submodules.gather = gather = Gather(config)
-        wiring.connect(m, wiring.flipped(self.i), compactor.i)
-        wiring.connect(m, gather.o, wiring.flipped(self.o))
+        m.submodules.marker = marker = Marker(config)
+        m.submodules.queue = queue = fifo.SyncFIFO(width=config.marked.size, depth=config.depth)
+        m.submodules.picker = picker = Picker(config)
+        wiring.connect(m, wiring.flipped(self.i), marker.i)
         if config.threshold:
-            m.d.comb += compactor.threshold.eq(self.threshold)
+            m.d.comb += marker.threshold.eq(self.threshold)
         m.d.comb += [
-            queue.w_en.eq(compactor.o.valid),
-            queue.w_data.eq(compactor.o.payload),
-            compactor.o.ready.eq(queue.w_rdy),
-            gather.i.valid.eq(queue.r_rdy),
-            gather.i.payload.eq(queue.r_data),
-            queue.r_en.eq(gather.i.ready),
+            queue.w_en.eq(marker.o.valid),
+            queue.w_data.eq(marker.o.payload),
+            marker.o.ready.eq(queue.w_rdy),
+            picker.i.valid.eq(queue.r_rdy),
+            picker.i.payload.eq(queue.r_data),
+            queue.r_en.eq(picker.i.ready),
+            self.kept.eq(marker.kept),
+            self.ends.eq(marker.ends),
         ]
+        if config.issue > 1:
+            m.submodules.gather = gather = Gather(config)
+            wiring.connect(m, picker.o, gather.i)
+            wiring.connect(m, gather.o, wiring.flipped(self.o))
+        else:
+            m.d.comb += [
+                self.o.valid.eq(picker.o.valid),
+                self.o.payload.pairs.eq(picker.o.payload.pairs),
+                self.o.payload.last.eq(picker.o.payload.last),
+                picker.o.ready.eq(self.o.ready),
+            ]
         return m

@@ -8,7 +8,7 @@ for all of them.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import cycle, product
 
@@ -32,12 +32,12 @@ from hw.buffers import VectorBuffer
 from hw.config import MacArrayConfig, RequantizerConfig
 from hw.resize import Narrow, Widen
 from testbenches.image_blocks import IMAGE_BLOCKS
-from testbenches.job import PATTERNS, Device, Job
+from testbenches.job import PATTERNS, Channel, Device, Job
 from testbenches.words import FORMATS, Case, Words, draw
 
 
 class Bank(Component):
-    """Blocks side by side: ``<name>_i`` and ``<name>_o`` are the streams of case ``<name>``."""
+    """Blocks side by side: ``<name>_i`` and ``<name>_o`` are streams of case ``<name>``."""
 
     def __init__(self, cases: Sequence[Case]):
         self._blocks = blocks = {case.name: case.block for case in cases}
@@ -54,8 +54,9 @@ class Bank(Component):
         m = Module()
         for name, block in self._blocks.items():
             m.submodules[name] = block
-            wiring.connect(m, wiring.flipped(getattr(self, f"{name}_i")), block.i)
-            wiring.connect(m, block.o, wiring.flipped(getattr(self, f"{name}_o")))
+            for port in block.signature.members:
+                outer = wiring.flipped(getattr(self, f"{name}_{port}"))
+                wiring.connect(m, outer, getattr(block, port))
         return m
 
 
@@ -68,13 +69,23 @@ def bank_job(cases: Sequence[Case], *, seed: int) -> Job:
         devices=[
             Device(
                 source=case.given.channel(case.name, f"{case.name}_i"),
-                sink=case.expected.channel(case.name, f"{case.name}_o"),
+                sink=case.expected.channel(case.name, f"{case.name}_{case.output}"),
+                more_sources=_channels(case.name, case.more_given),
+                more_sinks=_channels(case.name, case.more_expected),
+                probes=[
+                    replace(channel, ready=channel.valid)
+                    for channel in _channels(case.name, case.watched)
+                ],
             )
             for case in cases
         ],
         patterns=list(PATTERNS),
         seed=seed,
     )
+
+
+def _channels(name: str, words: Mapping[str, Words]) -> list[Channel]:
+    return [value.channel(f"{name}.{port}", f"{name}_{port}") for port, value in words.items()]
 
 
 def buffer_cases() -> Iterator[Case]:

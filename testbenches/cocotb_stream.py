@@ -12,7 +12,8 @@ import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge
 
-from testbenches.job import RESTART, Device, Job
+from testbenches.axi_lite import OKAY, Master
+from testbenches.job import RESTART, Channel, Device, Job
 from testbenches.scoreboard import Scoreboard
 from testbenches.streams import Monitor, Pauses, Sink, Source, read_bit, resolve
 
@@ -23,61 +24,81 @@ _SURPLUS = 50  # cycles after the last word in which another one would show up
 
 
 class Bench:
-    """One device between its source and its sink, one step a clock cycle."""
+    """One device between its sources and its sinks, one step a clock cycle."""
 
     def __init__(self, dut: Any, device: Device, pattern: str, seed: int):
         self._device = device
-        self._taken_in = Monitor(dut, device.source)
-        self._taken_out = Monitor(dut, device.sink)
+        self._taken_in = [Monitor(dut, channel) for channel in device.sources]
+        self._taken_out = [Monitor(dut, channel) for channel in device.sinks]
         self._probes = [Monitor(dut, channel) for channel in device.probes]
         self._flag = resolve(dut, device.flag) if device.flag else None
         self._framing_broken = False
         idle_source = pattern in ("idle_source", "both", RESTART)
         slow_sink = pattern in ("slow_sink", "both", RESTART)
-        self._source = Source(dut, device.source, Pauses(idle_source, seed))
-        self._sink = Sink(dut, device.sink, Pauses(slow_sink, seed + 1), patient=slow_sink)
-        self._taken = False
+        # Pauses of the first source and sink stay what they are when a device gets more of them.
+        self._sources = [
+            Source(dut, channel, Pauses(idle_source, seed + 1000 * k))
+            for k, channel in enumerate(device.sources)
+        ]
+        self._sinks = [
+            Sink(dut, channel, Pauses(slow_sink, seed + 1 + 1000 * k), patient=slow_sink)
+            for k, channel in enumerate(device.sinks)
+        ]
+        self._taken = [False] * len(self._sources)
         self._quiet = 0
 
     def drive(self) -> None:
         """Set up the next cycle."""
-        self._source.step(self._taken)
-        self._sink.step(self._taken_out.valid)
+        for source, taken in zip(self._sources, self._taken, strict=True):
+            source.step(taken)
+        for sink, monitor in zip(self._sinks, self._taken_out, strict=True):
+            sink.step(monitor.valid)
 
     def sample(self, cycle: int) -> bool:
         """Look at the values that the clock edge samples; return whether more is to come."""
         if self._flag is not None:
             flag = read_bit(self._flag, self._device.flag, cycle)
             assert flag == self._framing_broken, f"{self._device.flag} is {flag} at cycle {cycle}"
-        self._taken = self._taken_in.step(cycle)
-        if self._taken and self._taken_in.board.seen - 1 in self._device.source.inverted:
+        self._taken = [monitor.step(cycle) for monitor in self._taken_in]
+        if self._taken[0] and self._taken_in[0].board.seen - 1 in self._device.source.inverted:
             self._framing_broken = True
-        moved = self._taken_out.step(cycle)
+        moved = [monitor.step(cycle) for monitor in self._taken_out]
         for probe in self._probes:
             probe.step(cycle)
-        self._quiet = 0 if self._taken or moved else self._quiet + 1
-        if self._taken_out.board.done:
+        self._quiet = 0 if any(self._taken) or any(moved) else self._quiet + 1
+        if all(monitor.board.done for monitor in self._taken_out):
             return self._quiet < _SURPLUS
         assert self._quiet < _PATIENCE, (
             f"{self._device.sink.name}: no transfer for {_PATIENCE} cycles:"
-            f" {self._taken_in.board.progress} words in, {self._taken_out.board.progress} out"
+            f" {self._progress(self._taken_in)} words in, {self._progress(self._taken_out)} out"
         )
         return True
+
+    @staticmethod
+    def _progress(monitors: list[Monitor]) -> str:
+        return ", ".join(monitor.board.progress for monitor in monitors)
 
     @property
     def boards(self) -> list[Scoreboard]:
         """Scoreboards of the outputs, in the order of the data."""
-        return [monitor.board for monitor in (*self._probes, self._taken_out)]
+        return [monitor.board for monitor in (*self._probes, *self._taken_out)]
 
     @property
-    def transfers(self) -> dict[str, list[int]]:
+    def transfers(self) -> dict[str, Any]:
         """Cycles in which words were taken."""
-        return {"inputs": self._taken_in.transfers, "outputs": self._taken_out.transfers}
+        return {
+            "inputs": self._taken_in[0].transfers,
+            "outputs": self._taken_out[0].transfers,
+            "more_outputs": [monitor.transfers for monitor in self._taken_out[1:]],
+        }
 
 
 async def start(dut: Any, pattern: str, seed: int) -> list[Bench]:
     """Reset all devices and put benches around them."""
     benches = [Bench(dut, device, pattern, seed + 2 * k) for k, device in enumerate(_JOB.devices)]
+    idle_source = pattern in ("idle_source", "both", RESTART)
+    sources = [Source(dut, channel, Pauses(idle_source, seed + 7)) for channel in _JOB.preload]
+    registers = _JOB.registers and Master(dut, _JOB.registers.prefix, idle_source, seed)
     edge, reset = RisingEdge(resolve(dut, _JOB.clock)), resolve(dut, _JOB.reset)
     reset.value = _JOB.reset_active
     for _ in range(3):
@@ -85,7 +106,50 @@ async def start(dut: Any, pattern: str, seed: int) -> list[Bench]:
     reset.value = 1 - _JOB.reset_active
     for _ in range(1 + _JOB.settle):
         await edge
+    for source, channel in zip(sources, _JOB.preload, strict=True):
+        await preload(dut, source, channel)
+    if registers:
+        for address, data in _JOB.registers.writes:
+            registers.write(address, data)
+        while len(registers.written) < len(_JOB.registers.writes):
+            await access(dut, registers)
+        assert set(registers.written) <= {OKAY}, f"responses to writes: {registers.written}"
     return benches
+
+
+async def preload(dut: Any, source: Source, channel: Channel) -> None:
+    """Stream in all words of a channel."""
+    edge, monitor = RisingEdge(resolve(dut, _JOB.clock)), Monitor(dut, channel)
+    cycle, taken = 0, False
+    while not monitor.board.done:
+        source.step(taken)
+        await edge
+        cycle += 1
+        assert cycle < _PATIENCE + 10 * len(channel.words), f"{channel.name} hangs"
+        taken = monitor.step(cycle)
+    resolve(dut, channel.valid).value = 0
+
+
+async def read_registers(dut: Any) -> dict[str, int]:
+    """What every register holds."""
+    if _JOB.registers is None:
+        return {}
+    master, reads = Master(dut, _JOB.registers.prefix, False, 0), _JOB.registers.reads
+    for address in reads.values():
+        master.read(address)
+    while len(master.answers) < len(reads):
+        await access(dut, master)
+    assert {response for response, _ in master.answers} == {OKAY}, f"answers: {master.answers}"
+    return {name: data for name, (_, data) in zip(reads, master.answers, strict=True)}
+
+
+async def access(dut: Any, master: Master) -> None:
+    """One cycle of an AXI4-Lite master."""
+    master.drive()
+    await RisingEdge(resolve(dut, _JOB.clock))
+    master.cycle += 1
+    assert master.cycle < _PATIENCE, f"no answer for {_PATIENCE} cycles"
+    master.sample(master.cycle)
 
 
 async def play(dut: Any, benches: list[Bench], limit: int | None = None) -> int:
@@ -112,12 +176,14 @@ async def stream(dut: Any, pattern: str) -> None:
         limits = [*(generator.randint(1, 40 * cut) for cut in range(1, 6)), None]
     Clock(resolve(dut, _JOB.clock), 10, unit="ns").start()
     benches: list[Bench] = []
-    cycles, broken = 0, []
+    fresh: list[Bench] = []
+    cycles, broken, registers = 0, [], {}
     try:
         for part, limit in enumerate(limits):
             fresh = await start(dut, pattern, seed + 100 * part)
             benches += fresh
             cycles = await play(dut, fresh, limit)
+        registers = await read_registers(dut)
     except AssertionError as error:  # a wrong word, if there is one, tells more: report both
         broken.append(str(error))
 
@@ -130,6 +196,7 @@ async def stream(dut: Any, pattern: str) -> None:
         "wrong": sum(board.wrong for board in boards),
         "mismatch": wrong[0].as_dict() if wrong else None,
         "devices": [bench.transfers for bench in fresh],
+        "registers": registers,
     }
     (_FOLDER / f"outcome_{pattern}.json").write_text(json.dumps(outcome))
     messages = [*map(str, wrong[:1]), *broken]

@@ -75,11 +75,13 @@ class Channel:
 
 @dataclass(frozen=True, kw_only=True)
 class Device:
-    """A device with one input, one output and any number of inner streams to watch.
+    """A device with inputs, outputs and any number of inner streams to watch.
 
     Parameters
     ----------
     source, sink : Channel
+    more_sources, more_sinks : list of Channel
+        Further inputs and outputs.
     probes : list of Channel
     flag : str or None
         Path of a signal that goes high, and stays, after a word with a wrong end-of-vector flag.
@@ -87,8 +89,20 @@ class Device:
 
     source: Channel
     sink: Channel
+    more_sources: list[Channel] = field(default_factory=list)
+    more_sinks: list[Channel] = field(default_factory=list)
     probes: list[Channel] = field(default_factory=list)
     flag: str | None = None
+
+    @property
+    def sources(self) -> list[Channel]:
+        """All inputs."""
+        return [self.source, *self.more_sources]
+
+    @property
+    def sinks(self) -> list[Channel]:
+        """All outputs."""
+        return [self.sink, *self.more_sinks]
 
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> Device:
@@ -96,16 +110,38 @@ class Device:
         return cls(
             source=Channel(**value["source"]),
             sink=Channel(**value["sink"]),
+            more_sources=[Channel(**channel) for channel in value["more_sources"]],
+            more_sinks=[Channel(**channel) for channel in value["more_sinks"]],
             probes=[Channel(**probe) for probe in value["probes"]],
             flag=value["flag"],
         )
 
 
 @dataclass(frozen=True, kw_only=True)
+class Registers:
+    """An AXI4-Lite port: what is written before the first word, and read after the last.
+
+    Parameters
+    ----------
+    prefix : str
+        Of its signals.
+    writes : list of [int, int]
+        Addresses and data.
+    reads : dict of str to int
+        Addresses by name; what they gave is part of the outcome.
+    """
+
+    prefix: str
+    writes: list[list[int]] = field(default_factory=list)
+    reads: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Job:
     """Independent devices in one top module, and the pause patterns to run them with.
 
-    ``settle`` is the number of idle cycles after reset, before the first word.
+    ``settle`` is the number of idle cycles after reset, before the first word. ``preload`` is
+    streamed in first, and nothing comes out for it; then ``registers`` are written.
     """
 
     clock: str
@@ -115,6 +151,8 @@ class Job:
     patterns: list[str]
     seed: int
     settle: int = 0
+    preload: list[Channel] = field(default_factory=list)
+    registers: Registers | None = None
 
     def write(self, path: Path) -> None:
         """Write the job as JSON."""
@@ -124,7 +162,11 @@ class Job:
     def read(cls, path: Path) -> Job:
         """Read a job back."""
         value = json.loads(path.read_text())
-        return cls(**{**value, "devices": [Device.from_dict(item) for item in value["devices"]]})
+        value["devices"] = [Device.from_dict(item) for item in value["devices"]]
+        value["preload"] = [Channel(**item) for item in value["preload"]]
+        if value["registers"] is not None:
+            value["registers"] = Registers(**value["registers"])
+        return cls(**value)
 
 
 def pack_words(

@@ -25,6 +25,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from fxsim.errors import MissingToolError
+from testbenches.axi_lite import AccessJob
 from testbenches.job import Job
 
 SIMULATORS = ("verilator", "icarus")
@@ -281,7 +282,13 @@ def build(simulator: Simulator, verilog: str, top: str, *, quick: bool = False) 
 
 
 def run(
-    simulator: Simulator, verilog: str, top: str, job: Job, folder: Path, *, quick: bool = False
+    simulator: Simulator,
+    verilog: str,
+    top: str,
+    job: Job | AccessJob,
+    folder: Path,
+    *,
+    quick: bool = False,
 ) -> RunResult:
     """Build and run ``job``; results and logs go to ``folder``. See `build` for ``quick``."""
     from cocotb_tools.runner import get_runner
@@ -295,7 +302,7 @@ def run(
     start = time.perf_counter()
     with _environment(simulator.environment):
         xml = get_runner(simulator.name).test(
-            test_module="testbenches.cocotb_stream",
+            test_module=f"testbenches.cocotb_{'stream' if isinstance(job, Job) else 'axi_lite'}",
             hdl_toplevel=top,
             hdl_toplevel_lang="verilog",
             build_dir=binary,

@@ -39,9 +39,9 @@ UINT4, INT2 = IntFormat(bits=4, signed=False), IntFormat(bits=2, signed=True)
 
 @dataclass(frozen=True, kw_only=True)
 class SparseCase(Case):
-    """One configuration, and what `fxsim.skip_cycles` predicts for it."""
+    """One configuration, and the cycles that are predicted for it, if they are."""
 
-    cycles: SkipCycles
+    cycles: SkipCycles | None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,8 +1,19 @@
 """LSTM networks: Verilog equal to the simulator at every step, h and c, and to the cycle model."""
 
+import numpy as np
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from fxsim.checkpoint import Checkpoint, LinearParameters
+from fxsim.cycles import predict
+from fxsim.data import Dataset, Split, load
+from fxsim.quantize import quantize
+from fxsim.simulate import as_input, simulate_trace
+from fxsim.spec import parse_spec
+from fxsim.train import train
+from testbenches.samples import shipped
+from testbenches.simulators import SIMULATORS
 from testbenches.verify import verify
 from tests.lstm_strategies import recurrent_networks, sequences
 
@@ -29,3 +40,133 @@ def test_random_networks_on_icarus(data, tmp_path_factory):
     network = data.draw(recurrent_networks())
     x = data.draw(sequences(network, 3, 4))
     check(network, x, "icarus", tmp_path_factory.mktemp("job"))
+
+
+def one_hot(count, steps, size, seed):
+    """Random symbols as sequences."""
+    return np.eye(size)[np.random.default_rng(seed).integers(size, size=(count, steps))]
+
+
+def lstm_network(**layer):
+    """An LSTM layer of 8 cells and a fully connected one, with random parameters."""
+    spec = parse_spec(
+        {
+            "name": "n",
+            "data": "none",
+            "input": {"shape": [6], "bits": 1},
+            "layers": [{"type": "lstm", "cells": 8, **layer}, {"type": "linear", "units": 3}],
+        },
+        "t",
+    )
+    generator = np.random.default_rng(4)
+    parent = {
+        product.name: LinearParameters(
+            weight=generator.normal(size=(product.outputs, product.inputs)),
+            bias=generator.normal(size=product.outputs) / 2,
+        )
+        for product in spec.products
+    }
+    return quantize(spec, Checkpoint(parent=parent), one_hot(20, 10, 6, seed=1))
+
+
+@pytest.mark.parametrize("multipliers", [1, 3])
+@pytest.mark.parametrize(
+    ("step_bits", "hidden", "shape"),
+    [
+        (0, {"rows": 32, "simd": 8}, "a vector a beat: the elementwise unit sets the pace"),
+        (2, {"rows": 32, "simd": 8}, "the same with interpolated tables"),
+        (0, {"rows": 16, "simd": 2}, "cells as they come"),
+        (1, {"rows": 2, "simd": 1}, "cells far apart: the pipeline runs empty between them"),
+        (0, {"rows": 6, "simd": 3, "pad": True}, "rows that are no whole cells"),
+    ],
+)
+def test_multipliers(multipliers, step_bits, hidden, shape, tmp_path):
+    """Shared or parallel, ``shape`` being what the folding of U h asks of the elementwise unit."""
+    network = lstm_network(
+        tables={"step_bits": step_bits}, hardware={"hidden": hidden, "multipliers": multipliers}
+    )
+    assert network.layers[0].multipliers == multipliers
+    check(network, as_input(network, one_hot(2, 6, 6, seed=2)), "icarus", tmp_path)
+
+
+def test_a_shared_multiplier_costs_cycles_where_cells_come_fast():
+    def interval(multipliers, rows, simd):
+        hardware = {
+            "input": {"rows": 32, "simd": 6},
+            "hidden": {"rows": rows, "simd": simd},
+            "multipliers": multipliers,
+        }
+        return predict(lstm_network(hardware=hardware)).interval
+
+    # All cells come at once: 8 take 7 cycles more than one, or 3 * 7, and its latency is one more.
+    assert interval(1, 32, 8) - interval(3, 32, 8) >= 2 * 7
+    assert interval(1, 2, 1) - interval(3, 2, 1) <= 3
+
+
+@pytest.mark.parametrize("simulator", SIMULATORS)
+@pytest.mark.parametrize(
+    ("weights", "multipliers"), [({"levels": 3}, 1), ({"levels": 256, "scheme": "asymmetric"}, 3)]
+)
+def test_trained_projection(weights, simulator, multipliers, tmp_path):
+    """A layer with a projection, trained for a moment on a text that repeats itself."""
+    spec = parse_spec(
+        {
+            "name": "trained",
+            "data": "none",
+            "input": {"shape": [4], "bits": 1},
+            "layers": [
+                {
+                    "type": "lstm",
+                    "cells": 8,
+                    "weights": weights,
+                    "projection": {"units": 4, "weights": weights},
+                    "hardware": {
+                        "hidden": {"rows": 8, "simd": 2},
+                        "projection": {"rows": 2, "simd": 4},
+                        "multipliers": multipliers,
+                    },
+                },
+                {"type": "linear", "units": 4},
+            ],
+            "train": {"optimizer": {"type": "adam", "lr": 0.03}, "batch": 10, "epochs": 3},
+            "retrain": {"optimizer": {"type": "adam", "lr": 0.02}, "epochs": 2},
+        },
+        "t",
+    )
+    ids = np.tile([0, 1, 1, 2, 3], 200)[:991]
+    split = Split(np.eye(4)[ids[:-1].reshape(-1, 10)], ids[1:].reshape(-1, 10))
+    dataset = Dataset("d", split, split, 4)
+    network = quantize(spec, train(spec, dataset), split.x[:30])
+    assert network.layers[0].projection is not None
+    x = as_input(network, split.x[:6])
+    assert len(np.unique(simulate_trace(network, x).layers[0].activations)) > 10
+    (result,) = verify(network, vectors={simulator: x}, seed=3, folder=tmp_path, quick=True)
+    assert (result.messages, result.tests, result.wrong) == ([], 4, 0)
+    assert result.latency_measured == result.latency_predicted
+    # 4 patterns of 60 vectors: c of 8 cells, h of 4 by its lanes, the logits inside and outside.
+    lanes = network.layers[0].lanes_out
+    assert result.words == 4 * 60 * (8 + 4 // lanes + 4 + 4)
+
+
+CHARLM = ("charlm-lstm-ternary", "charlm-lstm-int8")
+
+
+@pytest.mark.parametrize("model", CHARLM)
+def test_a_step_of_the_shipped_networks_is_little_more_than_its_products(model):
+    """64 cells and 64 multipliers for U h: at most 1.05 of its cycles."""
+    network = shipped(model)
+    layer = network.layers[0]
+    folding = layer.hidden_product.folding
+    assert (layer.cells, folding.rows * folding.simd, layer.multipliers) == (64, 64, 3)
+    assert predict(network).interval <= 1.05 * 256
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("simulator", "sequences"), [("verilator", 10), ("icarus", 1)])
+@pytest.mark.parametrize("model", CHARLM)
+def test_shipped_network(model, simulator, sequences, tmp_path):
+    """100 steps of real text on Icarus, 1000 on Verilator."""
+    network = shipped(model)
+    x = as_input(network, load(network.data).test.x[:sequences])
+    assert x.shape[:2] == (sequences, 100)
+    check(network, x, simulator, tmp_path)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from amaranth.lib.wiring import Component
 
@@ -35,7 +36,7 @@ class Words:
             stride=self.format.bits,
             bits=self.format.bits,
             signed=self.format.signed,
-            beats=-(-len(self.vectors[0]) // self.lanes),
+            beats=-(-len(self.vectors[0]) // self.lanes) if self.vectors else 1,
             words=pack_words(self.vectors, lanes=self.lanes, stride=self.format.bits, pad=self.pad),
         )
 
@@ -50,6 +51,11 @@ class Case:
         Of the instance, and in reports.
     block : Component
     given, expected : Words
+        At the streams ``i`` and ``output``.
+    more_given, more_expected : mapping of str to Words
+        At further streams.
+    watched : mapping of str to Words
+        At streams that are always ready, so that their valid is their ready.
     due : list of int
         Cycle of each output word without pauses; the first input word is taken in cycle 0.
     overflows : int
@@ -62,6 +68,10 @@ class Case:
     expected: Words
     due: list[int]
     overflows: int = 0
+    more_given: Mapping[str, Words] = field(default_factory=dict)
+    more_expected: Mapping[str, Words] = field(default_factory=dict)
+    watched: Mapping[str, Words] = field(default_factory=dict)
+    output: str = "o"
 
 
 def draw(generator: random.Random, fmt: IntFormat, vectors: int, items: int) -> list[list[int]]:

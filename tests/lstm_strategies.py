@@ -109,6 +109,7 @@ def lstms(draw, *, source=None, inputs=None, max_size=9, name="lstm0"):
         cell_output=cell_output,
         projection=projection,
         rounding=draw(st.sampled_from(Rounding)),
+        multipliers=draw(st.sampled_from([1, 3])),
     )
 
 

@@ -13,20 +13,24 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 _FLOORS = """
-errors formats arith names tensors stochastic files windows spec_layers spec_images spec linear
-convolution tables lstm lstm_gradient network storage step_size checkpoint floating quantize_linear
-quantize_lstm quantize_convolution quantize reference reference_gradient kernels trace simulate
-backward flow cycles folding skip_cycles data evaluate train explore interop report cli
+errors formats arith names tensors stochastic files windows spec_layers spec_images spec_train spec
+linear convolution tables lstm lstm_gradient network skip_unit spec_skip storage step_size
+checkpoint prune nonuniform floating quantize_weight quantize_linear quantize_lstm
+quantize_convolution quantize reference reference_gradient kernels state trace simulate backward
+gradient_traces flow cycles folding skip_cycles backward_cycles data evaluate sample train explore
+interop report reproduce cli
 """
 FLOORS = _FLOORS.split()
 """The floors of fxsim from the ground up; a module imports only from floors below its own."""
 
 HOME_OF = {
-    "torch": ("fxsim/train",),
-    "onnx": ("fxsim/interop",),
+    "torch": ("fxsim/train", "benchmarks"),
+    "onnx": ("fxsim/interop", "benchmarks"),
+    "onnxruntime": ("benchmarks",),
     "optuna": ("fxsim/explore",),
-    "dask": ("fxsim/explore",),
-    "sklearn": ("fxsim/data",),
+    "distributed": ("fxsim/explore",),
+    "scipy": ("fxsim/explore",),
+    "sklearn": ("fxsim/data", "fxsim/nonuniform.py"),
     "matplotlib": ("fxsim/report",),
     "typer": ("fxsim/cli",),
     "rich": ("fxsim/cli",),
@@ -35,10 +39,20 @@ HOME_OF = {
     "pyosys": ("hw/yosys.py",),
     "amaranth": ("hw", "testbenches", "benchmarks"),
     "numba": ("fxsim/kernels",),
+    "llvmlite": ("fxsim/kernels",),
 }
 
-HW_MAY_IMPORT = {"fxsim", "fxsim.errors", "fxsim.files", "fxsim.formats", "fxsim.network"} | {
-    "fxsim.storage"  # for the content hash in the header of the Verilog
+HW_MAY_IMPORT = {
+    "fxsim",
+    "fxsim.errors",
+    "fxsim.files",
+    "fxsim.formats",
+    "fxsim.lstm_gradient",
+    "fxsim.network",
+    "fxsim.skip_unit",
+    "fxsim.stochastic",
+    "fxsim.storage",  # for the content hash in the header of the Verilog
+    "fxsim.tensors",
 }
 
 

@@ -13,11 +13,16 @@ import typer
 from typer.core import TyperGroup
 
 from fxsim.cli.codesign import codesign
+from fxsim.cli.explore import explore
+from fxsim.cli.front import front
 from fxsim.cli.generate import generate
 from fxsim.cli.info import info
 from fxsim.cli.output import print_error
 from fxsim.cli.quantize import quantize
+from fxsim.cli.reproduce import reproduce
+from fxsim.cli.sample import sample
 from fxsim.cli.simulate import simulate
+from fxsim.cli.skip_study import skip_study
 from fxsim.cli.synth import synth
 from fxsim.cli.train import train
 from fxsim.cli.verify import verify
@@ -80,11 +85,13 @@ def _fxsim(
 for _panel, _commands in {
     "The whole way": (codesign,),
     "From training to integers": (train, quantize),
-    "Look at a network": (info, simulate),
-    "Hardware": (generate, verify, synth),
+    "Look at a network": (info, simulate, sample),
+    "Word lengths": (explore, front),
+    "Hardware": (generate, verify, synth, skip_study),
 }.items():
     for _command in _commands:
         app.command(rich_help_panel=_panel)(_command)
+app.add_typer(reproduce, name="reproduce", rich_help_panel="Papers")
 
 
 def main() -> None:

@@ -18,8 +18,9 @@ from fxsim.cli.options import (
 )
 from fxsim.cli.output import Steps, percent, print_json, print_line, print_table
 from fxsim.cli.pipeline import REPORT, run
+from fxsim.cli.runs import check_runs
 from fxsim.cli.synth import print_area
-from fxsim.cli.verify import check_runs, print_runs
+from fxsim.cli.verify import print_runs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

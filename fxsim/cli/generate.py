@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from fxsim.cli.lookup import read_network
 from fxsim.cli.options import JsonOption, NetworkArgument
 from fxsim.cli.output import print_json, print_line
+from fxsim.cli.units import read_unit
 
 
 def generate(
@@ -17,13 +18,18 @@ def generate(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write to.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Write Verilog and a manifest of its ports."""
-    quantized = read_network(network)
-    from hw.emit import emit
+    """Write Verilog and a manifest of its ports.
 
-    paths = [str(path) for path in emit(quantized, output)]
+    NETWORK may be a unit, too: a YAML file with a ``kind``, such as zero-skip-64.
+    """
+    design: Any = read_unit(network) or read_network(network)
+    from fxsim.network import QuantizedNetwork
+    from hw.emit import emit, emit_unit
+
+    write = emit if isinstance(design, QuantizedNetwork) else emit_unit
+    paths = [str(path) for path in write(design, output)]
     if as_json:
-        print_json({"name": quantized.name, "files": paths})
+        print_json({"name": design.name, "files": paths})
     else:
         for path in paths:
             print_line(path)

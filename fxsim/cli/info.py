@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import os
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from fxsim.cli.lookup import read_network
-from fxsim.cli.options import JsonOption, NetworkArgument
+from fxsim.cli.options import JsonOption
 from fxsim.cli.output import print_json, print_line, print_records
+from fxsim.errors import ConfigError
 
 if TYPE_CHECKING:
     from fxsim.network import QuantizedLinear, QuantizedNetwork
@@ -15,8 +19,22 @@ _LAYER = ["name", "inputs", "outputs", "weights", "levels", "accumulator", "over
 _HARDWARE = ["name", "rows", "simd", "pad", "memory_bits", "interval", "utilisation"]
 
 
-def info(network: NetworkArgument, as_json: JsonOption = False) -> None:
+def info(
+    network: Annotated[
+        str | None, typer.Argument(metavar="NETWORK", help="Folder of a network, or its name.")
+    ] = None,
+    kernels: Annotated[
+        bool,
+        typer.Option("--kernels", help="Show which integer units the simulator uses, and why."),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
     """Show formats, folding, memory and cycles of each layer."""
+    if kernels:
+        _show_kernels(as_json)
+        return
+    if network is None:
+        raise ConfigError("info needs a NETWORK, or --kernels")
     facts = describe(read_network(network))
     if as_json:
         print_json(facts)
@@ -31,6 +49,26 @@ def info(network: NetworkArgument, as_json: JsonOption = False) -> None:
         f"latency {facts['latency']} cycles, interval {facts['interval']}"
         f" (set by {facts['bottleneck']}), weight memory {facts['memory_bits']:,} bits"
     )
+
+
+def _show_kernels(as_json: bool) -> None:
+    from fxsim.kernels.product import threads
+    from fxsim.kernels.target import chosen, obstacles
+
+    asked = os.environ.get("FXSIM_KERNEL") or None
+    facts = {
+        "kernel": str(chosen()),
+        "asked": asked,
+        "threads": threads(),
+        "obstacles": {str(backend): why for backend, why in obstacles().items()},
+    }
+    if as_json:
+        print_json(facts)
+        return
+    reason = "FXSIM_KERNEL asks for it" if asked else "the first that can run here"
+    print_line(f"{facts['kernel']}: {reason}; {facts['threads']} thread(s) for large products")
+    for backend, why in obstacles().items():
+        print_line(f"  {backend}: {why or 'can run here'}")
 
 
 def describe(network: QuantizedNetwork) -> dict[str, Any]:

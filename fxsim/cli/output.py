@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -102,12 +102,16 @@ class Steps:
         self._console.print(f"{name:<22} {self.seconds[name]:6.1f} s")
 
 
-@contextmanager
-def counting(total: Mapping[str, int]) -> Iterator[Callable[[str, str], None]]:
-    """One progress bar on stderr for each key of ``total``.
+class Advance(Protocol):
+    """Move the bar of a key on by one, or to ``done``, with a remark."""
 
-    The given function takes a key and a remark, and moves that bar on by one.
-    """
+    def __call__(self, key: str, remark: str, *, done: int | None = None) -> None:
+        """See the class."""
+
+
+@contextmanager
+def counting(total: Mapping[str, int]) -> Iterator[Advance]:
+    """One progress bar on stderr for each key of ``total``."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (
@@ -119,4 +123,9 @@ def counting(total: Mapping[str, int]) -> Iterator[Callable[[str, str], None]]:
     )
     with Progress(*columns, console=console(stderr=True)) as progress:
         bars = {key: progress.add_task(key, total=n, remark="") for key, n in total.items()}
-        yield lambda key, remark: progress.update(bars[key], advance=1, remark=remark)
+
+        def advance(key: str, remark: str, *, done: int | None = None) -> None:
+            step = None if done is not None else 1
+            progress.update(bars[key], advance=step, completed=done, remark=remark)
+
+        yield advance

@@ -10,6 +10,7 @@ import typer
 from fxsim.cli.lookup import read_network
 from fxsim.cli.options import JsonOption, NetworkArgument, Target
 from fxsim.cli.output import Steps, print_json, print_table
+from fxsim.cli.units import read_unit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,17 +24,22 @@ def synth(
     target: Annotated[Target, typer.Option("--target", help="FPGA family.")] = Target.XC7,
     as_json: JsonOption = False,
 ) -> None:
-    """Synthesize with Yosys and count LUTs, registers and memories."""
-    quantized = read_network(network)
-    from hw.emit import accelerator_verilog
+    """Synthesize with Yosys and count LUTs, registers and memories.
+
+    NETWORK may be a unit, too: a YAML file with a ``kind``, such as zero-skip-64.
+    """
+    design: Any = read_unit(network) or read_network(network)
+    from fxsim.network import QuantizedNetwork
+    from hw.emit import accelerator_verilog, unit_verilog
     from hw.synth import synthesize
 
+    describe = accelerator_verilog if isinstance(design, QuantizedNetwork) else unit_verilog
     with Steps().step("synthesize"):
-        result = synthesize(accelerator_verilog(quantized), quantized.name, target.value)
+        result = synthesize(describe(design), design.name, target.value)
     if as_json:
-        print_json({"name": quantized.name, **asdict(result)})
+        print_json({"name": design.name, **asdict(result)})
         return
-    print_area(f"Area of {quantized.name}", [result])
+    print_area(f"Area of {design.name}", [result])
     blocks = [[name, *(block.get(c, 0) for c in _COLUMNS)] for name, block in result.blocks.items()]
     if blocks:
         print_table("Blocks", ["block", *_HEADS], blocks)

@@ -17,7 +17,10 @@ from fxsim.cli.options import (
     VectorsOption,
 )
 from fxsim.cli.output import Steps, print_json, print_line, print_table
-from fxsim.errors import MismatchError, MissingDataError, SpecError
+from fxsim.cli.runs import check_runs
+from fxsim.cli.units import read_unit
+from fxsim.cli.verify_unit import verify_unit
+from fxsim.errors import MissingDataError, SpecError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,7 +45,14 @@ def verify(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Hold the Verilog equal to the simulator, word for word."""
+    """Hold the Verilog equal to the simulator, word for word.
+
+    NETWORK may be a unit, too: a YAML file with a ``kind``, such as zero-skip-64.
+    """
+    unit = read_unit(network)
+    if unit is not None:
+        verify_unit(unit, simulators, vectors, seed, output, as_json)
+        return
     quantized = read_network(network)
     from testbenches import verify
 
@@ -129,21 +139,6 @@ def print_runs(runs: Sequence[Any]) -> None:
     )
     for run in runs:
         print_line(f"{run.xml}")
-
-
-def check_runs(runs: Sequence[Any]) -> None:
-    """Raise `MismatchError` with the first difference, if any run is not clean."""
-    for run in runs:
-        if (seen := run.mismatch) is not None:
-            raise MismatchError(
-                f"{run.simulator}: layer {seen['layer']}, vector {seen['vector']},"
-                f" item {seen['index']}, lane {seen['lane']}, cycle {seen['cycle']}:"
-                f" expected {seen['expected']}, actual {seen['actual']}"
-            )
-    for run in runs:
-        if not run.ok:
-            reason = run.messages[0].splitlines()[0] if run.messages else "no test ran"
-            raise MismatchError(f"{run.simulator}: {reason} (see {run.xml})")
 
 
 def _or_dash(value: int | None) -> str:

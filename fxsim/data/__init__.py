@@ -23,7 +23,7 @@ from fxsim.data.dataset import Dataset, Split
 from fxsim.data.local import base
 from fxsim.errors import SpecError
 
-__all__ = ["Dataset", "Split", "load", "load_split"]
+__all__ = ["Dataset", "Split", "alphabet", "load", "load_split"]
 
 _MADE: dict[str, Callable[[], Dataset]] = {
     "digits": digits.load,
@@ -40,6 +40,7 @@ _LOCAL: dict[str, Callable[[Path], Dataset]] = {
     "text8": wikipedia.load_text8,
     "timit": timit.load,
 }
+_ALPHABETS = {"pydoc": pydoc.SYMBOLS, **wikipedia.SYMBOLS}
 
 
 def load(text: str, shape: tuple[int, ...] | None = None) -> Dataset:
@@ -73,6 +74,20 @@ def load(text: str, shape: tuple[int, ...] | None = None) -> Dataset:
     else:
         dataset = _MADE[name]()
     return dataset if shape is None else dataset.shaped(shape)
+
+
+def alphabet(name: str) -> str:
+    """Characters of a data set of text: symbol k is input k and class k.
+
+    Raises
+    ------
+    SpecError
+        If the data set has no characters.
+    """
+    name = name.partition("@")[0]
+    if name not in _ALPHABETS:
+        raise SpecError(f"data must have characters ({', '.join(_ALPHABETS)}), not be {name!r}")
+    return _ALPHABETS[name]
 
 
 @lru_cache(maxsize=1)

@@ -61,7 +61,7 @@ def _riff(content: bytes, rate: int) -> npt.NDArray[np.int16]:
     at, described = 12, False
     while at + 8 <= len(content):
         name, size = struct.unpack_from("<4sI", content, at)
-        if name == b"fmt ":
+        if name == b"fmt " and at + 24 <= len(content):
             coding, channels, seen, _, _, bits = struct.unpack_from("<HHIIHH", content, at + 8)
             if (coding, channels, seen, bits) != (1, 1, rate, 16):
                 raise ValueError(

@@ -21,17 +21,17 @@ SIZES = {"train": 12_000, "validation": 3_000, "test": 5_000}
 
 _SIZE = 32
 _HAND = Hand(
-    wobble=0.05,
-    turn=0.15,
-    slant=0.2,
-    size=(0.6, 0.85),
-    aspect=(0.45, 0.7),
-    shift=0.05,
-    pen=(1.0, 2.4),
-    edge=(0.8, 2.6),
+    wobble=0.06,
+    turn=0.18,
+    slant=0.25,
+    size=(0.55, 0.85),
+    aspect=(0.45, 0.75),
+    shift=0.06,
+    pen=(1.0, 2.3),
+    edge=(0.8, 2.8),
 )
-_CONTRAST = (0.12, 0.6)
-_NOISE = (0.01, 0.08)
+_CONTRAST = (0.15, 0.6)
+_NOISE = (0.01, 0.07)
 
 
 def draw_images(count: int, seed: int) -> tuple[npt.NDArray[np.uint8], IntArray]:
@@ -46,7 +46,7 @@ def draw_images(count: int, seed: int) -> tuple[npt.NDArray[np.uint8], IntArray]
 
 def _draw(rng: np.random.Generator, digits: IntArray) -> npt.NDArray[np.uint8]:
     n = len(digits)
-    wall, paint = _colours(rng, n)
+    wall, paint = (colour.astype(np.float32) for colour in _colours(rng, n))
     light = _light(rng, n)
     clutter = np.zeros((n, _SIZE, _SIZE), np.float32)
     ends = _SIZE * (1.4 * rng.random((n, 2, 2)) - 0.2)
@@ -56,18 +56,21 @@ def _draw(rng: np.random.Generator, digits: IntArray) -> npt.NDArray[np.uint8]:
     ink = draw_digits(rng, digits, _SIZE, _HAND)
     for side in (-1, 1):
         centre = np.full((n, 2), 0.5)
-        centre[:, 0] += side * between(rng, (0.48, 0.8), n)
+        centre[:, 0] += side * between(rng, (0.46, 0.8), n)
         others = (rng.random(n) * 10).astype(np.int64)
         beside = draw_digits(rng, others, _SIZE, _HAND, centre)
-        there = (rng.random(n) < 0.6)[:, None, None]
+        there = (rng.random(n) < 0.7)[:, None, None]
         ink = np.maximum(ink, np.where(there, beside, np.float32(0)))
-    streak = wall + 0.5 * between(rng, (-1, 1), n)[:, None] * (paint - wall)
-    image = wall[..., None, None] + light[:, None]
-    image = image + clutter[:, None] * (streak - wall)[..., None, None]
-    image += ink[:, None] * (paint[..., None, None] + light[:, None] - image)
-    noise = between(rng, _NOISE, n)[:, None, None, None]
-    image += noise * rng.standard_normal(image.shape, dtype=np.float32)
-    return np.rint(255 * np.clip(image, 0, 1)).astype(np.uint8)
+    streak = between(rng, (-0.7, 0.7), n).astype(np.float32)[:, None] * (paint - wall)
+    noise = between(rng, _NOISE, n).astype(np.float32)[:, None, None, None]
+    image = noise * rng.standard_normal((n, 3, _SIZE, _SIZE), dtype=np.float32)
+    image += light[:, None]
+    clutter *= 1 - ink
+    for share, colour in ((1 - ink - clutter, wall), (clutter, wall + streak), (ink, paint)):
+        image += share[:, None] * colour[..., None, None]
+    np.clip(image, 0, 1, out=image)
+    drawn: npt.NDArray[np.uint8] = np.rint(255 * image).astype(np.uint8)
+    return drawn
 
 
 def _colours(rng: np.random.Generator, n: int) -> tuple[FloatArray, FloatArray]:

@@ -25,6 +25,8 @@ BINUNICODE SHORT_BINUNICODE BINUNICODE8 EMPTY_LIST APPEND APPENDS LIST EMPTY_TUP
 TUPLE2 TUPLE3 EMPTY_DICT DICT SETITEM SETITEMS PUT BINPUT LONG_BINPUT GET BINGET LONG_BINGET
 MEMOIZE GLOBAL STACK_GLOBAL REDUCE BUILD
 """
+_PLACES = 1 << 20
+"""Values kept for later use; the reader sets aside as many places as the greatest number given."""
 
 
 class _Array:
@@ -60,18 +62,22 @@ class _Dtype:
         """Byte order and the like, which bytes do not have."""
 
 
-def _encoded(text: object, encoding: object = None) -> bytes:
-    """Bytes, as Python 3 writes them in the protocols of Python 2."""
-    if not isinstance(text, str) or encoding not in ("latin1", b"latin1"):
-        raise ValueError("text must be encoded in latin1")
-    return text.encode("latin1")
+class _Encoder:
+    """Makes bytes, as Python 3 writes them in the protocols of Python 2; cannot be changed."""
+
+    __slots__ = ()
+
+    def __call__(self, text: object, encoding: object) -> bytes:
+        if not isinstance(text, str) or encoding not in ("latin1", b"latin1"):
+            raise ValueError("text must be encoded in latin1")
+        return text.encode("latin1")
 
 
 _NAMES = {
     **{(f"numpy.{core}.multiarray", "_reconstruct"): _Array for core in ("core", "_core")},
     ("numpy", "ndarray"): _Array,
     ("numpy", "dtype"): _Dtype,
-    ("_codecs", "encode"): _encoded,
+    ("_codecs", "encode"): _Encoder(),
 }
 
 
@@ -94,12 +100,11 @@ def unpickle(path: Path, content: bytes) -> Any:
     """
     allowed = _OPCODES.split()
     try:
-        for count, (opcode, argument, _) in enumerate(pickletools.genops(content), start=1):
+        for opcode, argument, _ in pickletools.genops(content):
             if opcode.name not in allowed:
                 raise ValueError(f"must not use {opcode.name}")
-            # The reader sets aside as many places as the greatest number that it is given.
-            if opcode.name.endswith("PUT") and not 0 <= int(argument or 0) <= count:
-                raise ValueError(f"must number its values in order, not {argument}")
+            if opcode.name.endswith("PUT") and not 0 <= int(argument or 0) < _PLACES:
+                raise ValueError(f"must keep at most {_PLACES} values, not number {argument}")
         value = _Unpickler(io.BytesIO(content), encoding="bytes").load()
         if isinstance(value, dict):
             return {

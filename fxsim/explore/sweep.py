@@ -74,7 +74,7 @@ def sweep(
         If a word length breaks a constraint, or the checkpoint belongs to another network.
     """
     last = len(spec.layers) - 1
-    hidden = {spec.levels(product) for product in spec.products if product.layer < last}
+    hidden = {product.spec.weights.levels for product in spec.products if product.layer < last}
     own = hidden.pop() if len(hidden) == 1 else None
     points: list[tuple[int | None, int, bool]] = [
         (count, bits, False) for count in levels for bits in activation_bits

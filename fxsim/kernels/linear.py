@@ -1,95 +1,116 @@
-"""Matrix-vector products with a modelled accumulator, and requantization."""
+"""Fully connected layers: packed once, then run on batches."""
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
+from weakref import WeakKeyDictionary
 
-from fxsim.kernels.arith import shift_round, wrap
-from fxsim.kernels.jit import jit
+import numpy as np
+import numpy.typing as npt
+
+from fxsim.formats import AccumulatorMode
+from fxsim.kernels.epilogue import epilogue_of, narrowest, requantize
+from fxsim.kernels.product import Product, as_bytes
+from fxsim.kernels.saturate import accumulate_beats, pack_beats, saturate_bytes
+from fxsim.kernels.target import Backend, chosen, has_vnni
+from fxsim.linear import QuantizedLinear, accumulator_bounds
 from fxsim.network import IntArray
 
+_MOST_BITS = 30
+"""Width of saturating accumulators to which the sum of a beat of bytes can be added in 32 bits."""
 
-@jit
-def accumulate_wide(x: IntArray, weight: IntArray, bias: IntArray) -> IntArray:
-    """Accumulators (n, outputs) of inputs (n, inputs) where overflow is proven impossible."""
-    count, inputs = x.shape
-    outputs = weight.shape[0]
-    result = np.empty((count, outputs), np.int64)
-    for i in range(count):
-        for m in range(outputs):
-            total = bias[m]
-            for k in range(inputs):
-                total += weight[m, k] * x[i, k]
-            result[i, m] = total
-    return result
+_kernels: WeakKeyDictionary[QuantizedLinear, LinearKernel] = WeakKeyDictionary()
 
 
-@jit
-def accumulate_beats(
-    x: IntArray, weight: IntArray, bias: IntArray, simd: int, bits: int, saturate: bool
-) -> tuple[IntArray, int]:
-    """Accumulators of ``bits`` signed bits, wrapped or saturated after each beat of ``simd``.
-
-    Returns the accumulators (n, outputs) and the number of beats that overflowed.
-    """
-    count, inputs = x.shape
-    outputs = weight.shape[0]
-    low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
-    result = np.empty((count, outputs), np.int64)
-    overflows = 0
-    for i in range(count):
-        for m in range(outputs):
-            total = bias[m]
-            for start in range(0, inputs, simd):
-                for k in range(start, min(start + simd, inputs)):
-                    total += weight[m, k] * x[i, k]
-                if total < low or total > high:
-                    overflows += 1
-                    if not saturate:
-                        total = wrap(total, bits, True)
-                    elif total < low:
-                        total = low
-                    else:
-                        total = high
-            result[i, m] = total
-    return result, overflows
+def kernel_of(layer: QuantizedLinear) -> LinearKernel:
+    """The layer's kernel, packed when first asked for."""
+    if (kernel := _kernels.get(layer)) is None:
+        kernel = _kernels[layer] = LinearKernel(layer)
+    return kernel
 
 
-@jit
-def requantize(
-    accumulators: IntArray,
-    multiplier: IntArray,
-    shift: int,
-    rounding: int,
-    relu: bool,
-    zero_point: int,
-    bits: int,
-    signed: bool,
-    low: int,
-    high: int,
-    saturate: bool,
-) -> tuple[IntArray, int]:
-    """Accumulators (n, outputs) to activations by ``multiplier`` of shape (1,) or (outputs,).
+class LinearKernel:
+    """What is computed once for a `QuantizedLinear`; inputs have shape (rows, inputs)."""
 
-    Returns the activations and the number of values that left the range ``low`` .. ``high``.
-    """
-    count, outputs = accumulators.shape
-    step = 0 if multiplier.size == 1 else 1
-    result = np.empty((count, outputs), np.int64)
-    clipped = 0
-    for i in range(count):
-        for m in range(outputs):
-            value = shift_round(accumulators[i, m] * multiplier[m * step], shift, rounding)
-            if relu and value < 0:
-                value = 0
-            value += zero_point
-            if value < low or value > high:
-                clipped += 1
-                if not saturate:
-                    value = wrap(value, bits, signed)
-                elif value < low:
-                    value = low
-                else:
-                    value = high
-            result[i, m] = value
-    return result, clipped
+    def __init__(self, layer: QuantizedLinear) -> None:
+        fmt = layer.accumulator.format
+        source = layer.input.format
+        self.exact = layer.accumulator.mode is AccumulatorMode.WIDE or fmt.holds(
+            *accumulator_bounds(layer.weight, layer.bias, source)
+        )
+        """Whether no accumulator can overflow."""
+        self._saturates = layer.accumulator.mode is AccumulatorMode.SATURATE
+        self._bits, self._simd = fmt.bits, layer.folding.simd
+        self._low, self._high = fmt.min, fmt.max
+        self._bias, self._flip = layer.bias, 0x80 if source.signed else 0
+        self._product: Product | None = None
+        self._beats = None
+        if self.exact or not self._saturates:
+            self._product = Product(layer.weight, layer.bias, source.min, source.max)
+        elif _lanes_fit(layer):
+            weight = layer.weight.astype(np.int8)
+            self._beats = pack_beats(weight, layer.bias, self._simd, self._flip)
+        self._columns = np.ascontiguousarray(layer.weight.T)
+        self._epilogue = epilogue_of(layer) if layer.requantizer is not None else None
+        fused = self.exact and self._product is not None and self._product.fused
+        self._fused = (
+            fused
+            and self._epilogue is not None
+            and layer.output.format.bits <= 8
+            and int(self._epilogue.multiplier.max()) < 1 << 31
+        )
+        self._type = narrowest(layer.output.format)
+
+    def accumulate(self, x: npt.NDArray[Any], *, count: bool) -> tuple[npt.NDArray[Any], int]:
+        """Accumulators (rows, outputs) and, where ``count``, how many beats overflowed."""
+        if self.exact:
+            assert self._product is not None
+            return self._product(x), 0
+        if self._beats is not None:
+            out = np.empty((len(x), len(self._bias)), np.int32)
+            limits = self._low, self._high
+            return out, saturate_bytes(
+                as_bytes(x), self._flip, self._beats, self._simd, *limits, out, count
+            )
+        if self._product is not None and not count:
+            total = self._product(x).astype(np.int64)
+            return ((total - self._low) & ((1 << self._bits) - 1)) + self._low, 0
+        return accumulate_beats(
+            np.ascontiguousarray(x, np.int64),
+            self._columns,
+            self._bias,
+            self._simd,
+            self._bits,
+            self._saturates,
+        )
+
+    def requantize(self, accumulators: npt.NDArray[Any]) -> tuple[IntArray, int]:
+        """Activations, and how many left the output format; the accumulators if that is all."""
+        if self._epilogue is None:
+            return accumulators.astype(np.int64, copy=False), 0
+        return requantize(accumulators, self._epilogue)
+
+    def activations(self, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """What the layer yields, in a narrow type, and nothing else."""
+        if self._fused:
+            assert self._product is not None
+            assert self._epilogue is not None
+            return self._product.requantized(x, self._epilogue).view(self._type)
+        accumulators, _ = self.accumulate(x, count=False)
+        if self._epilogue is None:
+            return accumulators
+        return requantize(accumulators, self._epilogue)[0].astype(self._type)
+
+
+def _lanes_fit(layer: QuantizedLinear) -> bool:
+    """Whether bytes and 32-bit lanes hold the operands and the sums of a beat."""
+    weights = layer.weight_format
+    return (
+        chosen() in {Backend.AMX, Backend.VNNI}
+        and has_vnni()
+        and layer.input.format.bits <= 8
+        and weights.min >= -128
+        and weights.max <= 127
+        and layer.accumulator.format.bits <= _MOST_BITS
+        and layer.folding.simd <= 1 << 14
+    )

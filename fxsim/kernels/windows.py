@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
+import numpy.typing as npt
 
 from fxsim.kernels.jit import jit
-from fxsim.network import IntArray
+
+T = TypeVar("T", bound=np.generic)
 
 
 @jit
 def gather(
-    images: IntArray,
+    images: npt.NDArray[T],
     first: int,
     depth: int,
     kernel: tuple[int, int],
@@ -18,7 +22,7 @@ def gather(
     stride: int,
     padding: int,
     outside: int,
-) -> IntArray:
+) -> npt.NDArray[T]:
     """Windows of ``depth`` channels from ``first`` on, each a row; pixels beyond are ``outside``.
 
     Takes images (n, height, width, channels) and returns (n * rows * columns, window size), with
@@ -26,7 +30,7 @@ def gather(
     """
     count, height, width, _ = images.shape
     tall, wide = kernel
-    result = np.empty((count * places[0] * places[1], tall * wide * depth), np.int64)
+    result = np.empty((count * places[0] * places[1], tall * wide * depth), images.dtype)
     place = 0
     for i in range(count):
         for row in range(places[0]):
@@ -44,14 +48,18 @@ def gather(
 
 @jit
 def greatest(
-    images: IntArray, kernel: tuple[int, int], places: tuple[int, int], stride: int, padding: int
-) -> IntArray:
+    images: npt.NDArray[T],
+    kernel: tuple[int, int],
+    places: tuple[int, int],
+    stride: int,
+    padding: int,
+) -> npt.NDArray[T]:
     """Greatest value of each channel in each window; pixels outside the image do not count.
 
     Takes images (n, height, width, channels) and returns (n, rows, columns, channels).
     """
     count, height, width, channels = images.shape
-    result = np.empty((count, places[0], places[1], channels), np.int64)
+    result = np.empty((count, places[0], places[1], channels), images.dtype)
     for i in range(count):
         for row in range(places[0]):
             top = max(row * stride - padding, 0)

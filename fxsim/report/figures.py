@@ -21,25 +21,32 @@ from fxsim.explore.sweep import SweepRow
 from fxsim.report.results import Area, LayerSummary, Values
 
 SERIES = 6
-_INK, _MUTED, _LINE, _PAPER = "#f1c0de", "#f1c0df", "#f1c0e0", "#f1c0e1"
-_COLOURS = [f"#f1c0f{i}" for i in range(SERIES)]
-_VARIABLES = {_INK: "ink", _MUTED: "muted", _LINE: "line", _PAPER: "paper"} | {
-    colour: f"series-{i}" for i, colour in enumerate(_COLOURS)
+INK, MUTED, LINE, PAPER = "#f1c0de", "#f1c0df", "#f1c0e0", "#f1c0e1"
+COLOURS = [f"#f1c0f{i}" for i in range(SERIES)]
+_VARIABLES = {INK: "ink", MUTED: "muted", LINE: "line", PAPER: "paper"} | {
+    colour: f"series-{i}" for i, colour in enumerate(COLOURS)
 }
+_FIXED = {INK: "#1b1f24", MUTED: "#57606a", LINE: "#d0d7de", PAPER: "#ffffff"} | dict(
+    zip(
+        COLOURS,
+        ("#2166ac", "#d6604d", "#1b9e77", "#a65fa8", "#b8860b", "#5f6b6d"),
+        strict=True,
+    )
+)
 _MARKERS = "osD^vP"
 _WIDTH = 8.9
 _STYLE = {
     "font.size": 11,
     "text.parse_math": False,
     "axes.unicode_minus": True,
-    "text.color": _INK,
-    "axes.labelcolor": _MUTED,
-    "axes.edgecolor": _LINE,
+    "text.color": INK,
+    "axes.labelcolor": MUTED,
+    "axes.edgecolor": LINE,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "xtick.color": _MUTED,
-    "ytick.color": _MUTED,
-    "grid.color": _LINE,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "grid.color": LINE,
     "grid.linewidth": 0.6,
     "axes.axisbelow": True,
     "legend.frameon": False,
@@ -55,7 +62,7 @@ def sweep_figure(rows: Sequence[SweepRow], parent: float | None) -> str:
         axes = figure.subplots()
         widths = sorted({row.activation_bits for row in rows})
         if parent is not None:
-            axes.axhline(100 * parent, color=_INK, linewidth=1.2, linestyle=(0, (1, 2)))
+            axes.axhline(100 * parent, color=INK, linewidth=1.2, linestyle=(0, (1, 2)))
             axes.annotate(
                 "float parent",
                 (0, 100 * parent),
@@ -69,7 +76,7 @@ def sweep_figure(rows: Sequence[SweepRow], parent: float | None) -> str:
             axes.plot(
                 [widths.index(row.activation_bits) for row in points],
                 [100 * row.accuracy for row in points],
-                color=_INK if retrained else _COLOURS[i % SERIES],
+                color=INK if retrained else COLOURS[i % SERIES],
                 marker="*" if retrained else _MARKERS[i % SERIES],
                 markersize=9 if retrained else 5.5,
                 markeredgewidth=0,
@@ -84,7 +91,7 @@ def sweep_figure(rows: Sequence[SweepRow], parent: float | None) -> str:
         axes.grid(axis="y")
         figure.legend(loc="outside right center", title="weights", alignment="left")
 
-    return _render(draw, 4.1, "Accuracy over the word lengths of weights and activations")
+    return render_figure(draw, 4.1, "Accuracy over the word lengths of weights and activations")
 
 
 def range_figure(layers: Sequence[LayerSummary]) -> str:
@@ -92,22 +99,22 @@ def range_figure(layers: Sequence[LayerSummary]) -> str:
     rows: list[tuple[str, Values, str, str]] = []
     for layer in layers:
         note = f"{layer.overflows:,} overflows" if layer.overflows else ""
-        rows.append((f"{layer.name} accumulator", layer.accumulator, note, _COLOURS[0]))
+        rows.append((f"{layer.name} accumulator", layer.accumulator, note, COLOURS[0]))
         if layer.output is not None:
             note = f"{layer.clipped:,} clipped" if layer.clipped else ""
-            rows.append((f"{layer.name} output", layer.output, note, _COLOURS[1]))
+            rows.append((f"{layer.name} output", layer.output, note, COLOURS[1]))
 
     def draw(figure: Any) -> None:
         axes = figure.subplots()
         reach = max(1.0, *(abs(_bits(limit)) for _, v, _, _ in rows for limit in v.limits))
         for y, (_, values, note, colour) in enumerate(rows):
             low, high = map(_bits, values.limits)
-            axes.barh(y, high - low, left=low, height=0.62, color=_LINE)
+            axes.barh(y, high - low, left=low, height=0.62, color=LINE)
             start, end = map(_bits, values.seen)
             axes.barh(y, max(end - start, reach / 200), left=start, height=0.34, color=colour)
             text = f"{values.format}   {note}" if note else values.format
             axes.annotate(text, (high, y), (6, 0), textcoords="offset points", va="center")
-        axes.axvline(0, color=_MUTED, linewidth=0.8)
+        axes.axvline(0, color=MUTED, linewidth=0.8)
         axes.set_yticks(range(len(rows)), [label for label, *_ in rows])
         axes.invert_yaxis()
         axes.set_xlim(-reach * 1.03, reach * 1.45)
@@ -119,7 +126,9 @@ def range_figure(layers: Sequence[LayerSummary]) -> str:
         axes.tick_params(axis="y", length=0)
         axes.spines["left"].set_visible(False)
 
-    return _render(draw, 0.9 + 0.42 * len(rows), "Observed ranges within the limits of the formats")
+    return render_figure(
+        draw, 0.9 + 0.42 * len(rows), "Observed ranges within the limits of the formats"
+    )
 
 
 def area_figure(area: Area) -> str:
@@ -140,8 +149,8 @@ def area_figure(area: Area) -> str:
                 counts,
                 left=left,
                 height=0.6,
-                color=_COLOURS[i % SERIES],
-                edgecolor=_PAPER,
+                color=COLOURS[i % SERIES],
+                edgecolor=PAPER,
                 linewidth=1,
                 hatch="//" if i >= SERIES else None,
                 label=block or "own logic",
@@ -159,7 +168,7 @@ def area_figure(area: Area) -> str:
             figure.legend(loc="outside right center", alignment="left")
 
     height = 0.9 + max(0.45 * len(layers), 0.26 * len(blocks))
-    return _render(draw, height, f"LUTs by layer and block on {area.target}")
+    return render_figure(draw, height, f"LUTs by layer and block on {area.target}")
 
 
 def weights_label(levels: int | None, retrained: bool) -> str:
@@ -177,7 +186,20 @@ def _power(bits: int) -> str:
     return "0" if bits == 0 else f"{'−' if bits < 0 else ''}2{exponent}"
 
 
-def _render(draw: Callable[[Any], None], height: float, title: str) -> str:
+def render_figure(draw: Callable[[Any], None], height: float, title: str) -> str:
+    """SVG of what ``draw`` puts on a figure; the first word of ``title`` is unique on its page."""
+    return _inline(_draw(draw, height), title)
+
+
+def stand_alone(draw: Callable[[Any], None], height: float) -> str:
+    """SVG for a file of its own, on a white page."""
+    svg = _draw(draw, height, transparent=False)
+    for placeholder, colour in _FIXED.items():
+        svg = svg.replace(placeholder, colour)
+    return svg
+
+
+def _draw(draw: Callable[[Any], None], height: float, *, transparent: bool = True) -> str:
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(_STYLE)
@@ -185,8 +207,8 @@ def _render(draw: Callable[[Any], None], height: float, title: str) -> str:
         draw(figure)
         buffer = io.StringIO()
         metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        figure.savefig(buffer, format="svg", transparent=True, metadata=metadata)
-    return _inline(buffer.getvalue(), title)
+        figure.savefig(buffer, format="svg", transparent=transparent, metadata=metadata)
+    return buffer.getvalue()
 
 
 def _inline(svg: str, title: str) -> str:

@@ -9,6 +9,18 @@ except ImportError:
         "PyTorch is not installed; install it with: pip install 'fxsim[train]'"
     ) from None
 
-from fxsim.train.loop import Progress, train
+from fxsim.train.loop import Progress, snapshot, stages, train, train_with_fisher
+from fxsim.train.measure import validate
+from fxsim.train.module import Network
+from fxsim.train.sparsify import StepRecord
 
-__all__ = ["Progress", "train"]
+__all__ = [
+    "Network",
+    "Progress",
+    "StepRecord",
+    "snapshot",
+    "stages",
+    "train",
+    "train_with_fisher",
+    "validate",
+]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
 
+from fxsim.checkpoint import LinearParameters
 from fxsim.network import FloatArray
-from fxsim.quantize import quantize_weight, weight_scale
+from fxsim.quantize import groups_of
 from fxsim.spec import (
     AveragePoolSpec,
     ConvolutionSpec,
@@ -18,23 +20,39 @@ from fxsim.spec import (
     LstmSpec,
     MaxPoolSpec,
     NetworkSpec,
+    ProductSpec,
+    SparsifySpec,
 )
 from fxsim.spec_images import windows_of
+from fxsim.train.lstm import LstmFunction
+from fxsim.train.sparsify import Sparsifier
 from fxsim.windows import Windows
 
 
 class QuantizeWeight(torch.autograd.Function):
-    """Round a weight matrix to scale * `fxsim.quantize.quantize_weight`.
+    """Round a weight matrix to scale * `fxsim.quantize.integer_weight`, bit for bit.
 
     The gradient passes straight through: weights are updated in float by what the quantized ones
     would have needed (Sung et al. 2015, section 2.3).
     """
 
     @staticmethod
-    def forward(ctx: Any, weight: torch.Tensor, scale: FloatArray, levels: int) -> torch.Tensor:
-        """Quantized real values of ``weight``, in its dtype."""
-        q = quantize_weight(weight.numpy(), scale, levels)
-        return torch.from_numpy(scale[:, None] * q).to(weight.dtype)
+    def forward(
+        ctx: Any, weight: torch.Tensor, scale: torch.Tensor, spec: ProductSpec
+    ) -> torch.Tensor:
+        """Quantized real values of ``weight``, in its dtype; ``scale`` is float64, one or a row."""
+        asymmetric, levels = spec.weights.scheme == "asymmetric", spec.weights.levels
+        top = levels - 1 if asymmetric else levels // 2
+        ratio = (weight.to(scale.dtype) / scale[:, None]).clamp_(-top, top)
+        q = ratio.trunc()
+        rest = ratio - q  # exact, so that a tie is a tie; ratio + 0.5 would not be
+        up = (rest >= 0.5) | (rest < -0.5) if asymmetric else rest.abs() >= 0.5
+        q += torch.copysign(up.to(ratio.dtype), ratio)
+        if asymmetric:
+            groups = q.view(groups_of(spec, len(q)), -1)
+            zero = -groups.amin(dim=1, keepdim=True).clamp_(max=0)
+            q = ((groups + zero).clamp_(0, top) - zero).view_as(q)
+        return (q * scale[:, None]).to(weight.dtype)
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, None, None]:
@@ -43,40 +61,74 @@ class QuantizeWeight(torch.autograd.Function):
 
 
 class Product(nn.Module):
-    """Weight and bias of a matrix product, float until `refresh_scale` gives it a scale.
+    """Weight and bias of a matrix product, float until it is given a scale.
 
     Parameters
     ----------
-    spec : LinearSpec, LstmSpec or ConvolutionSpec
-        The layer that the product belongs to.
+    spec : LinearSpec, LstmSpec, ProjectionSpec or ConvolutionSpec
+        Says how the weights are quantized.
     outputs, inputs : int
+    biased : bool
+        Without, the bias stays 0.
     """
 
     def __init__(
-        self, spec: LinearSpec | LstmSpec | ConvolutionSpec, outputs: int, inputs: int
+        self, spec: ProductSpec, outputs: int, inputs: int, *, biased: bool = True
     ) -> None:
         super().__init__()
         self.spec = spec
+        self.layer = spec
         self.weight = nn.Parameter(torch.empty(outputs, inputs))
-        self.bias = nn.Parameter(torch.zeros(outputs))
-        self.scale: FloatArray | None = None
+        self.bias = nn.Parameter(torch.zeros(outputs), requires_grad=biased)
+        self._scale: torch.Tensor | None = None
+
+    @property
+    def scale(self) -> FloatArray | None:
+        """Weight scale, shape (1,) or (outputs,); None while the weight is float."""
+        return None if self._scale is None else self._scale.cpu().numpy()
+
+    @scale.setter
+    def scale(self, scale: FloatArray | None) -> None:
+        self._scale = None
+        if scale is not None:
+            self._scale = torch.from_numpy(np.array(scale)).to(self.weight.device)
+
+    def limit_levels(self, levels: int) -> None:
+        """Quantize to ``levels``, unless the specification asks for more; `layer` says so too.
+
+        Asymmetric weights get one level more, for theirs are even.
+        """
+        weights = self.spec.weights
+        least = levels + (weights.scheme == "asymmetric")
+        weights = weights.model_copy(update={"levels": max(least, weights.levels)})
+        self.layer = self.spec.model_copy(update={"weights": weights})
+
+    def load(self, parameters: LinearParameters) -> None:
+        """Take weight and bias from a checkpoint."""
+        with torch.no_grad():
+            self.weight.copy_(torch.from_numpy(parameters.weight))
+            self.bias.copy_(torch.from_numpy(parameters.bias))
+
+    def array(self) -> FloatArray:
+        """The float weight, shape (outputs, inputs)."""
+        return _array(self.weight)
 
     def folded(self) -> dict[str, FloatArray]:
         """Bias, and the gain where there is one, as a checkpoint holds them."""
-        return {"bias": self.bias.detach().numpy().astype(np.float64)}
-
-    def refresh_scale(self) -> None:
-        """Quantize from now on, with the L2-optimal scale of the present weights."""
-        self.scale = weight_scale(self.weight.detach().numpy(), self.spec)
+        return {"bias": _array(self.bias)}
 
     def real_weight(self) -> torch.Tensor:
         """The weight, quantized if there is a scale."""
         weight: torch.Tensor = self.weight
-        if self.scale is not None:
+        if self._scale is not None:
             weight = QuantizeWeight.apply(  # type: ignore[no-untyped-call]
-                weight, self.scale, self.spec.weights.levels
+                weight, self._scale, self.layer
             )
         return weight
+
+
+def _array(tensor: torch.Tensor) -> FloatArray:
+    return tensor.detach().cpu().numpy().astype(np.float64)
 
 
 class Linear(Product):
@@ -139,12 +191,8 @@ class Convolution(Product):
             return super().folded()
         assert norm.running_mean is not None
         assert norm.running_var is not None
-        gain = (norm.weight / torch.sqrt(norm.running_var + norm.eps)).detach()
-        bias = (norm.bias - gain * norm.running_mean).detach()
-        return {
-            "bias": bias.numpy().astype(np.float64),
-            "gain": gain.numpy().astype(np.float64),
-        }
+        gain = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+        return {"bias": _array(norm.bias - gain * norm.running_mean), "gain": _array(gain)}
 
 
 class Pool(nn.Module):
@@ -187,27 +235,48 @@ class Lstm(nn.Module):
     power : float
         Mean squared norm of an input vector. W is drawn so that W x starts with variance 1: a
         one-hot input (power 1) needs far greater weights than a dense one.
+    sparsify : SparsifySpec, optional
+        What to do with gate gradients; without it the layer is that of torch.
     """
 
-    def __init__(self, spec: LstmSpec, inputs: int, power: float) -> None:
+    def __init__(
+        self, spec: LstmSpec, inputs: int, power: float, sparsify: SparsifySpec | None = None
+    ) -> None:
         super().__init__()
+        self.rule = None if sparsify is None else Sparsifier(sparsify)
         cells = spec.cells
         self.input_product = Product(spec, 4 * cells, inputs)
-        self.hidden_product = Product(spec, 4 * cells, cells)
+        self.hidden_product = Product(spec, 4 * cells, spec.units)
+        self.projection: Product | None = None
+        if (wanted := spec.projection) is not None:
+            self.projection = Product(wanted, wanted.units, cells, biased=False)
+            nn.init.uniform_(self.projection.weight, -(cells**-0.5), cells**-0.5)
         self.state: tuple[torch.Tensor, torch.Tensor] | None = None
         nn.init.normal_(self.input_product.weight, std=power**-0.5)
         nn.init.uniform_(self.hidden_product.weight, -(cells**-0.5), cells**-0.5)
         nn.init.ones_(self.input_product.bias[cells : 2 * cells])  # remember at first
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Outputs (n, t, cells) for inputs (n, t, inputs), from the state that was left."""
+        """Outputs (n, t, outputs) for inputs (n, t, inputs), from the state that was left."""
+        gates, units = self.hidden_product.weight.shape
         if self.state is None:
-            zero = x.new_zeros(1, len(x), self.hidden_product.weight.shape[1])
-            self.state = (zero, zero)
+            self.state = (x.new_zeros(1, len(x), units), x.new_zeros(1, len(x), gates // 4))
         products = (self.input_product, self.hidden_product)
         tensors = [p.real_weight() for p in products] + [p.bias for p in products]
+        if self.rule is not None:
+            before = (self.state[0][0], self.state[1][0])
+            weight, bias = tensors[:2], tensors[2] + tensors[3]
+            x, cell = LstmFunction.apply(  # type: ignore[no-untyped-call]
+                x, before, *weight, bias, self.rule
+            )
+            self.state = (x[None, :, -1].detach(), cell[None])
+            return x
         weights = [_torch_order(tensor) for tensor in tensors]
-        x, *state = torch.lstm(x, self.state, weights, True, 1, 0.0, False, False, True)
+        if self.projection is not None:
+            weights.append(self.projection.real_weight())
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "LSTM with projections")  # says that it is slower
+            x, *state = torch.lstm(x, self.state, weights, True, 1, 0.0, False, False, True)
         self.state = (state[0].detach(), state[1].detach())
         return x
 
@@ -230,14 +299,20 @@ class Network(nn.Module):
 
     def __init__(self, spec: NetworkSpec, power: float | None = None) -> None:
         super().__init__()
+        self.spec = spec
+        self.kept_float = spec.retrain.float_layers if spec.retrain else ()
         self.layers = nn.ModuleList()
         for i, layer in enumerate(spec.layers):
             inputs = spec.layer_inputs(i)
+            own = inputs if i or not power else power
             match layer:
                 case LstmSpec():
-                    self.layers.append(Lstm(layer, inputs, inputs if i or not power else power))
+                    self.layers.append(Lstm(layer, inputs, own, spec.train.sparsify))
                 case LinearSpec():
-                    self.layers.append(Linear(layer, inputs))
+                    linear = Linear(layer, inputs)
+                    if spec.recurrent and i == 0:  # an embedding: outputs of variance 1 for an LSTM
+                        nn.init.normal_(linear.weight, std=own**-0.5)
+                    self.layers.append(linear)
                 case ConvolutionSpec():
                     windows = windows_of(layer, spec.layer_shape(i))
                     self.layers.append(Convolution(layer, windows))
@@ -251,16 +326,20 @@ class Network(nn.Module):
         """Every matrix product of every layer, in the order of `NetworkSpec.products`."""
         return [module for module in self.modules() if isinstance(module, Product)]
 
+    def quantized(self) -> list[Product]:
+        """Those of `linears` that retraining quantizes."""
+        kept = zip(self.spec.products, self.linears(), strict=True)
+        return [p for place, p in kept if self.spec.layer_name(place.layer) not in self.kept_float]
+
+    @property
+    def lstms(self) -> list[Lstm]:
+        """The LSTM layers, from the input on."""
+        return [layer for layer in self.layers if isinstance(layer, Lstm)]
+
     def reset_state(self) -> None:
         """Start every sequence anew."""
-        for layer in self.layers:
-            if isinstance(layer, Lstm):
-                layer.state = None
-
-    def refresh_scales(self) -> None:
-        """Quantize every layer from now on, with the L2-optimal scales of the present weights."""
-        for linear in self.linears():
-            linear.refresh_scale()
+        for layer in self.lstms:
+            layer.state = None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Logits of samples (n, *input shape), or (n, t, inputs) with LSTM layers."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import doctest
 from fractions import Fraction
+from math import floor
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from fxsim.arith import accumulate, overflow, requantize, saturate, shift_round, wrap
 from fxsim.formats import AccumulatorMode, IntFormat, Overflow, Rounding
+from fxsim.quantize_weight import quantize_asymmetric, range_scale
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "arithmetic.md"
 
@@ -49,6 +52,19 @@ def check_weights(row):
         fmt = IntFormat.for_levels(levels)
         q = saturate(shift_round(real.numerator, shift, Rounding.TIES_AWAY), fmt)
         assert q == int(row[f"q for M = {levels}"])
+
+
+def check_asymmetric(row):
+    ratios = [Fraction(part.strip()) for part in row["w / scale of a group, 256 levels"].split(",")]
+    nearest = [floor(ratio + Fraction(1, 2)) for ratio in ratios]
+    zero_point = -floor(min([Fraction(0), *ratios]) + Fraction(1, 2))
+    assert zero_point == int(row["zero point"])
+    levels = [min(max(value + zero_point, 0), 255) for value in nearest]
+    assert levels == integers(row["V'"])
+    assert [level - zero_point for level in levels] == integers(row["q"])
+    weight = np.array([[float(ratio) for ratio in ratios]])
+    assert quantize_asymmetric(weight, np.ones(1), 256, 1).tolist() == [integers(row["q"])]
+    assert range_scale(weight, 256).tolist() == [1.0]
 
 
 def check_accumulators(row):
@@ -105,6 +121,7 @@ def check_formulas(row):
 CHECKS = {
     ("format", "smallest", "largest"): (check_formats, 7),
     ("w / scale", "q for M = 3", "q for M = 7"): (check_weights, 8),
+    ("w / scale of a group, 256 levels", "zero point", "V'", "q"): (check_asymmetric, 5),
     (
         "products",
         "bias",

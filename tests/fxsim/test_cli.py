@@ -28,7 +28,10 @@ from fxsim.network import (
 )
 from fxsim.storage import network_hash, save_network
 
-COMMANDS = ("codesign", "train", "quantize", "info", "simulate", "generate", "verify", "synth")
+COMMANDS = (
+    *("codesign", "train", "quantize", "info", "simulate", "sample", "generate", "verify"),
+    "synth",
+)
 MODELS = Path(__file__).parents[2] / "models"
 TERNARY = "digits-mlp-ternary"
 
@@ -302,6 +305,34 @@ def test_train_then_quantize(tmp_path):
     assert set(json.loads(result.stdout)["training"]) == {"float", "retrain"}
     fxsim_cli("quantize", spec, "-o", tmp_path)
     assert "no float accuracy" not in fxsim_cli("simulate", tmp_path).stdout
+
+
+RECURRENT = """
+name: n
+data: pydoc
+input: {shape: [96], bits: 1}
+layers:
+  - {type: lstm, cells: 4}
+  - {type: linear, units: 96}
+train: {epochs: 1, batch: 400, sparsify: {tau: 0.02, probe: 10}}
+"""
+
+
+def test_train_records_the_zeros_of_gate_gradients(tmp_path):
+    spec, table = tmp_path / "spec.yaml", tmp_path / "steps.csv"
+    spec.write_text(RECURRENT)
+    fxsim_cli("train", spec, "-o", tmp_path / "checkpoint.npz", "--record", table)
+    head, *lines = table.read_text().splitlines()
+    gates = "zeros 0 i,zeros 0 f,zeros 0 o,zeros 0 g"
+    assert head == f"step,loss,correlation,threshold 0,{gates}"
+    rows = [line.split(",") for line in lines]
+    assert [int(row[0]) for row in rows] == list(range(1, 22))
+    assert [k + 1 for k, row in enumerate(rows) if row[2]] == [10, 20]
+    assert all(float(row[3]) == 0.02 / 20000 for row in rows[:20])
+    assert all(0 <= float(share) <= 1 for row in rows for share in row[4:])
+    spec.write_text(RECURRENT.replace(", sparsify: {tau: 0.02, probe: 10}", ""))
+    result = fxsim_cli("train", spec, "-o", "x.npz", "--record", table, status=1)
+    assert result.stderr == f"error: --record needs the key train.sparsify ({spec})\n"
 
 
 @pytest.fixture

@@ -15,17 +15,14 @@ from benchmarks import gradient_error as measured
 from fxsim import stochastic
 from fxsim.backward import backward, squashed_cells
 from fxsim.errors import RangeError
-from fxsim.formats import AccumulatorMode, IntFormat, Overflow, Rounding
-from fxsim.linear import Accumulator, Folding, QuantizedLinear, Requantizer, accumulator_bounds
-from fxsim.lstm import QuantizedLstm
+from fxsim.formats import Rounding
 from fxsim.lstm_gradient import SATURATING, GradientFormat, LstmGradient
 from fxsim.reference import initial_state
 from fxsim.reference import run_lstm as reference_forward
 from fxsim.reference_gradient import run_backward
 from fxsim.simulate import run_lstm
 from fxsim.stochastic import Stochastic
-from fxsim.tables import Nonlinearity, build_table
-from fxsim.tensors import Activation
+from tests.gradient_cases import random_case, random_contract, random_layer, random_product
 from tests.messages import raises
 from tests.strategies import unhurried
 
@@ -33,110 +30,6 @@ KNOWN = [0x6B4ED927, 0xB48681B6, 0xFE64C182]
 """`mix` of 0, 1 and 2**32 - 1, from the published C code."""
 
 ROUNDINGS = [*Rounding, Stochastic(seed=0), Stochastic(seed=2**32 - 1)]
-
-
-def random_product(generator, name, source, inputs, outputs, fraction, *, zero=False):
-    """Weights of 2 to 8 bits; multipliers for all, for each gate or for each row, or a shift."""
-    fmt = IntFormat(bits=int(generator.integers(2, 9)), signed=True, narrow=True)
-    weight = generator.integers(fmt.min, fmt.max, (outputs, inputs), endpoint=True)
-    weight *= not zero
-    bias = generator.integers(-20, 20, outputs)
-    bits = int(generator.integers(0, 10))
-    size = int(generator.choice([1, 4, outputs]))
-    multiplier = np.repeat(generator.integers(0, 1 << max(bits, 1), size), outputs // size)
-    if not bits:
-        multiplier = np.ones(1, np.int64)
-    low, high = accumulator_bounds(weight, bias, source.format)
-    top = int(multiplier.max())
-    # Most sums then lie within the range of the tables, which have 3 bits before the point.
-    reach = max(1, -low, high) * max(1, top)
-    shift = min(62, max(0, reach.bit_length() - fraction - 4))
-    output = IntFormat.spanning((low * top >> shift) - 1, (high * top >> shift) + 1, signed=True)
-    return QuantizedLinear(
-        name=name,
-        weight=weight,
-        weight_format=fmt,
-        weight_scale=[1.0],
-        bias=bias,
-        input=source,
-        accumulator=Accumulator(
-            format=IntFormat.spanning(low, high, signed=True), mode=AccumulatorMode.WIDE
-        ),
-        requantizer=Requantizer(
-            multiplier=multiplier if len(multiplier) > 1 else multiplier[:1],
-            multiplier_bits=bits,
-            shift=shift,
-            rounding=Rounding.TIES_AWAY,
-            overflow=Overflow.SATURATE,
-        ),
-        relu=False,
-        output=Activation(format=output, scale=2.0**-fraction),
-        folding=Folding(rows=1, simd=1),
-    )
-
-
-def random_layer(generator, inputs, cells, *, recurrent=True):
-    """Any formats that a layer may have."""
-    table_fraction, guard = int(generator.integers(0, 6)), int(generator.integers(0, 4))
-    ends = {"input_bits": table_fraction + 4, "input_fraction": table_fraction}
-    sigmoid = build_table(Nonlinearity.SIGMOID, bits=int(generator.integers(3, 9)), **ends)
-    tanh = build_table(Nonlinearity.TANH, bits=int(generator.integers(3, 9)), **ends, step_bits=1)
-    cell_fraction = int(generator.integers(table_fraction, sigmoid.bits + tanh.bits + 1))
-    output_fraction = int(generator.integers(1, min(8, sigmoid.bits + tanh.bits)))
-    hidden = Activation(
-        format=IntFormat(bits=output_fraction + 1, signed=True), scale=2.0**-output_fraction
-    )
-    fmt = IntFormat(bits=int(generator.integers(2, 9)), signed=bool(generator.integers(2)))
-    zero_point = int(generator.integers(fmt.min, fmt.max, endpoint=True))
-    source = Activation(format=fmt, scale=0.3, zero_point=zero_point)
-    fraction = table_fraction + guard
-    return QuantizedLstm(
-        name="lstm",
-        input_product=random_product(generator, "w", source, inputs, 4 * cells, fraction),
-        hidden_product=random_product(
-            generator, "u", hidden, cells, 4 * cells, fraction, zero=not recurrent
-        ),
-        guard_bits=guard,
-        sigmoid=sigmoid,
-        tanh=tanh,
-        cell=IntFormat(bits=cell_fraction + 3, signed=True),
-        cell_fraction=cell_fraction,
-        cell_output=hidden,
-        projection=None,
-        rounding=Rounding(generator.choice(list(Rounding))),
-    )
-
-
-def random_contract(generator, layer, rounding):
-    """Any formats that fit the layer; some saturate."""
-    for _ in range(1000):
-        dh, dc, dnet, dx = (int(bits) for bits in generator.integers(2, 21, 4))
-        fractions = generator.integers(10, 24, 4)
-        try:
-            return LstmGradient(
-                layer=layer,
-                dh=GradientFormat(bits=dh, fraction=fractions[0]),
-                dc=GradientFormat(bits=dc, fraction=fractions[1]),
-                dnet=GradientFormat(bits=dnet, fraction=fractions[2]),
-                dx=GradientFormat(bits=dx, fraction=fractions[3]),
-                accumulator_bits=dnet + int(generator.integers(0, 20)),
-                threshold=int(generator.choice([0, 1, min(5, (1 << dnet - 1) - 1)])),
-                rounding=rounding,
-            )
-        except RangeError:
-            continue
-    raise AssertionError("no contract fits")
-
-
-def random_case(seed, rounding, *, inputs, cells, steps, count):
-    """Layer and contract, inputs and output gradients."""
-    generator = np.random.default_rng(seed)
-    layer = random_layer(generator, inputs, cells)
-    gradient = random_contract(generator, layer, rounding)
-    fmt, dh = layer.input.format, gradient.dh.format
-    x = generator.integers(fmt.min, fmt.max, (count, steps, inputs), endpoint=True)
-    dy = generator.integers(dh.min, dh.max, (count, steps, cells), endpoint=True)
-    return gradient, x, dy >> int(generator.integers(0, dh.bits))
 
 
 def reference_results(layer, sequence):
@@ -508,3 +401,13 @@ def test_seed_and_position_decide_the_word():
     np.testing.assert_array_equal(backward(gradient, trace, x, dy).dnet, again.dnet)
     other = LstmGradient(**(vars(gradient) | {"rounding": Stochastic(seed=2)}))
     assert (backward(other, trace, x, dy).dnet != again.dnet).any()
+
+
+def test_backward_takes_new_sequences_only():
+    gradient = small_contract()
+    x = np.full((2, 3, 3), gradient.layer.input.zero_point)
+    trace, dy = run_lstm(gradient.layer, x), np.zeros((2, 3, 2), np.int64)
+    backward(gradient, trace, x, dy)
+    carried = run_lstm(gradient.layer, x, trace.state)
+    with raises(RangeError, "trace must start with new sequences, not with a carried state"):
+        backward(gradient, carried, x, dy)

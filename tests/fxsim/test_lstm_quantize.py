@@ -52,7 +52,7 @@ def make_checkpoint(spec, seed=0, retrained=False, spread=0.7):
             weight=weight + 0.05,
             bias=-bias,
             scale=np.full(product.scales, 0.2),
-            levels=spec.layers[product.layer].weights.levels,
+            levels=product.spec.weights.levels,
         )
     return Checkpoint(parent=parent, retrained=trained if retrained else None)
 

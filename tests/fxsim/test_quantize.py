@@ -21,6 +21,7 @@ from fxsim.quantize import (
     uses_retrained,
     weight_scale,
 )
+from fxsim.quantize_linear import round_in_place
 from fxsim.spec import parse_spec
 from fxsim.storage import network_hash
 
@@ -369,7 +370,7 @@ def test_any_valid_specification_quantizes_to_a_valid_network(data):
         "nonlinearity": draw(st.sampled_from(["none", "relu"])),
         "output": {"bits": draw(st.integers(1, 12)), "signed": draw(st.booleans())},
         "requantize": {
-            "multiplier_bits": 0 if plain else draw(st.integers(12, 24)),
+            "multiplier_bits": 0 if plain else draw(st.integers(16, 24)),
             "overflow": draw(st.sampled_from(list(Overflow))),
             "rounding": draw(st.sampled_from(list(Rounding))),
         },
@@ -383,3 +384,40 @@ def test_any_valid_specification_quantizes_to_a_valid_network(data):
     network = quantize(spec, checkpoint, x)  # every constructor validates
     assert network_hash(network) == network_hash(quantize(spec, checkpoint, x))
     run(network, x[:2])
+
+
+@given(
+    st.lists(
+        st.floats(-(2.0**40), 2.0**40) | st.integers(-99, 99).map(lambda n: n / 2), min_size=1
+    ),
+    st.sampled_from(Rounding),
+)
+def test_rounding_in_place_is_round_real(values, rounding):
+    edges = [
+        0.5,
+        -0.5,
+        math.nextafter(0.5, 0),
+        math.nextafter(0.5, 1),
+        math.nextafter(1.5, 0),
+        -0.0,
+    ]
+    value = np.array(values + edges + [-edge for edge in edges])
+    expected = round_real(value, rounding)
+    round_in_place(value, rounding)
+    assert (value == expected).all()
+
+
+def test_a_memory_changes_nothing_but_the_work():
+    spec = make_spec(first={"weights": {"levels": 7, "per": "channel"}})
+    checkpoint, seen = make_checkpoint(spec, retrained=True), {}
+
+    def remember(key, make):
+        if key not in seen:
+            seen[key] = make()
+        return seen[key]
+
+    for wanted in (spec, make_spec(), make_spec(first={"output": {"bits": 3}}), spec):
+        for other in (wanted, make_spec(input={"shape": [8], "bits": 5})):
+            fresh = quantize(other, checkpoint, samples(spec))
+            kept = quantize(other, checkpoint, samples(spec), remember=remember)
+            assert network_hash(kept) == network_hash(fresh)

@@ -3,23 +3,28 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections import deque
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fxsim import skip_cycles
 from fxsim.errors import ConfigError
+from fxsim.kernels import skip as kernel
 from fxsim.skip_cycles import (
     ideal_cycles,
+    pair_counts,
     sparse_matvec_cycles,
     sparse_matvec_latency,
     zero_skipper_cycles,
 )
 from hw.sparse_matvec import SparseMatVec
 from testbenches.sparse_data import gate_gradients
+from tests.skip_stepper import step_all
 
 QUIET = settings(max_examples=80, deadline=None)
 
@@ -99,12 +104,52 @@ def test_one_pair_a_cycle_never_waits_while_beats_are_queued(drawn) -> None:
     assert cycles.accepted.tolist() == list(range(vectors * beats))
 
 
+@QUIET
+@given(drawn=settings_and_gradients(), tiles=st.integers(0, 4))
+def test_equal_to_stepping_every_cycle(drawn, tiles: int) -> None:
+    gradients, lanes, issue, depth = drawn
+    counts = pair_counts(gradients, lanes, issue, depth, 0)
+    sizes = {"lanes": lanes, "issue": issue, "depth": depth}
+    if tiles:
+        room = 2 * -(-gradients.shape[1] // issue)
+        made = [
+            sparse_matvec_cycles(gradients, **sizes, tiles=tiles, latency=0, summary=summary)
+            for summary in (False, True)
+        ]
+    else:
+        room = 0
+        made = [
+            zero_skipper_cycles(gradients, **sizes, summary=summary) for summary in (False, True)
+        ]
+    accepted, outputs, busy, starved = step_all(counts, issue, depth, room, max(tiles, 1))
+    whole, summary = made
+    assert whole.accepted.tolist() == accepted.tolist()
+    assert whole.outputs.tolist() == outputs.tolist()
+    assert whole.busy == busy == max(tiles, 1) * whole.groups.sum()
+    assert whole.starved.tolist() == starved.tolist()
+    waits = np.diff(accepted, prepend=-1) - 1
+    assert whole.full.tolist() == waits.reshape(len(gradients), -1).sum(axis=1).tolist()
+    assert whole.busy + whole.starved.sum() + whole.drain == whole.total - 1
+    assert summary.accepted.size == 0
+    assert summary.outputs.tolist() == [
+        max(cycle for cycle in outputs if cycle <= last) for last in summary.outputs
+    ]
+    assert summary.outputs[-1] == outputs[-1]
+    for key in ("groups", "starved", "full"):
+        assert np.array_equal(getattr(summary, key), getattr(whole, key))
+
+
 def test_without_compilation() -> None:
-    counts = gate_gradients(0.3, vectors=9, items=20, seed=3).reshape(9, 5, 4).astype(bool).sum(2)
+    gradients = gate_gradients(0.3, vectors=9, items=20, seed=3)
+    counts = pair_counts(gradients, 4, 2, 3, 0)
+    assert np.array_equal(counts, kernel.count_pairs.py_func(gradients, 4, 0))
     for room, tiles in ((0, 1), (20, 3)):
-        compiled = skip_cycles._run(counts, 2, 3, room, tiles)
-        plain = skip_cycles._run.py_func(counts, 2, 3, room, tiles)
-        assert all(np.array_equal(a, b) for a, b in zip(compiled, plain, strict=True))
+        filled = []
+        for run in (kernel.run, kernel.run.py_func):
+            arrays = [np.zeros(45, np.int64), np.zeros((200 if room == 0 else 9, tiles), np.int64)]
+            arrays += [np.zeros(9, np.int64) for _ in range(3)]
+            filled.append([run(counts, 2, 3, room, tiles, *arrays), *arrays])
+        assert all(np.array_equal(a, b) for a, b in zip(*filled, strict=True))
 
 
 def test_latency_is_the_one_that_the_unit_publishes() -> None:
@@ -171,3 +216,33 @@ def test_bad_sizes(sizes: dict[str, int], message: str) -> None:
 def test_gradients_must_be_a_matrix() -> None:
     with pytest.raises(ConfigError, match="must be a filled matrix"):
         zero_skipper_cycles(np.ones(4, np.int64), lanes=2, issue=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "gradients", "depth"),
+    [
+        ("skipping", [[5, 0, 0, 7, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0]], 16),
+        ("full-queue", [[1, 2, 3, 4, 1, 2, 3, 4]] * 3, 1),
+    ],
+)
+def test_timing_diagrams_show_what_happens(name: str, gradients: list, depth: int) -> None:
+    path = Path(__file__).parents[2] / "docs" / "timing" / f"{name}.json"
+    groups = [group for group in json.loads(path.read_text())["signal"] if isinstance(group, list)]
+    waves = {signal["name"]: signal["wave"] for group in groups for signal in group[1:]}
+    assert path.with_suffix(".svg").read_text().startswith("<?xml")
+
+    def moves(valid: str, ready: str | None) -> list[int]:
+        """Cycles of transfers; the first column is the cycle before the first beat."""
+        levels = {}
+        for signal in filter(None, (valid, ready)):
+            wave = re.sub(r"(.)(\.*)", lambda run: run[1] * len(run[0]), waves[signal])
+            levels[signal] = [level == "1" for level in wave]
+        return [k - 1 for k, high in enumerate(zip(*levels.values(), strict=True)) if all(high)]
+
+    cycles = zero_skipper_cycles(np.array(gradients), lanes=4, issue=1, depth=depth)
+    for seen, expected in (
+        (moves("s_axis_tvalid", "s_axis_tready"), cycles.accepted.tolist()),
+        (moves("m_axis_tvalid", None), cycles.outputs.tolist()),
+    ):
+        assert seen == expected[: len(seen)]
+        assert len(seen) >= 3

@@ -79,7 +79,7 @@ def test_frozen():
         spec.name = "other"
 
 
-KNOWN = "known keys: name, data, input, layers, rounding, hardware, train, retrain"
+KNOWN = "known keys: name, data, input, layers, rounding, hardware, train, retrain, explore"
 NAME = "name must start with a letter and hold at most 63 letters, digits or underscores, not"
 NARROW = "narrow must be used with signed formats of 2 bits or more"
 SURROGATE = "values must be plain YAML (Invalid JSON: unexpected end of hex escape"

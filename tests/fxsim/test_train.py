@@ -12,7 +12,7 @@ from fxsim.errors import RangeError, SpecError
 from fxsim.floating import accuracy, forward
 from fxsim.quantize import quantize_weight, quantized_parameters, weight_scale
 from fxsim.spec import LinearSpec, WeightsSpec, parse_spec
-from fxsim.train import Progress, train
+from fxsim.train import Progress, step_sizes, train
 from fxsim.train.module import Network, QuantizeWeight
 
 
@@ -49,12 +49,10 @@ def same(a, b):
 def test_the_quantizer_of_training_is_the_one_of_quantize(levels, per):
     torch.manual_seed(levels)
     weight = torch.randn(20, 30)
-    scale = weight_scale(
-        weight.numpy(),
-        LinearSpec(type="linear", units=20, weights=WeightsSpec(levels=levels, per=per)),
-    )
+    spec = LinearSpec(type="linear", units=20, weights=WeightsSpec(levels=levels, per=per))
+    scale = weight_scale(weight.numpy(), spec)
     q = quantize_weight(weight.numpy(), scale, levels)
-    quantized = QuantizeWeight.apply(weight, scale, levels)
+    quantized = QuantizeWeight.apply(weight, torch.from_numpy(scale), spec)
     assert quantized.dtype == torch.float32
     np.testing.assert_array_equal(quantized.numpy(), (scale[:, None] * q).astype(np.float32))
     np.testing.assert_array_equal(np.rint(quantized.numpy() / scale[:, None]), q)
@@ -63,7 +61,7 @@ def test_the_quantizer_of_training_is_the_one_of_quantize(levels, per):
 def test_gradients_see_quantized_weights_and_pass_straight_through():
     network = Network(make_spec())
     network.eval()
-    network.refresh_scales()
+    step_sizes.refresh(network, "l2")
     first, last = network.linears()
     x = torch.randn(5, 64)
     hidden = torch.relu(x @ _quantized(first).T + first.bias)
@@ -77,7 +75,7 @@ def test_gradients_see_quantized_weights_and_pass_straight_through():
 
 def _quantized(linear):
     weight = linear.weight.detach()
-    return QuantizeWeight.apply(weight, linear.scale, linear.spec.weights.levels)
+    return QuantizeWeight.apply(weight, torch.from_numpy(linear.scale), linear.spec)
 
 
 @pytest.mark.parametrize("scheme", ["fixed", "adaptive"])

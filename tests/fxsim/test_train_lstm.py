@@ -10,7 +10,7 @@ from fxsim.evaluate import float_bits_per_character
 from fxsim.floating import forward
 from fxsim.quantize import quantize_weight, quantized_parameters, weight_scale
 from fxsim.spec import parse_spec
-from fxsim.train import train
+from fxsim.train import step_sizes, train
 from fxsim.train.loop import _chunks
 from fxsim.train.module import Network, QuantizeWeight
 
@@ -58,7 +58,7 @@ def same(a, b):
 def test_the_quantizer_of_training_is_the_one_of_quantize(levels, per):
     spec = make_spec(levels, layer={"weights": {"levels": levels, "per": per}})
     network = Network(spec)
-    network.refresh_scales()
+    step_sizes.refresh(network, "l2")
     for product in network.linears()[:2]:
         weight = product.weight.detach()
         scale = weight_scale(weight.numpy(), spec.layers[0])
@@ -101,13 +101,14 @@ def test_gradients_see_quantized_weights_and_pass_straight_through():
     torch.manual_seed(4)
     network = Network(make_spec(levels=7))
     x = torch.randn(3, 5, 4)
-    network.refresh_scales()
+    step_sizes.refresh(network, "l2")
     network(x).square().sum().backward()
     seen = [product.weight.grad.clone() for product in network.linears()]
     with torch.no_grad():
         for product in network.linears():
-            levels = product.spec.weights.levels
-            product.weight.copy_(QuantizeWeight.apply(product.weight, product.scale, levels))
+            product.weight.copy_(
+                QuantizeWeight.apply(product.weight, torch.from_numpy(product.scale), product.spec)
+            )
             product.scale = None
     network.zero_grad()
     network.reset_state()

@@ -1,0 +1,92 @@
+"""Evaluations that each search method takes to reach the true front of a grid.
+
+``python -m benchmarks.explore`` enumerates a space of the digits network, then runs every method on
+it and prints the table of docs/exploration.md: points evaluated until the hypervolume is 90, 99 and
+100 % of the grid's, and the share that is reached in the end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from fxsim import data
+from fxsim.checkpoint import load_checkpoint
+from fxsim.explore.job import Job, make_job
+from fxsim.explore.methods import METHODS
+from fxsim.explore.outcome import Goals, Outcome
+from fxsim.explore.pareto import Values, convergence
+from fxsim.explore.run import Settings, facts_of, search_space
+from fxsim.explore.space import parse_space
+from fxsim.explore.store import open_store
+from fxsim.spec import load_spec
+
+SPACE = {
+    "variables": {
+        "input_bits": {"set": ["input.bits"], "to": [2, 3, 4, 6, 8]},
+        "weights0": {"set": ["layers[0].weights.levels"], "to": [3, 7, 15, 255]},
+        "bits0": {"set": ["layers[0].output.bits"], "to": [2, 3, 4, 8]},
+        "weights1": {"set": ["layers[1].weights.levels"], "to": [3, 7, 15, 255]},
+        "bits1": {"set": ["layers[1].output.bits"], "to": [2, 4, 8]},
+        "weights2": {"set": ["layers[2].weights.levels"], "to": [3, 15, 255]},
+    },
+    "objectives": ["loss", "energy"],
+}
+SHARES = (0.9, 0.99, 1.0)
+
+
+def make() -> Job:
+    """Job of the digits network over `SPACE`."""
+    folder = Path("models/digits-mlp-ternary")
+    spec = load_spec(folder / "spec.yaml")
+    checkpoint = load_checkpoint(folder / "checkpoint.npz", spec)
+    return make_job(parse_space(spec, SPACE, "benchmark"), checkpoint, data.load(spec.data))
+
+
+def outcomes_of(job: Job, method: str, seed: int, budget: int | None = None) -> list[Outcome]:
+    """Everything that a method evaluates."""
+    settings = Settings(method=method, seed=seed, budget=budget)
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / "store.sqlite"
+        with open_store(path, facts_of(job, settings), resume=False) as store:
+            search_space(job, store, settings)
+            return store.outcomes()
+
+
+def until(curve: list[float], wanted: float) -> int | None:
+    """Evaluations until a curve reaches a value."""
+    return next((k + 1 for k, value in enumerate(curve) if value >= wanted), None)
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--budget", type=int, default=800)
+    arguments = parser.parse_args()
+    job = make()
+    goals = Goals(job.space, job.float_error)
+    everything = outcomes_of(job, "grid", arguments.seed)
+    known = [values for o in everything if (values := goals.values(o)) is not None]
+    reference: Values = tuple(max(column) for column in zip(*known, strict=True))
+    curves = {"grid": convergence(everything, goals, reference)}
+    true = curves["grid"][-1]
+    for method in METHODS:
+        if method != "grid":
+            found = outcomes_of(job, method, arguments.seed, arguments.budget)
+            curves[method] = convergence(found, goals, reference)
+    print(
+        "| method | evaluations | "
+        + " | ".join(f"to {share:.0%}" for share in SHARES)
+        + " | reached |"
+    )
+    print("|---|---|" + "---|" * len(SHARES) + "---|")
+    for method, curve in curves.items():
+        steps = [until(curve, share * true * (1 - 1e-12)) for share in SHARES]
+        cells = " | ".join("-" if step is None else f"{step:,}" for step in steps)
+        print(f"| {method} | {len(curve):,} | {cells} | {curve[-1] / true:.2%} |")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,23 @@
+"""Verdict on the runs of a regression."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from fxsim.errors import MismatchError
+
+
+def check_runs(runs: Sequence[Any]) -> None:
+    """Raise `MismatchError` with the first difference, if any run is not clean."""
+    for run in runs:
+        if (seen := run.mismatch) is not None:
+            raise MismatchError(
+                f"{run.simulator}: layer {seen['layer']}, vector {seen['vector']},"
+                f" item {seen['index']}, lane {seen['lane']}, cycle {seen['cycle']}:"
+                f" expected {seen['expected']}, actual {seen['actual']}"
+            )
+    for run in runs:
+        if not run.ok:
+            reason = run.messages[0].splitlines()[0] if run.messages else "no test ran"
+            raise MismatchError(f"{run.simulator}: {reason} (see {run.xml})")

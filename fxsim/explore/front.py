@@ -1,0 +1,70 @@
+"""The front of a store as a table, CSV and JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import Any
+
+from fxsim.explore.metrics import METRICS
+from fxsim.explore.outcome import Goals, Outcome
+from fxsim.explore.pareto import front
+from fxsim.explore.run import goals_of
+from fxsim.explore.space import Space
+from fxsim.explore.store import Store
+
+
+def goals(store: Store) -> Goals:
+    """Objectives and limits of a store."""
+    space, float_error = goals_of(store.facts)
+    return Goals(space, float_error)
+
+
+def front_rows(store: Store) -> list[dict[str, Any]]:
+    """Points of the front by their objectives: number, values, metrics."""
+    wanted = goals(store)
+    verified = store.verified()
+    rows = [describe(wanted.space, outcome) for outcome in front(store.outcomes(), wanted)]
+    for row in rows:
+        if (seen := verified.get(tuple(row["choices"]))) is not None:
+            row["verified"] = seen
+    return rows
+
+
+def describe(space: Space, outcome: Outcome) -> dict[str, Any]:
+    """Plain values of a point."""
+    return {
+        "point": space.number(outcome.choices),
+        "choices": list(outcome.choices),
+        "values": space.values(outcome.choices),
+        "metrics": dict(outcome.metrics or {}),
+        "measured": outcome.measured,
+    }
+
+
+def columns(rows: Sequence[dict[str, Any]]) -> tuple[list[str], list[str]]:
+    """Names of the variables and of the metrics of rows, in their order."""
+    if not rows:
+        return [], []
+    known = {name for row in rows for name in row["metrics"]}
+    return list(rows[0]["values"]), [name for name in METRICS if name in known]
+
+
+def to_csv(rows: Sequence[dict[str, Any]]) -> str:
+    """Text of a CSV file: point, variables, metrics."""
+    names, metrics = columns(rows)
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(["point", *names, *metrics, "measured"])
+    for row in rows:
+        values = [row["values"][name] for name in names]
+        found = [row["metrics"].get(name, "") for name in metrics]
+        writer.writerow([row["point"], *values, *found, int(row["measured"])])
+    return stream.getvalue()
+
+
+def table(store: Store) -> str:
+    """Every outcome of a store as CSV, by its point: the same however the run went."""
+    space = goals(store).space
+    return to_csv([describe(space, outcome) for outcome in store.outcomes()])

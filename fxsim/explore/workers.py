@@ -1,0 +1,160 @@
+"""Who evaluates points: this process, processes on this machine, or a Dask cluster."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from multiprocessing import get_context
+from multiprocessing.connection import Connection, wait
+from typing import Protocol, TypeAlias
+
+from fxsim.errors import ConfigError
+from fxsim.explore.evaluate import Evaluator
+from fxsim.explore.job import Job
+from fxsim.explore.space import Choices
+
+Result: TypeAlias = tuple[Choices, dict[str, float] | str, float]
+"""Point, its metrics or why there are none, and the seconds that it took."""
+
+_BLOCK = 16
+"""Neighbouring points at most that a process takes at a time: they share layers."""
+
+_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+class Workers(Protocol):
+    """Evaluates points."""
+
+    def run(self, points: Sequence[Choices]) -> Iterator[Result]:
+        """Each result as it comes, in any order."""
+
+
+class Here:
+    """Evaluates in this process."""
+
+    def __init__(self, job: Job) -> None:
+        self._evaluate = Evaluator(job)
+
+    def run(self, points: Sequence[Choices]) -> Iterator[Result]:
+        """Each result in the order of the points."""
+        return (timed(self._evaluate, choices) for choices in points)
+
+
+class Processes:
+    """Evaluates in processes of this machine; the points of one that dies are redone."""
+
+    def __init__(self, job: Job, count: int) -> None:
+        self._job = job
+        self._count = count
+        self._context = get_context("spawn")
+        self._idle: list[Connection] = []
+        self._processes: dict[Connection, object] = {}
+
+    def start(self) -> None:
+        """Start the processes, each with one thread for linear algebra."""
+        saved = {name: os.environ.get(name) for name in _THREADS}
+        os.environ.update(dict.fromkeys(_THREADS, "1"))
+        try:
+            for _ in range(self._count):
+                self._start_one()
+        finally:
+            for name, value in saved.items():
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value
+
+    def _start_one(self) -> None:
+        here, there = self._context.Pipe()
+        process = self._context.Process(target=_work, args=(there, self._job), daemon=True)
+        process.start()
+        there.close()
+        self._processes[here] = process
+        self._idle.append(here)
+
+    def stop(self) -> None:
+        """Let the processes end."""
+        for connection in self._processes:
+            connection.close()
+        for process in self._processes.values():
+            process.terminate()  # type: ignore[attr-defined]
+            process.join()  # type: ignore[attr-defined]
+
+    def run(self, points: Sequence[Choices]) -> Iterator[Result]:
+        """Each result as it comes.
+
+        Raises
+        ------
+        ConfigError
+            If all processes have died.
+        """
+        size = max(1, min(_BLOCK, -(-len(points) // (4 * self._count))))
+        blocks = deque(list(points[k : k + size]) for k in range(0, len(points), size))
+        busy: dict[Connection, list[Choices]] = {}
+        while blocks or busy:
+            while blocks and self._idle:
+                connection = self._idle.pop()
+                busy[connection] = blocks.popleft()
+                try:
+                    connection.send(busy[connection])
+                except OSError:
+                    self._lost(connection, busy, blocks)
+            if not self._processes:
+                raise ConfigError("every worker process has died; is there enough memory?")
+            for ready in wait(list(busy)):
+                assert isinstance(ready, Connection)
+                try:
+                    result: Result = ready.recv()
+                except (EOFError, OSError):
+                    self._lost(ready, busy, blocks)
+                    continue
+                busy[ready].remove(result[0])
+                if not busy[ready]:
+                    del busy[ready]
+                    self._idle.append(ready)
+                yield result
+
+    def _lost(
+        self,
+        connection: Connection,
+        busy: dict[Connection, list[Choices]],
+        blocks: deque[list[Choices]],
+    ) -> None:
+        blocks.appendleft(busy.pop(connection))
+        del self._processes[connection]
+        connection.close()
+
+
+@contextmanager
+def local_workers(job: Job, processes: int) -> Iterator[Workers]:
+    """Workers on this machine: none but this process, or ``processes`` others."""
+    if processes == 1:
+        yield Here(job)
+        return
+    workers = Processes(job, processes)
+    try:
+        workers.start()
+        yield workers
+    finally:
+        workers.stop()
+
+
+def timed(evaluate: Evaluator, choices: Choices) -> Result:
+    """Evaluate a point and take the time."""
+    start = time.perf_counter()
+    found = evaluate(choices)
+    return choices, found, time.perf_counter() - start
+
+
+def _work(connection: Connection, job: Job) -> None:
+    """Loop of a process: takes lists of points until the other end is closed."""
+    evaluate = Evaluator(job)
+    try:
+        while True:
+            for choices in connection.recv():
+                connection.send(timed(evaluate, choices))
+    except (EOFError, OSError, KeyboardInterrupt):
+        return

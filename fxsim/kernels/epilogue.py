@@ -1,0 +1,142 @@
+"""Accumulators to activations, written so that a loop over outputs becomes vector code.
+
+Every rounding mode is one sum before the shift: value + base + (negative & sign) + (odd & parity),
+with constants that depend on mode and shift (docs/arithmetic.md, Rounding).
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from fxsim.formats import IntFormat, Overflow, Rounding
+from fxsim.kernels.jit import jit
+from fxsim.linear import QuantizedLinear
+from fxsim.network import IntArray
+
+
+class Epilogue(NamedTuple):
+    """Constants of a requantizer; ``multiplier`` has shape (outputs,)."""
+
+    multiplier: IntArray
+    shift: int
+    base: int
+    sign: int
+    parity: int
+    floor: int
+    """Least value before the zero point: 0 with relu."""
+    zero_point: int
+    low: int
+    high: int
+    wrap_mask: int
+    """Mask of the word length when values wrap, else 0."""
+
+
+def rounding_terms(rounding: Rounding, shift: int) -> tuple[int, int, int]:
+    """(base, sign, parity) for `Epilogue`; all 0 for a shift of 0."""
+    if shift == 0 or rounding is Rounding.FLOOR:
+        return 0, 0, 0
+    half = 1 << shift - 1
+    return {
+        Rounding.TO_ZERO: (0, 2 * half - 1, 0),
+        Rounding.TIES_AWAY: (half, -1, 0),
+        Rounding.TIES_POS: (half, 0, 0),
+        Rounding.TIES_EVEN: (half - 1, 0, 1),
+    }[rounding]
+
+
+def epilogue_of(layer: QuantizedLinear) -> Epilogue:
+    """Constants of a layer that has a requantizer."""
+    requantizer, fmt = layer.requantizer, layer.output.format
+    assert requantizer is not None
+    wraps = requantizer.overflow is Overflow.WRAP
+    return Epilogue(
+        np.array(np.broadcast_to(requantizer.multiplier, layer.outputs)),
+        requantizer.shift,
+        *rounding_terms(requantizer.rounding, requantizer.shift),
+        0 if layer.relu else -(1 << 62),
+        layer.output.zero_point,
+        fmt.min,
+        fmt.max,
+        (1 << fmt.bits) - 1 if wraps else 0,
+    )
+
+
+def narrowest(fmt: IntFormat) -> np.dtype[np.signedinteger | np.unsignedinteger]:
+    """Smallest integer type of numpy that holds a format."""
+    size = next(size for size in (8, 16, 32, 64) if fmt.bits <= size)
+    return np.dtype(f"{'int' if fmt.signed else 'uint'}{size}")
+
+
+@jit
+def finish_block(
+    sums: npt.NDArray[np.int32],
+    height: int,
+    width: int,
+    top: int,
+    left: int,
+    constants: Epilogue,
+    out: Any,
+) -> None:
+    """Low bytes of the activations of a block of sums, to ``out[top:, left:]``."""
+    shift, base = constants.shift, constants.base
+    sign, parity = constants.sign, constants.parity
+    # relu acts before the zero point is added, so it is a bound like that of the format.
+    low = max(constants.low, constants.floor + constants.zero_point)
+    zero_point = constants.zero_point
+    high, mask, least = constants.high, constants.wrap_mask, constants.floor
+    start = constants.low
+    multiplier = constants.multiplier[left : left + width]
+    for i in range(height):
+        source, target = sums[i], out[top + i, left : left + width]
+        if mask != 0:
+            for j in range(width):
+                value = np.int64(source[j]) * multiplier[j]
+                odd = (value >> shift) & parity
+                value = (value + base + ((value >> 63) & sign) + odd) >> shift
+                value = max(value, least) + zero_point - start
+                target[j] = (value & mask) + start
+        elif parity != 0:
+            for j in range(width):
+                value = np.int64(source[j]) * np.int64(np.int32(multiplier[j]))
+                value = (value + base + ((value >> shift) & 1)) >> shift
+                target[j] = min(max(value + zero_point, low), high)
+        else:
+            for j in range(width):
+                value = np.int64(source[j]) * np.int64(np.int32(multiplier[j]))
+                value = (value + base + ((value >> 63) & sign)) >> shift
+                target[j] = min(max(value + zero_point, low), high)
+
+
+@jit
+def requantize_into(sums: IntArray, constants: Epilogue, result: IntArray) -> int:
+    """`requantize` to an array that exists; returns how many values left the format."""
+    rows, outputs = sums.shape
+    multiplier, shift, base = constants.multiplier, constants.shift, constants.base
+    sign, parity, least = constants.sign, constants.parity, constants.floor
+    low, high, mask = constants.low, constants.high, constants.wrap_mask
+    offset = constants.zero_point
+    clipped = 0
+    for i in range(rows):
+        source, target = sums[i], result[i]
+        for j in range(outputs):
+            value = np.int64(source[j]) * multiplier[j]
+            odd = (value >> shift) & parity
+            value = (value + base + ((value >> 63) & sign) + odd) >> shift
+            value = max(value, least) + offset
+            bounded = min(max(value, low), high)
+            clipped += value != bounded
+            target[j] = value if mask != 0 else bounded
+        if mask != 0:
+            for j in range(outputs):
+                target[j] = ((target[j] - low) & mask) + low
+    return clipped
+
+
+@jit
+def requantize(sums: IntArray, constants: Epilogue) -> tuple[IntArray, int]:
+    """Sums (rows, outputs) of any integer type to activations, and how many left their format."""
+    result = np.empty(sums.shape, np.int64)
+    return result, requantize_into(sums, constants, result)

@@ -1,0 +1,304 @@
+"""The only file with machine instructions: AMX tiles, AVX-512 VNNI, and a copy.
+
+Each function becomes one LLVM intrinsic, or a loop of them, inside the numba kernel that calls it.
+Addresses are plain integers. An AMX tile is a register of 16 rows x 64 bytes; its number is part of
+the instruction and must be a constant. ``tile_dot`` and ``vpdpbusd`` multiply four neighbouring
+unsigned bytes (activations) by four signed ones (weights) and add the sum to a 32-bit lane; sums
+wrap. ``vpdpwssds`` does so with two pairs of 16 bits and saturates.
+
+Nothing here checks that the target has the instruction: `fxsim.kernels.target` does, before any
+caller is compiled.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic, overload
+
+LANES = 32
+"""Columns of a panel: two registers of 16 lanes, or two tiles."""
+
+TILE_CONFIG = np.zeros(64, np.uint8)
+"""Palette 1; eight tiles of 16 rows x 64 bytes."""
+TILE_CONFIG[0] = 1
+TILE_CONFIG[16:32:2] = 64
+TILE_CONFIG[48:56] = 16
+
+_I8, _I16, _I32, _I64 = (ir.IntType(bits) for bits in (8, 16, 32, 64))
+_PTR, _VOID = ir.PointerType(), ir.VoidType()
+_V16 = ir.VectorType(_I32, 16)
+_ZERO = ir.Constant(_V16, [0] * 16)
+
+
+def _call(builder: Any, name: str, result: Any, *arguments: Any) -> Any:
+    signature = ir.FunctionType(result, [argument.type for argument in arguments])
+    return builder.call(cgutils.get_or_insert_function(builder.module, signature, name), arguments)
+
+
+def _pointer(builder: Any, address: Any, offset: Any = 0) -> Any:
+    if not isinstance(offset, ir.Value):
+        offset = _I64(offset)
+    return builder.inttoptr(builder.add(address, offset), _PTR)
+
+
+@intrinsic
+def tile_config(typing: Any, address: Any) -> Any:
+    """Set up the tiles of this thread."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        _call(builder, "llvm.x86.ldtilecfg", _VOID, _pointer(builder, args[0]))
+        return context.get_dummy_value()
+
+    return types.void(types.intp), generate
+
+
+@intrinsic
+def tile_release(typing: Any) -> Any:
+    """Give the tiles back, so that a context switch need not save them."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        _call(builder, "llvm.x86.tilerelease", _VOID)
+        return context.get_dummy_value()
+
+    return types.void(), generate
+
+
+def _tile_memory(name: str) -> Any:
+    @intrinsic(prefer_literal=True)
+    def operation(typing: Any, tile: Any, address: Any, stride: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            place = _pointer(builder, args[1])
+            _call(builder, name, _VOID, _I8(tile.literal_value), place, args[2])
+            return context.get_dummy_value()
+
+        return types.void(tile, types.intp, types.intp), generate
+
+    return operation
+
+
+tile_load = _tile_memory("llvm.x86.tileloadd64")
+tile_stream = _tile_memory("llvm.x86.tileloaddt164")  # does not displace the activations in L1
+tile_store = _tile_memory("llvm.x86.tilestored64")
+
+
+@intrinsic(prefer_literal=True)
+def tile_dot(typing: Any, total: Any, left: Any, right: Any) -> Any:
+    """Add unsigned ``left`` times signed ``right`` to tile ``total``."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        numbers = [_I8(tile.literal_value) for tile in (total, left, right)]
+        _call(builder, "llvm.x86.tdpbusd", _VOID, *numbers)
+        return context.get_dummy_value()
+
+    return types.void(total, left, right), generate
+
+
+@intrinsic
+def copy(typing: Any, target: Any, source: Any, size: Any) -> Any:
+    """Copy ``size`` bytes."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        places = _pointer(builder, args[0]), _pointer(builder, args[1])
+        flag = ir.Constant(ir.IntType(1), 0)
+        _call(builder, "llvm.memcpy.p0.p0.i64", _VOID, *places, args[2], flag)
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.intp, types.intp), generate
+
+
+def _splat(builder: Any, word: Any) -> Any:
+    return builder.shuffle_vector(builder.insert_element(_ZERO, word, _I32(0)), _ZERO, _ZERO)
+
+
+def _load(builder: Any, address: Any, offset: Any, kind: Any, align: int) -> Any:
+    return builder.load(_pointer(builder, address, offset), align=align, typ=kind)
+
+
+def _dot_rows(rows: int, chains: int) -> Any:
+    """Products of ``rows`` rows and a panel; ``chains`` sums over k hide the latency of few rows.
+
+    Arguments: address and row stride of the activations, address of the panel, number of groups of
+    64 inputs, address of 32 start values, address and row stride of the results.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        x, stride, panel, groups, start, target, pitch = args
+        sums = {
+            (row, half, chain): cgutils.alloca_once(builder, _V16)
+            for row in range(rows)
+            for half in range(2)
+            for chain in range(chains)
+        }
+        for (_, half, chain), place in sums.items():
+            first = _ZERO if chain else _load(builder, start, 64 * half, _V16, 4)
+            builder.store(first, place)
+        with cgutils.for_range(builder, builder.mul(groups, _I64(16 // chains))) as loop:
+            quad = builder.mul(loop.index, _I64(chains))
+            group = builder.mul(builder.lshr(quad, _I64(4)), _I64(2048))
+            within = builder.mul(builder.and_(quad, _I64(15)), _I64(64))
+            weights = builder.add(panel, builder.add(group, within))
+            source = builder.add(x, builder.mul(quad, _I64(4)))
+            for chain in range(chains):
+                pair = [
+                    _load(builder, weights, 64 * chain + 1024 * half, _V16, 64) for half in range(2)
+                ]
+                for row in range(rows):
+                    offset = builder.add(builder.mul(stride, _I64(row)), _I64(4 * chain))
+                    word = _splat(builder, _load(builder, source, offset, _I32, 1))
+                    for half in range(2):
+                        place = sums[row, half, chain]
+                        total = builder.load(place, typ=_V16)
+                        name = "llvm.x86.avx512.vpdpbusd.512"
+                        total = _call(builder, name, _V16, total, word, pair[half])
+                        builder.store(total, place)
+        for row in range(rows):
+            for half in range(2):
+                total = builder.load(sums[row, half, 0], typ=_V16)
+                for chain in range(1, chains):
+                    total = builder.add(total, builder.load(sums[row, half, chain], typ=_V16))
+                offset = builder.add(builder.mul(pitch, _I64(row)), _I64(64 * half))
+                builder.store(total, _pointer(builder, target, offset), align=4)
+        return context.get_dummy_value()
+
+    @intrinsic
+    def operation(
+        typing: Any,
+        x: Any,
+        stride: Any,
+        panel: Any,
+        groups: Any,
+        start: Any,
+        target: Any,
+        pitch: Any,
+    ) -> Any:
+        return types.void(*[types.intp] * 7), generate
+
+    return operation
+
+
+def _clamp(builder: Any, value: Any, low: Any, high: Any) -> Any:
+    value = _call(builder, "llvm.smax.v16i32", _V16, value, low)
+    return _call(builder, "llvm.smin.v16i32", _V16, value, high)
+
+
+def _beat_rows(rows: int, *, counting: bool, single: bool) -> Any:
+    """Sums of ``rows`` rows and a panel that saturate after each beat of ``quads`` x 4 products.
+
+    Arguments: address and row stride of the activations, address of the panel, of the start value
+    of each beat (32 lanes a beat) and of the sums, number of beats, of quads in a beat, least and
+    greatest sum, address and row stride of the results. The result is the number of clamped sums
+    in lanes, where ``counting``. With ``single`` a beat is one quad.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        x, stride, panel, offsets, start, beats, quads, low, high, target, pitch, clamps = args
+        low, high = (_splat(builder, builder.trunc(limit, _I32)) for limit in (low, high))
+        spots = [(row, half) for row in range(rows) for half in range(2)]
+        sums = {spot: cgutils.alloca_once(builder, _V16) for spot in spots}
+        beat = {spot: cgutils.alloca_once(builder, _V16) for spot in spots}
+        counts = [cgutils.alloca_once(builder, _V16) for _ in range(2)]
+        for place in counts:
+            builder.store(_ZERO, place)
+        for (_, half), place in sums.items():
+            builder.store(_load(builder, start, 64 * half, _V16, 4), place)
+        size = _I64(1) if single else quads
+
+        def add_quad(quad: Any) -> None:
+            weights = builder.add(panel, builder.mul(quad, _I64(128)))
+            source = builder.add(x, builder.mul(quad, _I64(4)))
+            pair = [_load(builder, weights, 64 * half, _V16, 64) for half in range(2)]
+            for row in range(rows):
+                offset = builder.mul(stride, _I64(row))
+                word = _splat(builder, _load(builder, source, offset, _I32, 1))
+                for half in range(2):
+                    total = builder.load(beat[row, half], typ=_V16)
+                    name = "llvm.x86.avx512.vpdpbusd.512"
+                    total = _call(builder, name, _V16, total, word, pair[half])
+                    builder.store(total, beat[row, half])
+
+        with cgutils.for_range(builder, beats) as loop:
+            place = builder.add(offsets, builder.mul(loop.index, _I64(128)))
+            first = [_load(builder, place, 64 * half, _V16, 64) for half in range(2)]
+            for (_, half), variable in beat.items():
+                builder.store(first[half], variable)
+            if single:
+                add_quad(loop.index)
+            else:
+                begin = builder.mul(loop.index, size)
+                with cgutils.for_range(builder, size) as inner:
+                    add_quad(builder.add(begin, inner.index))
+            for (row, half), variable in sums.items():
+                added = builder.load(beat[row, half], typ=_V16)
+                exact = builder.add(builder.load(variable, typ=_V16), added)
+                value = _clamp(builder, exact, low, high)
+                if counting:
+                    differs = builder.sext(builder.icmp_signed("!=", exact, value), _V16)
+                    count = builder.load(counts[half], typ=_V16)
+                    builder.store(builder.sub(count, differs), counts[half])
+                builder.store(value, variable)
+        for (row, half), variable in sums.items():
+            offset = builder.add(builder.mul(pitch, _I64(row)), _I64(64 * half))
+            value = builder.load(variable, typ=_V16)
+            builder.store(value, _pointer(builder, target, offset), align=4)
+        if counting:
+            both = builder.add(*(builder.load(count, typ=_V16) for count in counts))
+            builder.store(both, _pointer(builder, clamps), align=4)
+        return context.get_dummy_value()
+
+    @intrinsic
+    def operation(
+        typing: Any,
+        x: Any,
+        stride: Any,
+        panel: Any,
+        offsets: Any,
+        start: Any,
+        beats: Any,
+        quads: Any,
+        low: Any,
+        high: Any,
+        target: Any,
+        pitch: Any,
+        clamps: Any,
+    ) -> Any:
+        return types.void(*[types.intp] * 12), generate
+
+    return operation
+
+
+beat_rows = {
+    (rows, counting, single): _beat_rows(rows, counting=counting, single=single)
+    for rows in (6, 1)
+    for counting in (False, True)
+    for single in (False, True)
+}
+
+
+dot_12_rows, dot_4_rows, dot_row = _dot_rows(12, 1), _dot_rows(4, 2), _dot_rows(1, 4)
+
+
+def wide_vectors() -> None:
+    """Let LLVM use registers of 512 bits for the loops of the function that this stands in.
+
+    It prefers 256 on processors whose clock once suffered from more. The attribute is unknown to
+    llvmlite, hence the call of `set`; other targets ignore it.
+    """
+
+
+@overload(wide_vectors)
+def _wide_vectors_overload() -> Any:
+    return lambda: _wide_vectors()
+
+
+@intrinsic
+def _wide_vectors(typing: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        set.add(builder.function.attributes, '"prefer-vector-width"="512"')
+        return context.get_dummy_value()
+
+    return types.void(), generate

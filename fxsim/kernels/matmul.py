@@ -1,0 +1,270 @@
+"""Unsigned bytes times packed weights, to sums modulo 2**32; callable from other kernels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numba.extending import overload
+
+from fxsim.kernels import intrinsics as unit
+from fxsim.kernels.epilogue import Epilogue, finish_block
+from fxsim.kernels.jit import jit
+from fxsim.kernels.packing import LaneWeight, PackedWeight, TileWeight
+
+BLOCK = 32
+"""Rows of activations that are taken at a time."""
+
+FEW = 4
+"""Rows for which tiles, which always compute 16, do not pay."""
+
+_SLACK = 64
+_RESIDENT = 1 << 20  # bytes of weights that stay in L2 while the rows pass
+_CONFIG = unit.TILE_CONFIG
+
+
+def _begin_on_tiles(weight: Any) -> Any:
+    unit.tile_config(_CONFIG.ctypes.data)
+
+
+def _end_on_tiles(weight: Any) -> Any:
+    unit.tile_release()
+
+
+def _nothing(weight: Any) -> Any:
+    pass
+
+
+@jit
+def _tile_block(
+    x: int, stride: int, panel: int, groups: int, start: int, target: int, pitch: int, rows: int
+) -> None:
+    """``rows`` (at most 32) by 32 sums; ``start`` is loaded with stride 0, once for every row."""
+    unit.tile_load(0, start, 0)
+    unit.tile_load(1, start + 64, 0)
+    if rows > 16:
+        unit.tile_load(2, start, 0)
+        unit.tile_load(3, start + 64, 0)
+        below = x + 16 * stride
+        for _ in range(groups):
+            unit.tile_load(4, x, stride)
+            unit.tile_stream(6, panel, 64)
+            unit.tile_stream(7, panel + 1024, 64)
+            unit.tile_dot(0, 4, 6)
+            unit.tile_dot(1, 4, 7)
+            unit.tile_load(5, below, stride)
+            unit.tile_dot(2, 5, 6)
+            unit.tile_dot(3, 5, 7)
+            x += 64
+            below += 64
+            panel += 2048
+        unit.tile_store(2, target + 16 * pitch, pitch)
+        unit.tile_store(3, target + 16 * pitch + 64, pitch)
+    else:
+        for _ in range(groups):
+            unit.tile_load(4, x, stride)
+            unit.tile_stream(6, panel, 64)
+            unit.tile_stream(7, panel + 1024, 64)
+            unit.tile_dot(0, 4, 6)
+            unit.tile_dot(1, 4, 7)
+            x += 64
+            panel += 2048
+    unit.tile_store(0, target, pitch)
+    unit.tile_store(1, target + 64, pitch)
+
+
+@jit
+def _lane_block(
+    x: int, stride: int, panel: int, groups: int, start: int, target: int, pitch: int, rows: int
+) -> None:
+    row = 0
+    while row < rows:
+        source, result = x + row * stride, target + row * pitch
+        if rows - row >= 12:
+            unit.dot_12_rows(source, stride, panel, groups, start, result, pitch)
+            row += 12
+        elif rows - row >= 4:
+            unit.dot_4_rows(source, stride, panel, groups, start, result, pitch)
+            row += 4
+        else:
+            unit.dot_row(source, stride, panel, groups, start, result, pitch)
+            row += 1
+
+
+@jit
+def _any_block(
+    x: int, stride: int, panel: int, groups: int, start: int, target: int, pitch: int, rows: int
+) -> None:
+    if rows > FEW:
+        _tile_block(x, stride, panel, groups, start, target, pitch, rows)
+    else:
+        _lane_block(x, stride, panel, groups, start, target, pitch, rows)
+
+
+def _begin(weight: PackedWeight) -> None:
+    """Before the first block of a call."""
+
+
+def _end(weight: PackedWeight) -> None:
+    """After the last one."""
+
+
+def _block(
+    weight: PackedWeight,
+    x: int,
+    stride: int,
+    panel: int,
+    groups: int,
+    start: int,
+    target: int,
+    pitch: int,
+    rows: int,
+) -> None:
+    """One block of rows and one panel."""
+
+
+def _is(kind: Any, weight: Any) -> bool:
+    return getattr(weight, "instance_class", None) is kind
+
+
+@overload(_begin)
+def _begin_overload(weight: Any) -> Any:
+    return _begin_on_tiles if _is(TileWeight, weight) else _nothing
+
+
+@overload(_end)
+def _end_overload(weight: Any) -> Any:
+    return _end_on_tiles if _is(TileWeight, weight) else _nothing
+
+
+@overload(_block)
+def _block_overload(
+    weight: Any,
+    x: Any,
+    stride: Any,
+    panel: Any,
+    groups: Any,
+    start: Any,
+    target: Any,
+    pitch: Any,
+    rows: Any,
+) -> Any:
+    block = _any_block if _is(TileWeight, weight) else _lane_block
+
+    def choose(
+        weight: Any,
+        x: Any,
+        stride: Any,
+        panel: Any,
+        groups: Any,
+        start: Any,
+        target: Any,
+        pitch: Any,
+        rows: Any,
+    ) -> Any:
+        block(x, stride, panel, groups, start, target, pitch, rows)
+
+    return choose
+
+
+@jit
+def packed_products(
+    x: npt.NDArray[np.uint8],
+    flip: int,
+    weight: PackedWeight,
+    epilogue: Epilogue | None,
+    out: npt.NDArray[Any],
+) -> None:
+    """Sums of (``x`` ^ ``flip``), shape (rows, inputs), to ``out``, shape (rows, outputs).
+
+    ``out`` takes the 32-bit sums, or with an `Epilogue` the low bytes of the activations.
+    """
+    count, inputs = x.shape
+    outputs = out.shape[1]
+    groups = weight.panels.shape[1]
+    panels = (outputs + 31) // 32
+    stride = groups * 64 + _SLACK
+    raw = np.empty(BLOCK * stride + 4096 + 64, np.uint8)
+    begin = -raw.ctypes.data % 64
+    sums = raw[begin : begin + 4096].view(np.int32).reshape((BLOCK, 32))
+    begin += 4096
+    rows = raw[begin : begin + BLOCK * stride].reshape((BLOCK, stride))
+    bits = np.uint8(flip)
+    chunk = max(1, _RESIDENT // (groups * 2048))
+    if count > FEW:
+        _begin(weight)
+    for first in range(0, panels, chunk):
+        for top in range(0, count, BLOCK):
+            height = min(BLOCK, count - top)
+            for i in range(height):
+                source, target = x[top + i], rows[i, :inputs]
+                for k in range(inputs):
+                    target[k] = source[k] ^ bits
+            for p in range(first, min(first + chunk, panels)):
+                width = min(32, outputs - 32 * p)
+                panel = weight.panels.ctypes.data + p * groups * 2048
+                start = weight.start.ctypes.data + 128 * p
+                place, pitch, whole = sums.ctypes.data, 128, False
+                if epilogue is None:
+                    whole = width == 32 and (height == 32 or height == 16)
+                    if whole:
+                        place, pitch = out.ctypes.data + (top * outputs + 32 * p) * 4, 4 * outputs
+                _block(weight, rows.ctypes.data, stride, panel, groups, start, place, pitch, height)
+                if epilogue is not None:
+                    finish_block(sums, height, width, top, 32 * p, epilogue, out)
+                elif not whole:
+                    for i in range(height):
+                        goal = out.ctypes.data + ((top + i) * outputs + 32 * p) * 4
+                        unit.copy(goal, sums.ctypes.data + 128 * i, 4 * width)
+    if count > FEW:
+        _end(weight)
+
+
+@jit
+def _packed_sums(
+    x: npt.NDArray[np.uint8], flip: int, weight: PackedWeight, out: npt.NDArray[np.int32]
+) -> None:
+    packed_products(x, flip, weight, None, out)
+
+
+def multiply(
+    x: npt.NDArray[np.uint8], flip: int, weight: PackedWeight, out: npt.NDArray[np.int32]
+) -> None:
+    """Fill ``out`` (rows, outputs) with start values plus (``x`` ^ ``flip``) times weights.
+
+    ``x`` has shape (rows, inputs) and contiguous rows; sums are modulo 2**32.
+    """
+    for i in range(len(x)):
+        out[i] = weight.start
+        for k in range(x.shape[1]):
+            out[i] += np.int32(x[i, k] ^ flip) * weight.columns[k]
+
+
+@jit
+def _plain_products(
+    x: npt.NDArray[np.uint8], flip: int, weight: PackedWeight, out: npt.NDArray[np.int32]
+) -> None:
+    count, inputs = x.shape
+    outputs = out.shape[1]
+    for i in range(count):
+        row = out[i]
+        for j in range(outputs):
+            row[j] = weight.start[j]
+        for k in range(inputs):
+            value = np.int32(x[i, k] ^ np.uint8(flip))
+            if value != 0:
+                column = weight.columns[k]
+                for j in range(outputs):
+                    row[j] = np.int32(row[j] + np.int32(value * column[j]))
+
+
+@overload(multiply)
+def _multiply_overload(x: Any, flip: Any, weight: Any, out: Any) -> Any:
+    packed = _is(TileWeight, weight) or _is(LaneWeight, weight)
+    products = _packed_sums if packed else _plain_products
+
+    def choose(x: Any, flip: Any, weight: Any, out: Any) -> Any:
+        products(x, flip, weight, out)
+
+    return choose

@@ -1,0 +1,84 @@
+"""Weights in the order in which the kernels read them; the type says which kernel that is.
+
+A panel holds 32 outputs. For every 64 inputs it has two tiles of 16 outputs, each 16 rows of 64
+bytes: row r holds inputs 4r .. 4r + 3 of output 0, then of output 1, and so on. AMX and VNNI read
+the same bytes. Missing inputs and outputs are zeros, so what stands beside an activation vector in
+memory does not matter.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from fxsim.kernels.intrinsics import LANES
+from fxsim.kernels.jit import jit
+from fxsim.kernels.target import Backend
+
+GROUP = 64
+"""Inputs of a tile."""
+
+
+class TileWeight(NamedTuple):
+    """For AMX: int8 panels, shape (panels, groups, 2048), and 32-bit start values of the sums."""
+
+    panels: npt.NDArray[np.int8]
+    start: npt.NDArray[np.int32]
+
+
+class LaneWeight(NamedTuple):
+    """For AVX-512 VNNI: the same."""
+
+    panels: npt.NDArray[np.int8]
+    start: npt.NDArray[np.int32]
+
+
+class PlainWeight(NamedTuple):
+    """For plain loops: int32 weights, shape (inputs, outputs), and start values."""
+
+    columns: npt.NDArray[np.int32]
+    start: npt.NDArray[np.int32]
+
+
+PackedWeight: TypeAlias = Any
+"""Any of the three; compiled code is specialised to the one that it gets."""
+
+
+def aligned(shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+    """Array that starts at a multiple of 64: a tile load across cache lines is six times slower."""
+    size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+    raw = np.empty(size + 64, np.uint8)
+    offset = -raw.ctypes.data % 64
+    return raw[offset : offset + size].view(dtype).reshape(shape)
+
+
+def pack(weight: npt.NDArray[np.int8], start: npt.NDArray[Any], backend: Backend) -> PackedWeight:
+    """Pack weights of shape (outputs, inputs) and start values of shape (outputs,).
+
+    Start values are taken modulo 2**32, as are the sums of the kernels.
+    """
+    outputs, inputs = weight.shape
+    wrapped = start.astype(np.int64).astype(np.int32)
+    if backend not in {Backend.AMX, Backend.VNNI}:
+        return PlainWeight(np.ascontiguousarray(weight.T, np.int32), wrapped)
+    count, groups = -(-outputs // LANES), max(1, -(-inputs // GROUP))
+    panels = aligned((count, groups, 2 * 16 * GROUP), np.int8)
+    panels[:] = 0
+    _fill(np.ascontiguousarray(weight), panels)
+    first = aligned((count * LANES,), np.int32)
+    first[:] = 0
+    first[:outputs] = wrapped
+    kind = TileWeight if backend is Backend.AMX else LaneWeight
+    return kind(panels, first)
+
+
+@jit
+def _fill(weight: npt.NDArray[np.int8], panels: npt.NDArray[np.int8]) -> None:
+    outputs, inputs = weight.shape
+    for m in range(outputs):
+        source, target = weight[m], panels[m // LANES]
+        place = m // 16 % 2 * 1024 + m % 16 * 4
+        for k in range(inputs):
+            target[k // GROUP, place + k % GROUP // 4 * 64 + k % 4] = source[k]

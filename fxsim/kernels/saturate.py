@@ -1,0 +1,195 @@
+"""Accumulators that saturate after each beat of ``simd`` products, many outputs at a time.
+
+The order of the hardware is kept: outputs are independent of each other, so the lanes of a register
+hold outputs, and the beats of an output follow one another. The products of a beat are summed
+exactly, four at a time, and added to the accumulator, which is then clamped.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from fxsim.kernels.arith import wrap
+from fxsim.kernels.intrinsics import LANES, beat_rows
+from fxsim.kernels.jit import jit
+from fxsim.kernels.packing import aligned
+from fxsim.network import IntArray
+
+_BLOCK = 48
+_six_single, _one_single = beat_rows[6, False, True], beat_rows[1, False, True]
+_six, _one = beat_rows[6, False, False], beat_rows[1, False, False]
+_six_single_counting, _one_single_counting = beat_rows[6, True, True], beat_rows[1, True, True]
+_six_counting, _one_counting = beat_rows[6, True, False], beat_rows[1, True, False]
+
+
+class BeatWeight(NamedTuple):
+    """Weights of a layer whose beats have ``simd`` products.
+
+    ``panels`` are int8 of shape (panels, beats, quads, 2, 16, 4), ``offsets`` what each beat starts
+    with (activations are read as unsigned), ``start`` the biases.
+    """
+
+    panels: npt.NDArray[np.int8]
+    offsets: npt.NDArray[np.int32]
+    start: npt.NDArray[np.int32]
+
+
+def pack_beats(weight: npt.NDArray[np.int8], bias: IntArray, simd: int, offset: int) -> BeatWeight:
+    """Pack weights (outputs, inputs); ``offset`` is what activations are too large by."""
+    outputs, inputs = weight.shape
+    count, beats, quads = -(-outputs // LANES), -(-inputs // simd), -(-simd // 4)
+    padded = np.zeros((count * LANES, beats * simd), np.int8)
+    padded[:outputs, :inputs] = weight
+    slots = np.zeros((count * LANES, beats, quads * 4), np.int8)
+    slots[:, :, :simd] = padded.reshape(-1, beats, simd)
+    panels = aligned((count, beats, quads, 2, 16, 4), np.int8)
+    panels[...] = slots.reshape(count, 2, 16, beats, quads, 4).transpose(0, 3, 4, 1, 2, 5)
+    offsets = aligned((count, beats, LANES), np.int32)
+    sums = slots.sum(axis=2, dtype=np.int32).reshape(count, LANES, beats)
+    offsets[...] = -offset * sums.transpose(0, 2, 1)
+    start = aligned((count * LANES,), np.int32)
+    start[:] = 0
+    start[:outputs] = bias
+    return BeatWeight(panels, offsets, start)
+
+
+@jit
+def saturate_bytes(
+    x: npt.NDArray[np.uint8],
+    flip: int,
+    weight: BeatWeight,
+    simd: int,
+    low: int,
+    high: int,
+    out: npt.NDArray[np.int32],
+    counting: bool,
+) -> int:
+    """Fill ``out`` (rows, outputs) from (``x`` ^ ``flip``), shape (rows, inputs).
+
+    Returns how many beats overflowed, or 0 unless ``counting``. Needs AVX-512 VNNI.
+    """
+    count, inputs = x.shape
+    outputs = out.shape[1]
+    panels, beats, quads = weight.panels.shape[:3]
+    stride = beats * quads * 4
+    raw = np.empty(_BLOCK * stride + (_BLOCK * 128 + 64) + 64, np.uint8)
+    align = -raw.ctypes.data % 64
+    sums = raw[align : align + _BLOCK * 128].view(np.int32).reshape((_BLOCK, 32))
+    clamps = raw[align + _BLOCK * 128 : align + _BLOCK * 128 + 64].view(np.int32)
+    begin = align + _BLOCK * 128 + 64
+    rows = raw[begin : begin + _BLOCK * stride].reshape((_BLOCK, stride))
+    bits = np.uint8(flip)
+    overflows = 0
+    for top in range(0, count, _BLOCK):
+        height = min(_BLOCK, count - top)
+        for i in range(height):
+            source, target = x[top + i], rows[i]
+            if simd == 4 * quads:
+                for k in range(inputs):
+                    target[k] = source[k] ^ bits
+            else:
+                for beat in range(beats):
+                    for k in range(min(simd, inputs - beat * simd)):
+                        target[beat * 4 * quads + k] = source[beat * simd + k] ^ bits
+        for p in range(panels):
+            width = min(32, outputs - 32 * p)
+            panel = weight.panels.ctypes.data + p * beats * quads * 128
+            offsets = weight.offsets.ctypes.data + p * beats * 128
+            start = weight.start.ctypes.data + p * 128
+            i = 0
+            while i < height:
+                place = rows.ctypes.data + i * stride
+                target = sums.ctypes.data + i * 128
+                size = 6 if height - i >= 6 else 1
+                _block(
+                    place, stride, panel, offsets, start, beats, quads, low, high,
+                    target, clamps.ctypes.data, size == 6, counting,
+                )  # fmt: skip
+                if counting:
+                    for lane in range(16):
+                        overflows += clamps[lane]
+                i += size
+            for i in range(height):
+                result = out[top + i]
+                for j in range(width):
+                    result[32 * p + j] = sums[i, j]
+    return overflows
+
+
+@jit
+def _block(
+    x: int,
+    stride: int,
+    panel: int,
+    offsets: int,
+    start: int,
+    beats: int,
+    quads: int,
+    low: int,
+    high: int,
+    target: int,
+    clamps: int,
+    six: bool,
+    counting: bool,
+) -> None:
+    a, b, c, d, e, f = stride, panel, offsets, start, beats, quads
+    g, h, t, k = low, high, target, clamps
+    if quads == 1:
+        if counting:
+            if six:
+                _six_single_counting(x, a, b, c, d, e, f, g, h, t, 128, k)
+            else:
+                _one_single_counting(x, a, b, c, d, e, f, g, h, t, 128, k)
+        elif six:
+            _six_single(x, a, b, c, d, e, f, g, h, t, 128, k)
+        else:
+            _one_single(x, a, b, c, d, e, f, g, h, t, 128, k)
+    elif counting:
+        if six:
+            _six_counting(x, a, b, c, d, e, f, g, h, t, 128, k)
+        else:
+            _one_counting(x, a, b, c, d, e, f, g, h, t, 128, k)
+    elif six:
+        _six(x, a, b, c, d, e, f, g, h, t, 128, k)
+    else:
+        _one(x, a, b, c, d, e, f, g, h, t, 128, k)
+
+
+@jit
+def accumulate_beats(
+    x: IntArray, columns: IntArray, bias: IntArray, simd: int, bits: int, saturate: bool
+) -> tuple[IntArray, int]:
+    """Accumulators of ``bits`` signed bits, wrapped or saturated after each beat; any word length.
+
+    ``columns`` are weights of shape (inputs, outputs). Returns the accumulators (rows, outputs) and
+    the number of beats that overflowed.
+    """
+    count, inputs = x.shape
+    outputs = columns.shape[1]
+    low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
+    result = np.empty((count, outputs), np.int64)
+    overflows = 0
+    for i in range(count):
+        total = result[i]
+        total[:] = bias
+        for first in range(0, inputs, simd):
+            for k in range(first, min(first + simd, inputs)):
+                value = x[i, k]
+                if value != 0:
+                    column = columns[k]
+                    for m in range(outputs):
+                        total[m] += column[m] * value
+            if saturate:
+                for m in range(outputs):
+                    clamped = min(max(total[m], low), high)
+                    overflows += clamped != total[m]
+                    total[m] = clamped
+            else:
+                for m in range(outputs):
+                    wrapped = wrap(total[m], bits, True)
+                    overflows += wrapped != total[m]
+                    total[m] = wrapped
+    return result, overflows

@@ -1,0 +1,1 @@
+"""Experiments of the papers, done again on data that need no download."""

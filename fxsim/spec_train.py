@@ -1,0 +1,167 @@
+"""The training recipes of a specification: float training, then retraining with quantization."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from fxsim.spec_layers import Fail, Model, Size
+
+Positive = Annotated[float, Field(gt=0)]
+Decay = Annotated[float, Field(gt=0, le=1)]
+Epochs = Annotated[int, Field(ge=0, le=1 << 16)]
+
+
+class OptimizerSpec(Model):
+    """Optimizer of the PyTorch training and its parameters.
+
+    ``momentum`` serves sgd and rmsprop, ``nesterov`` sgd, ``smoothing`` (of the squared gradient)
+    rmsprop and adadelta.
+    """
+
+    type: Literal["sgd", "rmsprop", "adam", "adadelta"] = "sgd"
+    lr: Positive = 0.02
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    nesterov: bool = True
+    smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+
+
+class PlateauSpec(Model):
+    """Multiply the learning rate by ``factor`` after ``patience`` epochs without a better loss.
+
+    The loss is that of the validation split, or of the training itself where there is none.
+    Training ends early when the rate would fall below ``final_lr`` times its start.
+    """
+
+    patience: Size = 4
+    factor: Annotated[float, Field(gt=0, lt=1)] = 0.5
+
+
+class ScheduleSpec(Model):
+    """Learning rate and end of one stage of training.
+
+    Without ``plateau`` the rate falls exponentially to ``final_lr`` times its start.
+    ``early_stop`` ends a stage after that many epochs without a better loss (see `PlateauSpec` for
+    which) and goes back to the best epoch.
+    """
+
+    final_lr: Decay = 0.05
+    plateau: PlateauSpec | None = None
+    early_stop: Size | None = None
+
+
+class WordsSpec(Model):
+    """Gate gradients as words of ``bits``, saturating, with a power-of-two scale.
+
+    ``fraction`` counts for gradients of the summed loss. It holds for all layers and steps
+    (``scale: global``), or is where each layer starts before it follows the greatest word of its
+    last training step (``layer``); with ``block`` each layer and time step has the finest that
+    fits. ``rounding`` is to the nearest, or ``stochastic``.
+    """
+
+    bits: Annotated[int, Field(ge=2, le=24)] = 8
+    fraction: Annotated[int, Field(ge=-30, le=60)] = 6
+    scale: Literal["global", "layer", "block"] = "global"
+    rounding: Literal["nearest", "stochastic"] = "nearest"
+
+
+class SparsifySpec(Model):
+    """Gate gradients of LSTM layers that are zeroed before they are used (Zhu et al. 2017).
+
+    At most one of four: ``threshold`` on the gradients of the mean loss; ``tau``, the threshold
+    times batch * time, so that it does not depend on how the loss is averaged; or a threshold for
+    each layer in proportion to the norm of its gradients, steered to hold a ``sparsity`` or a
+    ``correlation`` of the weight gradients with the dense ones. ``words`` rounds the gradients
+    first. The correlation is measured every ``probe`` steps, by another, dense backward pass.
+    """
+
+    threshold: Annotated[float, Field(ge=0)] | None = None
+    tau: Annotated[float, Field(ge=0)] | None = None
+    sparsity: Annotated[float, Field(gt=0, lt=1)] | None = None
+    correlation: Annotated[float, Field(gt=0, lt=1)] | None = None
+    words: WordsSpec | None = None
+    probe: Size = 16
+
+    @property
+    def steered(self) -> bool:
+        """Whether the threshold follows the norm of the gradients."""
+        return self.sparsity is not None or self.correlation is not None
+
+
+class TrainSpec(ScheduleSpec):
+    """Float training.
+
+    Recurrent networks read the training text as ``batch`` streams, ``steps`` vectors at a time
+    (truncated backpropagation through time; the state is carried on). ``clip`` limits the norm of
+    the gradient. Retraining shares ``batch``, ``steps``, ``clip`` and ``sparsify``.
+    """
+
+    optimizer: OptimizerSpec = OptimizerSpec()
+    batch: Size = 128
+    epochs: Epochs = 30
+    steps: Size = 50
+    clip: Positive | None = None
+    sparsify: SparsifySpec | None = None
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    seed: Annotated[int, Field(ge=0, lt=1 << 32)] = 1
+
+
+class RetrainSpec(ScheduleSpec):
+    """Retraining with quantized weights.
+
+    ``step`` is how the first step sizes are chosen; see `fxsim.train.step_sizes`. ``scheme`` is
+    what becomes of them: ``fixed``; ``adaptive``, refreshed ``refreshes`` times (1) in each epoch
+    of the first half; ``first``, ``refreshes`` times (8) in the first epoch, then fixed (Shin et
+    al. 2017). ``gradual`` gives levels to retrain with before those of the layers, each for
+    ``epochs`` epochs, such as [63, 31, 15, 7]; a layer never has fewer levels than its own. No
+    epochs leave the weights of the parent, with the step sizes chosen for them.
+    """
+
+    scheme: Literal["fixed", "adaptive", "first"] = "fixed"
+    step: Literal["l2", "moments", "search"] = "l2"
+    refreshes: Size | None = None
+    gradual: tuple[Annotated[int, Field(ge=3, le=(1 << 16) - 1)], ...] = ()
+    optimizer: OptimizerSpec = OptimizerSpec(lr=0.005)
+    epochs: Epochs = 10
+    float_layers: tuple[str, ...] = ()
+
+
+def check_recipes(
+    train: TrainSpec, retrain: RetrainSpec | None, fail: Fail, *, recurrent: bool
+) -> None:
+    """Constraints between the keys of the recipes."""
+    if train.sparsify is not None:
+        _check_sparsify(train.sparsify, fail, recurrent=recurrent)
+    recipes: dict[str, ScheduleSpec] = {"train": train}
+    if retrain is not None:
+        recipes["retrain"] = retrain
+        for i, levels in enumerate(retrain.gradual):
+            if levels % 2 == 0:
+                fail(f"levels must be odd, not {levels}", f"retrain.gradual[{i}]")
+            if i and levels >= retrain.gradual[i - 1]:
+                fail(
+                    f"levels must fall, not go from {retrain.gradual[i - 1]} to {levels}",
+                    f"retrain.gradual[{i}]",
+                )
+        if retrain.scheme == "fixed" and retrain.refreshes is not None:
+            fail("refreshes must be left out with scheme: fixed", "retrain.refreshes")
+    for key, recipe in recipes.items():
+        if recipe.plateau is not None and recipe.final_lr > recipe.plateau.factor:
+            fail(
+                f"final_lr must be at most factor ({recipe.plateau.factor:g}) with a plateau,"
+                f" not {recipe.final_lr:g}",
+                f"{key}.final_lr",
+            )
+
+
+def _check_sparsify(sparsify: SparsifySpec, fail: Fail, *, recurrent: bool) -> None:
+    kinds = ("threshold", "tau", "sparsity", "correlation")
+    given = [key for key in kinds if getattr(sparsify, key) is not None]
+    if len(given) > 1:
+        fail(f"sparsify must have one of {', '.join(kinds)}, not {len(given)}", "train.sparsify")
+    if not given and sparsify.words is None:
+        fail(f"sparsify must have one of {', '.join(kinds)}, words", "train.sparsify")
+    if not recurrent:
+        fail("sparsify needs an lstm layer", "train.sparsify")

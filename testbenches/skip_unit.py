@@ -1,0 +1,298 @@
+"""Hold the Verilog of a zero-skipping unit equal to the dense product, word, cycle and counter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+import numpy as np
+
+from fxsim import arith
+from fxsim.errors import RangeError
+from fxsim.skip_cycles import (
+    SkipCycles,
+    sparse_matvec_cycles,
+    sparse_matvec_latency,
+    zero_skipper_cycles,
+)
+from fxsim.skip_unit import SkipProduct, SkipUnit
+from fxsim.tensors import IntArray
+from hw.axi import lane_bytes
+from hw.emit import unit_verilog
+from hw.skip_top import VERSION, index_format, registers_of
+from testbenches.job import PATTERNS, Channel, Device, Job, Registers, pack_words
+from testbenches.simulators import RunResult, find_simulator, run
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnitRun(RunResult):
+    """A `RunResult` of a unit.
+
+    Parameters
+    ----------
+    vectors : int
+        Of each pause pattern.
+    cycles_predicted : int
+    cycles_measured : int or None
+        From the run without pauses, first beat in to last beat out; None when it did not end.
+    counters : dict
+        What the registers held after that run.
+    """
+
+    vectors: int
+    cycles_predicted: int
+    cycles_measured: int | None
+    counters: Mapping[str, int]
+
+
+def verify_unit(
+    unit: SkipUnit,
+    *,
+    vectors: Mapping[str, IntArray],
+    threshold: int,
+    seed: int,
+    folder: Path,
+    patterns: Sequence[str] = PATTERNS,
+    quick: bool = False,
+) -> list[UnitRun]:
+    """Run the regression of a unit.
+
+    A run is ok when every word agrees, in the run without pauses every cycle and every counter, and
+    with pauses what does not depend on them. Loadable weights are replaced by random ones first.
+
+    Parameters
+    ----------
+    vectors : mapping of str to int64 array, shape (n, items)
+        For each simulator, the gradients that it streams through the unit.
+    threshold : int
+        Written to the register before them.
+    """
+    simulators = {name: find_simulator(name) for name in vectors}
+    verilog, results = unit_verilog(unit), []
+    for name, gradients in vectors.items():
+        if len(gradients) == 0:
+            raise RangeError(f"vectors must be at least 1, not 0 ({name})")
+        loaded = _loaded(unit, seed)
+        job = unit_job(unit, loaded, gradients, threshold, patterns=patterns, seed=seed)
+        seen = run(simulators[name], verilog, unit.name, job, folder / name, quick=quick)
+        results.append(_checked(seen, unit, gradients, threshold))
+    return results
+
+
+def unit_cycles(unit: SkipUnit, gradients: IntArray, threshold: int) -> SkipCycles:
+    """What `fxsim.skip_cycles` predicts."""
+    product = unit.product
+    if product is None:
+        return zero_skipper_cycles(
+            gradients, lanes=unit.lanes, issue=unit.issue, depth=unit.depth, threshold=threshold
+        )
+    latency = sparse_matvec_latency(
+        issue=unit.issue,
+        weight=product.weight,
+        dsp=product.dsp,
+        multiplier_bits=product.requantizer.multiplier_bits,
+        per_channel=product.requantizer.per_channel,
+    )
+    return sparse_matvec_cycles(
+        gradients,
+        lanes=unit.lanes,
+        issue=unit.issue,
+        depth=unit.depth,
+        threshold=threshold,
+        tiles=product.tiles,
+        latency=latency,
+    )
+
+
+def counters_of(cycles: SkipCycles, gradients: IntArray, threshold: int) -> dict[str, int]:
+    """What the counters hold after gradients without a pause."""
+    return {
+        "vectors": len(gradients),
+        "operands": gradients.size,
+        "skipped": int((np.abs(gradients) <= threshold).sum()),
+        "cycles": cycles.total - 1,
+        "busy": cycles.busy,
+        "starved": int(cycles.starved.sum()),
+        "conflict": 0,
+        "drain": cycles.drain,
+        "full": int(cycles.full.sum()),
+    }
+
+
+def unit_job(
+    unit: SkipUnit,
+    weights: IntArray | None,
+    gradients: IntArray,
+    threshold: int,
+    *,
+    patterns: Sequence[str] = PATTERNS,
+    seed: int = 1,
+) -> Job:
+    """Stream ``gradients`` through the unit; ``weights`` replace its own where they are given."""
+    kept = np.where(np.abs(gradients) <= threshold, 0, gradients)
+    source = _axis("s_axis", unit.gradient, unit.lanes, gradients.tolist())
+    preload = []
+    product = unit.product
+    if product is None:
+        sink = _pairs(unit, kept)
+    else:
+        if weights is not None:
+            preload = [_weight_channel(unit, product, weights)]
+            product = replace(product, weights=weights)
+        sink = _axis(
+            "m_axis", product.output.format, product.rows, dense(product, kept), pad=_idle(product)
+        )
+    offsets = {register.name: register.offset for register in registers_of(unit)}
+    return Job(
+        clock="aclk",
+        reset="aresetn",
+        reset_active=0,
+        devices=[Device(source=source, sink=sink, flag="frame_error")],
+        patterns=list(patterns),
+        seed=seed,
+        settle=5,
+        preload=preload,
+        registers=Registers(
+            prefix="s_axi",
+            writes=[[offsets["threshold"], threshold], [offsets["control"], 1]],
+            reads={name: offset for name, offset in offsets.items() if name != "control"},
+        ),
+    )
+
+
+def dense(product: SkipProduct, gradients: IntArray) -> list[list[int]]:
+    """Outputs by dense arithmetic on integers, which knows nothing of skipping."""
+    return [
+        [_requantized(product, total) for total in vector]
+        for vector in (gradients @ product.weights).tolist()
+    ]
+
+
+def _requantized(product: SkipProduct, accumulator: int) -> int:
+    requantizer = product.requantizer
+    return arith.requantize(
+        accumulator,
+        multiplier=int(requantizer.multiplier[0]),
+        shift=requantizer.shift,
+        zero_point=product.output.zero_point,
+        fmt=product.output.format,
+        rounding=requantizer.rounding,
+        mode=requantizer.overflow,
+        relu=False,
+    )
+
+
+def _idle(product: SkipProduct) -> int:
+    return _requantized(product, 0)
+
+
+def _loaded(unit: SkipUnit, seed: int) -> IntArray | None:
+    """Random weights to be streamed in, other than those after power-up."""
+    product = unit.product
+    if product is None or not product.loadable:
+        return None
+    low, high = product.weight.min, product.weight.max
+    return np.random.default_rng(seed).integers(low, high, product.weights.shape, endpoint=True)
+
+
+def _channel(port: str, *, lanes: int, stride: int, bits: int, signed: bool, **rest: object):
+    return Channel(
+        name=port,
+        data=f"{port}_tdata",
+        valid=f"{port}_tvalid",
+        ready=f"{port}_tready",
+        last=f"{port}_tlast",
+        lanes=lanes,
+        stride=stride,
+        bits=bits,
+        signed=signed,
+        **rest,
+    )
+
+
+def _axis(port, fmt, lanes, vectors, pad=0):
+    stride = 8 * lane_bytes(fmt)
+    return _channel(
+        port,
+        lanes=lanes,
+        stride=stride,
+        bits=fmt.bits,
+        signed=fmt.signed,
+        beats=-(-len(vectors[0]) // lanes),
+        words=pack_words(vectors, lanes=lanes, stride=stride, pad=pad),
+    )
+
+
+def _weight_channel(unit, product, weights):
+    """Tile by tile, index by index, ``rows`` weights a beat."""
+    padded = np.zeros((unit.items, product.tiles * product.rows), np.int64)
+    padded[:, : product.outputs] = weights
+    words = [
+        padded[index, tile * product.rows : (tile + 1) * product.rows]
+        for tile in range(product.tiles)
+        for index in range(unit.items)
+    ]
+    return _axis("s_axis_weights", product.weight, product.rows, [np.concatenate(words).tolist()])
+
+
+def _pairs(unit, gradients):
+    """Groups of pairs; a channel of vectors of one beat, whose tlast is in its words."""
+    value, index = 8 * lane_bytes(unit.gradient), 8 * lane_bytes(index_format(unit))
+    words, ends = [], []
+    for vector in gradients.tolist():
+        pairs = [(v & ((1 << value) - 1)) | k << value for k, v in enumerate(vector) if v]
+        groups = [pairs[k : k + unit.issue] for k in range(0, len(pairs), unit.issue)] or [[]]
+        for group in groups:
+            words.append(sum(pair << k * (value + index) for k, pair in enumerate(group)))
+            ends.append(group is groups[-1])
+    return _channel(
+        "m_axis",
+        lanes=unit.issue,
+        stride=value + index,
+        bits=value,
+        signed=unit.gradient.signed,
+        beats=1,
+        words=words,
+        inverted=[k for k, end in enumerate(ends) if not end],
+    )
+
+
+def _checked(seen: RunResult, unit: SkipUnit, gradients: IntArray, threshold: int) -> UnitRun:
+    """Compare cycles and counters with what the model says."""
+    cycles = unit_cycles(unit, gradients, threshold)
+    expected = {
+        "version": VERSION,
+        "status": 1,
+        "threshold": threshold,
+        **counters_of(cycles, gradients, threshold),
+    }
+    paused = {"cycles", "busy", "starved", "drain", "full"}
+    messages, measured, counters = list(seen.messages), None, {}
+    for outcome in seen.outcomes:
+        pattern, registers, (moved,) = (outcome[key] for key in ("pattern", "registers", "devices"))
+        if not registers:  # a run that broke off has said so already
+            continue
+        exact = pattern == "none"
+        for name, want in expected.items():
+            if registers[name] != want and (exact or name not in paused):
+                messages.append(f"{pattern}: {name} is {registers[name]}, not {want}")
+        parts = sum(registers[name] for name in ("busy", "starved", "conflict", "drain"))
+        if parts != registers["cycles"] or registers["busy"] != cycles.busy:
+            messages.append(f"{pattern}: cycles do not add up: {registers}")
+        if exact:
+            counters, start = registers, moved["inputs"][0]
+            measured = moved["outputs"][-1] - start + 1
+            for port, times in (("inputs", cycles.accepted), ("outputs", cycles.outputs)):
+                got = np.array(moved[port]) - start
+                if not np.array_equal(got, times):
+                    place = int(np.flatnonzero(got != times)[0]) if got.shape == times.shape else 0
+                    messages.append(f"{pattern}: {port} differ in time from beat {place} on")
+    base = {item.name: getattr(seen, item.name) for item in fields(RunResult)}
+    return UnitRun(
+        **{**base, "messages": messages, "failed": len(messages)},
+        vectors=len(gradients),
+        cycles_predicted=cycles.total,
+        cycles_measured=measured,
+        counters=counters,
+    )

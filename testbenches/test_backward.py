@@ -1,0 +1,63 @@
+# amaranth: UnusedElaboratable=no
+"""The backward pass: every gradient of every step bit for bit, and every cycle as predicted."""
+
+from dataclasses import replace
+from functools import cache
+
+import pytest
+
+from hw.emit import verilog_of
+from testbenches.backward import BACKWARD
+from testbenches.blocks import Bank, bank_job
+from testbenches.job import PATTERNS, RESTART
+from testbenches.simulators import find_simulator, run
+from testbenches.sparse import SparseCase
+
+SETTLE = 200
+"""Idle cycles after reset, in which random words are drawn and accumulators cleared."""
+
+
+@cache
+def cases_of(about: str) -> tuple[list[SparseCase], str]:
+    """Cases and Verilog; the same for both simulators."""
+    cases = list(BACKWARD[about]())
+    return cases, verilog_of(Bank(cases), "backward")
+
+
+ALL = [*PATTERNS, RESTART]
+SLOW = pytest.mark.slow
+RUNS = [
+    ("verilator", "units", ALL),
+    ("icarus", "units", ALL),
+    ("verilator", "layer", ALL),
+    ("icarus", "layer", ["none", "both", RESTART]),
+    pytest.param("icarus", "layer", ALL, marks=SLOW),
+    pytest.param("verilator", "gate_text", ALL, marks=SLOW),
+    pytest.param("icarus", "gate_text", ["none"], marks=SLOW),
+    pytest.param("verilator", "outer_masks", ALL, marks=SLOW),
+    pytest.param("verilator", "layer_text", ALL, marks=SLOW),
+    pytest.param("icarus", "layer_text", ["none"], marks=SLOW),
+]
+
+
+@pytest.mark.parametrize(("simulator", "about", "patterns"), RUNS)
+def test_backward(about, simulator, patterns, tmp_path, record_property):
+    cases, verilog = cases_of(about)
+    job = replace(bank_job(cases, seed=31), patterns=patterns, settle=SETTLE)
+    result = run(find_simulator(simulator), verilog, "backward", job, tmp_path, quick=True)
+    assert result.messages == []
+    assert result.tests == len(patterns)
+    expected = sum(
+        len(channel.words) for device in job.devices for channel in (*device.sinks, *device.probes)
+    )
+    for outcome in result.outcomes:
+        assert outcome["words"] == expected or outcome["pattern"] == RESTART
+    record_property("configurations", len(cases))
+    record_property("words", result.words)
+
+    for case, seen in zip(cases, result.outcomes[0]["devices"], strict=True):
+        start, cycles = seen["inputs"][0], case.cycles
+        if cycles is None:
+            continue
+        assert [cycle - start for cycle in seen["inputs"]] == cycles.accepted.tolist(), case.name
+        assert [cycle - start for cycle in seen["outputs"]] == cycles.outputs.tolist(), case.name

@@ -1,0 +1,56 @@
+# amaranth: UnusedElaboratable=no
+"""The backward pass on recorded traces: every value of every step, and what skipping saves."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from hw.emit import verilog_of
+from testbenches.backward_traces import recorded_cases
+from testbenches.blocks import Bank, bank_job
+from testbenches.job import PATTERNS
+from testbenches.simulators import find_simulator, run
+from testbenches.sparse import SparseCase
+
+MACS = 16
+"""Multipliers of each of the four products."""
+
+SETTLE = 2000
+"""Idle cycles after reset, in which the accumulators are cleared."""
+
+SLOW = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    ("simulator", "count", "steps", "patterns"),
+    [
+        ("verilator", 1, 8, ["none", "both"]),
+        pytest.param("icarus", 1, 2, ["none"], marks=SLOW),
+        pytest.param("verilator", 16, 50, PATTERNS, marks=SLOW),
+        pytest.param("icarus", 16, 50, ["none"], marks=SLOW),
+    ],
+)
+def test_recorded_traces(simulator, count, steps, patterns, tmp_path, record_property):
+    cases = list(recorded_cases(count=count, steps=steps, macs=MACS))
+    whole = count == 16
+    job = replace(bank_job(cases, seed=41), patterns=list(patterns), settle=SETTLE)
+    verilog = verilog_of(Bank(cases), "backward")
+    result = run(find_simulator(simulator), verilog, "backward", job, tmp_path, quick=not whole)
+    assert result.messages == []
+    assert result.tests == len(patterns)
+    words = sum(
+        len(channel.words) for device in job.devices for channel in (*device.sinks, *device.probes)
+    )
+    assert [outcome["words"] for outcome in result.outcomes] == [words] * len(patterns)
+    record_property("words", result.words)
+    if whole:
+        for case, seen in zip(cases, result.outcomes[0]["devices"], strict=True):
+            check_speed(case, seen["outputs"][-1] - seen["inputs"][0] + 1)
+
+
+def check_speed(case: SparseCase, measured: int) -> None:
+    """All four products at least 4 times as fast as dense ones with as many MACs."""
+    gradients = np.array(case.watched["dnet"].vectors)
+    columns = max(len(case.expected.vectors[0]), gradients.shape[1] // 4)
+    assert gradients.size * -(-columns // MACS) >= 4 * measured, case.name

@@ -1,0 +1,161 @@
+"""Zero-skipping units behind their AXI ports: words, cycles, counters, weights, framing."""
+
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fxsim import gradient_traces
+from fxsim.formats import IntFormat
+from fxsim.skip_unit import SkipUnit
+from fxsim.spec_skip import load_skip_unit
+from hw.emit import unit_verilog
+from testbenches import skip_unit
+from testbenches.job import PATTERNS, RESTART
+from testbenches.simulators import SIMULATORS, find_simulator, run
+from testbenches.skip_unit import unit_job, verify_unit
+from testbenches.sparse_data import fill, masks
+
+SMALL = """
+kind: zero-skip
+name: small_unit
+unit: matvec
+gradient: {bits: 6}
+items: 21
+lanes: 4
+issue: 2
+depth: 2
+matvec:
+  outputs: 7
+  rows: 3
+  weights: {levels: 15, seed: 3, load: LOAD}
+  requantize: {multiplier: 201}
+  output: {bits: 9}
+"""
+
+
+def small(folder: Path, *, load: bool) -> SkipUnit:
+    path = folder / "small.yaml"
+    path.write_text(SMALL.replace("LOAD", "true" if load else "false"))
+    return load_skip_unit(path)
+
+
+def units(folder: Path) -> dict[str, SkipUnit]:
+    loadable, fixed = small(folder, load=True), small(folder, load=False)
+    return {
+        "loadable": loadable,
+        "fixed": replace(
+            fixed,
+            issue=1,
+            items=16,
+            product=replace(fixed.product, rows=7, weights=fixed.product.weights[:16]),
+        ),
+        "skipper": SkipUnit(
+            name="skipper_unit",
+            gradient=IntFormat(bits=9, signed=True),
+            items=19,
+            lanes=5,
+            issue=3,
+            depth=4,
+            product=None,
+        ),
+        "one_pair": SkipUnit(
+            name="pair_unit",
+            gradient=IntFormat(bits=5, signed=False),
+            items=300,
+            lanes=16,
+            issue=1,
+            depth=1,
+            product=None,
+        ),
+    }
+
+
+# A build for Verilator takes long; those of the other two differ in sizes only.
+RUNS = [
+    *product(SIMULATORS, ["loadable", "skipper"]),
+    *product(["icarus"], ["fixed", "one_pair"]),
+]
+
+
+@pytest.mark.parametrize(("simulator", "which"), RUNS)
+def test_unit(which, simulator, tmp_path):
+    unit = units(tmp_path)[which]
+    vectors = fill(masks(unit.items, unit.lanes, 5), unit.gradient, 5)
+    threshold = {"loadable": 9, "fixed": 0, "skipper": 100, "one_pair": 3}[which]
+    (seen,) = verify_unit(
+        unit,
+        vectors={simulator: vectors},
+        threshold=threshold,
+        seed=4,
+        folder=tmp_path,
+        patterns=[*PATTERNS, RESTART],
+        quick=True,
+    )
+    assert seen.messages == []
+    assert seen.tests == len(PATTERNS) + 1
+    assert seen.cycles_measured == seen.cycles_predicted
+    assert 0 < seen.counters["skipped"] < seen.counters["operands"]
+    if which == "one_pair":
+        assert seen.counters["full"] > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "simulator"), [("zero-skip-64", "verilator"), ("zero-skipper", "icarus")]
+)
+def test_shipped_unit_on_real_gradients(name, simulator, tmp_path):
+    unit = load_skip_unit(Path(__file__).parents[1] / "models" / f"{name}.yaml")
+    vectors = gradient_traces.load("middle").backward.dnet.reshape(-1, unit.items)[:100]
+    (seen,) = verify_unit(
+        unit,
+        vectors={simulator: vectors},
+        threshold=1,
+        seed=1,
+        folder=tmp_path,
+        patterns=["none"],
+        quick=True,
+    )
+    assert seen.messages == []
+    assert seen.cycles_measured == seen.cycles_predicted
+
+
+def test_a_wrong_counter_is_found(tmp_path, monkeypatch):
+    """The counters of another threshold, and of a model that is a cycle off."""
+    unit = units(tmp_path)["skipper"]
+    vectors = fill(masks(unit.items, unit.lanes, 5), unit.gradient, 5)
+    right = skip_unit.counters_of
+    monkeypatch.setattr(
+        skip_unit,
+        "counters_of",
+        lambda *rest: (counted := right(*rest)) | {"starved": counted["starved"] + 1},
+    )
+    (seen,) = verify_unit(
+        unit, vectors={"icarus": vectors}, threshold=2, seed=4, folder=tmp_path, patterns=["none"]
+    )
+    assert not seen.ok
+    assert seen.messages[0].startswith("none: starved is ")
+
+
+def test_frame_error(tmp_path):
+    unit = units(tmp_path)["loadable"]
+    vectors = fill(masks(unit.items, unit.lanes, 5), unit.gradient, 5)
+    job = unit_job(unit, unit.product.weights, vectors, 0, patterns=["none"])
+    (device,) = job.devices
+    broken = replace(device, source=replace(device.source, inverted=[8]))
+    seen = run(
+        find_simulator("icarus"),
+        unit_verilog(unit),
+        unit.name,
+        replace(job, devices=[broken]),
+        tmp_path,
+    )
+    assert seen.messages == []
+    assert seen.outcomes[0]["registers"]["status"] == 0b011
+
+
+def test_equal_units_give_equal_bytes(tmp_path):
+    unit = units(tmp_path)["loadable"]
+    assert unit_verilog(unit) == unit_verilog(small(tmp_path, load=True))
+    assert np.any(unit.product.weights)

@@ -1,0 +1,295 @@
+"""Integer kernels: every back end of this machine against int64 numpy, and the choice of one."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fxsim import arith
+from fxsim.errors import ConfigError
+from fxsim.formats import AccumulatorMode, IntFormat, Overflow, Rounding
+from fxsim.kernels import product as product_module
+from fxsim.kernels import target
+from fxsim.kernels.epilogue import Epilogue, requantize, rounding_terms
+from fxsim.kernels.operand import digits_of, exact_sums, operand_of, planes_of, scratch, split
+from fxsim.kernels.product import Product
+from fxsim.kernels.saturate import accumulate_beats, pack_beats, saturate_bytes
+from fxsim.kernels.target import Backend
+from tests.strategies import unhurried
+
+BACKENDS = [backend for backend in Backend if not target.obstacles()[backend]]
+SHAPES = [(1, 1, 1), (0, 5, 5), (3, 7, 2), (33, 65, 31), (16, 64, 32), (45, 130, 67), (70, 1, 96)]
+RANGES = [(0, 255), (-128, 127), (0, 1), (-1, 0), (-256, 255), (0, 65535), (-32768, 32767)]
+WEIGHTS = [(-1, 1), (-128, 127), (0, 255), (-32768, 32767), (-(1 << 31), (1 << 31) - 1)]
+
+
+def operands(seed, shape, source, weights):
+    """Random operands; every fourth at the limits of their ranges."""
+    generator = np.random.default_rng(seed)
+    rows, inputs, outputs = shape
+
+    def draw(limits, size):
+        if generator.random() < 0.25:
+            return generator.choice(np.array(limits), size=size)
+        return generator.integers(*limits, size, endpoint=True)
+
+    return draw(source, (rows, inputs)), draw(weights, (outputs, inputs))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@unhurried
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    shape=st.sampled_from(SHAPES),
+    source=st.sampled_from(RANGES),
+    weights=st.sampled_from(WEIGHTS),
+)
+def test_products(backend, seed, shape, source, weights) -> None:
+    x, weight = operands(seed, shape, source, weights)
+    start = np.random.default_rng(seed).integers(-(1 << 33), 1 << 33, len(weight))
+    expected = x @ weight.T + start
+    found = Product(weight, start, *source, backend)
+    assert np.array_equal(found(x), expected)
+    assert np.array_equal(found(np.asfortranarray(x)), expected)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_extremes_and_huge_sums(backend) -> None:
+    inputs = 70_000  # more than 2**31 / 128**2 would hold
+    weight, x = np.full((2, inputs), -128), np.full((1, inputs), 255)
+    weight[1] = 127
+    found = Product(weight, np.array([7, -7]), 0, 255, backend)(x)
+    assert found.tolist() == [[-128 * 255 * inputs + 7, 127 * 255 * inputs - 7]]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("dtype", [np.int8, np.int16, np.int64])
+def test_narrow_and_strided_inputs(backend, dtype) -> None:
+    x, weight = operands(3, (40, 100, 33), (-128, 127), (-127, 127))
+    found = Product(weight, np.zeros(33, np.int64), -128, 127, backend)
+    wide = np.zeros((80, 300), dtype)
+    wide[::2, ::3] = x
+    assert np.array_equal(found(wide[::2, ::3]), x @ weight.T)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("source", RANGES)
+@pytest.mark.parametrize("weights", WEIGHTS)
+def test_exact_sums_inside_of_kernels(backend, source, weights) -> None:
+    x, weight = operands(5, (37, 67, 35), source, weights)
+    start = np.random.default_rng(5).integers(-(1 << 33), 1 << 33, len(weight))
+    operand = operand_of(weight, start, *source, backend)
+    planes, partial = scratch(len(x), x.shape[1], operand)
+    split(x, operand, planes, len(x))
+    found = np.empty((len(x), len(weight)), np.int64)
+    exact_sums(operand, planes, partial, found)
+    assert np.array_equal(found, x @ weight.T + start)
+
+
+@given(st.lists(st.integers(-(1 << 40), 1 << 40), min_size=1))
+def test_digits_add_up(values) -> None:
+    digits = digits_of(np.array([values]))
+    assert [sum(int(d[0, k]) << 8 * i for i, d in enumerate(digits)) for k in range(len(values))] \
+        == values  # fmt: skip
+
+
+@given(st.integers(-(1 << 40), 0), st.integers(0, 1 << 40))
+def test_planes_hold_the_range(low, high) -> None:
+    planes, offset = planes_of(low, high)
+    assert low + offset >= 0
+    assert high + offset < 256**planes
+    assert planes == 1 or not (
+        -(256 ** (planes - 1)) // 2 <= low and high < 256 ** (planes - 1) // 2
+    )
+
+
+@unhurried
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    rounding=st.sampled_from(Rounding),
+    overflow=st.sampled_from(Overflow),
+    relu=st.booleans(),
+    shift=st.integers(0, 20),
+    zero_point=st.integers(-100, 100),
+    fmt=st.sampled_from([IntFormat(bits=b, signed=s) for b in (3, 8) for s in (True, False)]),
+    backend=st.sampled_from([b for b in BACKENDS if b in {Backend.AMX, Backend.VNNI}] or [None]),
+)
+def test_requantization(seed, rounding, overflow, relu, shift, zero_point, fmt, backend) -> None:
+    x, weight = operands(seed, (35, 20, 34), (-128, 127), (-127, 127))
+    multiplier = np.random.default_rng(seed).integers(0, 1 << 12, 34)
+    constants = Epilogue(
+        multiplier,
+        shift,
+        *rounding_terms(rounding, shift),
+        0 if relu else -(1 << 62),
+        zero_point,
+        fmt.min,
+        fmt.max,
+        (1 << fmt.bits) - 1 if overflow is Overflow.WRAP else 0,
+    )
+    sums = x @ weight.T
+    options = {"shift": shift, "zero_point": zero_point, "fmt": fmt, "rounding": rounding}
+    expected = [
+        [
+            arith.requantize(value, multiplier=m, mode=overflow, relu=relu, **options)
+            for value, m in zip(row, multiplier.tolist(), strict=True)
+        ]
+        for row in sums.tolist()
+    ]
+    assert requantize(sums, constants)[0].tolist() == expected
+    if backend is not None:
+        fused = Product(weight, np.zeros(34, np.int64), -128, 127, backend)
+        assert fused.fused
+        assert np.array_equal(fused.requantized(x, constants), np.array(expected) & 255)
+
+
+@unhurried
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    shape=st.sampled_from([(1, 1, 1), (7, 13, 33), (50, 20, 5), (13, 40, 64)]),
+    simd=st.integers(1, 40),
+    bits=st.integers(2, 30),
+    signed=st.booleans(),
+    mode=st.sampled_from([AccumulatorMode.SATURATE, AccumulatorMode.WRAP]),
+)
+def test_accumulators_that_overflow(seed, shape, simd, bits, signed, mode) -> None:
+    x, weight = operands(seed, shape, (-128, 127) if signed else (0, 255), (-127, 127))
+    fmt = IntFormat(bits=bits, signed=True)
+    bias = np.random.default_rng(seed).integers(fmt.min, fmt.max, len(weight), endpoint=True)
+    sums, overflows = [], 0
+    for row in x.tolist():
+        for column, start in zip(weight.tolist(), bias.tolist(), strict=True):
+            products = [a * b for a, b in zip(row, column, strict=True)]
+            total, count = arith.accumulate(products, start=start, simd=simd, fmt=fmt, mode=mode)
+            sums.append(total)
+            overflows += count
+    saturates = mode is AccumulatorMode.SATURATE
+    found, count = accumulate_beats(x, np.ascontiguousarray(weight.T), bias, simd, bits, saturates)
+    assert (found.ravel().tolist(), count) == (sums, overflows)
+    if saturates and target.has_vnni():
+        flip = 128 if signed else 0
+        packed = pack_beats(weight.astype(np.int8), bias, simd, flip)
+        out = np.empty(found.shape, np.int32)
+        for counting in (True, False):
+            count = saturate_bytes(
+                x.astype(np.uint8), flip, packed, simd, fmt.min, fmt.max, out, counting
+            )
+            assert out.ravel().tolist() == sums
+            assert count == (overflows if counting else 0)
+
+
+def test_threads_change_nothing(monkeypatch) -> None:
+    x, weight = operands(9, (300, 64, 65), (0, 255), (-127, 127))
+    product = Product(weight, np.zeros(65, np.int64), 0, 255)
+    expected = x @ weight.T
+    monkeypatch.setattr(product_module, "_WORTH_THREADS", 1)
+    monkeypatch.setattr(product_module, "threads", lambda: 3)
+    for _ in range(20):
+        assert np.array_equal(product(x), expected)
+
+
+def choice(**variables: str) -> str:
+    """What a fresh process with these environment variables chooses, or the error."""
+    code = (
+        "from fxsim.errors import ConfigError\n"
+        "from fxsim.kernels import target\n"
+        "try:\n    print(target.chosen())\n"
+        "except ConfigError as error:\n    print(error)\n"
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "FXSIM_KERNEL"} | variables
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
+    )
+    return done.stdout.strip()
+
+
+def test_the_target_of_numba_decides() -> None:
+    generic = {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}
+    assert choice(**generic) == "blas"
+    message = choice(FXSIM_KERNEL="amx", **generic)
+    assert message.startswith("FXSIM_KERNEL must name what can run here, not amx: ")
+    assert choice(NUMBA_DISABLE_JIT="1") == "blas"
+    assert choice(FXSIM_KERNEL="plain") == "plain"
+    assert choice(FXSIM_KERNEL="mmx") == (
+        "FXSIM_KERNEL must be one of amx, vnni, blas, plain, not 'mmx'"
+    )
+
+
+def test_without_tiles_the_next_one_is_chosen() -> None:
+    features = sorted(target.target_features() - {"amx-int8", "amx-tile", "amx-bf16"})
+    masked = ",".join(f"+{name}" for name in features)
+    found = choice(NUMBA_CPU_FEATURES=f"{masked},-amx-int8,-amx-tile")
+    assert found == ("vnni" if target.has_vnni() else "blas")
+
+
+SMALL = """
+import numpy as np
+from fxsim.kernels.product import Product
+from fxsim.kernels.operand import operand_of, scratch, split, exact_sums
+from fxsim.kernels.target import chosen
+generator = np.random.default_rng(0)
+x, w = generator.integers(-300, 300, (5, 9)), generator.integers(-127, 127, (4, 9))
+start = np.arange(4)
+assert (Product(w, start, -300, 300)(x) == x @ w.T + start).all()
+operand = operand_of(w, start, -300, 300, chosen())
+planes, partial = scratch(5, 9, operand)
+split(x, operand, planes, 5)
+out = np.empty((5, 4), np.int64)
+exact_sums(operand, planes, partial, out)
+assert (out == x @ w.T + start).all()
+print("equal")
+"""
+
+
+@pytest.mark.parametrize("variable", ["NUMBA_DISABLE_JIT", "NUMBA_BOUNDSCHECK"])
+def test_plain_kernels_without_compiler_and_with_checks(variable, tmp_path) -> None:
+    environment = os.environ | {
+        variable: "1",
+        "FXSIM_KERNEL": "plain",
+        "NUMBA_CACHE_DIR": str(tmp_path),
+    }
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", SMALL],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
+    )
+    assert (done.stdout.strip(), done.stderr) == ("equal", "")
+
+
+def test_what_cannot_run_is_an_error(monkeypatch) -> None:
+    monkeypatch.setenv("FXSIM_KERNEL", "vnni")
+    monkeypatch.setattr(target, "obstacles", lambda: {Backend.VNNI: "nobody knows"})
+    target.chosen.cache_clear()
+    message = "^FXSIM_KERNEL must name what can run here, not vnni: nobody knows$"
+    try:
+        with pytest.raises(ConfigError, match=message):
+            target.chosen()
+    finally:
+        target.chosen.cache_clear()
+
+
+def test_info_says_what_is_used() -> None:
+    environment = os.environ | {"FXSIM_KERNEL": "plain"}
+    command = [sys.executable, "-c", "from fxsim.cli import main; main()", "info", "--kernels"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    first, *rest = done.stdout.splitlines()
+    assert first.startswith("plain: FXSIM_KERNEL asks for it")
+    assert [line.split(":")[0].strip() for line in rest] == list(Backend)
+    facts = subprocess.run(
+        [*command, "--json"], capture_output=True, text=True, check=True, env=environment
+    )
+    assert json.loads(facts.stdout)["kernel"] == "plain"
+    bad = environment | {"FXSIM_KERNEL": "mmx"}
+    failed = subprocess.run(command, capture_output=True, text=True, check=False, env=bad)
+    assert failed.returncode == 1
+    assert "FXSIM_KERNEL must be one of" in failed.stderr
+    assert "Traceback" not in failed.stderr
