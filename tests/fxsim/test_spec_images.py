@@ -9,15 +9,26 @@ import numpy as np
 import pytest
 import torch
 
-from fxsim.checkpoint import load_checkpoint, save_checkpoint
+from fxsim.checkpoint import (
+    Checkpoint,
+    LinearParameters,
+    load_checkpoint,
+    save_checkpoint,
+)
 from fxsim.data import Dataset, Split
 from fxsim.errors import SpecError
+from fxsim.evaluate import bits_per_character
+from fxsim.explore.evaluate import Evaluator
+from fxsim.explore.job import make_job
+from fxsim.explore.metrics import layer_energy
+from fxsim.explore.space import parse_space
 from fxsim.floating import forward
 from fxsim.network import MaxPool, QuantizedConvolution, QuantizedLinear
 from fxsim.quantize import quantize, quantized_parameters
 from fxsim.reference import run
 from fxsim.simulate import simulate, simulate_trace
 from fxsim.spec import parse_spec
+from fxsim.storage import network_hash
 from fxsim.train import train
 from fxsim.train.loop import _parameters
 from fxsim.train.module import Network
@@ -134,6 +145,12 @@ ERRORS = [
         "batch_norm",
     ),
     ("layers.0.weights.levels", 4, "levels must be odd, not 4", "weights.levels"),
+    (
+        "layers.0.weights",
+        {"levels": 4, "scheme": "asymmetric"},
+        "scheme must be 'symmetric' with batch_norm",
+        "weights.scheme",
+    ),
     ("layers.0.kernl", 4, "unknown key 'kernl'; did you mean 'kernel'?", "layers[0].kernl"),
     ("layers.3.padding", 1, "unknown key 'padding'", "layers[3].padding"),
 ]
@@ -222,3 +239,77 @@ def test_negative_gain_turns_weights(trained):
     dead = replace(layer, gain=np.where(np.arange(4) == 1, 0.0, layer.gain))
     other = replace(checkpoint, retrained={**checkpoint.retrained, "layer0": dead})
     assert not quantize(spec, other, data.train.x).layers[0].product.weight[1].any()
+
+
+def test_asymmetric_weights():
+    """Their range is not about 0, and pixels outside the image are real 0 all the same."""
+    layers = [{"type": "convolution", "units": 4, "kernel": 3, "padding": 1, "output": {}}]
+    layers[0]["weights"] = {"levels": 16, "per": "channel", "scheme": "asymmetric"}
+    spec = parse_spec(SPEC | {"layers": layers}, "x.yaml")
+    generator = np.random.default_rng(2)
+    parent = LinearParameters(weight=generator.normal(0.2, 1, (4, 18)), bias=np.full(4, 20.0))
+    checkpoint, x = Checkpoint(parent={"layer0": parent}), generator.random((20, 2, 8, 6))
+    network = quantize(spec, checkpoint, x)
+    weight = network.layers[0].product.weight
+    np.testing.assert_array_equal(np.ptp(weight, axis=1), 15)
+    trace = simulate_trace(network, x)
+    np.testing.assert_array_equal(simulate(network, x), trace.output)
+    for image, seen in zip(trace.input[:2].tolist(), trace.output.tolist(), strict=False):
+        assert run(network, image)[-1].activations == seen
+    real = network.output.scale * trace.output
+    expected = forward(spec, quantized_parameters(spec, checkpoint), x)
+    assert np.abs(real - expected).max() < 0.02 * np.abs(expected).max()
+
+
+def test_interrupted_training_goes_on_to_the_same_result(trained, tmp_path):
+    """With the running statistics of the batch normalisation, and the gains of the parent."""
+    spec, whole, data = trained
+    seen = []
+
+    def interrupt(progress):
+        seen.append(progress)
+        if len(seen) in (1, 2):
+            raise KeyboardInterrupt
+
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            train(spec, data, interrupt, resume=tmp_path / "run.resume")
+    arrays = train(spec, data, resume=tmp_path / "run.resume").arrays()
+    assert arrays.keys() == whole.arrays().keys()
+    for key, expected in whole.arrays().items():
+        np.testing.assert_array_equal(arrays[key], expected)
+
+
+def test_batch_norm_cannot_start_from_parameters(trained):
+    spec, checkpoint, data = trained
+    message = (
+        "layers[0].batch_norm must be false to start from parameters: these do not hold its"
+        " running mean and variance"
+    )
+    with raises(SpecError, message):
+        train(spec, data, start=checkpoint.parent)
+
+
+def test_exploration_meets_every_layer(trained):
+    """Layers behind the flatten are the network's, whose numbers differ from the file's."""
+    spec, checkpoint, data = trained
+    space = {
+        "variables": {
+            "lanes": {"set": ["layers[1].hardware.lanes"], "to": [1, 2]},
+            "bits": {"set": ["layers[2].output.bits"], "to": [2, 8]},
+            "last": {"set": ["layers[5].weights.levels"], "to": [3, 255]},
+        },
+        "objectives": ["loss", "energy"],
+    }
+    job = make_job(parse_space(spec, space, "x.yaml"), checkpoint, data)
+    evaluator, losses = Evaluator(job), set()
+    for choices in job.space:
+        fresh = quantize(job.space.apply(choices), checkpoint, job.calibration, direct=True)
+        assert network_hash(evaluator.network(choices)) == network_hash(fresh)
+        found = evaluator(choices)
+        assert found["loss"] == bits_per_character(fresh, job.validation)
+        losses.add(found["loss"])
+        products = zip(fresh.linears, (48, 6, 1, 1), strict=True)
+        energy = sum(places * layer_energy(product) for product, places in products)
+        assert found["energy"] == pytest.approx(energy)
+    assert len(losses) == 4  # the lanes change nothing
