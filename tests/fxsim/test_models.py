@@ -19,8 +19,8 @@ from fxsim.storage import load_network, network_hash
 MODELS = Path(__file__).parents[2] / "models"
 FOLDERS = [path.parent.name for path in sorted(MODELS.glob("*/spec.yaml"))]
 
-LARGE = {"house-numbers-cnn-ternary"}
-"""Models that take a minute."""
+LARGE = {"house-numbers-cnn-narrow", "house-numbers-cnn-ternary"}
+"""Models that take up to a minute."""
 
 pytestmark = pytest.mark.parametrize(
     "folder",
