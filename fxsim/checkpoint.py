@@ -5,6 +5,9 @@ One npz holds ``float.<layer>.weight`` and ``float.<layer>.bias``, and after ret
 last retraining step and are part of the result: a step size refreshed after the last weight
 update flips integers that nothing relearns.
 
+A convolution has a row for each output channel, over the items of a window in the order of
+`fxsim.windows.Windows`; with batch normalisation also ``<layer>.gain``.
+
 An LSTM layer has two matrices under names of their own: ``<layer>_input`` is W, shape (4 * cells,
 inputs), and ``<layer>_hidden`` is U, shape (4 * cells, outputs); rows in the order of
 `fxsim.lstm.GATES`. Their biases are summed. A scale per gate stands at each of the gate's rows. A
@@ -30,16 +33,24 @@ from fxsim.spec import NetworkSpec
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LinearParameters:
-    """Parameters of a fully connected layer, or of one product of an LSTM layer.
+    """Parameters of a fully connected layer, a convolution, or one product of an LSTM layer.
 
     Parameters
     ----------
     weight : float64 array, shape (outputs, inputs)
     bias : float64 array, shape (outputs,)
+    gain : float64 array, shape (outputs,), optional
+        Of a batch normalisation: the output is gain * (weight @ x) + bias.
     """
 
     weight: FloatArray
     bias: FloatArray
+    gain: FloatArray | None = None
+
+    @property
+    def effective_weight(self) -> FloatArray:
+        """The weight, times the gain."""
+        return self.weight if self.gain is None else self.gain[:, None] * self.weight
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -105,6 +116,10 @@ class Checkpoint:
                 f"retrained.{name}.scale": retrained.scale,
                 f"retrained.{name}.levels": np.array([retrained.levels]),
             }
+        for stage, layers in (("float", self.parent), ("retrained", self.retrained or {})):
+            for name, layer in layers.items():
+                if layer.gain is not None:
+                    arrays[f"{stage}.{name}.gain"] = layer.gain
         return arrays
 
     def check(self, spec: NetworkSpec) -> None:
@@ -142,6 +157,7 @@ def load_checkpoint(path: Path, spec: NetworkSpec) -> Checkpoint:
                 name: LinearParameters(
                     weight=_floats(arrays, f"float.{name}.weight"),
                     bias=_floats(arrays, f"float.{name}.bias"),
+                    gain=_gain(arrays, f"float.{name}.gain"),
                 )
                 for name in names
             },
@@ -149,6 +165,7 @@ def load_checkpoint(path: Path, spec: NetworkSpec) -> Checkpoint:
                 name: RetrainedParameters(
                     weight=_floats(arrays, f"retrained.{name}.weight"),
                     bias=_floats(arrays, f"retrained.{name}.bias"),
+                    gain=_gain(arrays, f"retrained.{name}.gain"),
                     scale=_floats(arrays, f"retrained.{name}.scale"),
                     levels=_levels(arrays, f"retrained.{name}.levels"),
                 )
@@ -169,6 +186,8 @@ def _shapes(spec: NetworkSpec, *, retrained: bool) -> dict[str, tuple[int, ...] 
         for stage in ("float", "retrained") if retrained else ("float",):
             shapes[f"{stage}.{name}.weight"] = (product.outputs, product.inputs)
             shapes[f"{stage}.{name}.bias"] = (product.outputs,)
+            if product.gain:
+                shapes[f"{stage}.{name}.gain"] = (product.outputs,)
         if retrained:
             shapes[f"retrained.{name}.scale"] = None
             shapes[f"retrained.{name}.levels"] = (1,)
@@ -195,12 +214,18 @@ def _check_shapes(key: str, layer: LinearParameters) -> None:
             f"{key}.bias must have one value for each of the rows of a matrix {key}.weight,"
             f" not shape {layer.bias.shape} for {layer.weight.shape}"
         )
+    if layer.gain is not None and layer.gain.shape != layer.bias.shape:
+        raise RangeError(f"{key}.gain must have shape {layer.bias.shape}, not {layer.gain.shape}")
 
 
 def _floats(arrays: Mapping[str, npt.NDArray[Any]], key: str) -> FloatArray:
     if arrays[key].dtype.kind != "f":
         raise RangeError(f"{key} must hold floats, not {arrays[key].dtype}")
     return arrays[key].astype(np.float64)
+
+
+def _gain(arrays: Mapping[str, npt.NDArray[Any]], key: str) -> FloatArray | None:
+    return _floats(arrays, key) if key in arrays else None
 
 
 def _levels(arrays: Mapping[str, npt.NDArray[Any]], key: str) -> int:

@@ -3,6 +3,7 @@
 The times are those of a willing source and a ready sink. Each block passes beats in order, one a
 cycle, a fixed number of cycles after the beat that completes them, so the time of every beat
 follows from those before it; the buffers are so large that no block waits for the ones behind it.
+That is not so of line buffers: networks with images run on the abstract machine of `fxsim.flow`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import gcd
 
-from fxsim.network import Layer, QuantizedLinear, QuantizedLstm, QuantizedNetwork
+from fxsim import flow
+from fxsim.network import (
+    Layer,
+    MaxPool,
+    QuantizedConvolution,
+    QuantizedLinear,
+    QuantizedLstm,
+    QuantizedNetwork,
+)
 from fxsim.tables import Table
 
 BUFFER_LATENCY = 2
@@ -46,23 +55,31 @@ class NetworkCycles:
     layers : tuple of LayerCycles
         One for each matrix product; ``utilisation`` is the share of cycles in which its array works
         at that interval.
+    limit : str, optional
+        With images: the layer that is busy for most cycles, be it with taking in pixels.
     """
 
     latency: int
     interval: int
     layers: tuple[LayerCycles, ...]
+    limit: str | None = None
 
     @property
     def bottleneck(self) -> str:
-        """Name of the matrix product that sets the interval."""
-        return max(self.layers, key=lambda layer: layer.interval).name
+        """Name of the layer, or of its matrix product, that sets the interval."""
+        return self.limit or max(self.layers, key=lambda layer: layer.interval).name
 
 
 def predict(network: QuantizedNetwork) -> NetworkCycles:
     """Latency and interval of the accelerator of ``network``."""
-    intervals = [linear.tiles * linear.beats for linear in network.linears]
+    intervals = [
+        linear.tiles * linear.beats * _places(layer)
+        for layer in network.layers
+        for linear in layer.linears
+    ]
     # Every layer settles within a few vectors; the recurrence has an interval of its own.
-    times = completion_times(network, 4 + 4 * len(network.linears))
+    settled = 4 + len(network.layers) if network.spatial else 4 + 4 * len(network.linears)
+    times = completion_times(network, settled)
     interval = times[-1] - times[-2]
     return NetworkCycles(
         latency=times[0],
@@ -76,11 +93,24 @@ def predict(network: QuantizedNetwork) -> NetworkCycles:
             )
             for linear, cycles in zip(network.linears, intervals, strict=True)
         ),
+        limit=max(network.layers, key=load).name if network.spatial else None,
     )
+
+
+def load(layer: Layer) -> int:
+    """Cycles that a layer without state is busy for with each vector or image."""
+    taking = -(-layer.inputs // layer.lanes_in)
+    if isinstance(layer, MaxPool):
+        windows = layer.windows
+        return max(taking, windows.places * windows.size // layer.lanes)
+    (product,) = layer.linears
+    return max(taking, product.tiles * product.beats * _places(layer))
 
 
 def completion_times(network: QuantizedNetwork, vectors: int) -> list[int]:
     """Cycle of the last output beat of each vector; the first input beat is taken in cycle 0."""
+    if network.spatial:
+        return _image_times(network, vectors)
     first = network.layers[0].linears[0]
     lanes = first.folding.simd
     stages = []
@@ -94,6 +124,52 @@ def completion_times(network: QuantizedNetwork, vectors: int) -> list[int]:
             times = stage(times)
         result.append(times[-1])
     return result
+
+
+def _image_times(network: QuantizedNetwork, vectors: int) -> list[int]:
+    blocks: list[flow.Block] = []
+    lanes = network.lanes_in
+    for layer in network.layers:
+        blocks += _blocks(layer, lanes)
+        lanes = layer.lanes_out
+    first, last = network.layers[0], network.layers[-1]
+    beats = -(-first.inputs // first.lanes_in), -(-last.outputs // lanes)
+    return flow.completion_times(blocks, vectors, *beats)
+
+
+def _blocks(layer: Layer, lanes_in: int) -> list[flow.Block]:
+    """Blocks of the hardware of a layer without state, in the order of the data."""
+    if isinstance(layer, MaxPool):
+        windows = layer.by_lanes
+        return [
+            *flow.resize(lanes_in, layer.lanes, windows.channels),
+            flow.window(windows, layer.lanes),
+            flow.pipe(windows.size // layer.lanes, 1),
+        ]
+    (product,) = layer.linears
+    simd = product.folding.simd
+    if isinstance(layer, QuantizedConvolution):
+        front = [
+            *flow.resize(lanes_in, layer.lanes_in, layer.windows.channels),
+            flow.window(layer.windows, simd, layer.repeats),
+        ]
+    else:
+        front = [
+            *flow.resize(lanes_in, simd, product.inputs),
+            flow.buffer(product.beats, product.tiles),
+        ]
+    back = [
+        flow.pipe(product.beats, mac_latency(product)),
+        *flow.resize(product.folding.rows, product.lanes_out, product.outputs),
+    ]
+    if product.requantizer is not None:
+        back.append(flow.pipe(1, requantizer_latency(product)))
+    return front + back
+
+
+def _places(layer: Layer) -> int:
+    """How often a layer applies its products to a vector."""
+    return layer.windows.places if isinstance(layer, QuantizedConvolution) else 1
 
 
 def mac_latency(layer: QuantizedLinear) -> int:
@@ -134,7 +210,8 @@ def cell_latency(layer: QuantizedLstm) -> int:
 def _layer(layer: Layer, lanes_in: int) -> Stage:
     if isinstance(layer, QuantizedLstm):
         return _lstm(layer, lanes_in)
-    return _linear(layer, lanes_in)
+    (product,) = layer.linears
+    return _linear(product, lanes_in)
 
 
 def _linear(layer: QuantizedLinear, lanes_in: int, lanes_out: int | None = None) -> Stage:

@@ -10,7 +10,20 @@ import numpy.typing as npt
 from fxsim.checkpoint import LinearParameters
 from fxsim.errors import RangeError
 from fxsim.network import FloatArray, IntArray
-from fxsim.spec import LstmSpec, NetworkSpec
+from fxsim.spec import (
+    AveragePoolSpec,
+    ConvolutionSpec,
+    LinearSpec,
+    LstmSpec,
+    MaxPoolSpec,
+    NetworkSpec,
+)
+from fxsim.spec_images import windows_of
+from fxsim.tensors import as_vectors
+from fxsim.windows import Windows
+
+_IMAGES = 32
+"""Images that pass the layers together."""
 
 
 def forward(
@@ -37,20 +50,54 @@ def forward(
     RangeError
         If ``x`` has another shape.
     """
-    vector: FloatArray = np.asarray(x, dtype=np.float64)
+    vector: FloatArray = np.asarray(x)
     leading = ("n", "t") if spec.recurrent else ("n",)
     if vector.ndim < len(leading) or vector.shape[len(leading) :] != spec.input.shape:
         expected = ", ".join((*leading, *map(str, spec.input.shape)))
         raise RangeError(f"x must have shape ({expected}), not {vector.shape}")
+    if spec.spatial:  # a few at a time: the tensors between the layers are large
+        blocks = [vector[k : k + _IMAGES] for k in range(0, len(vector), _IMAGES)]
+        return np.concatenate([_forward(spec, parameters, block) for block in blocks])
+    return _forward(spec, parameters, vector)
+
+
+def _forward(
+    spec: NetworkSpec, parameters: Mapping[str, LinearParameters], x: FloatArray
+) -> FloatArray:
+    vector = as_vectors(x.astype(np.float64), spec.input.shape)
     for i, layer in enumerate(spec.layers):
-        first, *rest = (parameters[product.name] for product in spec.layer_products(i))
-        if isinstance(layer, LstmSpec):
-            vector = lstm(first, rest[0], vector, *rest[1:])
-            continue
-        vector = vector @ first.weight.T + first.bias
-        if layer.nonlinearity == "relu":
+        found = [parameters[product.name] for product in spec.layer_products(i)]
+        match layer:
+            case LstmSpec():
+                vector = lstm(found[0], found[1], vector, *found[2:])
+            case LinearSpec():
+                vector = vector @ found[0].weight.T + found[0].bias
+            case ConvolutionSpec():
+                windows = windows_of(layer, spec.layer_shape(i))
+                vector = convolution(windows, found[0].effective_weight, vector)
+                vector += np.tile(found[0].bias, windows.places)
+            case MaxPoolSpec():
+                windows = windows_of(layer, spec.layer_shape(i))
+                seen = windows.gather(vector, -np.inf)
+                seen = seen.reshape(len(vector), windows.places, -1, windows.channels)
+                vector = seen.max(axis=2).reshape(len(vector), -1)
+            case AveragePoolSpec():
+                windows = windows_of(layer, spec.layer_shape(i))
+                ones = np.ones((windows.channels, windows.size))
+                vector = convolution(windows, ones / windows.size, vector)
+        if isinstance(layer, LinearSpec | ConvolutionSpec) and layer.nonlinearity == "relu":
             vector = np.maximum(vector, 0.0)
     return vector
+
+
+def convolution(windows: Windows, weight: FloatArray, x: FloatArray) -> FloatArray:
+    """Sums (n, places * outputs) of images (n, items), each group's outputs for its windows."""
+    each = len(weight) // windows.groups
+    sums = [
+        windows.gather(x, 0.0, group) @ weight[group * each : (group + 1) * each].T
+        for group in range(windows.groups)
+    ]
+    return np.concatenate(sums, axis=2).reshape(len(x), -1)
 
 
 def lstm(

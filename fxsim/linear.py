@@ -221,6 +221,16 @@ class QuantizedLinear:
         return self.weight_format.bits == 2 and self.weight_format.narrow
 
     @property
+    def shape_out(self) -> tuple[int, ...]:
+        """Shape of the output."""
+        return (self.outputs,)
+
+    @property
+    def lanes_in(self) -> int:
+        """Lanes of the input."""
+        return self.folding.simd
+
+    @property
     def lanes_out(self) -> int:
         """Fewest lanes that carry a tile of the output in the time it takes to compute."""
         rows = self.folding.rows

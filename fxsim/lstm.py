@@ -181,6 +181,16 @@ class QuantizedLstm:
         return self.cells if self.projection is None else self.projection.outputs
 
     @property
+    def shape_out(self) -> tuple[int, ...]:
+        """Shape of the output."""
+        return (self.outputs,)
+
+    @property
+    def lanes_in(self) -> int:
+        """Lanes of the input: those of W x."""
+        return self.input_product.lanes_in
+
+    @property
     def lanes_out(self) -> int:
         """Lanes of the output: a cell at a time, or those of the projection."""
         return 1 if self.projection is None else self.projection.lanes_out

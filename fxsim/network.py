@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from fxsim.convolution import MaxPool, QuantizedConvolution
 from fxsim.errors import RangeError
 from fxsim.formats import Rounding
 from fxsim.linear import Accumulator, Folding, QuantizedLinear, Requantizer, accumulator_bounds
@@ -17,6 +18,7 @@ from fxsim.lstm import QuantizedLstm
 from fxsim.names import check_identifier
 from fxsim.tables import Nonlinearity, Table
 from fxsim.tensors import Activation, FloatArray, IntArray
+from fxsim.windows import Windows
 
 __all__ = [
     "Accumulator",
@@ -26,21 +28,27 @@ __all__ = [
     "InputQuantizer",
     "IntArray",
     "Layer",
+    "MaxPool",
     "Nonlinearity",
+    "QuantizedConvolution",
     "QuantizedLinear",
     "QuantizedLstm",
     "QuantizedNetwork",
     "Requantizer",
     "Table",
+    "Windows",
     "accumulator_bounds",
 ]
 
-Layer: TypeAlias = QuantizedLinear | QuantizedLstm
+Layer: TypeAlias = QuantizedLinear | QuantizedLstm | QuantizedConvolution | MaxPool
 
 
 @dataclass(frozen=True, kw_only=True)
 class InputQuantizer:
     """How a real sample becomes integers: saturate(round(x / scale) + zero_point).
+
+    Samples of shape (channels, height, width) become images as `fxsim.windows.Windows` has them:
+    pixel by pixel, the channels of a pixel together.
 
     Raises
     ------
@@ -85,26 +93,44 @@ class QuantizedNetwork:
             raise RangeError(f"data must be text, not {self.data!r}")
         if not self.layers:
             raise RangeError("a network must have at least one layer")
-        inner = [linear for layer in self.layers for linear in layer.linears if linear != layer]
-        names = [layer.name.lower() for layer in (*self.layers, *inner)]
+        names = [
+            name.lower()
+            for layer in self.layers
+            for name in dict.fromkeys((layer.name, *(product.name for product in layer.linears)))
+        ]
         if len(set(names)) != len(names):
             raise RangeError(f"layer names must be unique, not {names}")
-        size, activation = math.prod(self.input.shape), self.input.activation
+        shape, activation = self.input.shape, self.input.activation
         for i, layer in enumerate(self.layers):
+            size = math.prod(shape)
+            if isinstance(layer, QuantizedConvolution | MaxPool) and layer.shape_in != shape:
+                raise RangeError(
+                    f"{layer.name}: input must have shape {shape}, not {layer.shape_in}"
+                )
             if layer.inputs != size or layer.input != activation:
                 raise RangeError(
                     f"{layer.name}: input must be {size} values of {activation},"
                     f" not {layer.inputs} of {layer.input}"
                 )
-            raw = isinstance(layer, QuantizedLinear) and layer.requantizer is None
+            raw = any(product.requantizer is None for product in layer.linears)
             if raw and i < len(self.layers) - 1:
                 raise RangeError(f"{layer.name}: only the last layer may lack a requantizer")
-            size, activation = layer.outputs, layer.output
+            shape, activation = layer.shape_out, layer.output
 
     @property
     def linears(self) -> tuple[QuantizedLinear, ...]:
         """Every matrix product of every layer, in the order of the data."""
         return tuple(product for layer in self.layers for product in layer.linears)
+
+    @property
+    def lanes_in(self) -> int:
+        """Lanes of the input."""
+        return self.layers[0].lanes_in
+
+    @property
+    def spatial(self) -> bool:
+        """Whether a layer works on images."""
+        return any(isinstance(layer, QuantizedConvolution | MaxPool) for layer in self.layers)
 
     @property
     def recurrent(self) -> bool:

@@ -25,6 +25,7 @@ from fxsim.network import (
     Layer,
     QuantizedNetwork,
 )
+from fxsim.quantize_convolution import quantize_convolution, quantize_pool
 from fxsim.quantize_linear import integers, quantize_linear
 from fxsim.quantize_lstm import Parameters, quantize_lstm
 from fxsim.quantize_weight import (
@@ -36,8 +37,19 @@ from fxsim.quantize_weight import (
     round_real,
     weight_scale,
 )
-from fxsim.spec import LstmSpec, NetworkSpec
-from fxsim.spec_layers import LayerSpec, ProductSpec
+from fxsim.spec import (
+    ConvolutionSpec,
+    FlattenSpec,
+    LayerSpec,
+    LinearSpec,
+    LstmSpec,
+    NetworkSpec,
+    ProductSpec,
+)
+from fxsim.tensors import as_vectors
+
+_IMAGES = 200
+"""Images that calibrate a network at most; each has thousands of values."""
 
 __all__ = [
     "fitting_scale",
@@ -100,6 +112,8 @@ def quantize(
         samples = _samples(calibration, spec.input.shape, "calibration", leading)
         if not samples.size:
             raise RangeError("calibration must have at least one sample")
+        if spec.spatial:
+            samples = samples[:: -(-len(samples) // _IMAGES)]
         source = _input_quantizer(spec, samples)
         return source, integers(samples, source.activation, source.rounding)
 
@@ -112,7 +126,10 @@ def quantize(
     try:
         with np.errstate(over="raise", divide="raise", invalid="raise"):
             for i, wanted in enumerate(spec.layers):
-                own = [parameters[product.name] for product in spec.layer_products(i)]
+                if isinstance(wanted, FlattenSpec):
+                    continue  # images are stored as vectors already
+                products = spec.layer_products(i)
+                own = [parameters[product.name] for product in products]
 
                 def make(
                     i: int = i,
@@ -123,15 +140,20 @@ def quantize(
                 ) -> tuple[Layer, IntArray]:
                     if isinstance(wanted, LstmSpec):
                         return quantize_lstm(spec, i, own, activation, x)
+                    if isinstance(wanted, ConvolutionSpec):
+                        return quantize_convolution(spec, i, *own[0], activation, x)
+                    if not isinstance(wanted, LinearSpec):
+                        return quantize_pool(spec, i, activation, x)
                     return quantize_linear(spec, spec.layer_products(i)[0], *own[0], activation, x)
 
-                foldings = tuple(product.hardware for product in spec.layer_products(i))
+                foldings = tuple(product.hardware for product in products) or wanted.hardware
                 layer, x = remember(("layer", arithmetic_key(spec, i), foldings, direct), make)
                 layers.append(layer)
                 activation = layer.output
     except FloatingPointError:
-        name = spec.layer_name(len(layers))
-        raise RangeError(f"{name}: parameters are too large or too small for float64") from None
+        raise RangeError(
+            f"{spec.layer_name(i)}: parameters are too large or too small for float64"
+        ) from None
     return QuantizedNetwork(name=spec.name, data=spec.data, input=source, layers=tuple(layers))
 
 
@@ -190,7 +212,7 @@ def uses_retrained(spec: NetworkSpec, checkpoint: Checkpoint) -> bool:
 def _samples(
     x: npt.ArrayLike, shape: tuple[int, ...], what: str, leading: tuple[str, ...]
 ) -> FloatArray:
-    """Check samples and flatten each to a row; ``leading`` names the axes before its own."""
+    """Check samples and make each a vector; ``leading`` names the axes before its own."""
     array = np.asarray(x)
     if array.dtype.kind not in "iufb":
         raise RangeError(f"{what} must hold numbers, not {array.dtype}")
@@ -201,7 +223,7 @@ def _samples(
     if (bad := np.argwhere(~np.isfinite(array))).size:
         index = tuple(bad[0].tolist())
         raise RangeError(f"{what} must be finite, not {array[index]} at {list(index)}")
-    return array.reshape(*array.shape[:axes], int(np.prod(shape))).astype(np.float64)
+    return as_vectors(array, shape).astype(np.float64)
 
 
 def _input_quantizer(spec: NetworkSpec, samples: FloatArray) -> InputQuantizer:
@@ -244,12 +266,15 @@ def _parameters(
                 raise SpecError(f"{name}: {error}") from None
             weight = integer_weight(linear.weight, scale, layer)
             groups = groups_of(layer, len(weight))
+            if linear.gain is not None:  # a sign goes to the weights, which are symmetric
+                weight = weight * np.sign(linear.gain).astype(np.int64)[:, None]
+                scale, groups = scale * np.abs(linear.gain), len(weight)
             live = np.repeat(weight.reshape(groups, -1).any(axis=1), len(weight) // groups)
             if scale.size > 1 and live.any():
                 # Any scale suits zeros; an outlying one would cost the multipliers of others bits.
                 scale = np.where(live, scale, scale[live].max())
             return weight, scale, linear.bias
 
-        key = ("weights", product.name, layer.weights, plain_shift, retrained is None)
+        key = ("weights", product.name, layer.weights, plain_shift, retrained is None, product.gain)
         result[product.name] = remember(key, make)
     return result

@@ -22,7 +22,14 @@ from fxsim.network import (
     accumulator_bounds,
 )
 from fxsim.quantize_weight import round_real
-from fxsim.spec import LinearSpec, NetworkSpec, Product, ProjectionSpec, RequantizeSpec
+from fxsim.spec import (
+    ConvolutionSpec,
+    LinearSpec,
+    NetworkSpec,
+    Product,
+    ProjectionSpec,
+    RequantizeSpec,
+)
 from fxsim.spec_layers import AccumulatorSpec, GateRequantizeSpec
 
 _BELOW_HALF = math.nextafter(0.5, 0.0)
@@ -30,6 +37,10 @@ _BELOW_HALF = math.nextafter(0.5, 0.0)
 _FRACTIONS = np.arange(64, 1, -1) / 64
 """Output scales that calibration tries, as fractions of the one that just avoids clipping. They
 are exact, for the same scale on every machine; so is everything else here but sums of errors."""
+
+
+_VALUES = 1 << 18
+"""About as many values of images as a scale is calibrated on at most."""
 
 
 def round_in_place(value: FloatArray, rounding: Rounding) -> None:
@@ -78,23 +89,40 @@ def quantize_linear(
 
     Returns it with the calibration samples that leave it.
     """
+    # Integers below 2**53 stay exact in float64, and float64 products are much faster.
+    sums = x.astype(np.float64) @ weight.T.astype(np.float64)
+    return quantize_product(spec, product, weight, scale, real_bias, source, sums)
+
+
+def quantize_product(
+    spec: NetworkSpec,
+    product: Product,
+    weight: IntArray,
+    scale: FloatArray,
+    real_bias: FloatArray,
+    source: Activation,
+    sums: FloatArray,
+) -> tuple[QuantizedLinear, IntArray]:
+    """Quantize a matrix product; ``sums``, shape (n, outputs), lack only the bias.
+
+    Returns it with what leaves it for these sums, of the same shape.
+    """
     layer, name = product.spec, product.name
-    assert isinstance(layer, LinearSpec | ProjectionSpec)
+    assert isinstance(layer, LinearSpec | ConvolutionSpec | ProjectionSpec)
     unit = scale * source.scale  # real value of 1 in the accumulator
     bias, accumulator = accumulator_of(name, weight, real_bias / unit, source, layer.accumulator)
-    # Integers below 2**53 stay exact in float64, and float64 products are much faster.
-    real = unit * (x.astype(np.float64) @ weight.T.astype(np.float64) + bias)
-    relu = isinstance(layer, LinearSpec) and layer.nonlinearity == "relu"
+    real = unit * (sums + bias)
+    relu = not isinstance(layer, ProjectionSpec) and layer.nonlinearity == "relu"
     if relu:
         real = np.maximum(real, 0.0)
     if layer.output is None:
-        requantizer = None
+        requantizer, leaving = None, np.zeros(0, np.int64)
         output = Activation(format=accumulator.format, scale=float(unit[0]))
     else:
         rounding = layer.requantize.rounding or spec.rounding
         output = _output(real, layer, rounding, unit)
         requantizer = requantizer_of(name, unit / output.scale, layer.requantize, rounding)
-        x = integers(real, output, rounding, layer.requantize.overflow)
+        leaving = integers(real, output, rounding, layer.requantize.overflow)
     quantized = QuantizedLinear(
         name=name,
         weight=weight,
@@ -108,7 +136,7 @@ def quantize_linear(
         output=output,
         folding=Folding(**product.hardware.model_dump()),
     )
-    return quantized, x
+    return quantized, leaving
 
 
 def accumulator_of(
@@ -130,11 +158,16 @@ def accumulator_of(
 
 
 def _output(
-    real: FloatArray, layer: LinearSpec | ProjectionSpec, rounding: Rounding, unit: FloatArray
+    real: FloatArray,
+    layer: LinearSpec | ConvolutionSpec | ProjectionSpec,
+    rounding: Rounding,
+    unit: FloatArray,
 ) -> Activation:
     """Output format with the scale of least squared error on the calibration samples."""
     assert layer.output is not None
     fmt = layer.output.format
+    # An odd step meets every channel; images have more values than a scale needs.
+    real = real[:: max(1, real.size // _VALUES) | 1]
     if layer.requantize.multiplier_bits == 0:
         scales = unit[0] * 2.0 ** np.arange(MAX_BITS + 1)
     else:

@@ -8,12 +8,19 @@ from operator import index
 
 from fxsim import arith
 from fxsim.errors import RangeError
-from fxsim.network import QuantizedLinear, QuantizedLstm, QuantizedNetwork
+from fxsim.network import (
+    MaxPool,
+    QuantizedConvolution,
+    QuantizedLinear,
+    QuantizedLstm,
+    QuantizedNetwork,
+    Windows,
+)
 
 
 @dataclass(frozen=True)
 class LayerResult:
-    """What a fully connected layer does to one vector."""
+    """What a layer does to one vector or image; without accumulators, both lists are the same."""
 
     accumulators: list[int]
     activations: list[int]
@@ -79,6 +86,56 @@ def run_linear(layer: QuantizedLinear, vector: Sequence[int]) -> LayerResult:
         for accumulator, multiplier in zip(accumulators, multipliers, strict=True)
     ]
     return LayerResult(accumulators, activations, overflows)
+
+
+def windows_of(
+    windows: Windows, image: Sequence[int], outside: int, group: int = 0
+) -> list[list[int]]:
+    """Windows of one group, row by row; pixels outside the image are ``outside``."""
+    depth, found = windows.group_channels, []
+    for row in range(windows.rows):
+        for column in range(windows.columns):
+            window = []
+            for ky in range(windows.kernel[0]):
+                for kx in range(windows.kernel[1]):
+                    y = row * windows.stride - windows.padding + ky
+                    x = column * windows.stride - windows.padding + kx
+                    for c in range(group * depth, (group + 1) * depth):
+                        inside = 0 <= y < windows.height and 0 <= x < windows.width
+                        place = (y * windows.width + x) * windows.channels + c
+                        window.append(image[place] if inside else outside)
+            found.append(window)
+    return found
+
+
+def run_convolution(layer: QuantizedConvolution, image: Sequence[int]) -> LayerResult:
+    """Apply the product of each group to the group's windows."""
+    places = [LayerResult([], [], 0) for _ in range(layer.windows.places)]
+    for group, product in enumerate(layer.group_products):
+        seen = windows_of(layer.windows, image, layer.input.zero_point, group)
+        for k, window in enumerate(seen):
+            before, result = places[k], run_linear(product, window)
+            places[k] = LayerResult(
+                before.accumulators + result.accumulators,
+                before.activations + result.activations,
+                before.overflows + result.overflows,
+            )
+    return LayerResult(
+        [value for place in places for value in place.accumulators],
+        [value for place in places for value in place.activations],
+        sum(place.overflows for place in places),
+    )
+
+
+def run_max_pool(layer: MaxPool, image: Sequence[int]) -> LayerResult:
+    """Greatest integer of each channel in each window."""
+    channels = layer.windows.channels
+    result = [
+        max(window[channel::channels])
+        for window in windows_of(layer.windows, image, layer.input.format.min)
+        for channel in range(channels)
+    ]
+    return LayerResult(result, list(result), 0)
 
 
 def initial_state(layer: QuantizedLstm) -> LstmState:
@@ -162,6 +219,10 @@ def run_sequence(
                 result = run_lstm(layer, source, states[layer.name])
                 states[layer.name] = result.state
                 results.append(result)
+            elif isinstance(layer, QuantizedConvolution):
+                results.append(run_convolution(layer, source))
+            elif isinstance(layer, MaxPool):
+                results.append(run_max_pool(layer, source))
             else:
                 results.append(run_linear(layer, source))
         steps.append(results)

@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from fxsim.errors import RangeError
-from fxsim.kernels import lstm
+from fxsim.kernels import lstm, windows
 from fxsim.kernels.linear import kernel_of
 from fxsim.kernels.recurrent import lstm_kernel_of
-from fxsim.network import IntArray, Layer, QuantizedLinear, QuantizedLstm, QuantizedNetwork
+from fxsim.network import (
+    IntArray,
+    Layer,
+    MaxPool,
+    QuantizedConvolution,
+    QuantizedLinear,
+    QuantizedLstm,
+    QuantizedNetwork,
+)
 from fxsim.quantize import quantize_input
 from fxsim.state import LstmState, State, as_state, reset_state
-from fxsim.trace import LayerTrace, LstmStates, LstmTrace, Trace
+from fxsim.tensors import as_vectors
+from fxsim.trace import LayerTrace, LstmStates, LstmTrace, PoolTrace, Trace, span
+
+T = TypeVar("T", bound=np.generic)
+
+_BLOCK = 1 << 18
+"""Integers of windows that are held at a time, so that they stay near the processor."""
 
 
 def simulate(
@@ -26,7 +42,8 @@ def simulate(
     Parameters
     ----------
     x : array, shape (n, *network.input.shape) or (n, inputs)
-        Floats are quantized by the network's input quantizer; integers are taken as they are.
+        Floats are quantized by the network's input quantizer; integers are taken as they are, those
+        of shape (n, inputs) in the order of the stream.
         With LSTM layers the shape is (n, t, ...): n sequences of t vectors.
     state : mapping of str to LstmState, optional
         Where the sequences go on: `fxsim.trace.Trace.state` of what came before. Left out, each
@@ -42,11 +59,65 @@ def simulate(
     RangeError
         If a shape is wrong, a float is not finite, or an integer leaves its format.
     """
-    vector: npt.NDArray[Any] = as_input(network, x)
-    states = as_state(network, state, len(vector))
-    for layer in network.layers:
-        vector = run_layer(layer, vector, states.get(layer.name))
-    return vector.astype(np.int64, copy=False)
+    source = as_input(network, x)
+    states = as_state(network, state, len(source))
+    outputs = []
+    for block in _blocks(network, source):
+        vector: npt.NDArray[Any] = block
+        for layer in network.layers:
+            vector = run_layer(layer, vector, states.get(layer.name))
+        outputs.append(vector.astype(np.int64, copy=False))
+    return outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
+
+
+def simulate_ranges(
+    network: QuantizedNetwork, x: npt.NDArray[Any], state: State | None = None
+) -> Trace:
+    """Like `simulate_trace`, but with images all tensors between the layers are cut short.
+
+    Each holds its least and its greatest integer then, all that a report needs of it: the whole
+    ones of thousands of images would not fit.
+    """
+    source = as_input(network, x)
+    if not network.spatial:
+        return simulate_trace(network, source, state)
+    traces = [simulate_trace(network, block) for block in _blocks(network, source)]
+    joined = [
+        _extremes([trace.layers[k] for trace in traces]) for k in range(len(network.layers) - 1)
+    ]
+    last = [trace.layers[-1] for trace in traces]
+    output = np.concatenate([trace.output for trace in traces])
+    return Trace(
+        input=source,
+        layers=(*joined, replace(_extremes(last), activations=output)),
+    )
+
+
+def _blocks(network: QuantizedNetwork, source: IntArray) -> Iterator[IntArray]:
+    """Some images at a time, for their tensors are large; all vectors at once."""
+    block = max(len(source), 1)
+    if network.spatial:
+        block = max(1, 8 * _BLOCK // max(layer.outputs for layer in network.layers))
+    for start in range(0, max(len(source), 1), block):
+        yield source[start : start + block]
+
+
+def _extremes(traces: Sequence[LayerTrace | LstmTrace | PoolTrace]) -> LayerTrace | PoolTrace:
+    """One trace of a layer, with the extremes of its tensors."""
+
+    def limits(field: str) -> IntArray:
+        spans = [span(getattr(trace, field)) for trace in traces]
+        return np.array([[min(low for low, _ in spans)], [max(high for _, high in spans)]])
+
+    products = [trace for trace in traces if isinstance(trace, LayerTrace)]
+    if not products:
+        return PoolTrace(name=traces[0].name, activations=limits("activations"))
+    return LayerTrace(
+        name=traces[0].name,
+        accumulators=limits("accumulators"),
+        activations=limits("activations"),
+        **_counts(products),
+    )
 
 
 def simulate_trace(
@@ -55,10 +126,14 @@ def simulate_trace(
     """Like `simulate`, with every tensor, range and count of every layer."""
     source = vector = as_input(network, x)
     states = as_state(network, state, len(source))
-    layers: list[LayerTrace | LstmTrace] = []
+    layers: list[LayerTrace | LstmTrace | PoolTrace] = []
     for layer in network.layers:
         if isinstance(layer, QuantizedLstm):
             layers.append(run_lstm(layer, vector, states[layer.name]))
+        elif isinstance(layer, QuantizedConvolution):
+            layers.append(run_convolution(layer, vector))
+        elif isinstance(layer, MaxPool):
+            layers.append(PoolTrace(name=layer.name, activations=_pooled(layer, vector)))
         else:
             layers.append(_run_linear(layer, vector))
         vector = layers[-1].activations
@@ -71,6 +146,10 @@ def run_layer(
     """What one layer yields for integers validated by the caller, in a type that may be narrow."""
     if isinstance(layer, QuantizedLstm):
         return _lstm_outputs(layer, x, state or reset_state(layer, len(x)))
+    if isinstance(layer, QuantizedConvolution):
+        return _convolved(layer, x)
+    if isinstance(layer, MaxPool):
+        return _pooled(layer, x)
     rows = x.reshape(-1, layer.inputs)
     return kernel_of(layer).activations(rows).reshape(*x.shape[:-1], layer.outputs)
 
@@ -97,7 +176,8 @@ def as_input(network: QuantizedNetwork, x: npt.NDArray[Any]) -> IntArray:
             f"input[{', '.join(map(str, index))}] must be in {fmt} ({fmt.min} to {fmt.max}),"
             f" not {x[index]}"
         )
-    return np.ascontiguousarray(x, dtype=np.int64).reshape(*x.shape[:leading], inputs)
+    values = x if x.shape[leading:] == (inputs,) else as_vectors(x, shape)
+    return np.ascontiguousarray(values, dtype=np.int64)
 
 
 def run_lstm(layer: QuantizedLstm, x: IntArray, state: LstmState | None = None) -> LstmTrace:
@@ -196,14 +276,97 @@ def _run_stepwise(layer: QuantizedLstm, x: IntArray, start: LstmState) -> LstmTr
     )
 
 
+def run_convolution(layer: QuantizedConvolution, x: IntArray) -> LayerTrace:
+    """Run one convolution on images (n, inputs), some at a time: their windows take much room."""
+    parts = []
+    for count, groups in _windows(layer, x):
+        traces = [_run_linear(product, seen) for product, seen in groups]
+        parts.append(_joined(traces, axis=1, shape=(count, layer.outputs)))
+    return _joined(parts, axis=0, shape=(len(x), layer.outputs))
+
+
+def _convolved(layer: QuantizedConvolution, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Like `run_convolution`, with the activations only."""
+    parts = []
+    for count, groups in _windows(layer, x):
+        found = [kernel_of(product).activations(seen) for product, seen in groups]
+        whole = found[0] if len(found) == 1 else np.concatenate(found, axis=1)
+        parts.append(whole.reshape(count, layer.outputs))
+    return np.concatenate(parts)
+
+
+def _windows(
+    layer: QuantizedConvolution, x: npt.NDArray[Any]
+) -> Iterator[tuple[int, Iterator[tuple[QuantizedLinear, npt.NDArray[Any]]]]]:
+    """Some images at a time: their number, and each group's product with its windows."""
+    shape = layer.windows
+    block = max(1, _BLOCK // (shape.places * shape.size))
+    places, depth = (shape.rows, shape.columns), shape.group_channels
+    for start in range(0, max(len(x), 1), block):
+        images = _images(layer, x[start : start + block])
+        yield (
+            len(images),
+            (
+                (
+                    product,
+                    windows.gather(
+                        images,
+                        group * depth,
+                        depth,
+                        shape.kernel,
+                        places,
+                        shape.stride,
+                        shape.padding,
+                        layer.input.zero_point,
+                    ),
+                )
+                for group, product in enumerate(layer.group_products)
+            ),
+        )
+
+
+def _pooled(layer: MaxPool, x: npt.NDArray[T]) -> npt.NDArray[T]:
+    """Max pooling of images (n, inputs)."""
+    shape = layer.windows
+    pooled = windows.greatest(
+        _images(layer, x), shape.kernel, (shape.rows, shape.columns), shape.stride, shape.padding
+    )
+    return pooled.reshape(len(x), layer.outputs)
+
+
+def _images(layer: QuantizedConvolution | MaxPool, x: npt.NDArray[T]) -> npt.NDArray[T]:
+    shape = layer.windows
+    return x.reshape(-1, shape.height, shape.width, shape.channels)
+
+
+def _joined(traces: list[LayerTrace], *, axis: int, shape: tuple[int, int]) -> LayerTrace:
+    """One trace with tensors of ``shape``, from parts that follow one another along ``axis``."""
+
+    def tensor(field: str) -> IntArray:
+        parts = [getattr(trace, field) for trace in traces]
+        return np.concatenate(parts, axis=axis).reshape(shape)
+
+    return LayerTrace(
+        name=traces[0].name,
+        accumulators=tensor("accumulators"),
+        activations=tensor("activations"),
+        **_counts(traces),
+    )
+
+
+def _counts(traces: list[LayerTrace]) -> dict[str, int]:
+    """Sums of all that is counted."""
+    counts = ("overflows", "clipped", "products", "zero_activations", "zero_products")
+    return {count: sum(getattr(trace, count) for trace in traces) for count in counts}
+
+
 def _over_time(traces: list[LayerTrace]) -> LayerTrace:
     """One trace of shape (n, t, outputs) from those of single steps."""
-    counts = ("overflows", "clipped", "products", "zero_activations", "zero_products")
     return LayerTrace(
         name=traces[0].name,
         accumulators=np.stack([trace.accumulators for trace in traces], axis=1),
         activations=np.stack([trace.activations for trace in traces], axis=1),
-        **{count: sum(getattr(trace, count) for trace in traces) for count in counts},
+        **_counts(traces),
     )
 
 

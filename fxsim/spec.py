@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, NoReturn, get_args
 
@@ -17,17 +18,25 @@ from fxsim.errors import SpecError
 from fxsim.files import read_yaml
 from fxsim.formats import Overflow, Rounding
 from fxsim.names import check_identifier
+from fxsim.spec_images import (
+    AveragePoolSpec,
+    ConvolutionSpec,
+    FlattenSpec,
+    MaxPoolSpec,
+    check_batch_norm,
+    check_convolution_folding,
+    check_image,
+    shape_behind,
+    windows_of,
+)
 from fxsim.spec_layers import (
-    LAYER_TYPES,
     Fail,
     FormatSpec,
     HardwareSpec,
     InputSpec,
-    LayerSpec,
     LinearSpec,
     LstmSpec,
     Model,
-    ProductSpec,
     ProjectionSpec,
     RequantizeSpec,
     WeightsSpec,
@@ -46,11 +55,15 @@ from fxsim.spec_train import (
 )
 
 __all__ = [
+    "AveragePoolSpec",
+    "ConvolutionSpec",
+    "FlattenSpec",
     "FormatSpec",
     "HardwareSpec",
     "InputSpec",
     "LinearSpec",
     "LstmSpec",
+    "MaxPoolSpec",
     "NetworkSpec",
     "OptimizerSpec",
     "PlateauSpec",
@@ -68,12 +81,28 @@ __all__ = [
     "parse_spec",
 ]
 
+LayerSpec = Annotated[
+    LinearSpec | LstmSpec | ConvolutionSpec | MaxPoolSpec | AveragePoolSpec | FlattenSpec,
+    Field(discriminator="type"),
+]
+LAYER_TYPES = {
+    "linear": LinearSpec,
+    "lstm": LstmSpec,
+    "convolution": ConvolutionSpec,
+    "max_pool": MaxPoolSpec,
+    "average_pool": AveragePoolSpec,
+    "flatten": FlattenSpec,
+}
+ProductSpec = LinearSpec | LstmSpec | ProjectionSpec | ConvolutionSpec
+"""What says how the weights of a matrix product are quantized."""
+
 
 class Product(NamedTuple):
     """A matrix product of a layer, under the name that it has in checkpoint and network.
 
     ``spec`` says how its weights are quantized. ``scales`` is the number of weight scales, 1 or one
-    an output; ``path`` is the key of the folding.
+    an output; ``path`` is the key of the folding. ``gain`` is whether training leaves a factor for
+    each output, of a batch normalisation.
     """
 
     name: str
@@ -84,6 +113,7 @@ class Product(NamedTuple):
     scales: int
     hardware: HardwareSpec
     path: str
+    gain: bool = False
 
 
 class NetworkSpec(Model):
@@ -110,19 +140,35 @@ class NetworkSpec(Model):
 
     def layer_rounding(self, index: int) -> Rounding:
         """Rounding of a layer's requantization: its own, else the network's."""
-        return self.layers[index].requantize.rounding or self.rounding
+        layer = self.layers[index]
+        own = None
+        if isinstance(layer, LinearSpec | LstmSpec | ConvolutionSpec):
+            own = layer.requantize.rounding
+        return own or self.rounding
+
+    def layer_shape(self, index: int) -> tuple[int, ...]:
+        """Shape of what a layer takes; that of the network's output behind the last."""
+        shape = self.input.shape
+        for layer in self.layers[:index]:
+            if isinstance(layer, LinearSpec | LstmSpec):
+                shape = (layer.units,)
+            else:
+                shape = shape_behind(layer, shape)
+        return shape
 
     def layer_inputs(self, index: int) -> int:
         """Number of inputs of a layer."""
-        return self.layers[index - 1].units if index else self.input.shape[0]
+        return math.prod(self.layer_shape(index))
 
     def layer_products(self, index: int) -> tuple[Product, ...]:
         """Matrix products of a layer.
 
         Itself, or ``<layer>_input``, ``<layer>_hidden`` and, if there is one,
-        ``<layer>_projection``.
+        ``<layer>_projection``. That of a convolution takes a window; pools have none.
         """
-        layer, name, inputs = self.layers[index], self.layer_name(index), self.layer_inputs(index)
+        layer, name = self.layers[index], self.layer_name(index)
+        if not isinstance(layer, LinearSpec | LstmSpec | ConvolutionSpec):
+            return ()
 
         def product(
             suffix: str,
@@ -141,8 +187,13 @@ class NetworkSpec(Model):
                 scales=1 if spec.weights.per == "tensor" else outputs,
                 hardware=hardware or self.hardware,
                 path=f"layers[{index}].hardware{key}" if hardware else "hardware",
+                gain=isinstance(layer, ConvolutionSpec) and layer.batch_norm,
             )
 
+        if isinstance(layer, ConvolutionSpec):
+            windows = windows_of(layer, self.layer_shape(index))
+            return (product("", layer.units, windows.size, layer.hardware),)
+        inputs = self.layer_inputs(index)
         if isinstance(layer, LinearSpec):
             return (product("", layer.units, inputs, layer.hardware),)
         gates, own = 4 * layer.cells, layer.hardware
@@ -161,6 +212,11 @@ class NetworkSpec(Model):
     def products(self) -> tuple[Product, ...]:
         """Matrix products of every layer, in the order of the data."""
         return tuple(product for i in range(len(self.layers)) for product in self.layer_products(i))
+
+    @property
+    def spatial(self) -> bool:
+        """Whether a sample is an image."""
+        return len(self.input.shape) == 3
 
     @property
     def recurrent(self) -> bool:
@@ -234,8 +290,9 @@ def explain(error: ValidationError, value: Any, source: str, model: Any = Networ
         hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
         return f"unknown key {str(location[-1])!r}; {hint} {where}"
     if first["type"] == "union_tag_invalid":
-        types = " or ".join(map(repr, LAYER_TYPES))
-        return f"type must be {types}, not {_short(first['input']['type'])} {where}"
+        *types, final = map(repr, LAYER_TYPES)
+        found = _short(first["input"]["type"])
+        return f"type must be {', '.join(types)} or {final}, not {found} {where}"
     if first["type"] in {"missing", "union_tag_not_found"}:
         return f"{key} is missing {where}"
     if first["type"] in {"too_short", "too_long"}:
@@ -265,6 +322,8 @@ def _check(spec: NetworkSpec, source: str) -> None:
             fail(str(error), path)
 
     named(spec.name, "name")
+    if len(spec.input.shape) == 2:
+        fail("shape must have 1 item (a vector) or 3 (an image), not 2", "input.shape")
     check_recipes(spec.train, spec.retrain, fail, recurrent=spec.recurrent)
     names = [spec.layer_name(i) for i in range(len(spec.layers))]
     for i, name in enumerate(spec.retrain.float_layers if spec.retrain else ()):
@@ -281,6 +340,12 @@ def _check(spec: NetworkSpec, source: str) -> None:
         def within(message: str, key: str, here: str = here) -> NoReturn:
             fail(message, f"{here}.{key}")
 
+        shape = spec.layer_shape(i)
+        if isinstance(layer, LinearSpec | LstmSpec):
+            if len(shape) != 1:
+                within(f"type must not be {layer.type!r} behind an image; flatten it first", "type")
+        else:
+            check_image(layer, shape, within)
         products = spec.layer_products(i)
         name = spec.layer_name(i)
         for used in dict.fromkeys((name, *(product.name for product in products))):
@@ -293,10 +358,17 @@ def _check(spec: NetworkSpec, source: str) -> None:
             check_lstm(layer, within)
             if layer.projection is not None and spec.train.sparsify is not None:
                 within("projection must be left out with train.sparsify", "projection")
-        else:
+        elif isinstance(layer, LinearSpec | ConvolutionSpec):
             check_linear(layer, i == len(spec.layers) - 1, within)
+        if isinstance(layer, ConvolutionSpec):
+            check_batch_norm(layer, within)
+            (product,) = products
+            check_convolution_folding(layer, shape, product.hardware, fail, product.path)
+            continue
         for product in products:
             _check_folding(product, fail)
+    if all(isinstance(layer, FlattenSpec) for layer in spec.layers):
+        fail("layers must do more than flatten", "layers")
 
 
 def _check_folding(product: Product, fail: Fail) -> None:

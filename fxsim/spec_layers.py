@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Literal, NoReturn
+from typing import Annotated, Literal, NoReturn, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -33,9 +33,12 @@ class FormatSpec(Model):
 
 
 class InputSpec(FormatSpec):
-    """Shape of one sample and the format that it is quantized to."""
+    """Shape of one sample and the format that it is quantized to.
 
-    shape: Annotated[tuple[Size, ...], Field(min_length=1, max_length=1)]
+    A vector, or an image: [channels, height, width].
+    """
+
+    shape: Annotated[tuple[Size, ...], Field(min_length=1, max_length=3)]
 
 
 class LevelsSpec(Model):
@@ -202,11 +205,6 @@ class LstmSpec(Model):
         return self.cells if self.projection is None else self.projection.units
 
 
-LayerSpec = Annotated[LinearSpec | LstmSpec, Field(discriminator="type")]
-LAYER_TYPES = {"linear": LinearSpec, "lstm": LstmSpec}
-ProductSpec = LinearSpec | LstmSpec | ProjectionSpec
-"""What says how the weights of a matrix product are quantized."""
-
 Fail = Callable[[str, str], NoReturn]
 """Raises an error with a message and the key that it is about."""
 
@@ -234,8 +232,30 @@ def check_weights(weights: LevelsSpec, fail: Fail) -> None:
         )
 
 
-def check_linear(layer: LinearSpec, last: bool, fail: Fail) -> None:
-    """Constraints between the keys of a fully connected layer."""
+class HasProduct(Protocol):
+    """A matrix product with a requantizer of its own."""
+
+    @property
+    def weights(self) -> WeightsSpec: ...
+    @property
+    def output(self) -> FormatSpec | ProjectedSpec | None: ...
+    @property
+    def accumulator(self) -> AccumulatorSpec: ...
+    @property
+    def requantize(self) -> RequantizeSpec: ...
+
+
+class HasNonlinearity(HasProduct, Protocol):
+    """What fully connected layers and convolutions have in common."""
+
+    @property
+    def nonlinearity(self) -> str: ...
+    @property
+    def output(self) -> FormatSpec | None: ...
+
+
+def check_linear(layer: HasNonlinearity, last: bool, fail: Fail) -> None:
+    """Constraints between the keys of a fully connected layer or a convolution."""
     check_product(layer, fail)
     if layer.output is not None:
         check_narrow(
@@ -252,7 +272,7 @@ def check_linear(layer: LinearSpec, last: bool, fail: Fail) -> None:
         )
 
 
-def check_product(layer: LinearSpec | ProjectionSpec, fail: Fail) -> None:
+def check_product(layer: HasProduct, fail: Fail) -> None:
     """Constraints between the keys of a matrix product with a requantizer of its own."""
     check_weights(layer.weights, fail)
     accumulator = layer.accumulator

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -22,10 +23,13 @@ from fxsim.network import (
     Folding,
     InputQuantizer,
     Layer,
+    MaxPool,
+    QuantizedConvolution,
     QuantizedLinear,
     QuantizedLstm,
     QuantizedNetwork,
     Requantizer,
+    Windows,
 )
 from fxsim.tables import Nonlinearity, Table
 
@@ -99,6 +103,31 @@ def _describe_lstm(layer: QuantizedLstm) -> dict[str, Any]:
     }
 
 
+def _describe_windows(windows: Windows) -> dict[str, Any]:
+    return {**asdict(windows), "kernel": list(windows.kernel)}
+
+
+def _describe_layer(layer: Layer) -> dict[str, Any]:
+    match layer:
+        case QuantizedLstm():
+            return _describe_lstm(layer)
+        case QuantizedConvolution():
+            return {
+                "type": "convolution",
+                "windows": _describe_windows(layer.windows),
+                "product": _describe_linear(layer.product),
+            }
+        case MaxPool():
+            return {
+                "type": "max_pool",
+                "name": layer.name,
+                "windows": _describe_windows(layer.windows),
+                "lanes": layer.lanes,
+            }
+        case QuantizedLinear():
+            return _describe_linear(layer)
+
+
 def _describe(network: QuantizedNetwork) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
@@ -109,10 +138,7 @@ def _describe(network: QuantizedNetwork) -> dict[str, Any]:
             "rounding": str(network.input.rounding),
             **_activation(network.input.activation),
         },
-        "layers": [
-            _describe_lstm(layer) if isinstance(layer, QuantizedLstm) else _describe_linear(layer)
-            for layer in network.layers
-        ],
+        "layers": [_describe_layer(layer) for layer in network.layers],
     }
 
 
@@ -197,7 +223,8 @@ Tensors: TypeAlias = dict[str, np.ndarray[Any, Any]]
 def _build_linear(entry: dict[str, Any], tensors: Tensors, source: Activation) -> QuantizedLinear:
     name, folding, requantize = entry["name"], entry["folding"], entry["requantize"]
     if entry["type"] != "linear":
-        raise ConfigError(f"type must be 'linear' or 'lstm', not {entry['type']!r}")
+        types = "'linear', 'lstm', 'convolution' or 'max_pool'"
+        raise ConfigError(f"type must be {types}, not {entry['type']!r}")
     return QuantizedLinear(
         name=name,
         weight=tensors[f"{name}.weight"],
@@ -265,6 +292,28 @@ def _build_lstm(entry: dict[str, Any], tensors: Tensors, source: Activation) -> 
     )
 
 
+def _build_windows(entry: dict[str, Any]) -> Windows:
+    return Windows(**{**entry, "kernel": tuple(entry["kernel"])})
+
+
+def _build_layer(entry: dict[str, Any], tensors: Tensors, source: Activation) -> Layer:
+    match entry["type"]:
+        case "lstm":
+            return _build_lstm(entry, tensors, source)
+        case "convolution":
+            product = _build_linear(entry["product"], tensors, source)
+            return QuantizedConvolution(product=product, windows=_build_windows(entry["windows"]))
+        case "max_pool":
+            return MaxPool(
+                name=entry["name"],
+                input=source,
+                windows=_build_windows(entry["windows"]),
+                lanes=entry["lanes"],
+            )
+        case _:
+            return _build_linear(entry, tensors, source)
+
+
 def _build(value: dict[str, Any], tensors: Tensors) -> QuantizedNetwork:
     activation = _read_activation(value["input"])
     source = InputQuantizer(
@@ -274,8 +323,7 @@ def _build(value: dict[str, Any], tensors: Tensors) -> QuantizedNetwork:
     )
     layers: list[Layer] = []
     for entry in value["layers"]:
-        build = _build_lstm if entry["type"] == "lstm" else _build_linear
-        layers.append(build(entry, tensors, activation))
+        layers.append(_build_layer(entry, tensors, activation))
         activation = layers[-1].output
     return QuantizedNetwork(
         name=value["name"], data=value["data"], input=source, layers=tuple(layers)

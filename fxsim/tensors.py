@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +35,17 @@ class Activation:
         if not (np.isfinite(self.scale) and self.scale > 0):
             raise RangeError(f"scale must be positive and finite, not {self.scale}")
         set_int(self, "zero_point", self.format.min, self.format.max)
+
+
+def as_vectors(samples: npt.NDArray[Any], shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    """Flatten samples (..., *shape) to vectors (..., items).
+
+    Images (channels, height, width) become pixels, row by row, the channels of each together.
+    """
+    leading = samples.shape[: samples.ndim - len(shape)]
+    if len(shape) == 3:
+        samples = np.moveaxis(samples, -3, -1)
+    return samples.reshape(*leading, math.prod(shape))
 
 
 def freeze(owner: object, field: str, what: str) -> None:

@@ -14,7 +14,7 @@ from fxsim.state import LstmState
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LayerTrace:
-    """One layer over a batch of ``n`` vectors.
+    """One matrix product over a batch of ``n`` vectors; of a convolution, over all its windows.
 
     Parameters
     ----------
@@ -25,7 +25,8 @@ class LayerTrace:
     clipped : int
         Activations that left the output format before they were saturated or wrapped.
     products : int
-        Multiplications of the dense layer, n * outputs * inputs.
+        Multiplications of the dense layer, n * outputs * inputs; of a convolution, those with
+        pixels outside the image as well.
     zero_activations, zero_products : int
         Products whose activation operand is 0, and products where either operand is 0.
     """
@@ -102,6 +103,19 @@ class LstmTrace:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class PoolTrace:
+    """A layer that only picks among its inputs; ``activations`` has shape (n, outputs)."""
+
+    name: str
+    activations: IntArray
+
+    @property
+    def linears(self) -> tuple[LayerTrace, ...]:
+        """No matrix product."""
+        return ()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Trace:
     """A whole simulation.
 
@@ -112,7 +126,7 @@ class Trace:
     """
 
     input: IntArray
-    layers: tuple[LayerTrace | LstmTrace, ...]
+    layers: tuple[LayerTrace | LstmTrace | PoolTrace, ...]
 
     @property
     def linears(self) -> tuple[LayerTrace, ...]:

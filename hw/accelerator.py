@@ -5,11 +5,16 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 
-from fxsim.network import QuantizedLstm, QuantizedNetwork
+from fxsim.network import MaxPool, QuantizedConvolution, QuantizedLstm, QuantizedNetwork
 from hw.axi import axis_members, count_beats, pack, unpack
+from hw.convolution import Convolution
 from hw.layouts import beat_of
 from hw.linear import Linear
 from hw.lstm import Lstm
+from hw.pool import Pool
+
+_BLOCKS = {QuantizedConvolution: Convolution, MaxPool: Pool}
+"""Blocks of layers that are not `Linear` or `Lstm`."""
 
 
 class Accelerator(wiring.Component):
@@ -24,8 +29,9 @@ class Accelerator(wiring.Component):
     aclk, aresetn : In(1)
         Clock, and synchronous reset that is active when low.
     s_axis_tdata, s_axis_tvalid, s_axis_tready, s_axis_tlast
-        Input vectors: ceil(inputs / simd) beats of the first layer's ``simd`` lanes. Each lane is
-        padded to whole bytes, lane 0 in the low bytes; the high bits of a lane are ignored.
+        Input vectors: ceil(inputs / lanes) beats of the first layer's input lanes (``simd``, or
+        what images take of it). Each lane is padded to whole bytes, lane 0 in the low bytes; the
+        high bits of a lane are ignored.
     m_axis_tdata, m_axis_tvalid, m_axis_tready, m_axis_tlast
         Output vectors: beats of the last layer's output lanes, sign-extended to whole bytes; tlast
         marks a vector's last beat.
@@ -40,8 +46,8 @@ class Accelerator(wiring.Component):
 
     def __init__(self, network: QuantizedNetwork):
         self.network = network
-        first, last = network.layers[0].linears[0], network.layers[-1]
-        self._lanes_in = first.folding.simd
+        first, last = network.layers[0], network.layers[-1]
+        self._lanes_in = first.lanes_in
         super().__init__(
             {
                 "aclk": In(1),
@@ -57,7 +63,7 @@ class Accelerator(wiring.Component):
         m.domains.sync = sync = ClockDomain()
         m.d.comb += [sync.clk.eq(self.aclk), sync.rst.eq(~self.aresetn)]
 
-        first, lanes = self.network.layers[0].linears[0], self._lanes_in
+        first, lanes = self.network.layers[0], self._lanes_in
         link = self._link("input", first.input.format, lanes)
         accept, admit = Signal(), Signal(init=1)
         m.d.comb += [
@@ -66,7 +72,7 @@ class Accelerator(wiring.Component):
             self.s_axis_tready.eq(link.ready & admit),
             accept.eq(link.valid & link.ready),
         ]
-        ends = count_beats(m, accept, first.beats, "s_axis")
+        ends = count_beats(m, accept, -(-first.inputs // lanes), "s_axis")
         flags = []
         for layer in self.network.layers:
             if isinstance(layer, QuantizedLstm):
@@ -75,7 +81,7 @@ class Accelerator(wiring.Component):
                 state = block.state.signature.create(path=(layer.name, "cell"))
                 wiring.connect(m, block.state, wiring.flipped(state))
             else:
-                block = Linear(layer, lanes_in=lanes)
+                block = _BLOCKS.get(type(layer), Linear)(layer, lanes_in=lanes)
             m.submodules[layer.name] = block
             wiring.connect(m, link, block.i)
             lanes = block.lanes_out

@@ -43,7 +43,7 @@ def accelerator_verilog(network: QuantizedNetwork) -> str:
 
 def manifest_of(network: QuantizedNetwork) -> dict[str, object]:
     """What a user of the Verilog must know: ports, formats, framing, hash."""
-    first, last = network.layers[0].linears[0], network.layers[-1]
+    first, last = network.layers[0], network.layers[-1]
 
     def port(activation, lanes, items):
         return {
@@ -62,7 +62,7 @@ def manifest_of(network: QuantizedNetwork) -> dict[str, object]:
         "network_hash": network_hash(network),
         "clock": "aclk",
         "reset": {"name": "aresetn", "active": "low", "synchronous": True},
-        "s_axis": port(first.input, first.folding.simd, first.inputs),
+        "s_axis": port(first.input, first.lanes_in, first.inputs),
         "m_axis": port(last.output, last.lanes_out, last.outputs),
     }
 

@@ -49,12 +49,7 @@ class Linear(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        stream = wiring.flipped(self.i)
-        for name, block in self._chain():
-            m.submodules[name] = block
-            wiring.connect(m, stream, block.i)
-            stream = block.o
-        wiring.connect(m, stream, wiring.flipped(self.o))
+        connect_chain(m, self, self._chain())
         return m
 
     def _chain(self):
@@ -76,16 +71,28 @@ class Linear(wiring.Component):
                 tiles=layer.tiles,
             ),
         )
-        yield "mac_array", MacArray(MacArrayConfig.from_layer(layer))
-        for block in resize(
-            fmt=layer.accumulator.format,
-            lanes_in=layer.folding.rows,
-            lanes_out=self.lanes_out,
-            items=layer.outputs,
-        ):
-            yield f"output_{type(block).__name__.lower()}", block
-        if layer.requantizer is not None:
-            yield (
-                "requantizer",
-                Requantizer(RequantizerConfig.from_layer(layer, lanes=self.lanes_out)),
-            )
+        yield from product_chain(layer, lanes_out=self.lanes_out)
+
+
+def product_chain(layer: QuantizedLinear, *, lanes_out: int):
+    """Name and block of all that follows the buffer: MAC array, its output, requantizer."""
+    yield "mac_array", MacArray(MacArrayConfig.from_layer(layer))
+    for block in resize(
+        fmt=layer.accumulator.format,
+        lanes_in=layer.folding.rows,
+        lanes_out=lanes_out,
+        items=layer.outputs,
+    ):
+        yield f"output_{type(block).__name__.lower()}", block
+    if layer.requantizer is not None:
+        yield "requantizer", Requantizer(RequantizerConfig.from_layer(layer, lanes=lanes_out))
+
+
+def connect_chain(m: Module, whole: wiring.Component, chain):
+    """Connect blocks, given as name and block, one behind the other between ``i`` and ``o``."""
+    stream = wiring.flipped(whole.i)
+    for name, block in chain:
+        m.submodules[name] = block
+        wiring.connect(m, stream, block.i)
+        stream = block.o
+    wiring.connect(m, stream, wiring.flipped(whole.o))

@@ -17,9 +17,9 @@ def accelerator_job(
 
     Of LSTM layers the cell state is watched as well as the output.
     """
-    first, last = network.layers[0].linears[0], network.layers[-1]
+    first, last = network.layers[0], network.layers[-1]
     steps = trace.input.shape[1] if network.recurrent else 1
-    source = _axis("s_axis", "input", first.input, first.folding.simd, trace.input, 0, steps)
+    source = _axis("s_axis", "input", first.input, first.lanes_in, trace.input, 0, steps)
     sink = _axis("m_axis", last.name, last.output, last.lanes_out, trace.output, _idle(last), steps)
     probes = []
     for layer, seen in zip(network.layers, trace.layers, strict=True):

@@ -27,10 +27,10 @@ from hw.outer_accumulator import OuterConfig
 from hw.pairs import ZeroSkipConfig
 from hw.sparse_outer import SparseOuterProduct
 from testbenches.backward_data import Pass, backwards, random_pass, text_pass
-from testbenches.blocks import Words
 from testbenches.job import Channel
 from testbenches.sparse import INT5, INT8, SparseCase
 from testbenches.sparse_data import every_mask, fill, masks
+from testbenches.words import Words
 
 ROUNDINGS = [*Rounding, Stochastic(seed=0x9E3779B9)]
 

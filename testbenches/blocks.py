@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import cycle, product
 
 import numpy as np
@@ -31,71 +31,9 @@ from hw import linear, mac_array, requantizer
 from hw.buffers import VectorBuffer
 from hw.config import MacArrayConfig, RequantizerConfig
 from hw.resize import Narrow, Widen
-from testbenches.job import PATTERNS, Channel, Device, Job, pack_words
-
-_FORMATS = [
-    IntFormat(bits=bits, signed=signed) for bits in (1, 4, 8, 9) for signed in (False, True)
-]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Words:
-    """Vectors on a stream of ``lanes`` lanes; a last beat that is not full ends in ``pad``."""
-
-    format: IntFormat
-    lanes: int
-    vectors: list[list[int]]
-    pad: int = 0
-
-    def channel(self, name: str, port: str) -> Channel:
-        """Channel at the stream ``port`` of the top module."""
-        for vector in self.vectors:
-            assert self.format.holds(min(vector), max(vector))
-        return Channel(
-            name=name,
-            data=f"{port}__payload",
-            valid=f"{port}__valid",
-            ready=f"{port}__ready",
-            lanes=self.lanes,
-            stride=self.format.bits,
-            bits=self.format.bits,
-            signed=self.format.signed,
-            beats=-(-len(self.vectors[0]) // self.lanes) if self.vectors else 1,
-            words=pack_words(self.vectors, lanes=self.lanes, stride=self.format.bits, pad=self.pad),
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Case:
-    """One configuration of a block.
-
-    Parameters
-    ----------
-    name : str
-        Of the instance, and in reports.
-    block : Component
-    given, expected : Words
-        At the streams ``i`` and ``output``.
-    more_given, more_expected : mapping of str to Words
-        At further streams.
-    watched : mapping of str to Words
-        At streams that are always ready, so that their valid is their ready.
-    due : list of int
-        Cycle of each output word without pauses; the first input word is taken in cycle 0.
-    overflows : int
-        Beats that overflow an accumulator; a case that is about overflow must have some.
-    """
-
-    name: str
-    block: Component
-    given: Words
-    expected: Words
-    due: list[int]
-    overflows: int = 0
-    more_given: Mapping[str, Words] = field(default_factory=dict)
-    more_expected: Mapping[str, Words] = field(default_factory=dict)
-    watched: Mapping[str, Words] = field(default_factory=dict)
-    output: str = "o"
+from testbenches.image_blocks import IMAGE_BLOCKS
+from testbenches.job import PATTERNS, Channel, Device, Job
+from testbenches.words import FORMATS, Case, Words, draw
 
 
 class Bank(Component):
@@ -150,23 +88,16 @@ def _channels(name: str, words: Mapping[str, Words]) -> list[Channel]:
     return [value.channel(f"{name}.{port}", f"{name}_{port}") for port, value in words.items()]
 
 
-def _draw(generator: random.Random, fmt: IntFormat, vectors: int, items: int) -> list[list[int]]:
-    """Vectors at the limits, then random ones."""
-    corners = [[fmt.min] * items, [fmt.max] * items]
-    rest = [[generator.randint(fmt.min, fmt.max) for _ in range(items)] for _ in range(vectors)]
-    return (corners + rest)[:vectors]
-
-
 def buffer_cases() -> Iterator[Case]:
     """`VectorBuffer`: shapes of a vector, repetitions, formats."""
-    generator, formats = random.Random(1), cycle(_FORMATS)
+    generator, formats = random.Random(1), cycle(FORMATS)
     for lanes, beats, tiles in [
         *product((1, 3), (1, 2, 3, 8), (1, 2, 5)),
         *[(7, 5, 1), (8, 1, 16), (16, 2, 3), (1, 64, 1), (1, 17, 2), (2, 4, 33)],
     ]:
         fmt = next(formats)
         block = VectorBuffer(fmt=fmt, lanes=lanes, beats=beats, tiles=tiles)
-        vectors = _draw(generator, fmt, 7, lanes * beats)
+        vectors = draw(generator, fmt, 7, lanes * beats)
         yield Case(
             name=f"lanes{lanes}_beats{beats}_tiles{tiles}",
             block=block,
@@ -178,14 +109,14 @@ def buffer_cases() -> Iterator[Case]:
 
 def resize_cases() -> Iterator[Case]:
     """`Narrow` and `Widen`: whole and partial beats, vectors shorter than a wide beat."""
-    generator, formats = random.Random(2), cycle(_FORMATS)
+    generator, formats = random.Random(2), cycle(FORMATS)
     sizes = [(2, 1), (3, 1), (8, 1), (4, 2), (6, 2), (6, 3), (15, 5), (16, 4), (14, 7)]
     for (wide, slim), extra in product(sizes, (0, 1, 2)):
         fmt = next(formats)
         # Whole beats, one item alone, and a last beat of each stream that is not full.
         items = (3 * wide, 1, 2 * wide + 1)[extra]
         wide_items, slim_items = -(-items // wide) * wide, -(-items // slim) * slim
-        vectors = _draw(generator, fmt, 6, wide_items)
+        vectors = draw(generator, fmt, 6, wide_items)
         slim_beats, wide_beats = slim_items // slim, wide_items // wide
         cut = [vector[:slim_items] for vector in vectors]
         narrow = Narrow(fmt=fmt, lanes_in=wide, lanes_out=slim, items=items)
@@ -298,7 +229,7 @@ def _layers(seed: int) -> Iterator[QuantizedLinear]:
         turn = k // len(sizes)
         weight_format = ternary if (k + turn) % 2 else weights[k % len(weights)]
         mode = list(AccumulatorMode)[(k + turn) % 3]
-        source = _FORMATS[(k // 2 + turn) % len(_FORMATS)]
+        source = FORMATS[(k // 2 + turn) % len(FORMATS)]
         weight = np.array(
             [
                 [
@@ -346,7 +277,7 @@ def mac_array_cases() -> Iterator[Case]:
     for layer in _layers(5):
         block = mac_array.MacArray(MacArrayConfig.from_layer(layer))
         padded, count = layer.beats * layer.folding.simd, layer.tiles * layer.folding.rows
-        vectors = _draw(generator, layer.input.format, 7, padded)
+        vectors = draw(generator, layer.input.format, 7, padded)
         results = [reference.run_linear(layer, vector[: layer.inputs]) for vector in vectors]
         rows = layer.folding.rows
         yield Case(
@@ -380,7 +311,7 @@ def linear_cases() -> Iterator[Case]:
         layer = replace(
             layer,
             relu=k % 2 == 1,
-            output=Activation(format=_FORMATS[-1 - k % len(_FORMATS)], scale=1.0),
+            output=Activation(format=FORMATS[-1 - k % len(FORMATS)], scale=1.0),
             requantizer=Requantizer(
                 multiplier=np.array(
                     [generator.randrange(1 << bits) if bits else 1 for _ in range(layer.outputs)]
@@ -392,7 +323,7 @@ def linear_cases() -> Iterator[Case]:
             ),
         )
         lanes = generator.choice([1, layer.inputs, layer.folding.simd, 2, 3])
-        vectors = _draw(generator, layer.input.format, 7, layer.inputs)
+        vectors = draw(generator, layer.input.format, 7, layer.inputs)
         results = [reference.run_linear(layer, vector) for vector in vectors]
         yield Case(
             name=f"{_layer_name(layer)}_lanes{lanes}",
@@ -414,5 +345,6 @@ BLOCKS: dict[str, Callable[[], Iterator[Case]]] = {
     "requantizer": requantizer_cases,
     "mac_array": mac_array_cases,
     "linear": linear_cases,
+    **IMAGE_BLOCKS,
 }
 """Cases of each block, by the name of the top module that holds them."""

@@ -29,9 +29,9 @@ from fxsim.tensors import IntArray
 from hw.pairs import ZeroSkipConfig
 from hw.sparse_matvec import SparseMatVec, SparseMatVecConfig
 from hw.zero_skip import ZeroSkipper
-from testbenches.blocks import Case, Words
 from testbenches.job import Channel
 from testbenches.sparse_data import every_mask, fill, gate_gradients, masks, thresholded
+from testbenches.words import Case, Words
 
 INT8, INT5 = IntFormat(bits=8, signed=True), IntFormat(bits=5, signed=True)
 UINT4, INT2 = IntFormat(bits=4, signed=False), IntFormat(bits=2, signed=True)

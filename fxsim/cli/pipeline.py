@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import shlex
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 import fxsim
 from fxsim.cli.lookup import CHECKPOINT, SPEC, find_network
@@ -26,6 +27,17 @@ if TYPE_CHECKING:
     from testbenches.verify import NetworkRun
 
 REPORT = "report.html"
+
+
+class _Grid(TypedDict, total=False):
+    levels: tuple[int, ...]
+    activation_bits: tuple[int, ...]
+
+
+_ALL = _Grid()  # that of `fxsim.explore.sweep.sweep`
+# Images take long: fewer points on fewer of them.
+_FEW = _Grid(levels=(3, 15, 255), activation_bits=(4, 6, 8))
+_FEW_IMAGES = 500
 
 
 def run(
@@ -52,7 +64,7 @@ def run(
         from fxsim.files import write_text
         from fxsim.report.page import write_report
         from fxsim.report.results import summarise
-        from fxsim.simulate import simulate_trace
+        from fxsim.simulate import simulate_ranges
         from fxsim.spec import load_spec
         from fxsim.storage import load_network
         from hw.emit import accelerator_verilog, emit
@@ -73,7 +85,7 @@ def run(
 
     with steps.step("evaluate"):
         accuracy = _evaluate(network, sources, dataset)
-        trace = simulate_trace(network, dataset.test.x)
+        trace = simulate_ranges(network, dataset.test.x)
 
     rows: list[SweepRow] = []
     if sources is None:
@@ -82,7 +94,8 @@ def run(
         with steps.step("sweep") as show:
             rows = sweep(
                 *sources,
-                dataset,
+                _few(dataset) if network.spatial else dataset,
+                **(_FEW if network.spatial else _ALL),
                 on_row=lambda row: show(f"{row.levels} levels, {row.activation_bits} bits"),
             )
 
@@ -118,6 +131,14 @@ def run(
         write_text(output / "results.json", json.dumps(results.to_json(), indent=2) + "\n")
         write_report(results, output / REPORT)
     return results, runs
+
+
+def _few(dataset: Dataset) -> Dataset:
+    """The first test samples only."""
+    from fxsim.data import Split
+
+    x, y = dataset.test.x[:_FEW_IMAGES], dataset.test.y[:_FEW_IMAGES]
+    return replace(dataset, test=Split(x, y))
 
 
 def _evaluate(

@@ -55,12 +55,12 @@ def simulate(
         facts |= {"input": str(source), "samples": len(seen.input)}
     else:
         from fxsim.data import load_split
-        from fxsim.simulate import simulate_trace
+        from fxsim.simulate import simulate_ranges
 
         chosen = data or f"{quantized.data}:test"
         split = load_split(chosen, quantized.input.shape)
         with blamed_on(chosen):
-            seen = simulate_trace(quantized, split.x)
+            seen = simulate_ranges(quantized, split.x)
         facts |= {
             "data": chosen,
             "samples": len(seen.input),
@@ -119,11 +119,11 @@ def _bits_per_character(
 
 def _run_file(network: QuantizedNetwork, path: Path) -> Trace:
     from fxsim.files import read_npy
-    from fxsim.simulate import simulate_trace
+    from fxsim.simulate import simulate_ranges
 
     x = read_npy(path)
     with blamed_on(path):
-        return simulate_trace(network, x)
+        return simulate_ranges(network, x)
 
 
 def _write_npy(path: Path, array: IntArray) -> None:

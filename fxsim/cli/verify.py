@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 # Icarus is ten times as slow. Time steps of LSTM networks follow one another in sequences.
 _VECTORS = {"verilator": 1 << 20, "icarus": 40}
 _STEPS = {"verilator": 1000, "icarus": 100}
+_IMAGES = {"verilator": 50, "icarus": 2}  # each takes thousands of cycles
 _RANDOM_VECTORS = 200
 
 
@@ -94,7 +95,7 @@ def choose_vectors(
     else:
         with blamed_on(source):
             x = as_input(network, samples)
-    caps = _STEPS if network.recurrent else _VECTORS
+    caps = _STEPS if network.recurrent else _IMAGES if network.spatial else _VECTORS
     limits = {name: min(most or caps[name], caps[name]) for name in simulators}
     return source, {name.value: _first(x, limit) for name, limit in limits.items()}
 

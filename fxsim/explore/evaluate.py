@@ -101,7 +101,10 @@ class Evaluator:
             for layer in network.layers[:layers]
             for product in layer.linears
         )
-        return layers, arithmetic_key(spec, layers - 1), beats, self._direct(spec)
+        # A specification has layers that a network has not: those that flatten.
+        names = [spec.layer_name(i) for i in range(len(spec.layers))]
+        index = names.index(network.layers[layers - 1].name)
+        return layers, arithmetic_key(spec, index), beats, self._direct(spec)
 
     def _direct(self, spec: NetworkSpec) -> bool:
         return self.job.direct or not uses_retrained(spec, self.job.checkpoint)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from fxsim.cycles import predict
 from fxsim.evaluate import weight_memory_bits
-from fxsim.network import QuantizedLinear, QuantizedNetwork
+from fxsim.network import Layer, QuantizedConvolution, QuantizedLinear, QuantizedNetwork
 
 ADD = 0.03 / 8
 """pJ for each bit of an addition."""
@@ -36,8 +36,13 @@ def structure_metrics(network: QuantizedNetwork) -> dict[str, float]:
         "weight_memory_bits": weight_memory_bits(network),
         "cycles": cycles.interval,
         "latency": cycles.latency,
-        "energy": round(sum(map(layer_energy, network.linears)), 6),
+        "energy": round(sum(map(_energy, network.layers)), 6),
     }
+
+
+def _energy(layer: Layer) -> float:
+    times = layer.windows.places if isinstance(layer, QuantizedConvolution) else 1
+    return times * sum(map(layer_energy, layer.linears))
 
 
 def layer_energy(layer: QuantizedLinear) -> float:

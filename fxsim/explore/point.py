@@ -12,8 +12,7 @@ from itertools import pairwise
 from typing import Any, TypeAlias, get_args
 
 from fxsim.errors import SpecError
-from fxsim.spec import NetworkSpec
-from fxsim.spec_layers import LAYER_TYPES
+from fxsim.spec import LAYER_TYPES, NetworkSpec
 
 Path: TypeAlias = tuple[int | str, ...]
 _TOKEN = re.compile(r"([A-Za-z_]\w*)|\[(\d+|\*)\]")

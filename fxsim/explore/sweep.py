@@ -73,7 +73,8 @@ def sweep(
     SpecError
         If a word length breaks a constraint, or the checkpoint belongs to another network.
     """
-    hidden = {layer.weights.levels for layer in spec.layers[:-1]}
+    last = len(spec.layers) - 1
+    hidden = {product.spec.weights.levels for product in spec.products if product.layer < last}
     own = hidden.pop() if len(hidden) == 1 else None
     points: list[tuple[int | None, int, bool]] = [
         (count, bits, False) for count in levels for bits in activation_bits
@@ -103,7 +104,8 @@ def vary(spec: NetworkSpec, *, levels: int | None, activation_bits: int) -> Netw
     value = spec.model_dump(mode="json")
     value["input"]["bits"] = activation_bits
     for layer in value["layers"][:-1]:
-        layer["output"]["bits"] = activation_bits
-        if levels is not None:
+        if layer.get("output") is not None:  # pools keep the format of their input
+            layer["output"]["bits"] = activation_bits
+        if levels is not None and "weights" in layer:
             layer["weights"]["levels"] = levels
     return parse_spec(value, f"sweep of {spec.name}")

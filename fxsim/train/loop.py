@@ -27,6 +27,9 @@ from fxsim.train.sparsify import StepRecord, correlation, dense
 Batch = tuple[torch.Tensor, torch.Tensor]
 """Samples and labels."""
 
+_ARRAYS = ("weight", "bias", "gain")
+"""Of `LinearParameters`; not all have a gain."""
+
 OnStep = Callable[[StepRecord, Network], None]
 
 
@@ -117,7 +120,7 @@ def train(
     Raises
     ------
     SpecError
-        If input shape or units do not fit the data.
+        If input shape or units do not fit the data, or with ``start`` a layer has ``batch_norm``.
     RangeError
         If the loss stops being finite.
     FileError
@@ -159,6 +162,8 @@ def _run(
     resume: Path | None = None,
 ) -> _Run:
     _check(spec, dataset)
+    if start is not None:
+        _check_start(spec)
     with _repeatable(spec.train.seed):
         run = _Run(spec, dataset, on_epoch or (lambda progress: None), on_step, start, resume)
         if on_start is not None:
@@ -323,9 +328,10 @@ class _Run:
         return self._evaluate(self.data if self.held_out is None else self.held_out)
 
     @torch.no_grad()
-    def _evaluate(self, data: Batch, piece: int = 4096) -> tuple[float, float]:
+    def _evaluate(self, data: Batch) -> tuple[float, float]:
         """Mean loss and accuracy without dropout, every sequence from the initial state."""
         self.network.eval()
+        piece = 256 if self.spec.spatial else 4096  # the tensors between the layers are large
         total, hits = 0.0, 0
         for x, y in zip(torch.split(data[0], piece), torch.split(data[1], piece), strict=True):
             self.network.reset_state()
@@ -417,11 +423,20 @@ def _check(spec: NetworkSpec, dataset: Dataset) -> None:
             f" not {list(spec.input.shape)}"
         )
     last = len(spec.layers) - 1
-    if spec.layers[last].units != dataset.classes:
+    if (outputs := spec.layer_inputs(last + 1)) != dataset.classes:
         raise SpecError(
             f"layers[{last}].units must be {dataset.classes}, the classes of {dataset.name},"
-            f" not {spec.layers[last].units}"
+            f" not {outputs}"
         )
+
+
+def _check_start(spec: NetworkSpec) -> None:
+    for product in spec.products:
+        if product.gain:
+            raise SpecError(
+                f"layers[{product.layer}].batch_norm must be false to start from parameters:"
+                " these do not hold its running mean and variance"
+            )
 
 
 def _tensors(split: Split, device: str) -> Batch:
@@ -451,7 +466,8 @@ def _chunks(x: torch.Tensor, y: torch.Tensor, recipe: TrainSpec) -> Iterator[Bat
 
 def _parameters(linear: Product) -> LinearParameters:
     return LinearParameters(
-        weight=linear.array(), bias=linear.bias.detach().cpu().numpy().astype(np.float64)
+        weight=linear.array(),
+        **linear.folded(),
     )
 
 
@@ -478,6 +494,7 @@ def _retrained(linear: Product) -> RetrainedParameters:
     return RetrainedParameters(
         weight=parameters.weight,
         bias=parameters.bias,
+        gain=parameters.gain,
         scale=linear.scale,
         levels=linear.layer.weights.levels,
     )
@@ -485,15 +502,15 @@ def _retrained(linear: Product) -> RetrainedParameters:
 
 def _pack(parameters: Mapping[str, LinearParameters]) -> dict[str, list[torch.Tensor]]:
     return {
-        name: [torch.from_numpy(p.weight), torch.from_numpy(p.bias)]
+        name: [torch.from_numpy(a) for a in (p.weight, p.bias, p.gain) if a is not None]
         for name, p in parameters.items()
     }
 
 
 def _unpack(packed: Mapping[str, list[torch.Tensor]]) -> dict[str, LinearParameters]:
     return {
-        name: LinearParameters(weight=weight.numpy(), bias=bias.numpy())
-        for name, (weight, bias) in packed.items()
+        name: LinearParameters(**{k: a.numpy() for k, a in zip(_ARRAYS, arrays, strict=False)})
+        for name, arrays in packed.items()
     }
 
 

@@ -12,9 +12,21 @@ from torch import nn
 from fxsim.checkpoint import LinearParameters
 from fxsim.network import FloatArray
 from fxsim.quantize import groups_of
-from fxsim.spec import LinearSpec, LstmSpec, NetworkSpec, ProductSpec, SparsifySpec
+from fxsim.spec import (
+    AveragePoolSpec,
+    ConvolutionSpec,
+    FlattenSpec,
+    LinearSpec,
+    LstmSpec,
+    MaxPoolSpec,
+    NetworkSpec,
+    ProductSpec,
+    SparsifySpec,
+)
+from fxsim.spec_images import windows_of
 from fxsim.train.lstm import LstmFunction
 from fxsim.train.sparsify import Sparsifier
+from fxsim.windows import Windows
 
 
 class QuantizeWeight(torch.autograd.Function):
@@ -53,7 +65,7 @@ class Product(nn.Module):
 
     Parameters
     ----------
-    spec : LinearSpec, LstmSpec or ProjectionSpec
+    spec : LinearSpec, LstmSpec, ProjectionSpec or ConvolutionSpec
         Says how the weights are quantized.
     outputs, inputs : int
     biased : bool
@@ -99,7 +111,11 @@ class Product(nn.Module):
 
     def array(self) -> FloatArray:
         """The float weight, shape (outputs, inputs)."""
-        return self.weight.detach().cpu().numpy().astype(np.float64)
+        return _array(self.weight)
+
+    def folded(self) -> dict[str, FloatArray]:
+        """Bias, and the gain where there is one, as a checkpoint holds them."""
+        return {"bias": _array(self.bias)}
 
     def real_weight(self) -> torch.Tensor:
         """The weight, quantized if there is a scale."""
@@ -109,6 +125,10 @@ class Product(nn.Module):
                 weight, self._scale, self.layer
             )
         return weight
+
+
+def _array(tensor: torch.Tensor) -> FloatArray:
+    return tensor.detach().cpu().numpy().astype(np.float64)
 
 
 class Linear(Product):
@@ -129,6 +149,80 @@ class Linear(Product):
         """Outputs before dropout, nonlinearity applied."""
         x = nn.functional.linear(x, self.real_weight(), self.bias)
         return torch.relu(x) if self.relu else x
+
+
+class Convolution(Product):
+    """A convolution, with or without batch normalisation.
+
+    Parameters
+    ----------
+    spec : ConvolutionSpec
+    windows : Windows
+    """
+
+    def __init__(self, spec: ConvolutionSpec, windows: Windows) -> None:
+        super().__init__(spec, spec.units, windows.size)
+        self.windows = windows
+        self.relu = spec.nonlinearity == "relu"
+        self.norm = nn.BatchNorm2d(spec.units) if spec.batch_norm else None
+        nn.init.kaiming_normal_(self.weight, nonlinearity="relu")
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Outputs (n, units, rows, columns), nonlinearity applied."""
+        windows = self.windows
+        shape = (len(self.weight), *windows.kernel, windows.group_channels)
+        x = nn.functional.conv2d(
+            x,
+            self.real_weight().reshape(shape).permute(0, 3, 1, 2),
+            None if self.norm is not None else self.bias,
+            windows.stride,
+            windows.padding,
+            1,
+            windows.groups,
+        )
+        if self.norm is not None:
+            x = self.norm(x)
+        return torch.relu(x) if self.relu else x
+
+    def folded(self) -> dict[str, FloatArray]:
+        """Bias and gain of the batch normalisation with its running mean and variance."""
+        norm = self.norm
+        if norm is None:
+            return super().folded()
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
+        gain = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+        return {"bias": _array(norm.bias - gain * norm.running_mean), "gain": _array(gain)}
+
+
+class Pool(nn.Module):
+    """The greatest value or the mean of each window.
+
+    Parameters
+    ----------
+    spec : MaxPoolSpec or AveragePoolSpec
+    windows : Windows
+    """
+
+    def __init__(self, spec: MaxPoolSpec | AveragePoolSpec, windows: Windows) -> None:
+        super().__init__()
+        self.average = isinstance(spec, AveragePoolSpec)
+        self.windows = windows
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Outputs (n, channels, rows, columns)."""
+        kernel, stride = self.windows.kernel, self.windows.stride
+        if self.average:
+            return nn.functional.avg_pool2d(x, kernel, stride)
+        return nn.functional.max_pool2d(x, kernel, stride, self.windows.padding)
+
+
+class Flatten(nn.Module):
+    """Images to vectors in the order of `fxsim.windows.Windows`."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Vectors (n, items) of images (n, channels, height, width)."""
+        return x.permute(0, 2, 3, 1).flatten(1)
 
 
 class Lstm(nn.Module):
@@ -194,7 +288,7 @@ def _torch_order(tensor: torch.Tensor) -> torch.Tensor:
 
 
 class Network(nn.Module):
-    """A chain of `Linear` and `Lstm` layers with dropout between them.
+    """A chain of layers with dropout between them.
 
     Parameters
     ----------
@@ -211,13 +305,21 @@ class Network(nn.Module):
         for i, layer in enumerate(spec.layers):
             inputs = spec.layer_inputs(i)
             own = inputs if i or not power else power
-            if isinstance(layer, LstmSpec):
-                self.layers.append(Lstm(layer, inputs, own, spec.train.sparsify))
-            else:
-                linear = Linear(layer, inputs)
-                if spec.recurrent and i == 0:  # an embedding: outputs of variance 1 for an LSTM
-                    nn.init.normal_(linear.weight, std=own**-0.5)
-                self.layers.append(linear)
+            match layer:
+                case LstmSpec():
+                    self.layers.append(Lstm(layer, inputs, own, spec.train.sparsify))
+                case LinearSpec():
+                    linear = Linear(layer, inputs)
+                    if spec.recurrent and i == 0:  # an embedding: outputs of variance 1 for an LSTM
+                        nn.init.normal_(linear.weight, std=own**-0.5)
+                    self.layers.append(linear)
+                case ConvolutionSpec():
+                    windows = windows_of(layer, spec.layer_shape(i))
+                    self.layers.append(Convolution(layer, windows))
+                case FlattenSpec():
+                    self.layers.append(Flatten())
+                case _:
+                    self.layers.append(Pool(layer, windows_of(layer, spec.layer_shape(i))))
         self.dropout = spec.train.dropout
 
     def linears(self) -> list[Product]:
@@ -240,7 +342,7 @@ class Network(nn.Module):
             layer.state = None
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Logits of samples of shape (n, inputs), or (n, t, inputs) with LSTM layers."""
+        """Logits of samples (n, *input shape), or (n, t, inputs) with LSTM layers."""
         last = len(self.layers) - 1
         for i, layer in enumerate(self.layers):
             x = layer(x)

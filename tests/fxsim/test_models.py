@@ -19,7 +19,13 @@ from fxsim.storage import load_network, network_hash
 MODELS = Path(__file__).parents[2] / "models"
 FOLDERS = [path.parent.name for path in sorted(MODELS.glob("*/spec.yaml"))]
 
-pytestmark = pytest.mark.parametrize("folder", FOLDERS)
+LARGE = {"house-numbers-cnn-narrow", "house-numbers-cnn-ternary"}
+"""Models that take up to a minute."""
+
+pytestmark = pytest.mark.parametrize(
+    "folder",
+    [pytest.param(name, marks=[pytest.mark.slow] * (name in LARGE)) for name in FOLDERS],
+)
 
 
 @cache
@@ -37,10 +43,14 @@ def quantized(folder, direct):
 
 @cache
 def shipped_test(folder):
-    """The test split; that of a text that changes with Python is part of the model."""
+    """The test split; that of a text that changes with Python is part of the model.
+
+    Of images the first 1000, as the cards say: they take long.
+    """
     path = MODELS / folder / "test.npz"
     if not path.exists():
-        return read(folder)[3].test
+        test = read(folder)[3].test
+        return Split(test.x[:1000], test.y[:1000]) if read(folder)[0].spatial else test
     symbols = read_npz(path)["symbols"].astype(np.int64)
     return Split(np.eye(len(pydoc.SYMBOLS))[symbols[:, :-1]], symbols[:, 1:])
 

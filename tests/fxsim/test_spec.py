@@ -83,6 +83,7 @@ KNOWN = "known keys: name, data, input, layers, rounding, hardware, train, retra
 NAME = "name must start with a letter and hold at most 63 letters, digits or underscores, not"
 NARROW = "narrow must be used with signed formats of 2 bits or more"
 SURROGATE = "values must be plain YAML (Invalid JSON: unexpected end of hex escape"
+TYPES = "type must be 'linear', 'lstm', 'convolution', 'max_pool', 'average_pool' or 'flatten'"
 ERRORS = [
     ("epochs", 3, f"unknown key 'epochs'; {KNOWN}", "epochs"),
     ("Name", "a", "unknown key 'Name'; did you mean 'name'?", "Name"),
@@ -146,7 +147,7 @@ ERRORS = [
         f"{SURROGATE} at line 1 column 32)",
         None,
     ),
-    ("layers.0.type", "conv", "type must be 'linear' or 'lstm', not 'conv'", "layers[0].type"),
+    ("layers.0.type", "conv", f"{TYPES}, not 'conv'", "layers[0].type"),
     (
         "rounding",
         "round",
@@ -208,7 +209,12 @@ ERRORS = [
     ("layers", [], "layers must have at least 1 item, not 0", "layers"),
     ("layers", [BASE["layers"][0]] * 257, "layers must have at most 256 items, not 257", "layers"),
     ("input.shape", [], "shape must have at least 1 item, not 0", "input.shape"),
-    ("input.shape", [8, 8], "shape must have at most 1 item, not 2", "input.shape"),
+    (
+        "input.shape",
+        [8, 8],
+        "shape must have 1 item (a vector) or 3 (an image), not 2",
+        "input.shape",
+    ),
     ("name", "a;b", f"{NAME} 'a;b'", "name"),
     ("name", "Module", "name must not be the keyword 'Module' of Verilog or VHDL", "name"),
     ("layers.0.name", "../x", f"{NAME} '../x'", "layers[0].name"),
@@ -473,7 +479,7 @@ LSTM_ERRORS = [
         "multiplier_bits must be greater than or equal to 1, not 0",
         "requantize.multiplier_bits",
     ),
-    ("type", 5, "type must be 'linear' or 'lstm', not 5", "type"),
+    ("type", 5, f"{TYPES}, not 5", "type"),
 ]
 
 

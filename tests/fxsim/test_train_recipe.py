@@ -108,7 +108,7 @@ def test_early_stopping_goes_back_to_the_best_epoch():
     # The rate falls with the length of the recipe, so that only the loss can be compared.
     network = Network(shorter)
     for product, saved in zip(network.linears(), parent.values(), strict=True):
-        product.load_state_dict({k: torch.from_numpy(v).float() for k, v in vars(saved).items()})
+        product.load(saved)
     logits = network.eval()(torch.from_numpy(data.validation.x.astype(np.float32)))
     loss = torch.nn.functional.cross_entropy(logits, torch.from_numpy(data.validation.y))
     assert loss.item() == pytest.approx(losses[best], rel=1e-5)

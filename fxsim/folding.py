@@ -1,0 +1,141 @@
+"""Foldings for a wanted interval, or the shortest interval that a number of multipliers allows.
+
+A layer that is done long before the slowest one wastes hardware. `fold` gives each layer the fewest
+multiply-accumulate cells (and pools the fewest lanes) that keep up with a given interval.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from fxsim.cycles import load
+from fxsim.errors import RangeError
+from fxsim.formats import AccumulatorMode
+from fxsim.network import (
+    Layer,
+    MaxPool,
+    QuantizedConvolution,
+    QuantizedLstm,
+    QuantizedNetwork,
+)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Folded:
+    """A network with other foldings.
+
+    Parameters
+    ----------
+    network : QuantizedNetwork
+        With the same integers; outputs do not change.
+    loads : dict of str to int
+        Cycles that each layer is busy for with a vector or image.
+    multipliers : int
+        Multiply-accumulate cells of all layers.
+    """
+
+    network: QuantizedNetwork
+    loads: dict[str, int]
+    multipliers: int
+
+    @property
+    def bottleneck(self) -> str:
+        """The layer that is busy for most cycles."""
+        return max(self.loads, key=lambda name: self.loads[name])
+
+    @property
+    def interval(self) -> int:
+        """Cycles of the bottleneck."""
+        return self.loads[self.bottleneck]
+
+
+def fold(network: QuantizedNetwork, interval: int) -> Folded:
+    """Give each layer the least hardware that is done within ``interval`` cycles.
+
+    Saturating accumulators keep their ``simd``, which is part of their arithmetic.
+
+    Raises
+    ------
+    RangeError
+        If a layer cannot be so fast; the message names it and its shortest interval. If a layer
+        has state: the loop sets its pace, not its folding alone.
+    """
+    layers: list[Layer] = []
+    for layer in network.layers:
+        choices = [
+            (cost(choice), load(choice), k, choice) for k, choice in enumerate(_choices(layer))
+        ]
+        fitting = [choice for choice in choices if choice[1] <= interval]
+        if not fitting:
+            shortest = min(choice[1] for choice in choices)
+            raise RangeError(f"{layer.name}: interval must be at least {shortest}, not {interval}")
+        layers.append(min(fitting, key=lambda choice: choice[:3])[-1])
+    return _folded(network, layers)
+
+
+def fold_within(network: QuantizedNetwork, multipliers: int) -> Folded:
+    """Give the layers at most ``multipliers`` cells, for the shortest interval.
+
+    Raises
+    ------
+    RangeError
+        If the network needs more at any interval, or a layer has state.
+    """
+    choices = [list(_choices(layer)) for layer in network.layers]
+    known = sorted({load(choice) for layer in choices for choice in layer})
+    fastest = max(min(load(choice) for choice in layer) for layer in choices)
+    known = [interval for interval in known if interval >= fastest]
+    low, high = 0, len(known) - 1
+    if (least := fold(network, known[high])).multipliers > multipliers:
+        raise RangeError(f"multipliers must be at least {least.multipliers}, not {multipliers}")
+    while low < high:
+        middle = (low + high) // 2
+        if fold(network, known[middle]).multipliers <= multipliers:
+            high = middle
+        else:
+            low = middle + 1
+    return fold(network, known[high])
+
+
+def cost(layer: Layer) -> int:
+    """Multiply-accumulate cells of a layer; lanes of a pool."""
+    if isinstance(layer, MaxPool):
+        return layer.lanes
+    return sum(product.folding.rows * product.folding.simd for product in layer.linears)
+
+
+def _folded(network: QuantizedNetwork, layers: list[Layer]) -> Folded:
+    return Folded(
+        network=replace(network, layers=tuple(layers)),
+        loads={layer.name: load(layer) for layer in layers},
+        multipliers=sum(cost(layer) for layer in layers if layer.linears),
+    )
+
+
+def _choices(layer: Layer) -> Iterator[Layer]:
+    """The layer in every folding without idle lanes."""
+    if isinstance(layer, QuantizedLstm):
+        raise RangeError(f"{layer.name}: foldings of layers with state must be chosen by hand")
+    if isinstance(layer, MaxPool):
+        yield from (replace(layer, lanes=n) for n in _divisors(layer.windows.channels))
+        return
+    (product,) = layer.linears
+    outputs, simds = product.outputs, _divisors(product.inputs)
+    if isinstance(layer, QuantizedConvolution):
+        outputs, simds = layer.group_outputs, layer.windows.simd_choices()
+    if product.accumulator.mode is AccumulatorMode.SATURATE:
+        simds = [product.folding.simd]
+    for rows in _divisors(outputs):
+        for simd in simds:
+            pad = product.inputs % simd > 0
+            folding = replace(product.folding, rows=rows, simd=simd, pad=pad)
+            changed = replace(product, folding=folding)
+            if isinstance(layer, QuantizedConvolution):
+                yield replace(layer, product=changed)
+            else:
+                yield changed
+
+
+def _divisors(size: int) -> list[int]:
+    return [n for n in range(1, size + 1) if size % n == 0]

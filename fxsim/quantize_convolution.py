@@ -1,0 +1,121 @@
+"""Convolutions and pools: real weights, biases and scales -> integers."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fxsim.floating import convolution
+from fxsim.formats import IntFormat
+from fxsim.network import (
+    Activation,
+    FloatArray,
+    Folding,
+    IntArray,
+    MaxPool,
+    QuantizedConvolution,
+    QuantizedLinear,
+    Windows,
+)
+from fxsim.quantize_linear import (
+    accumulator_of,
+    integers,
+    quantize_product,
+    requantizer_of,
+)
+from fxsim.spec import (
+    AveragePoolSpec,
+    ConvolutionSpec,
+    FlattenSpec,
+    LinearSpec,
+    LstmSpec,
+    MaxPoolSpec,
+    NetworkSpec,
+    RequantizeSpec,
+)
+from fxsim.spec_images import windows_of
+from fxsim.spec_layers import AccumulatorSpec
+
+_IMAGES = 16
+"""Images whose windows are held at a time."""
+
+
+def quantize_convolution(
+    spec: NetworkSpec,
+    index: int,
+    weight: IntArray,
+    scale: FloatArray,
+    real_bias: FloatArray,
+    source: Activation,
+    x: IntArray,
+) -> tuple[QuantizedConvolution, IntArray]:
+    """Quantize one convolution; returns it with the calibration samples that leave it."""
+    layer = spec.layers[index]
+    assert isinstance(layer, ConvolutionSpec)
+    windows = windows_of(layer, spec.layer_shape(index))
+    # Pixels outside the image are real 0, so sums of x - zero point have zeros there.
+    sums = _sums(windows, weight, x - source.zero_point)
+    sums += source.zero_point * weight.sum(axis=1)
+    wanted = spec.layer_products(index)[0]
+    product, leaving = quantize_product(spec, wanted, weight, scale, real_bias, source, sums)
+    quantized = QuantizedConvolution(product=product, windows=windows)
+    return quantized, leaving.reshape(len(x), -1)
+
+
+def quantize_pool(
+    spec: NetworkSpec, index: int, source: Activation, x: IntArray
+) -> tuple[MaxPool | QuantizedConvolution, IntArray]:
+    """Take one pool to integers; returns it with the calibration samples that leave it.
+
+    The average of n pixels is a convolution with weights of 1 and the scale 1 / n.
+    """
+    layer, name = spec.layers[index], spec.layer_name(index)
+    assert not isinstance(layer, LinearSpec | LstmSpec | ConvolutionSpec | FlattenSpec)
+    windows = windows_of(layer, spec.layer_shape(index))
+    if isinstance(layer, MaxPoolSpec):
+        seen = windows.gather(x, source.format.min)
+        seen = seen.reshape(len(x), windows.places, -1, windows.channels)
+        pool = MaxPool(name=name, input=source, windows=windows, lanes=layer.hardware.lanes)
+        return pool, seen.max(axis=2).reshape(len(x), -1)
+    return _average(spec, index, layer, windows, source, x)
+
+
+def _average(
+    spec: NetworkSpec,
+    index: int,
+    layer: AveragePoolSpec,
+    windows: Windows,
+    source: Activation,
+    x: IntArray,
+) -> tuple[QuantizedConvolution, IntArray]:
+    name, rounding, count = spec.layer_name(index), spec.layer_rounding(index), windows.size
+    weight = np.ones((windows.channels, count), np.int64)
+    bias, accumulator = accumulator_of(
+        name, weight, np.zeros(windows.channels), source, AccumulatorSpec()
+    )
+    plain = count & (count - 1) == 0  # a shift, without a multiplier
+    wanted = RequantizeSpec(multiplier_bits=0 if plain else 16)
+    product = QuantizedLinear(
+        name=name,
+        weight=weight,
+        weight_format=IntFormat.for_levels(3),
+        weight_scale=np.array([1 / count]),
+        bias=bias,
+        input=source,
+        accumulator=accumulator,
+        requantizer=requantizer_of(name, np.array([1 / count]), wanted, rounding),
+        relu=False,
+        output=source,
+        folding=Folding(rows=1, simd=layer.hardware.simd),
+    )
+    real = source.scale / count * _sums(windows, weight, x - source.zero_point)
+    leaving = integers(real, source, rounding).reshape(len(x), -1)
+    return QuantizedConvolution(product=product, windows=windows), leaving
+
+
+def _sums(windows: Windows, weight: IntArray, x: IntArray) -> FloatArray:
+    """Sums (n * places, outputs) over windows; exact, being below 2**53."""
+    parts = [
+        convolution(windows, weight.astype(np.float64), x[k : k + _IMAGES].astype(np.float64))
+        for k in range(0, len(x), _IMAGES)
+    ]
+    return np.concatenate(parts).reshape(-1, len(weight))

@@ -1,0 +1,122 @@
+"""Random layers that work on images, and networks of them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from hypothesis import strategies as st
+
+from fxsim.formats import Rounding
+from fxsim.network import (
+    Folding,
+    InputQuantizer,
+    MaxPool,
+    QuantizedConvolution,
+    QuantizedNetwork,
+    Windows,
+)
+from tests.strategies import activations, linears
+
+
+def _divisor(draw, size):
+    return draw(st.sampled_from([n for n in range(1, size + 1) if size % n == 0]))
+
+
+@st.composite
+def windows(draw, shape, *, grouped=True, max_kernel=5):
+    """Windows that fit an image of ``shape``; kernels are square more often than not."""
+    channels, height, width = shape
+    tall = draw(st.integers(1, min(height, max_kernel)))
+    wide = draw(st.sampled_from([tall, draw(st.integers(1, max_kernel))]))
+    wide = min(wide, width)
+    return Windows(
+        channels=channels,
+        height=height,
+        width=width,
+        kernel=(tall, wide),
+        stride=draw(st.integers(1, 3)),
+        padding=draw(st.integers(0, (min(tall, wide) - 1) // 2)),
+        groups=_divisor(draw, channels) if grouped else 1,
+    )
+
+
+@st.composite
+def convolutions(draw, *, source, shape, name="layer0", last=True, max_channels=6, max_kernel=5):
+    """Random `QuantizedConvolution` objects; groups of one channel are not rare."""
+    where = draw(windows(shape, max_kernel=max_kernel))
+    product = draw(
+        linears(source=source, inputs=where.size, max_size=max_channels, name=name, last=last)
+    )
+    # As many outputs for each group; foldings that windows know.
+    each = max(1, product.outputs // where.groups)
+    product = _outputs(product, each * where.groups)
+    folding = Folding(
+        rows=_divisor(draw, each),
+        simd=draw(st.sampled_from(where.simd_choices())),
+        dsp=product.folding.dsp,
+    )
+    return QuantizedConvolution(product=replace(product, folding=folding), windows=where)
+
+
+def _outputs(product, count):
+    """The product with ``count`` outputs: its own, over and over."""
+    rows = [k % product.outputs for k in range(count)]
+    requantizer = product.requantizer
+    if requantizer is not None and len(requantizer.multiplier) > 1:
+        requantizer = replace(requantizer, multiplier=requantizer.multiplier[rows])
+    scale = product.weight_scale
+    return replace(
+        product,
+        weight=product.weight[rows],
+        bias=product.bias[rows],
+        weight_scale=scale[rows] if len(scale) > 1 else scale,
+        requantizer=requantizer,
+        folding=Folding(rows=1, simd=1, dsp=product.folding.dsp),
+    )
+
+
+@st.composite
+def max_pools(draw, *, source, shape, name="layer0", max_kernel=3):
+    """Random `MaxPool` objects."""
+    where = draw(windows(shape, grouped=False, max_kernel=max_kernel))
+    return MaxPool(name=name, input=source, windows=where, lanes=_divisor(draw, shape[0]))
+
+
+@st.composite
+def image_networks(draw, *, max_layers=3, max_side=9, max_channels=6):
+    """Convolutions and pools in any order, and often a fully connected layer at the end."""
+    source = activation = draw(activations())
+    sides = st.integers(1, max_side)
+    shape = first = (draw(st.integers(1, max_channels)), draw(sides), draw(sides))
+    count = draw(st.integers(1, max_layers))
+    flat = draw(st.booleans())
+    layers = []
+    for i in range(count):
+        name, last = f"layer{i}", i == count - 1 and not flat
+        if draw(st.integers(0, 2)):
+            layer = draw(
+                convolutions(
+                    source=activation,
+                    shape=shape,
+                    name=name,
+                    last=last,
+                    max_channels=max_channels,
+                )
+            )
+        else:
+            layer = draw(max_pools(source=activation, shape=shape, name=name))
+        layers.append(layer)
+        shape, activation = layer.shape_out, layer.output
+    if flat:
+        layers.append(
+            draw(linears(source=activation, inputs=math.prod(shape), max_size=12, name="flat"))
+        )
+    return QuantizedNetwork(
+        name="drawn",
+        data="none",
+        input=InputQuantizer(
+            shape=first, activation=source, rounding=draw(st.sampled_from(Rounding))
+        ),
+        layers=tuple(layers),
+    )
