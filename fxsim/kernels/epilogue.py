@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from fxsim.formats import IntFormat, Overflow, Rounding
 from fxsim.kernels.jit import jit
+from fxsim.kernels.packing import aligned
 from fxsim.linear import QuantizedLinear
 from fxsim.network import IntArray
 
@@ -52,8 +53,10 @@ def epilogue_of(layer: QuantizedLinear) -> Epilogue:
     requantizer, fmt = layer.requantizer, layer.output.format
     assert requantizer is not None
     wraps = requantizer.overflow is Overflow.WRAP
+    multiplier = aligned((layer.outputs,), np.int64)
+    multiplier[:] = requantizer.multiplier
     return Epilogue(
-        np.array(np.broadcast_to(requantizer.multiplier, layer.outputs)),
+        multiplier,
         requantizer.shift,
         *rounding_terms(requantizer.rounding, requantizer.shift),
         0 if layer.relu else -(1 << 62),

@@ -282,6 +282,16 @@ beat_rows = {
 dot_12_rows, dot_4_rows, dot_row = _dot_rows(12, 1), _dot_rows(4, 2), _dot_rows(1, 4)
 
 
+@intrinsic
+def shift_right(typing: Any, value: Any, shift: Any) -> Any:
+    """``value`` >> ``shift`` on 32 bits, for which numba's own operator takes 64."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.ashr(*args)
+
+    return types.int32(types.int32, types.int32), generate
+
+
 def wide_vectors() -> None:
     """Let LLVM use registers of 512 bits for the loops of the function that this stands in.
 
@@ -290,7 +300,7 @@ def wide_vectors() -> None:
     """
 
 
-@overload(wide_vectors)
+@overload(wide_vectors, inline="always")
 def _wide_vectors_overload() -> Any:
     return lambda: _wide_vectors()
 

@@ -222,6 +222,29 @@ def packed_products(
 
 
 @jit
+def row_of(
+    weight: PackedWeight, x: npt.NDArray[np.uint8], out: npt.NDArray[np.int32]
+) -> tuple[int, int, int, int, int, int]:
+    """Packed weights, a row of as many inputs and room for the sums, for `row_products`."""
+    panels, groups, _ = weight.panels.shape
+    places = x.ctypes.data, out.ctypes.data
+    return panels, groups, weight.panels.ctypes.data, weight.start.ctypes.data, *places
+
+
+@jit
+def row_products(row: tuple[int, int, int, int, int, int], back: bool) -> None:
+    """`multiply` for one row and without memory of its own.
+
+    Calls that alternate in ``back`` find what the last one has read in the nearest cache.
+    """
+    panels, groups, panel, start, x, out = row
+    for i in range(panels):
+        p = panels - 1 - i if back else i
+        place = panel + p * groups * 2048
+        unit.dot_row(x, 0, place, groups, start + 128 * p, out + 128 * p, 128)
+
+
+@jit
 def _packed_sums(
     x: npt.NDArray[np.uint8], flip: int, weight: PackedWeight, out: npt.NDArray[np.int32]
 ) -> None:
