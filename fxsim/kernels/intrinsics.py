@@ -283,6 +283,22 @@ dot_12_rows, dot_4_rows, dot_row = _dot_rows(12, 1), _dot_rows(4, 2), _dot_rows(
 
 
 @intrinsic
+def gather(typing: Any, table: Any, source: Any, target: Any) -> Any:
+    """Sixteen entries of a table of 32 bits, from addresses of 16 indices, to an address."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        table, source, target = args
+        name, everyone = "llvm.x86.avx512.mask.gather.dpi.512", ir.VectorType(ir.IntType(1), 16)
+        mask = ir.Constant(everyone, [1] * 16)
+        indices = _load(builder, source, 0, _V16, 4)
+        found = _call(builder, name, _V16, _ZERO, _pointer(builder, table), indices, mask, _I32(4))
+        builder.store(found, _pointer(builder, target), align=4)
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.intp, types.intp), generate
+
+
+@intrinsic
 def shift_right(typing: Any, value: Any, shift: Any) -> Any:
     """``value`` >> ``shift`` on 32 bits, for which numba's own operator takes 64."""
 

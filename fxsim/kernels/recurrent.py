@@ -68,7 +68,8 @@ class LstmKernel:
                 for epilogue in constants[:2]
             )
             quick = quick and not rounding_terms(layer.rounding, layer.guard_bits)[2]
-        self._streams = quick and _may_stream(layer)
+        self.streams = quick and _may_stream(layer)
+        """Whether a sequence of its own takes the short step of `fxsim.kernels.stream`."""
         self.constants = _constants(layer, quick=quick)
 
     def run(
@@ -83,7 +84,7 @@ class LstmKernel:
         """Run sequences ``x`` (n, t, inputs) and update the state ``cell``, ``hidden`` in place."""
         count, steps, _ = x.shape
         cells, outputs = self._layer.cells, self._layer.outputs
-        streams = self._streams and count == 1 and not (states or details)
+        streams = self.streams and count == 1 and not (states or details)
 
         def room(asked: bool, width: int, dtype: type) -> npt.NDArray[Any]:
             return np.empty((count, steps, width) if asked else (0, 0, 0), dtype)

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fxsim.kernels.epilogue import Epilogue
-from fxsim.kernels.intrinsics import shift_right, wide_vectors
+from fxsim.kernels.intrinsics import gather, shift_right, wide_vectors
 from fxsim.kernels.jit import jit
 from fxsim.kernels.matmul import multiply, row_of, row_products
 from fxsim.kernels.operand import Operand, split
@@ -37,10 +37,17 @@ def _terms(rounding: tuple[int, int, int, int]) -> tuple[int, int, int]:
 
 @jit
 def _room(rows: int, columns: int) -> npt.NDArray[np.int32]:
-    """Zeros that start at a cache line: vectors of 64 bytes would otherwise cross one each."""
-    raw = np.zeros(4 * rows * columns + 64, np.uint8)
+    """Zeros that start at a cache line and are followed by another 16."""
+    raw = np.zeros(4 * rows * columns + 128, np.uint8)
     first = -raw.ctypes.data % 64
     return raw[first : first + 4 * rows * columns].view(np.int32).reshape((rows, columns))
+
+
+@jit
+def _look_up(table: int, source: int, target: int, count: int) -> None:
+    """Addresses of entries to entries; up to 15 more of both are touched."""
+    for k in range(0, 4 * count, 64):
+        gather(table, source + k, target + k)
 
 
 @jit
@@ -79,15 +86,16 @@ def stream(
     z, gates = _room(1, 4 * cells)[0], _room(1, 4 * cells)[0]
     i, f = gates[:cells], gates[cells : 2 * cells]
     o, g = gates[2 * cells : 3 * cells], gates[3 * cells :]
-    place = _room(1, cells)[0]
-    sigmoid, tanh = constants.sigmoid, constants.tanh
+    place, bent = _room(1, cells)[0], _room(1, cells)[0]
+    sigmoid, tanh = constants.sigmoid.ctypes.data, constants.tanh.ctypes.data
+    entry, gate = z.ctypes.data, gates.ctypes.data
     multiplier, offset = hidden_epilogue.multiplier, hidden_product.offset
     h_cut = hidden_epilogue.shift, hidden_epilogue.base, hidden_epilogue.sign
     f_cut, i_cut = _terms(constants.forget), _terms(constants.input)
     c_cut, o_cut = _terms(constants.cell), _terms(constants.output)
     z_shift, z_base = np.int32(constants.sum[0]), np.int32(constants.sum[1])
     z_sign, last = np.int32(constants.sum[2]), np.int32(31)
-    top = np.int32((len(tanh) - 1) // 2)
+    top = np.int32((len(constants.tanh) - 1) // 2)
     least = np.int32(-top)
     low, high = constants.low, constants.high
     cell_low, cell_high = constants.cell_low, constants.cell_high
@@ -108,20 +116,17 @@ def stream(
                 bump = np.int32(z_base + np.int32(shift_right(total, last) & z_sign))
                 value = shift_right(np.int32(total + bump), z_shift)
                 z[k] = np.int32(min(max(value, least), top) + top)
-            for k in range(3 * cells):
-                gates[k] = sigmoid[np.uint32(z[k])]
-            for k in range(cells):
-                g[k] = tanh[np.uint32(z[3 * cells + k])]
+            _look_up(sigmoid, entry, gate, 3 * cells)
+            _look_up(tanh, entry + 12 * cells, gate + 12 * cells, cells)
             for k in range(cells):
                 kept = _cut(np.int64(f[k]) * np.int64(np.int32(cell[k])), f_cut)
                 added = _cut(np.int64(i[k]) * np.int64(g[k]), i_cut)
                 state = min(max(kept + added, cell_low), cell_high)
                 cell[k] = state
                 place[k] = min(max(_cut(state, c_cut), least), top) + top
+            _look_up(tanh, place.ctypes.data, bent.ctypes.data, cells)
             for k in range(cells):
-                place[k] = tanh[np.uint32(place[k])]
-            for k in range(cells):
-                value = _cut(np.int64(o[k]) * np.int64(place[k]), o_cut)
+                value = _cut(np.int64(o[k]) * np.int64(bent[k]), o_cut)
                 value = min(max(value, low), high)
                 out[first + s, k] = value
                 h[k] = np.uint8(value + offset)
