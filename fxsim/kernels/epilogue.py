@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fxsim.formats import IntFormat, Overflow, Rounding
+from fxsim.kernels.intrinsics import wide_vectors
 from fxsim.kernels.jit import jit
 from fxsim.kernels.packing import aligned
 from fxsim.linear import QuantizedLinear
@@ -84,6 +85,7 @@ def finish_block(
     out: Any,
 ) -> None:
     """Low bytes of the activations of a block of sums, to ``out[top:, left:]``."""
+    wide_vectors()
     shift, base = constants.shift, constants.base
     sign, parity = constants.sign, constants.parity
     # relu acts before the zero point is added, so it is a bound like that of the format.

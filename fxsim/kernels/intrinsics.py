@@ -186,18 +186,22 @@ def _clamp(builder: Any, value: Any, low: Any, high: Any) -> Any:
     return _call(builder, "llvm.smin.v16i32", _V16, value, high)
 
 
-def _beat_rows(rows: int, *, counting: bool, single: bool) -> Any:
+def _beat_rows(rows: int, *, counting: bool, single: bool, wraps: bool = False) -> Any:
     """Sums of ``rows`` rows and a panel that saturate after each beat of ``quads`` x 4 products.
 
     Arguments: address and row stride of the activations, address of the panel, of the start value
     of each beat (32 lanes a beat) and of the sums, number of beats, of quads in a beat, least and
     greatest sum, address and row stride of the results. The result is the number of clamped sums
-    in lanes, where ``counting``. With ``single`` a beat is one quad.
+    in lanes, where ``counting``. With ``single`` a beat is one quad. With ``wraps`` sums are cut to
+    the width of the greatest sum instead.
     """
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         x, stride, panel, offsets, start, beats, quads, low, high, target, pitch, clamps = args
-        low, high = (_splat(builder, builder.trunc(limit, _I32)) for limit in (low, high))
+        low, high = (builder.trunc(limit, _I32) for limit in (low, high))
+        unused = _call(builder, "llvm.ctlz.i32", _I32, high, ir.Constant(ir.IntType(1), 0))
+        unused = _splat(builder, builder.sub(unused, _I32(1)))
+        low, high = _splat(builder, low), _splat(builder, high)
         spots = [(row, half) for row in range(rows) for half in range(2)]
         sums = {spot: cgutils.alloca_once(builder, _V16) for spot in spots}
         beat = {spot: cgutils.alloca_once(builder, _V16) for spot in spots}
@@ -235,7 +239,10 @@ def _beat_rows(rows: int, *, counting: bool, single: bool) -> Any:
             for (row, half), variable in sums.items():
                 added = builder.load(beat[row, half], typ=_V16)
                 exact = builder.add(builder.load(variable, typ=_V16), added)
-                value = _clamp(builder, exact, low, high)
+                if wraps:
+                    value = builder.ashr(builder.shl(exact, unused), unused)
+                else:
+                    value = _clamp(builder, exact, low, high)
                 if counting:
                     differs = builder.sext(builder.icmp_signed("!=", exact, value), _V16)
                     count = builder.load(counts[half], typ=_V16)
@@ -275,6 +282,11 @@ beat_rows = {
     (rows, counting, single): _beat_rows(rows, counting=counting, single=single)
     for rows in (6, 1)
     for counting in (False, True)
+    for single in (False, True)
+}
+wrap_rows = {
+    (rows, single): _beat_rows(rows, counting=True, single=single, wraps=True)
+    for rows in (6, 1)
     for single in (False, True)
 }
 

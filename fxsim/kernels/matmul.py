@@ -197,10 +197,16 @@ def packed_products(
     for first in range(0, panels, chunk):
         for top in range(0, count, BLOCK):
             height = min(BLOCK, count - top)
-            for i in range(height):
-                source, target = x[top + i], rows[i, :inputs]
-                for k in range(inputs):
-                    target[k] = source[k] ^ bits
+            # Few panels do not repay a copy. What is read past a row must be there: another row.
+            direct = flip == 0 and panels <= 2 and inputs >= 64 and top + height < count
+            if direct:
+                place_x, pitch_x = x.ctypes.data + top * x.strides[0], x.strides[0]
+            else:
+                place_x, pitch_x = rows.ctypes.data, stride
+                for i in range(height):
+                    source, target = x[top + i], rows[i, :inputs]
+                    for k in range(inputs):
+                        target[k] = source[k] ^ bits
             for p in range(first, min(first + chunk, panels)):
                 width = min(32, outputs - 32 * p)
                 panel = weight.panels.ctypes.data + p * groups * 2048
@@ -210,7 +216,7 @@ def packed_products(
                     whole = width == 32 and (height == 32 or height == 16)
                     if whole:
                         place, pitch = out.ctypes.data + (top * outputs + 32 * p) * 4, 4 * outputs
-                _block(weight, rows.ctypes.data, stride, panel, groups, start, place, pitch, height)
+                _block(weight, place_x, pitch_x, panel, groups, start, place, pitch, height)
                 if epilogue is not None:
                     finish_block(sums, height, width, top, 32 * p, epilogue, out)
                 elif not whole:
