@@ -20,7 +20,7 @@ from fxsim.formats import Rounding
 from fxsim.kernels.epilogue import Epilogue, rounding_terms
 from fxsim.kernels.packing import aligned
 from fxsim.kernels.product import Product
-from fxsim.kernels.saturate import pack_beats, beat_sums
+from fxsim.kernels.saturate import beat_sums, pack_beats
 from fxsim.kernels.target import Backend, has_vnni, obstacles
 
 SHAPES = [(256, 1024, 1024), (64, 512, 1024), (1, 1024, 1024), (1024, 800, 32)]
@@ -104,14 +104,13 @@ def calls(shape: tuple[int, int, int]) -> Case:
         out = np.empty((rows, outputs), np.int32)
         for simd in (1, 4, 16):
             packed = pack_beats(weight.astype(np.int8), nothing, simd, 0)
-            limits = -(1 << 21), (1 << 21) - 1
             for name, how in {
                 "saturate": (False, False),
                 "saturate and count": (True, False),
                 "wrap and count": (True, True),
             }.items():
                 found[f"fxsim {name}, simd {simd}"] = lambda p=packed, s=simd, how=how: beat_sums(
-                    x, 0, p, s, *limits, out, *how
+                    x, 0, p, s, -(1 << 21), (1 << 21) - 1, out, *how
                 )
     for kind in ("MatMulInteger", "QLinearMatMul"):
         if (session := onnx_session(kind, columns)) is not None:
@@ -124,6 +123,9 @@ def calls(shape: tuple[int, int, int]) -> Case:
         found["torch._int_mm"] = lambda: torch._int_mm(signed, torch_weight)
     floats = torch.from_numpy(x.astype(np.float32)), torch.from_numpy(columns.astype(np.float32))
     found["PyTorch float32"] = lambda: floats[0] @ floats[1]
+    if rows * inputs < 1 << 17:
+        wide = x.astype(np.int64), weight.T
+        found["numpy int64"] = lambda: wide[0] @ wide[1]
     return found
 
 

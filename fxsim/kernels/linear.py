@@ -11,7 +11,7 @@ import numpy.typing as npt
 from fxsim.formats import AccumulatorMode
 from fxsim.kernels.epilogue import epilogue_of, narrowest, requantize
 from fxsim.kernels.product import Product, as_bytes
-from fxsim.kernels.saturate import accumulate_beats, pack_beats, beat_sums
+from fxsim.kernels.saturate import accumulate_beats, beat_sums, pack_beats
 from fxsim.kernels.target import Backend, chosen, has_vnni
 from fxsim.linear import QuantizedLinear, accumulator_bounds
 from fxsim.network import IntArray

@@ -86,6 +86,7 @@ def beat_sums(
     clamps = raw[align + _BLOCK * 128 : align + _BLOCK * 128 + 64].view(np.int32)
     begin = align + _BLOCK * 128 + 64
     rows = raw[begin : begin + _BLOCK * stride].reshape((_BLOCK, stride))
+    words = raw[begin : begin + _BLOCK * stride].view(np.uint32).reshape((_BLOCK, stride // 4))
     bits = np.uint8(flip)
     overflows = 0
     for top in range(0, count, _BLOCK):
@@ -95,6 +96,9 @@ def beat_sums(
             if simd == 4 * quads:
                 for k in range(inputs):
                     target[k] = source[k] ^ bits
+            elif simd == 1:
+                for k in range(inputs):
+                    words[i, k] = source[k] ^ bits
             else:
                 for beat in range(beats):
                     for k in range(min(simd, inputs - beat * simd)):

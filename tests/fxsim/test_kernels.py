@@ -20,7 +20,7 @@ from fxsim.kernels import target
 from fxsim.kernels.epilogue import Epilogue, requantize, rounding_terms
 from fxsim.kernels.operand import digits_of, exact_sums, operand_of, planes_of, scratch, split
 from fxsim.kernels.product import Product
-from fxsim.kernels.saturate import accumulate_beats, pack_beats, beat_sums
+from fxsim.kernels.saturate import accumulate_beats, beat_sums, pack_beats
 from fxsim.kernels.target import Backend
 from tests.strategies import unhurried
 
