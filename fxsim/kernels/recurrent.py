@@ -103,11 +103,12 @@ class LstmKernel:
         )
         if streams:
             narrow = np.empty((1, steps, outputs), narrowest(self._layer.output.format))
-            stream(x[0], cell[0], hidden[0], *self._products[:4], self.constants, narrow[0])
+            arguments = (*self._products[:4], self.constants, narrow[0])
+            stream(x[0], cell[0], hidden[0], *arguments)
             return LstmRun(outputs=narrow, states=kept, details=seen, clipped=0)
         out = np.empty((count, steps, outputs), np.int64)
-        arguments = (*self._products, self.constants, kept, seen, out)
-        clipped = lstm.run(x, cell, hidden, *arguments)
+        everything = (*self._products, self.constants, kept, seen, out)
+        clipped = lstm.run(x, cell, hidden, *everything)
         return LstmRun(outputs=out, states=kept, details=seen, clipped=clipped)
 
 

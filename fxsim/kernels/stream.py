@@ -25,7 +25,7 @@ _STEPS = 64
 
 
 @jit
-def _cut(value: int, rounding: tuple[int, int, int]) -> int:
+def _cut(value: Any, rounding: tuple[int, int, int]) -> Any:
     shift, base, sign = rounding
     return (value + base + ((value >> 63) & sign)) >> shift
 
@@ -114,8 +114,8 @@ def stream(
             for k in range(4 * cells):
                 total = np.int32(z[k] + partial[s, k])
                 bump = np.int32(z_base + np.int32(shift_right(total, last) & z_sign))
-                value = shift_right(np.int32(total + bump), z_shift)
-                z[k] = np.int32(min(max(value, least), top) + top)
+                total = shift_right(np.int32(total + bump), z_shift)
+                z[k] = min(max(total, least), top) + top
             _look_up(sigmoid, entry, gate, 3 * cells)
             _look_up(tanh, entry + 12 * cells, gate + 12 * cells, cells)
             for k in range(cells):
