@@ -20,7 +20,7 @@ from fxsim.formats import Rounding
 from fxsim.kernels.epilogue import Epilogue, rounding_terms
 from fxsim.kernels.packing import aligned
 from fxsim.kernels.product import Product
-from fxsim.kernels.saturate import pack_beats, saturate_bytes
+from fxsim.kernels.saturate import beat_sums, pack_beats
 from fxsim.kernels.target import Backend, has_vnni, obstacles
 
 SHAPES = [(256, 1024, 1024), (64, 512, 1024), (1, 1024, 1024), (1024, 800, 32)]
@@ -80,8 +80,13 @@ def calls(shape: tuple[int, int, int]) -> Case:
             sums = aligned((rows, outputs), np.int32)
             found[f"fxsim {backend}"] = lambda product=product, sums=sums: product(x, sums)
             if product.fused:
+                multiplier, narrow = (
+                    aligned((outputs,), np.int64),
+                    aligned((rows, outputs), np.uint8),
+                )
+                multiplier[:] = 3277
                 constants = Epilogue(
-                    np.full(outputs, 3277),
+                    multiplier,
                     25,
                     *rounding_terms(Rounding.TIES_AWAY, 25),
                     -(1 << 62),
@@ -90,18 +95,22 @@ def calls(shape: tuple[int, int, int]) -> Case:
                     255,
                     0,
                 )
-                found[f"fxsim {backend}, to uint8"] = lambda p=product, e=constants: p.requantized(
-                    x, e
+                # Weights of its own, as every other line has: none finds them in the cache.
+                again = Product(weight, nothing, 0, 255, backend)
+                found[f"fxsim {backend}, to uint8"] = lambda p=again, e=constants, out=narrow: (
+                    p.requantized(x, e, out)
                 )
     if has_vnni():
         out = np.empty((rows, outputs), np.int32)
         for simd in (1, 4, 16):
             packed = pack_beats(weight.astype(np.int8), nothing, simd, 0)
-            for counting in (False, True):
-                name = f"fxsim saturate, simd {simd}" + (", counts" if counting else "")
-                limits = -(1 << 21), (1 << 21) - 1
-                found[name] = lambda p=packed, s=simd, c=counting, l=limits: saturate_bytes(  # noqa: E741
-                    x, 0, p, s, *l, out, c
+            for name, how in {
+                "saturate": (False, False),
+                "saturate and count": (True, False),
+                "wrap and count": (True, True),
+            }.items():
+                found[f"fxsim {name}, simd {simd}"] = lambda p=packed, s=simd, how=how: beat_sums(
+                    x, 0, p, s, -(1 << 21), (1 << 21) - 1, out, *how
                 )
     for kind in ("MatMulInteger", "QLinearMatMul"):
         if (session := onnx_session(kind, columns)) is not None:
@@ -114,6 +123,9 @@ def calls(shape: tuple[int, int, int]) -> Case:
         found["torch._int_mm"] = lambda: torch._int_mm(signed, torch_weight)
     floats = torch.from_numpy(x.astype(np.float32)), torch.from_numpy(columns.astype(np.float32))
     found["PyTorch float32"] = lambda: floats[0] @ floats[1]
+    if rows * inputs < 1 << 17:
+        wide = x.astype(np.int64), weight.T
+        found["numpy int64"] = lambda: wide[0] @ wide[1]
     return found
 
 

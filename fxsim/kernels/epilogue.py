@@ -12,7 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from fxsim.formats import IntFormat, Overflow, Rounding
+from fxsim.kernels.intrinsics import wide_vectors
 from fxsim.kernels.jit import jit
+from fxsim.kernels.packing import aligned
 from fxsim.linear import QuantizedLinear
 from fxsim.network import IntArray
 
@@ -52,8 +54,10 @@ def epilogue_of(layer: QuantizedLinear) -> Epilogue:
     requantizer, fmt = layer.requantizer, layer.output.format
     assert requantizer is not None
     wraps = requantizer.overflow is Overflow.WRAP
+    multiplier = aligned((layer.outputs,), np.int64)
+    multiplier[:] = requantizer.multiplier
     return Epilogue(
-        np.array(np.broadcast_to(requantizer.multiplier, layer.outputs)),
+        multiplier,
         requantizer.shift,
         *rounding_terms(requantizer.rounding, requantizer.shift),
         0 if layer.relu else -(1 << 62),
@@ -81,6 +85,7 @@ def finish_block(
     out: Any,
 ) -> None:
     """Low bytes of the activations of a block of sums, to ``out[top:, left:]``."""
+    wide_vectors()
     shift, base = constants.shift, constants.base
     sign, parity = constants.sign, constants.parity
     # relu acts before the zero point is added, so it is a bound like that of the format.

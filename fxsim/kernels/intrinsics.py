@@ -186,18 +186,22 @@ def _clamp(builder: Any, value: Any, low: Any, high: Any) -> Any:
     return _call(builder, "llvm.smin.v16i32", _V16, value, high)
 
 
-def _beat_rows(rows: int, *, counting: bool, single: bool) -> Any:
+def _beat_rows(rows: int, *, counting: bool, single: bool, wraps: bool = False) -> Any:
     """Sums of ``rows`` rows and a panel that saturate after each beat of ``quads`` x 4 products.
 
     Arguments: address and row stride of the activations, address of the panel, of the start value
     of each beat (32 lanes a beat) and of the sums, number of beats, of quads in a beat, least and
     greatest sum, address and row stride of the results. The result is the number of clamped sums
-    in lanes, where ``counting``. With ``single`` a beat is one quad.
+    in lanes, where ``counting``. With ``single`` a beat is one quad. With ``wraps`` sums are cut to
+    the width of the greatest sum instead.
     """
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         x, stride, panel, offsets, start, beats, quads, low, high, target, pitch, clamps = args
-        low, high = (_splat(builder, builder.trunc(limit, _I32)) for limit in (low, high))
+        low, high = (builder.trunc(limit, _I32) for limit in (low, high))
+        unused = _call(builder, "llvm.ctlz.i32", _I32, high, ir.Constant(ir.IntType(1), 0))
+        unused = _splat(builder, builder.sub(unused, _I32(1)))
+        low, high = _splat(builder, low), _splat(builder, high)
         spots = [(row, half) for row in range(rows) for half in range(2)]
         sums = {spot: cgutils.alloca_once(builder, _V16) for spot in spots}
         beat = {spot: cgutils.alloca_once(builder, _V16) for spot in spots}
@@ -235,7 +239,10 @@ def _beat_rows(rows: int, *, counting: bool, single: bool) -> Any:
             for (row, half), variable in sums.items():
                 added = builder.load(beat[row, half], typ=_V16)
                 exact = builder.add(builder.load(variable, typ=_V16), added)
-                value = _clamp(builder, exact, low, high)
+                if wraps:
+                    value = builder.ashr(builder.shl(exact, unused), unused)
+                else:
+                    value = _clamp(builder, exact, low, high)
                 if counting:
                     differs = builder.sext(builder.icmp_signed("!=", exact, value), _V16)
                     count = builder.load(counts[half], typ=_V16)
@@ -277,9 +284,40 @@ beat_rows = {
     for counting in (False, True)
     for single in (False, True)
 }
+wrap_rows = {
+    (rows, single): _beat_rows(rows, counting=True, single=single, wraps=True)
+    for rows in (6, 1)
+    for single in (False, True)
+}
 
 
 dot_12_rows, dot_4_rows, dot_row = _dot_rows(12, 1), _dot_rows(4, 2), _dot_rows(1, 4)
+
+
+@intrinsic
+def gather(typing: Any, table: Any, source: Any, target: Any) -> Any:
+    """Sixteen entries of a table of 32 bits, from addresses of 16 indices, to an address."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        table, source, target = args
+        name, everyone = "llvm.x86.avx512.mask.gather.dpi.512", ir.VectorType(ir.IntType(1), 16)
+        mask = ir.Constant(everyone, [1] * 16)
+        indices = _load(builder, source, 0, _V16, 4)
+        found = _call(builder, name, _V16, _ZERO, _pointer(builder, table), indices, mask, _I32(4))
+        builder.store(found, _pointer(builder, target), align=4)
+        return context.get_dummy_value()
+
+    return types.void(types.intp, types.intp, types.intp), generate
+
+
+@intrinsic
+def shift_right(typing: Any, value: Any, shift: Any) -> Any:
+    """``value`` >> ``shift`` on 32 bits, for which numba's own operator takes 64."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.ashr(*args)
+
+    return types.int32(types.int32, types.int32), generate
 
 
 def wide_vectors() -> None:
@@ -290,7 +328,7 @@ def wide_vectors() -> None:
     """
 
 
-@overload(wide_vectors)
+@overload(wide_vectors, inline="always")
 def _wide_vectors_overload() -> Any:
     return lambda: _wide_vectors()
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from fxsim.formats import AccumulatorMode
 from fxsim.kernels.epilogue import epilogue_of, narrowest, requantize
 from fxsim.kernels.product import Product, as_bytes
-from fxsim.kernels.saturate import accumulate_beats, pack_beats, saturate_bytes
+from fxsim.kernels.saturate import accumulate_beats, beat_sums, pack_beats
 from fxsim.kernels.target import Backend, chosen, has_vnni
 from fxsim.linear import QuantizedLinear, accumulator_bounds
 from fxsim.network import IntArray
@@ -47,7 +47,7 @@ class LinearKernel:
         self._beats = None
         if self.exact or not self._saturates:
             self._product = Product(layer.weight, layer.bias, source.min, source.max)
-        elif _lanes_fit(layer):
+        if not self.exact and _lanes_fit(layer):
             weight = layer.weight.astype(np.int8)
             self._beats = pack_beats(weight, layer.bias, self._simd, self._flip)
         self._columns = np.ascontiguousarray(layer.weight.T)
@@ -66,15 +66,13 @@ class LinearKernel:
         if self.exact:
             assert self._product is not None
             return self._product(x), 0
-        if self._beats is not None:
-            out = np.empty((len(x), len(self._bias)), np.int32)
-            limits = self._low, self._high
-            return out, saturate_bytes(
-                as_bytes(x), self._flip, self._beats, self._simd, *limits, out, count
-            )
         if self._product is not None and not count:
             total = self._product(x).astype(np.int64)
             return ((total - self._low) & ((1 << self._bits) - 1)) + self._low, 0
+        if self._beats is not None:
+            out = np.empty((len(x), len(self._bias)), np.int32)
+            how = self._low, self._high, out, count, not self._saturates
+            return out, beat_sums(as_bytes(x), self._flip, self._beats, self._simd, *how)
         return accumulate_beats(
             np.ascontiguousarray(x, np.int64),
             self._columns,

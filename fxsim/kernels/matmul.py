@@ -197,10 +197,16 @@ def packed_products(
     for first in range(0, panels, chunk):
         for top in range(0, count, BLOCK):
             height = min(BLOCK, count - top)
-            for i in range(height):
-                source, target = x[top + i], rows[i, :inputs]
-                for k in range(inputs):
-                    target[k] = source[k] ^ bits
+            # Few panels do not repay a copy. What is read past a row must be there: another row.
+            direct = flip == 0 and panels <= 2 and inputs >= 64 and top + height < count
+            if direct:
+                place_x, pitch_x = x.ctypes.data + top * x.strides[0], x.strides[0]
+            else:
+                place_x, pitch_x = rows.ctypes.data, stride
+                for i in range(height):
+                    source, target = x[top + i], rows[i, :inputs]
+                    for k in range(inputs):
+                        target[k] = source[k] ^ bits
             for p in range(first, min(first + chunk, panels)):
                 width = min(32, outputs - 32 * p)
                 panel = weight.panels.ctypes.data + p * groups * 2048
@@ -210,7 +216,7 @@ def packed_products(
                     whole = width == 32 and (height == 32 or height == 16)
                     if whole:
                         place, pitch = out.ctypes.data + (top * outputs + 32 * p) * 4, 4 * outputs
-                _block(weight, rows.ctypes.data, stride, panel, groups, start, place, pitch, height)
+                _block(weight, place_x, pitch_x, panel, groups, start, place, pitch, height)
                 if epilogue is not None:
                     finish_block(sums, height, width, top, 32 * p, epilogue, out)
                 elif not whole:
@@ -219,6 +225,29 @@ def packed_products(
                         unit.copy(goal, sums.ctypes.data + 128 * i, 4 * width)
     if count > FEW:
         _end(weight)
+
+
+@jit
+def row_of(
+    weight: PackedWeight, x: npt.NDArray[np.uint8], out: npt.NDArray[np.int32]
+) -> tuple[int, int, int, int, int, int]:
+    """Packed weights, a row of as many inputs and room for the sums, for `row_products`."""
+    panels, groups, _ = weight.panels.shape
+    places = x.ctypes.data, out.ctypes.data
+    return panels, groups, weight.panels.ctypes.data, weight.start.ctypes.data, *places
+
+
+@jit
+def row_products(row: tuple[int, int, int, int, int, int], back: bool) -> None:
+    """`multiply` for one row and without memory of its own.
+
+    Calls that alternate in ``back`` find what the last one has read in the nearest cache.
+    """
+    panels, groups, panel, start, x, out = row
+    for i in range(panels):
+        p = panels - 1 - i if back else i
+        place = panel + p * groups * 2048
+        unit.dot_row(x, 0, place, groups, start + 128 * p, out + 128 * p, 128)
 
 
 @jit

@@ -108,9 +108,14 @@ class Product:
                 _add_sums(np.ascontiguousarray(x[:, run], np.int64), operand, result)
         return result
 
-    def requantized(self, x: npt.NDArray[Any], epilogue: Epilogue) -> npt.NDArray[np.uint8]:
-        """Low bytes of the activations, in one pass; only where ``fused``."""
-        out = aligned((len(x), self.outputs), np.uint8)
+    def requantized(
+        self, x: npt.NDArray[Any], epilogue: Epilogue, out: npt.NDArray[np.uint8] | None = None
+    ) -> npt.NDArray[np.uint8]:
+        """Low bytes of the activations, in one pass; only where ``fused``.
+
+        A contiguous ``out`` takes them.
+        """
+        out = aligned((len(x), self.outputs), np.uint8) if out is None else out
         self._run(as_bytes(x), epilogue, out)
         return out
 

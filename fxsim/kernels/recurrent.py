@@ -10,15 +10,20 @@ import numpy as np
 import numpy.typing as npt
 
 from fxsim.errors import RangeError
+from fxsim.formats import Rounding
 from fxsim.kernels import lstm
-from fxsim.kernels.epilogue import epilogue_of, rounding_terms
+from fxsim.kernels.epilogue import epilogue_of, narrowest, rounding_terms
 from fxsim.kernels.linear import kernel_of
 from fxsim.kernels.operand import MAX_INPUTS, operand_of
-from fxsim.kernels.target import chosen
+from fxsim.kernels.stream import stream
+from fxsim.kernels.target import Backend, chosen
 from fxsim.linear import QuantizedLinear
 from fxsim.lstm import QuantizedLstm
 from fxsim.lstm_gradient import row_multipliers
 from fxsim.network import IntArray
+
+_SUM_BITS = 30
+"""Of W x and U h, so that 32 bits hold their sum with what rounding adds."""
 
 _transposed: WeakKeyDictionary[QuantizedLstm, dict[int, tuple[Any, Any]]] = WeakKeyDictionary()
 _kernels: WeakKeyDictionary[QuantizedLstm, LstmKernel] = WeakKeyDictionary()
@@ -35,7 +40,7 @@ def lstm_kernel_of(layer: QuantizedLstm) -> LstmKernel:
 class LstmRun:
     """What a run yields: ``outputs`` and, where asked for, states and details."""
 
-    outputs: IntArray
+    outputs: npt.NDArray[Any]
     states: lstm.States
     details: lstm.Details
     clipped: int
@@ -63,6 +68,8 @@ class LstmKernel:
                 for epilogue in constants[:2]
             )
             quick = quick and not rounding_terms(layer.rounding, layer.guard_bits)[2]
+        self.streams = quick and _may_stream(layer)
+        """Whether a sequence of its own takes the short step of `fxsim.kernels.stream`."""
         self.constants = _constants(layer, quick=quick)
 
     def run(
@@ -77,6 +84,7 @@ class LstmKernel:
         """Run sequences ``x`` (n, t, inputs) and update the state ``cell``, ``hidden`` in place."""
         count, steps, _ = x.shape
         cells, outputs = self._layer.cells, self._layer.outputs
+        streams = self.streams and count == 1 and not (states or details)
 
         def room(asked: bool, width: int, dtype: type) -> npt.NDArray[Any]:
             return np.empty((count, steps, width) if asked else (0, 0, 0), dtype)
@@ -93,10 +101,25 @@ class LstmKernel:
             outputs=room(details, cells, np.int64),
             projection_sums=room(details and self._layer.projection is not None, outputs, np.int64),
         )
+        if streams:
+            narrow = np.empty((1, steps, outputs), narrowest(self._layer.output.format))
+            arguments = (*self._products[:4], self.constants, narrow[0])
+            stream(x[0], cell[0], hidden[0], *arguments)
+            return LstmRun(outputs=narrow, states=kept, details=seen, clipped=0)
         out = np.empty((count, steps, outputs), np.int64)
-        arguments = (*self._products, self.constants, kept, seen, out)
-        clipped = lstm.run(x, cell, hidden, *arguments)
+        everything = (*self._products, self.constants, kept, seen, out)
+        clipped = lstm.run(x, cell, hidden, *everything)
         return LstmRun(outputs=out, states=kept, details=seen, clipped=clipped)
+
+
+def _may_stream(layer: QuantizedLstm) -> bool:
+    """Whether a layer that is ``quick`` may be run by `fxsim.kernels.stream`."""
+    return (
+        chosen() in {Backend.AMX, Backend.VNNI}
+        and layer.projection is None
+        and layer.rounding is not Rounding.TIES_EVEN
+        and all(product.output.format.bits <= _SUM_BITS for product in layer.linears)
+    )
 
 
 def _operand(product: QuantizedLinear) -> Any:

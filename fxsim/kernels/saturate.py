@@ -1,8 +1,9 @@
-"""Accumulators that saturate after each beat of ``simd`` products, many outputs at a time.
+"""Accumulators cut after each beat of ``simd`` products, many outputs at a time.
 
 The order of the hardware is kept: outputs are independent of each other, so the lanes of a register
 hold outputs, and the beats of an output follow one another. The products of a beat are summed
-exactly, four at a time, and added to the accumulator, which is then clamped.
+exactly, four at a time, and added to the accumulator, which is then clamped. An accumulator that
+wraps needs this only where the beats that overflow are counted: cut once, its sum is the same.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fxsim.kernels.arith import wrap
-from fxsim.kernels.intrinsics import LANES, beat_rows
+from fxsim.kernels.intrinsics import LANES, beat_rows, wrap_rows
 from fxsim.kernels.jit import jit
 from fxsim.kernels.packing import aligned
 from fxsim.network import IntArray
@@ -23,6 +24,8 @@ _six_single, _one_single = beat_rows[6, False, True], beat_rows[1, False, True]
 _six, _one = beat_rows[6, False, False], beat_rows[1, False, False]
 _six_single_counting, _one_single_counting = beat_rows[6, True, True], beat_rows[1, True, True]
 _six_counting, _one_counting = beat_rows[6, True, False], beat_rows[1, True, False]
+_six_single_wrapping, _one_single_wrapping = wrap_rows[6, True], wrap_rows[1, True]
+_six_wrapping, _one_wrapping = wrap_rows[6, False], wrap_rows[1, False]
 
 
 class BeatWeight(NamedTuple):
@@ -57,7 +60,7 @@ def pack_beats(weight: npt.NDArray[np.int8], bias: IntArray, simd: int, offset: 
 
 
 @jit
-def saturate_bytes(
+def beat_sums(
     x: npt.NDArray[np.uint8],
     flip: int,
     weight: BeatWeight,
@@ -66,10 +69,12 @@ def saturate_bytes(
     high: int,
     out: npt.NDArray[np.int32],
     counting: bool,
+    wraps: bool,
 ) -> int:
     """Fill ``out`` (rows, outputs) from (``x`` ^ ``flip``), shape (rows, inputs).
 
-    Returns how many beats overflowed, or 0 unless ``counting``. Needs AVX-512 VNNI.
+    Returns how many beats overflowed, or 0 unless ``counting``, which ``wraps`` implies. Needs
+    AVX-512 VNNI.
     """
     count, inputs = x.shape
     outputs = out.shape[1]
@@ -81,6 +86,7 @@ def saturate_bytes(
     clamps = raw[align + _BLOCK * 128 : align + _BLOCK * 128 + 64].view(np.int32)
     begin = align + _BLOCK * 128 + 64
     rows = raw[begin : begin + _BLOCK * stride].reshape((_BLOCK, stride))
+    words = raw[begin : begin + _BLOCK * stride].view(np.uint32).reshape((_BLOCK, stride // 4))
     bits = np.uint8(flip)
     overflows = 0
     for top in range(0, count, _BLOCK):
@@ -90,6 +96,9 @@ def saturate_bytes(
             if simd == 4 * quads:
                 for k in range(inputs):
                     target[k] = source[k] ^ bits
+            elif simd == 1:
+                for k in range(inputs):
+                    words[i, k] = source[k] ^ bits
             else:
                 for beat in range(beats):
                     for k in range(min(simd, inputs - beat * simd)):
@@ -106,9 +115,9 @@ def saturate_bytes(
                 size = 6 if height - i >= 6 else 1
                 _block(
                     place, stride, panel, offsets, start, beats, quads, low, high,
-                    target, clamps.ctypes.data, size == 6, counting,
+                    target, clamps.ctypes.data, size == 6, counting, wraps,
                 )  # fmt: skip
-                if counting:
+                if counting or wraps:
                     for lane in range(16):
                         overflows += clamps[lane]
                 i += size
@@ -134,10 +143,21 @@ def _block(
     clamps: int,
     six: bool,
     counting: bool,
+    wraps: bool,
 ) -> None:
     a, b, c, d, e, f = stride, panel, offsets, start, beats, quads
     g, h, t, k = low, high, target, clamps
-    if quads == 1:
+    if wraps:
+        if quads == 1:
+            if six:
+                _six_single_wrapping(x, a, b, c, d, e, f, g, h, t, 128, k)
+            else:
+                _one_single_wrapping(x, a, b, c, d, e, f, g, h, t, 128, k)
+        elif six:
+            _six_wrapping(x, a, b, c, d, e, f, g, h, t, 128, k)
+        else:
+            _one_wrapping(x, a, b, c, d, e, f, g, h, t, 128, k)
+    elif quads == 1:
         if counting:
             if six:
                 _six_single_counting(x, a, b, c, d, e, f, g, h, t, 128, k)

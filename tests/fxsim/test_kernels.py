@@ -20,7 +20,7 @@ from fxsim.kernels import target
 from fxsim.kernels.epilogue import Epilogue, requantize, rounding_terms
 from fxsim.kernels.operand import digits_of, exact_sums, operand_of, planes_of, scratch, split
 from fxsim.kernels.product import Product
-from fxsim.kernels.saturate import accumulate_beats, pack_beats, saturate_bytes
+from fxsim.kernels.saturate import accumulate_beats, beat_sums, pack_beats
 from fxsim.kernels.target import Backend
 from tests.strategies import unhurried
 
@@ -173,14 +173,13 @@ def test_accumulators_that_overflow(seed, shape, simd, bits, signed, mode) -> No
     saturates = mode is AccumulatorMode.SATURATE
     found, count = accumulate_beats(x, np.ascontiguousarray(weight.T), bias, simd, bits, saturates)
     assert (found.ravel().tolist(), count) == (sums, overflows)
-    if saturates and target.has_vnni():
+    if target.has_vnni():
         flip = 128 if signed else 0
         packed = pack_beats(weight.astype(np.int8), bias, simd, flip)
         out = np.empty(found.shape, np.int32)
-        for counting in (True, False):
-            count = saturate_bytes(
-                x.astype(np.uint8), flip, packed, simd, fmt.min, fmt.max, out, counting
-            )
+        for counting in (True, False) if saturates else (True,):
+            how = fmt.min, fmt.max, out, counting, not saturates
+            count = beat_sums(x.astype(np.uint8), flip, packed, simd, *how)
             assert out.ravel().tolist() == sums
             assert count == (overflows if counting else 0)
 

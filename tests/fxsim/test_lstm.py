@@ -10,9 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from benchmarks.gradient_error import NARROW, quantized, random_weights
 from fxsim import reference
 from fxsim.errors import RangeError
 from fxsim.formats import AccumulatorMode, IntFormat, Overflow, Rounding
+from fxsim.kernels import target
+from fxsim.kernels.recurrent import lstm_kernel_of
+from fxsim.kernels.target import Backend
 from fxsim.network import (
     Accumulator,
     Activation,
@@ -22,7 +26,7 @@ from fxsim.network import (
     QuantizedLstm,
     Requantizer,
 )
-from fxsim.simulate import run_lstm, simulate_trace
+from fxsim.simulate import run_lstm, run_lstm_states, simulate, simulate_trace
 from fxsim.storage import load_network, network_hash, save_network
 from fxsim.tables import build_table
 from tests.lstm_strategies import recurrent_networks, sequences
@@ -45,6 +49,37 @@ def test_simulator_equals_reference(data: st.DataObject) -> None:
                     assert seen.gates[n, t].tolist() == expected.gates
                     assert seen.cells[n, t].tolist() == expected.state.cell
                     assert seen.cell_outputs[n, t].tolist() == expected.cell_outputs
+
+
+@PATIENT
+@given(data=st.data(), count=st.sampled_from([1, 3]))
+def test_results_alone_equal_those_of_the_trace(data: st.DataObject, count: int) -> None:
+    network = data.draw(recurrent_networks())
+    x = data.draw(sequences(network, count, 5))
+    trace = simulate_trace(network, x)
+    assert np.array_equal(simulate(network, x), trace.layers[-1].activations)
+    layer, seen = network.layers[0], trace.layers[0]
+    states = run_lstm_states(layer, x)
+    assert np.array_equal(states.gates, seen.gates)
+    assert np.array_equal(states.cells, seen.cells)
+    assert np.array_equal(states.activations, seen.activations)
+
+
+@pytest.mark.parametrize("cells", [1, 5, 33, 64, 70])
+@pytest.mark.parametrize("rounding", Rounding)
+def test_a_stream_of_one_sequence_goes_on(cells: int, rounding: Rounding) -> None:
+    generator = np.random.default_rng(cells)
+    layer = replace(quantized(random_weights(generator, 7, cells), NARROW), rounding=rounding)
+    x = generator.integers(-127, 127, (1, 150, 7), endpoint=True)
+    trace = run_lstm(layer, x)
+    kernel = lstm_kernel_of(layer)
+    vectors = target.chosen() in {Backend.AMX, Backend.VNNI}
+    assert kernel.streams == (vectors and rounding is not Rounding.TIES_EVEN)
+    state = trace.start.cell.copy(), trace.start.hidden.copy()
+    parts = [kernel.run(x[:, part], *state).outputs for part in (slice(70), slice(70, None))]
+    assert np.array_equal(np.concatenate(parts, axis=1), trace.activations)
+    assert np.array_equal(state[0], trace.state.cell)
+    assert np.array_equal(state[1], trace.state.hidden)
 
 
 @PATIENT
