@@ -5,7 +5,7 @@ The times are those of willing sources and ready sinks; the first beat is taken 
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -19,13 +19,29 @@ OUTER_LATENCY = 5
 """Cycles from the last group of an outer product to the first word of its drain."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class BeatCycles:
+    """Cycles of the beats of one unit.
+
+    Parameters
+    ----------
+    accepted : int64 array
+        Cycle in which each beat is taken.
+    outputs : int64 array
+        Cycle of each output beat.
+    """
+
+    accepted: IntArray
+    outputs: IntArray
+
+
 def gate_gradient_latency(tanh: Table) -> int:
     """Cycles from a beat of cells to their gate gradients, before they are put in block order."""
     return 7 + (3 if tanh.step_bits else 2)
 
 
-def gate_gradient_cycles(accepted: IntArray, *, beats: int, latency: int) -> IntArray:
-    """Cycle of each output beat of a `hw.gate_gradient.GateGradient`.
+def gate_gradient_cycles(accepted: IntArray, *, beats: int, latency: int) -> BeatCycles:
+    """Cycles of a `hw.gate_gradient.GateGradient`.
 
     Parameters
     ----------
@@ -42,8 +58,7 @@ def gate_gradient_cycles(accepted: IntArray, *, beats: int, latency: int) -> Int
     # One beat a cycle, each as soon as it is there and the one before has been read.
     order = np.arange(ready.size)
     read = np.maximum.accumulate(ready.ravel() - order) + order
-    outputs: IntArray = read + 1
-    return outputs
+    return BeatCycles(accepted=accepted, outputs=read + 1)
 
 
 def sparse_outer_cycles(

@@ -18,7 +18,6 @@ from fxsim.backward_cycles import (
     sparse_outer_cycles,
 )
 from fxsim.formats import IntFormat, Rounding
-from fxsim.skip_cycles import SkipCycles
 from fxsim.stochastic import Stochastic
 from fxsim.tensors import Activation, IntArray
 from hw.gate_gradient import GateGradient
@@ -141,8 +140,8 @@ def gate_case(data: Pass, *, lanes: int, name: str) -> SparseCase:
             "r": _words(dh, lanes, backwards(data.recurrent[:, :-1])),
         },
         watched={"dc": _words(gradient.dc.format, lanes, backwards(data.dc))},
-        due=cycles.tolist(),
-        cycles=SkipCycles(accepted=accepted, outputs=cycles, busy=len(accepted)),
+        due=cycles.outputs.tolist(),
+        cycles=cycles,
     )
 
 

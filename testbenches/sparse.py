@@ -17,6 +17,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import Component, In, Out
 
 from fxsim import arith
+from fxsim.backward_cycles import BeatCycles
 from fxsim.formats import IntFormat, Overflow, Rounding
 from fxsim.network import Activation, Requantizer
 from fxsim.skip_cycles import (
@@ -41,7 +42,7 @@ UINT4, INT2 = IntFormat(bits=4, signed=False), IntFormat(bits=2, signed=True)
 class SparseCase(Case):
     """One configuration, and the cycles that are predicted for it, if they are."""
 
-    cycles: SkipCycles | None
+    cycles: SkipCycles | BeatCycles | None
 
 
 @dataclass(frozen=True, kw_only=True)
