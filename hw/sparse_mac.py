@@ -100,8 +100,8 @@ class SparseMac(wiring.Component):
     """Array of ``rows`` sums of value times weight, where each pair picks its weights by index.
 
     A word of the weight memory holds the weights of one index for all rows, so that every row is a
-    bank of its own and pairs never compete for one. Each of the ``issue`` pairs has a read port. What
-    is read is registered once more: block RAM without this register would set the clock.
+    bank of its own and pairs never compete for one. Each of the ``issue`` pairs has a read port and
+    a register behind it, without which block RAM would set the clock.
 
     Parameters
     ----------

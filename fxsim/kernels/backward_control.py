@@ -111,26 +111,20 @@ def run(
     passed : int64 array, shape (SINKS,)
         Filled with the cycle of the last group.
     """
-    vectors, beats = counts.shape
+    beats = counts.shape[1]
     count, total = counts.ravel(), counts.size
     products = np.zeros((2, REGISTERS), np.int64)
-    # Beats that each block has passed on; of cells, of dh, of dx; on their way to the block order.
-    cells = read = marked = handed = sent = pipeline = level = 0
+    # Beats that have passed: of cells, out of the block order, through the marker, of dh and of dx.
+    cells = read = marked = handed = sent = 0
+    pipeline = level = 0  # beats on their way to the block order, and in it
     shown = full = known = False  # in front of the marker; in it, and whether a vector's last one
     held = 0
     queue, closing = np.zeros(depth, np.int64), np.zeros(depth, np.bool_)
     pushed = popped = given = group = 0  # entries, pairs given of the first one, what is offered
     served, lasts = np.zeros(SINKS, np.bool_), np.zeros((SINKS, room), np.bool_)
-    write, place, start = (
-        np.zeros(SINKS, np.int64),
-        np.zeros(SINKS, np.int64),
-        np.zeros(SINKS, np.int64),
-    )
-    stored, unread, tile = (
-        np.zeros(SINKS, np.int64),
-        np.zeros(SINKS, np.int64),
-        np.zeros(SINKS, np.int64),
-    )
+    buffers = np.zeros((6, SINKS), np.int64)
+    write, place, start = buffers[0], buffers[1], buffers[2]
+    stored, unread, tile = buffers[3], buffers[4], buffers[5]
     cycle = 0
     while sent < len(outputs) or handed < total or unread.any():
         # Cells, and dh on its way round.
@@ -196,7 +190,7 @@ def run(
         closes = shown and ends and not some
         take = shown and (space or not full)
         load = take and (some or (ends and (known or not full)))
-        if full and space and (known or shown and (ends or some)):
+        if full and space and (known or (shown and (ends or some))):
             queue[pushed % depth], closing[pushed % depth] = held, known or closes
             pushed += 1
             full = False
