@@ -122,10 +122,15 @@ def sparse_matvec_latency(
     *, issue: int, weight: IntFormat, dsp: bool, multiplier_bits: int, per_channel: bool
 ) -> int:
     """Cycles from the last group of a tile, at the MAC array, to the tile's outputs."""
+    requantizer = 2 + (multiplier_bits > 0) + per_channel
+    return sparse_mac_latency(issue=issue, weight=weight, dsp=dsp) + requantizer
+
+
+def sparse_mac_latency(*, issue: int, weight: IntFormat, dsp: bool) -> int:
+    """Cycles from the last group of a tile, at a `hw.sparse_mac.SparseMac`, to the tile's sums."""
     ternary = weight.bits == 2 and weight.narrow
     products = 1 if ternary else 2 if dsp else -(-weight.bits // 2)
-    requantizer = 2 + (multiplier_bits > 0) + per_channel
-    return 2 + products + (issue - 1).bit_length() + requantizer
+    return 3 + products + (issue - 1).bit_length()
 
 
 def ideal_cycles(pairs: int, *, beats: int, issue: int, tiles: int = 1) -> float:

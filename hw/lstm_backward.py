@@ -160,7 +160,7 @@ class LstmBackward(wiring.Component):
         With stochastic rounding only; must hold still from reset on.
 
     Steps follow one another as fast as the recurrence and the slowest consumer allow;
-    `fxsim.backward_cycles` counts them.
+    `fxsim.backward_cycles.lstm_backward_cycles` knows the exact cycles.
     """
 
     def __init__(self, config: LstmBackwardConfig):

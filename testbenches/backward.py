@@ -15,10 +15,10 @@ from amaranth.lib.wiring import Component, Out
 from fxsim.backward_cycles import (
     gate_gradient_cycles,
     gate_gradient_latency,
+    lstm_backward_cycles,
     sparse_outer_cycles,
 )
 from fxsim.formats import IntFormat, Rounding
-from fxsim.skip_cycles import SkipCycles
 from fxsim.stochastic import Stochastic
 from fxsim.tensors import Activation, IntArray
 from hw.gate_gradient import GateGradient
@@ -141,8 +141,8 @@ def gate_case(data: Pass, *, lanes: int, name: str) -> SparseCase:
             "r": _words(dh, lanes, backwards(data.recurrent[:, :-1])),
         },
         watched={"dc": _words(gradient.dc.format, lanes, backwards(data.dc))},
-        due=cycles.tolist(),
-        cycles=SkipCycles(accepted=accepted, outputs=cycles, busy=len(accepted)),
+        due=cycles.outputs.tolist(),
+        cycles=cycles,
     )
 
 
@@ -251,6 +251,17 @@ def backward_case(data: Pass, config: LstmBackwardConfig, *, name: str) -> Spars
         return _words(gradient.accumulator, columns, values)
 
     vectors = len(data.x) * data.steps
+    cycles = lstm_backward_cycles(
+        gradient,
+        result.dnet,
+        lanes=lanes,
+        dh_rows=config.dh_rows,
+        dx_rows=config.dx_rows,
+        dU_columns=config.dU_columns,
+        dW_columns=config.dW_columns,
+        depth=config.depth,
+        dsp=config.dsp,
+    )
     dh, dU, dW = gradient.dh.format, config.dU_columns, config.dW_columns
     return SparseCase(
         name=f"{name}_{layer.inputs}to{layer.cells}_lanes{lanes}_rows{config.dh_rows}"
@@ -271,8 +282,8 @@ def backward_case(data: Pass, config: LstmBackwardConfig, *, name: str) -> Spars
             "db": sums(result.db[:, None], 1),
         },
         watched={"dnet": _words(gradient.dnet.format, 4 * lanes, backwards(result.dnet))},
-        due=[],
-        cycles=None,
+        due=cycles.outputs.tolist(),
+        cycles=cycles,
     )
 
 

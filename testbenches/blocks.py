@@ -37,7 +37,10 @@ from testbenches.words import FORMATS, Case, Words, draw
 
 
 class Bank(Component):
-    """Blocks side by side: ``<name>_i`` and ``<name>_o`` are streams of case ``<name>``."""
+    """Blocks side by side: ``<name>_i`` and ``<name>_o`` are streams of case ``<name>``.
+
+    Ports of a block that are no streams stay unconnected.
+    """
 
     def __init__(self, cases: Sequence[Case]):
         self._blocks = blocks = {case.name: case.block for case in cases}
@@ -47,6 +50,7 @@ class Bank(Component):
                 f"{name}_{port}": member
                 for name, block in blocks.items()
                 for port, member in block.signature.members.items()
+                if member.is_signature
             }
         )
 
@@ -54,7 +58,9 @@ class Bank(Component):
         m = Module()
         for name, block in self._blocks.items():
             m.submodules[name] = block
-            for port in block.signature.members:
+            for port, member in block.signature.members.items():
+                if member.is_port:
+                    continue
                 outer = wiring.flipped(getattr(self, f"{name}_{port}"))
                 wiring.connect(m, outer, getattr(block, port))
         return m

@@ -7,9 +7,10 @@ Expected words come from dense arithmetic on Python integers, which knows nothin
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
+from typing import Any
 
 import numpy as np
 from amaranth.hdl import Module, Mux, Signal
@@ -17,6 +18,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import Component, In, Out
 
 from fxsim import arith
+from fxsim.backward_cycles import BeatCycles
 from fxsim.formats import IntFormat, Overflow, Rounding
 from fxsim.network import Activation, Requantizer
 from fxsim.skip_cycles import (
@@ -41,7 +43,20 @@ UINT4, INT2 = IntFormat(bits=4, signed=False), IntFormat(bits=2, signed=True)
 class SparseCase(Case):
     """One configuration, and the cycles that are predicted for it, if they are."""
 
-    cycles: SkipCycles | None
+    cycles: SkipCycles | BeatCycles | None
+
+
+def check_cycles(case: SparseCase, seen: Mapping[str, Any]) -> None:
+    """Every beat in and out when it was predicted, for the transfers of a run without pauses."""
+    if case.cycles is None:
+        return
+    start = seen["inputs"][0]
+    names = ("accepted", "outputs", *case.more_expected)
+    for name, times in zip(
+        names, (seen["inputs"], seen["outputs"], *seen["more_outputs"]), strict=True
+    ):
+        predicted = getattr(case.cycles, name).tolist()
+        assert [cycle - start for cycle in times] == predicted, f"{case.name}: {name}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,4 +9,4 @@ from hw import pnr
 def test_missing(monkeypatch):
     monkeypatch.setattr(pnr, "TOOLS", ("no-such-nextpnr",))
     with pytest.raises(MissingToolError, match=r"pip install 'fxsim\[pnr\]'"):
-        pnr.clock_mhz("module top; endmodule", "top")
+        pnr.clocks_mhz("module top; endmodule", "top")
