@@ -56,7 +56,7 @@ For comparison, the cost formula of FINN's matrix-vector unit (FINN-R, as in its
 LUT for ternary x 8 bit and 123 LUT for 8 x 8 bit, large arrays.
 """
 
-LSTM_INTRODUCTION = f"""# Area of an LSTM layer
+LSTM_INTRODUCTION = f"""## Area of an LSTM layer
 
 The LSTM layer of `charlm-lstm-ternary` and `charlm-lstm-int8` between AXI4-Stream ports: 96 one-bit
 inputs, 64 cells, W x on an array of {LSTM_FOLDINGS[0].rows} x {LSTM_FOLDINGS[0].simd} lanes and U h
