@@ -30,8 +30,8 @@ from fxsim.simulate import simulate, simulate_trace
 from fxsim.spec import parse_spec
 from fxsim.storage import network_hash
 from fxsim.train import train
-from fxsim.train.loop import _parameters
 from fxsim.train.module import Network
+from fxsim.train.parameters import product_parameters
 from tests.messages import raises
 
 SPEC = {
@@ -192,7 +192,7 @@ def test_float_forward_is_that_of_torch(trained):
         convolution.norm.running_mean.uniform_(-1, 1)
         convolution.norm.running_var.uniform_(0.1, 2)
     parameters = {
-        product.name: _parameters(linear)
+        product.name: product_parameters(linear)
         for product, linear in zip(spec.products, network.linears(), strict=True)
     }
     network.eval()
