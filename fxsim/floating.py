@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -61,9 +62,23 @@ def forward(
     return _forward(spec, parameters, vector)
 
 
+def layer_outputs(
+    spec: NetworkSpec, parameters: Mapping[str, LinearParameters], x: npt.ArrayLike
+) -> dict[str, FloatArray]:
+    """Outputs of every layer by its name; images as vectors in the order of `fxsim.windows`."""
+    outputs = _layers(spec, parameters, np.asarray(x))
+    return {spec.layer_name(i): vector for i, vector in enumerate(outputs)}
+
+
 def _forward(
     spec: NetworkSpec, parameters: Mapping[str, LinearParameters], x: FloatArray
 ) -> FloatArray:
+    return deque(_layers(spec, parameters, x), maxlen=1)[0]  # the others may be large
+
+
+def _layers(
+    spec: NetworkSpec, parameters: Mapping[str, LinearParameters], x: FloatArray
+) -> Iterator[FloatArray]:
     vector = as_vectors(x.astype(np.float64), spec.input.shape)
     for i, layer in enumerate(spec.layers):
         found = [parameters[product.name] for product in spec.layer_products(i)]
@@ -71,7 +86,7 @@ def _forward(
             case LstmSpec():
                 vector = lstm(found[0], found[1], vector, *found[2:])
             case LinearSpec():
-                vector = vector @ found[0].weight.T + found[0].bias
+                vector = vector @ found[0].effective_weight.T + found[0].bias
             case ConvolutionSpec():
                 windows = windows_of(layer, spec.layer_shape(i))
                 vector = convolution(windows, found[0].effective_weight, vector)
@@ -87,7 +102,7 @@ def _forward(
                 vector = convolution(windows, ones / windows.size, vector)
         if isinstance(layer, LinearSpec | ConvolutionSpec) and layer.nonlinearity == "relu":
             vector = np.maximum(vector, 0.0)
-    return vector
+        yield vector
 
 
 def convolution(windows: Windows, weight: FloatArray, x: FloatArray) -> FloatArray:

@@ -23,7 +23,6 @@ from fxsim.spec_images import (
     ConvolutionSpec,
     FlattenSpec,
     MaxPoolSpec,
-    check_batch_norm,
     check_convolution_folding,
     check_image,
     shape_behind,
@@ -40,6 +39,7 @@ from fxsim.spec_layers import (
     ProjectionSpec,
     RequantizeSpec,
     WeightsSpec,
+    check_batch_norm,
     check_linear,
     check_lstm,
     check_narrow,
@@ -187,7 +187,7 @@ class NetworkSpec(Model):
                 scales=1 if spec.weights.per == "tensor" else outputs,
                 hardware=hardware or self.hardware,
                 path=f"layers[{index}].hardware{key}" if hardware else "hardware",
-                gain=isinstance(layer, ConvolutionSpec) and layer.batch_norm,
+                gain=not isinstance(layer, LstmSpec) and layer.batch_norm,
             )
 
         if isinstance(layer, ConvolutionSpec):
@@ -360,8 +360,8 @@ def _check(spec: NetworkSpec, source: str) -> None:
                 within("projection must be left out with train.sparsify", "projection")
         elif isinstance(layer, LinearSpec | ConvolutionSpec):
             check_linear(layer, i == len(spec.layers) - 1, within)
+            check_batch_norm(layer, within, recurrent=spec.recurrent)
         if isinstance(layer, ConvolutionSpec):
-            check_batch_norm(layer, within)
             (product,) = products
             check_convolution_folding(layer, shape, product.hardware, fail, product.path)
             continue

@@ -17,8 +17,8 @@ errors formats arith names tensors stochastic files windows spec_layers spec_ima
 linear convolution tables lstm lstm_gradient network skip_unit spec_skip storage step_size
 checkpoint prune nonuniform floating quantize_weight quantize_linear quantize_lstm
 quantize_convolution quantize reference reference_gradient kernels state trace simulate backward
-gradient_traces flow cycles folding skip_cycles backward_cycles data evaluate sample train explore
-interop report reproduce cli
+gradient_traces flow cycles folding skip_cycles backward_cycles data evaluate weight_groups
+noise sample train explore interop report reproduce cli
 """
 FLOORS = _FLOORS.split()
 """The floors of fxsim from the ground up; a module imports only from floors below its own."""

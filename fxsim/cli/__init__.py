@@ -88,10 +88,10 @@ for _panel, _commands in {
     "Look at a network": (info, simulate, sample),
     "Word lengths": (explore, front),
     "Hardware": (generate, verify, synth, skip_study),
+    "Papers": (reproduce,),
 }.items():
     for _command in _commands:
         app.command(rich_help_panel=_panel)(_command)
-app.add_typer(reproduce, name="reproduce", rich_help_panel="Papers")
 
 
 def main() -> None:

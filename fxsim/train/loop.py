@@ -50,7 +50,8 @@ def train(
         Called with the network before its first step.
     start : mapping of str to LinearParameters, optional
         Parameters to start from, in place of random ones: with ``train.epochs`` 0 the parent of the
-        retraining, with more a network that is trained on.
+        retraining, with more a network that is trained on. Mean and variance of batch
+        normalisation are measured on the training samples.
     resume : Path, optional
         File that keeps the state after every epoch; a run that finds it goes on from there. To be
         removed once the result is safe.
@@ -58,7 +59,7 @@ def train(
     Raises
     ------
     SpecError
-        If input shape or units do not fit the data, or with ``start`` a layer has ``batch_norm``.
+        If input shape or units do not fit the data, or ``start`` does not fit the network.
     RangeError
         If the loss stops being finite.
     FileError
@@ -100,8 +101,6 @@ def _run(
     resume: Path | None = None,
 ) -> Run:
     _check(spec, dataset)
-    if start is not None:
-        _check_start(spec)
     with _repeatable(spec.train.seed):
         run = Run(spec, dataset, on_epoch or (lambda progress: None), on_step, start, resume)
         if on_start is not None:
@@ -129,15 +128,6 @@ def _check(spec: NetworkSpec, dataset: Dataset) -> None:
             f"layers[{last}].units must be {dataset.classes}, the classes of {dataset.name},"
             f" not {outputs}"
         )
-
-
-def _check_start(spec: NetworkSpec) -> None:
-    for product in spec.products:
-        if product.gain:
-            raise SpecError(
-                f"layers[{product.layer}].batch_norm must be false to start from parameters:"
-                " these do not hold its running mean and variance"
-            )
 
 
 @contextmanager

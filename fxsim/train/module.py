@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import Any
 
@@ -80,6 +81,7 @@ class Product(nn.Module):
         self.layer = spec
         self.weight = nn.Parameter(torch.empty(outputs, inputs))
         self.bias = nn.Parameter(torch.zeros(outputs), requires_grad=biased)
+        self.norm: nn.BatchNorm1d | nn.BatchNorm2d | None = None
         self._scale: torch.Tensor | None = None
 
     @property
@@ -104,18 +106,50 @@ class Product(nn.Module):
         self.layer = self.spec.model_copy(update={"weights": weights})
 
     def load(self, parameters: LinearParameters) -> None:
-        """Take weight and bias from a checkpoint."""
+        """Take weight and bias from a checkpoint.
+
+        A batch normalisation computes the same with a mean of 0 and a variance of 1;
+        `fxsim.train.statistics` finds what they are.
+        """
         with torch.no_grad():
             self.weight.copy_(torch.from_numpy(parameters.weight))
-            self.bias.copy_(torch.from_numpy(parameters.bias))
+            if self.norm is None:
+                self.bias.copy_(torch.from_numpy(parameters.bias))
+                return
+            assert parameters.gain is not None
+            self.norm.reset_running_stats()
+            deviation = math.sqrt(1 + self.norm.eps)
+            self.norm.weight.copy_(torch.from_numpy(parameters.gain * deviation))
+            self.norm.bias.copy_(torch.from_numpy(parameters.bias))
 
     def array(self) -> FloatArray:
         """The float weight, shape (outputs, inputs)."""
         return _array(self.weight)
 
     def folded(self) -> dict[str, FloatArray]:
-        """Bias, and the gain where there is one, as a checkpoint holds them."""
-        return {"bias": _array(self.bias)}
+        """Bias, and the gain where there is one, as a checkpoint holds them.
+
+        That of the batch normalisation with its running mean and variance.
+        """
+        norm = self.norm
+        if norm is None:
+            return {"bias": _array(self.bias)}
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
+        gain = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+        return {"bias": _array(norm.bias - gain * norm.running_mean), "gain": _array(gain)}
+
+    def normalised(self, x: torch.Tensor) -> torch.Tensor:
+        """``x`` behind the batch normalisation, if there is one.
+
+        A single vector has no variance, so it gets that of all before.
+        """
+        norm = self.norm
+        if norm is not None and self.training and len(x) == 1 and x.ndim == 2:
+            return nn.functional.batch_norm(
+                x, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps
+            )
+        return x if norm is None else norm(x)
 
     def real_weight(self) -> torch.Tensor:
         """The weight, quantized if there is a scale."""
@@ -132,7 +166,7 @@ def _array(tensor: torch.Tensor) -> FloatArray:
 
 
 class Linear(Product):
-    """A fully connected layer.
+    """A fully connected layer, with or without batch normalisation.
 
     Parameters
     ----------
@@ -143,11 +177,14 @@ class Linear(Product):
     def __init__(self, spec: LinearSpec, inputs: int) -> None:
         super().__init__(spec, spec.units, inputs)
         self.relu = spec.nonlinearity == "relu"
+        self.norm = nn.BatchNorm1d(spec.units) if spec.batch_norm else None
         nn.init.kaiming_normal_(self.weight, nonlinearity="relu")
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Outputs before dropout, nonlinearity applied."""
-        x = nn.functional.linear(x, self.real_weight(), self.bias)
+        bias = None if self.norm is not None else self.bias
+        x = nn.functional.linear(x, self.real_weight(), bias)
+        x = self.normalised(x)
         return torch.relu(x) if self.relu else x
 
 
@@ -180,19 +217,8 @@ class Convolution(Product):
             1,
             windows.groups,
         )
-        if self.norm is not None:
-            x = self.norm(x)
+        x = self.normalised(x)
         return torch.relu(x) if self.relu else x
-
-    def folded(self) -> dict[str, FloatArray]:
-        """Bias and gain of the batch normalisation with its running mean and variance."""
-        norm = self.norm
-        if norm is None:
-            return super().folded()
-        assert norm.running_mean is not None
-        assert norm.running_var is not None
-        gain = norm.weight / torch.sqrt(norm.running_var + norm.eps)
-        return {"bias": _array(norm.bias - gain * norm.running_mean), "gain": _array(gain)}
 
 
 class Pool(nn.Module):

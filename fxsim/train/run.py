@@ -29,6 +29,10 @@ from fxsim.train.resume import (
 )
 from fxsim.train.schedule import Schedule, make_optimizer
 from fxsim.train.stages import Progress, Stage
+from fxsim.train.statistics import measure_statistics
+
+_MEASURED = 1 << 13
+"""Training samples that statistics of batch normalisation are measured on."""
 
 
 class Run:
@@ -68,6 +72,8 @@ class Run:
             Checkpoint(parent=start).check(spec)
             for place, product in zip(spec.products, self.network.linears(), strict=True):
                 product.load(start[place.name])
+            pieces = torch.split(self.data[0][:_MEASURED], spec.train.batch)
+            measure_statistics(self.network, iter(pieces))
         self.parent: dict[str, LinearParameters] = {}
         self.fisher: dict[str, LinearParameters] = {}
         if path is None:

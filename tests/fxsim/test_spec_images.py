@@ -280,14 +280,16 @@ def test_interrupted_training_goes_on_to_the_same_result(trained, tmp_path):
         np.testing.assert_array_equal(arrays[key], expected)
 
 
-def test_batch_norm_cannot_start_from_parameters(trained):
+def test_a_network_with_batch_norm_goes_on_from_a_checkpoint(trained):
     spec, checkpoint, data = trained
-    message = (
-        "layers[0].batch_norm must be false to start from parameters: these do not hold its"
-        " running mean and variance"
-    )
-    with raises(SpecError, message):
-        train(spec, data, start=checkpoint.parent)
+    rest = spec.model_copy(update={"train": spec.train.model_copy(update={"epochs": 0})})
+    again = train(rest, data, start=checkpoint.parent)
+    for name, before in checkpoint.parent.items():
+        after = again.parent[name]
+        np.testing.assert_array_equal(after.weight, before.weight)
+        np.testing.assert_allclose(after.bias, before.bias, rtol=1e-4, atol=1e-5)
+        if before.gain is not None:
+            np.testing.assert_allclose(after.gain, before.gain, rtol=1e-5)
 
 
 def test_exploration_meets_every_layer(trained):
