@@ -17,6 +17,7 @@ from fxsim.cli.explore import explore
 from fxsim.cli.front import front
 from fxsim.cli.generate import generate
 from fxsim.cli.info import info
+from fxsim.cli.noise import noise
 from fxsim.cli.output import print_error
 from fxsim.cli.quantize import quantize
 from fxsim.cli.reproduce import reproduce
@@ -85,7 +86,7 @@ def _fxsim(
 for _panel, _commands in {
     "The whole way": (codesign,),
     "From training to integers": (train, quantize),
-    "Look at a network": (info, simulate, sample),
+    "Look at a network": (info, simulate, sample, noise),
     "Word lengths": (explore, front),
     "Hardware": (generate, verify, synth, skip_study),
     "Papers": (reproduce,),
