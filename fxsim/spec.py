@@ -53,6 +53,7 @@ from fxsim.spec_train import (
     WordsSpec,
     check_recipes,
 )
+from fxsim.weight_groups import weight_groups
 
 __all__ = [
     "AveragePoolSpec",
@@ -325,13 +326,6 @@ def _check(spec: NetworkSpec, source: str) -> None:
     if len(spec.input.shape) == 2:
         fail("shape must have 1 item (a vector) or 3 (an image), not 2", "input.shape")
     check_recipes(spec.train, spec.retrain, fail, recurrent=spec.recurrent)
-    names = [spec.layer_name(i) for i in range(len(spec.layers))]
-    for i, name in enumerate(spec.retrain.float_layers if spec.retrain else ()):
-        if name not in names:
-            fail(
-                f"float_layers must name layers ({', '.join(names)}), not {name!r}",
-                f"retrain.float_layers[{i}]",
-            )
     check_narrow(spec.input, Overflow.SATURATE, lambda text, key: fail(text, f"input.{key}"))
     seen: dict[str, tuple[int, str]] = {}
     for i, layer in enumerate(spec.layers):
@@ -369,6 +363,19 @@ def _check(spec: NetworkSpec, source: str) -> None:
             _check_folding(product, fail)
     if all(isinstance(layer, FlattenSpec) for layer in spec.layers):
         fail("layers must do more than flatten", "layers")
+    _check_float_layers(spec, fail)
+
+
+def _check_float_layers(spec: NetworkSpec, fail: Fail) -> None:
+    layers = [spec.layer_name(i) for i in range(len(spec.layers))]
+    groups = list(weight_groups(spec))
+    for i, name in enumerate(spec.retrain.float_layers if spec.retrain else ()):
+        if name not in (*layers, *groups):
+            fail(
+                f"float_layers must name layers ({', '.join(layers)}) or groups of weights"
+                f" ({', '.join(groups)}), not {name!r}",
+                f"retrain.float_layers[{i}]",
+            )
 
 
 def _check_folding(product: Product, fail: Fail) -> None:

@@ -9,13 +9,24 @@ projection of L1, whose recurrent weights are P1-L1.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from typing import Any, Protocol
 
-from fxsim.spec import ConvolutionSpec, LinearSpec, LstmSpec, NetworkSpec
+from fxsim.spec_images import ConvolutionSpec
+from fxsim.spec_layers import LinearSpec, LstmSpec
 
-_LETTERS = {ConvolutionSpec: "C", LstmSpec: "L", LinearSpec: "F"}
+_LETTERS: dict[type, str] = {ConvolutionSpec: "C", LstmSpec: "L", LinearSpec: "F"}
 
 
-def weight_groups(spec: NetworkSpec) -> dict[str, str]:
+class HasProducts(Protocol):
+    """A `fxsim.spec.NetworkSpec`."""
+
+    @property
+    def layers(self) -> Sequence[Any]: ...
+    def layer_products(self, index: int, /) -> Sequence[Any]: ...
+
+
+def weight_groups(spec: HasProducts) -> dict[str, str]:
     """Names of products (`NetworkSpec.products`) by those of their groups, in the data's order."""
     images = any(isinstance(layer, ConvolutionSpec) for layer in spec.layers)
     weighted = [i for i in range(len(spec.layers)) if spec.layer_products(i)]

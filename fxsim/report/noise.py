@@ -31,9 +31,10 @@ def noise_figure(
         _bars(right, list(layers), {"activations only": own, "against float": whole})
         left.set_title("groups of weights", fontsize=11)
         right.set_title("outputs of layers", fontsize=11)
-        right.legend(fontsize=9, loc="lower right")
+        handles, labels = right.get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=2)
 
-    return stand_alone(draw, 1.6 + 0.32 * max(len(weights), len(layers)))
+    return stand_alone(draw, 2.0 + 0.32 * max(len(weights), len(layers)))
 
 
 def _bars(axes: Any, names: list[str], series: Mapping[str, Sequence[float | None]]) -> None:

@@ -27,9 +27,10 @@ non-negative activations relative to the result's root mean square.
 trained in float, run in integers; *quant*, trained on with quantized weights in all layers but the
 classifier; *quant-all*, in all layers. All four have the same number of epochs. Integers are those
 of the bit-exact simulator: asymmetric weights of a range for each gate matrix, 8-bit activations,
-tables for the nonlinearities. Unlike Algorithm 1, the backward pass uses the quantized weights too
-(straight through), the range of a matrix is refreshed eight times an epoch in the first half of
-the further training, and activations have calibrated ranges instead of ranges found on the fly.
+tables for the nonlinearities. As in Algorithm 1, the backward pass uses the float weights, and they
+take the updates. Unlike there, the range of a matrix is refreshed eight times an epoch in the first
+half of the further training, not at each step, and activations are float in training; in integers
+they have calibrated ranges instead of ranges found on the fly.
 The paper's figures are word error rates of speech recognisers with 3 to 10 million parameters."""
 
 

@@ -17,6 +17,10 @@ QAT_BITS = (8, 4)
 """Of these quantization-aware training is done too."""
 
 
+KNOWS = {"scheme": "adaptive", "refreshes": 8, "backward": "float"}
+"""Training that knows of quantization: Algorithm 1 but for how often ranges are taken."""
+
+
 def compare(
     dataset: Dataset, *, cells: int, projection: int | None, seed: int, epochs: int, extra: int
 ) -> dict[str, Any]:
@@ -42,7 +46,7 @@ def compare(
             cells,
             1 << bits,
             recipe_of,
-            more | {"scheme": "adaptive", "refreshes": 8} | retrain if retrain else None,
+            more | KNOWS | retrain if retrain else None,
             scheme="asymmetric",
             projection=projection,
         )
