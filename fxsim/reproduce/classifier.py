@@ -7,21 +7,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
 from fxsim.checkpoint import Checkpoint, LinearParameters
 from fxsim.data import Dataset, Split
 from fxsim.evaluate import calibration_samples
-from fxsim.floating import forward
 from fxsim.network import IntArray
 from fxsim.quantize import quantize, quantized_parameters
 from fxsim.reproduce.experiment import Table
 from fxsim.simulate import simulate
 from fxsim.spec import NetworkSpec, parse_spec
+from fxsim.train import predict
 
 Parameters = Mapping[str, LinearParameters]
-
-_BATCH = 4096
 
 
 def levels_of(bits: int) -> int:
@@ -139,9 +135,8 @@ def error(spec: NetworkSpec, parameters: Parameters, dataset: Dataset) -> float:
 
 def predictions(spec: NetworkSpec, parameters: Parameters, split: Split) -> IntArray:
     """Class numbers that the float network gives."""
-    starts = range(0, len(split.x), _BATCH)
-    parts = [forward(spec, parameters, split.x[s : s + _BATCH]).argmax(axis=1) for s in starts]
-    return np.concatenate(parts)
+    classes: IntArray = predict(spec, parameters, split.x).argmax(axis=1)
+    return classes
 
 
 def direct(spec: NetworkSpec, parent: Parameters) -> dict[str, LinearParameters]:

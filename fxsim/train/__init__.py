@@ -13,6 +13,7 @@ from fxsim.train.loop import train, train_with_fisher
 from fxsim.train.measure import validate
 from fxsim.train.module import Network
 from fxsim.train.parameters import snapshot
+from fxsim.train.predict import predict
 from fxsim.train.sparsify import StepRecord
 from fxsim.train.stages import Progress, stages
 
@@ -20,6 +21,7 @@ __all__ = [
     "Network",
     "Progress",
     "StepRecord",
+    "predict",
     "snapshot",
     "stages",
     "train",

@@ -15,7 +15,7 @@ Batch = tuple[torch.Tensor, torch.Tensor]
 """Samples and labels."""
 
 
-def tensors(split: Split, device: str) -> Batch:
+def tensors(split: Split, device: str | torch.device) -> Batch:
     """A whole split in the memory of the device."""
     x = torch.from_numpy(split.x.astype(np.float32))
     return x.to(device), torch.from_numpy(split.y.copy()).to(device)

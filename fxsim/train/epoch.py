@@ -15,7 +15,7 @@ from fxsim.train.sparsify import StepRecord, correlation, dense
 
 OnStep = Callable[[StepRecord, Network], None]
 
-_IMAGES, _VECTORS = 256, 4096
+IMAGES, VECTORS = 256, 4096
 """Samples that are evaluated together; of images the tensors between the layers are large."""
 
 
@@ -76,7 +76,7 @@ def run_epoch(
 def evaluate(network: Network, data: Batch) -> tuple[float, float]:
     """Mean loss and accuracy without dropout, every sequence from the initial state."""
     network.eval()
-    piece = _IMAGES if network.spec.spatial else _VECTORS
+    piece = IMAGES if network.spec.spatial else VECTORS
     total, hits = 0.0, 0
     for x, y in zip(torch.split(data[0], piece), torch.split(data[1], piece), strict=True):
         network.reset_state()

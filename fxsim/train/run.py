@@ -67,7 +67,8 @@ class Run:
         held_out = dataset.validation
         self.held_out = None if held_out is None else tensors(held_out, device)
         x, y = self.data
-        self.network = Network(spec, float(x.square().sum()) / y.numel()).to(device)
+        power = float(x.square().sum()) / y.numel() if spec.recurrent else None
+        self.network = Network(spec, power).to(device)
         if start is not None:
             Checkpoint(parent=start).check(spec)
             for place, product in zip(spec.products, self.network.linears(), strict=True):

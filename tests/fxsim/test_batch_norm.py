@@ -18,7 +18,7 @@ from fxsim.quantize import quantize, quantize_input, quantized_parameters
 from fxsim.reference import run
 from fxsim.simulate import simulate
 from fxsim.spec import parse_spec
-from fxsim.train import Network, train
+from fxsim.train import Network, predict, train
 from tests.messages import raises
 
 VALUE = {
@@ -142,3 +142,12 @@ def test_not_beside_an_lstm():
     message = "batch_norm must be false in a network with an lstm (test: layers[0].batch_norm)"
     with raises(SpecError, message):
         parse_spec(value, "test")
+
+
+def test_prediction_in_single_precision_is_that_of_the_float_network(trained):
+    spec, checkpoint, data, _ = trained
+    for parameters in (checkpoint.parent, quantized_parameters(spec, checkpoint)):
+        found = predict(spec, parameters, data.test.x)
+        np.testing.assert_allclose(
+            found, forward(spec, parameters, data.test.x), rtol=1e-4, atol=1e-4
+        )

@@ -53,9 +53,10 @@ class Plan:
 
 QUICK = Plan(
     recipes=[
-        Recipe(cells=cells, projection=projection, seed=seed)
-        for cells, projection in ((64, None), (128, None), (128, 48))
-        for seed in (1, 2)
+        Recipe(cells=64, seed=1),
+        Recipe(cells=64, seed=2),
+        Recipe(cells=128),
+        Recipe(cells=128, projection=48),
     ]
 )
 FULL = Plan(

@@ -66,7 +66,7 @@ def compare(
     def measure(key: str, bits: int, wanted: NetworkSpec, checkpoint: Checkpoint) -> None:
         network = quantize(wanted, checkpoint, calibration)
         found[key][str(bits)] = bits_per_character(network, dataset.test)
-        if key != "quant" and bits in QAT_BITS:
+        if bits in QAT_BITS:
             found["integers"][f"{key}, {bits} bits"] = in_integers(wanted, checkpoint, dataset)
 
     for bits in BITS:

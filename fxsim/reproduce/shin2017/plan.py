@@ -179,10 +179,7 @@ QUICK = Plan(
         *(Frames(units=32, seed=seed, batch_norm=True) for seed in (1, 2, 3)),
         *(Frames(units=64, seed=seed, gradual=True) for seed in (1, 2)),
     ),
-    images=(
-        *(lenet(seed, gradual=seed < 3) for seed in (1, 2, 3)),
-        *(small(seed) for seed in (1, 2)),
-    ),
+    images=(*(lenet(seed, gradual=seed < 3) for seed in (1, 2, 3)), small(1)),
     text=(Text(cells=32), Text(cells=64)),
 )
 _LONG: dict[str, Any] = {

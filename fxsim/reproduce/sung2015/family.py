@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,8 @@ class Family:
         Of the widths in figures.
     depths : dict
         Runs by depth and label, where one width has several depths.
+    every : list
+        Title, seed and run of each network.
     """
 
     kind: str
@@ -39,15 +41,11 @@ class Family:
     widths: dict[str, list[Run]]
     places: list[int]
     depths: dict[tuple[int, str], list[Run]]
+    every: list[tuple[str, int, Run]]
 
     def over_width(self, value: Callable[..., float], *arguments: Any) -> list[float]:
         """Mean of the seeds of each width."""
         return [mean(runs, value, *arguments) for runs in self.widths.values()]
-
-    def runs(self) -> Iterator[tuple[str, int, Run]]:
-        """Label, seed and run of each network over the width."""
-        for label, runs in self.widths.items():
-            yield from ((label, i + 1, run) for i, run in enumerate(runs))
 
     @property
     def groups(self) -> list[str]:
@@ -87,6 +85,7 @@ def family(
         widths=widths,
         places=list(places.values()),
         depths=depths,
+        every=[(r.title, r.seed, results[r.name]) for r in recipes],
     )
 
 

@@ -40,6 +40,11 @@ class Frames:
         return str(self.units)
 
     @property
+    def title(self) -> str:
+        """Of one network among all."""
+        return f"{self.layers} x {self.units}"
+
+    @property
     def width(self) -> int:
         """In figures."""
         return self.units
@@ -85,6 +90,11 @@ class Images:
     def label(self) -> str:
         """In tables."""
         return "-".join(map(str, self.maps))
+
+    @property
+    def title(self) -> str:
+        """Of one network among all."""
+        return self.label
 
     @property
     def width(self) -> int:
@@ -134,7 +144,7 @@ QUICK = Plan(
     frames=_frames({32: 2, 64: 2, 128: 1, 256: 1}, (1, 2, 3, 4), 128, 6, 3),
     images=(
         *(Images(maps=(4, 4, 8), seed=seed) for seed in (1, 2, 3)),
-        *(Images(maps=(8, 8, 16), seed=seed) for seed in (1, 2)),
+        Images(maps=(8, 8, 16)),
         Images(maps=(16, 16, 32)),
         Images(maps=(16, 32)),
         Images(maps=(32,)),

@@ -94,7 +94,7 @@ def tables(family: Family) -> list[Table]:
             ["network", "seed", "bits"],
             [
                 ([label, seed, bits], run[f"integers_{bits}"])
-                for label, seed, run in family.runs()
+                for label, seed, run in family.every
                 for bits in BITS[:2]
             ],
         ),

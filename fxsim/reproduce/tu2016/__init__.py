@@ -41,7 +41,8 @@ def evaluate(plan: Plan, results: Results, sets: Mapping[str, Dataset]) -> Outco
         units = "-".join(map(str, (*recipes[0].maps, *recipes[0].hidden)))
         networks.append(
             f"{title} ({units}, {runs[0]['parameters']} parameters to prune,"
-            f" {recipes[0].epochs} epochs, {len(runs)} seeds)"
+            f" {recipes[0].epochs} epochs of {min(recipes[0].train, len(dataset.train.y))} samples,"
+            f" {len(runs)} seeds)"
         )
         claims += trends(title, runs)
         pages += tables(title, runs)

@@ -65,19 +65,28 @@ def _full(seed: int, epochs: int) -> Recipe:
     return Recipe(title="Fully connected", hidden=(640, 128), seed=seed, epochs=epochs)
 
 
-def _lenet(seed: int, epochs: int) -> Recipe:
+def _lenet(seed: int, epochs: int, train: int) -> Recipe:
     """LeNet-5 on 28 x 28 pixels."""
     return Recipe(
-        title="LeNet", maps=(6, 16), hidden=(120, 84), seed=seed, epochs=epochs, dropout=0.1
+        title="LeNet",
+        maps=(6, 16),
+        hidden=(120, 84),
+        seed=seed,
+        epochs=epochs,
+        dropout=0.1,
+        train=train,
     )
 
 
 QUICK = Plan(
-    recipes=[*(_full(seed, 6) for seed in (1, 2, 3)), *(_lenet(seed, 8) for seed in (1, 2, 3))]
+    recipes=[
+        *(_full(seed, 6) for seed in (1, 2, 3)),
+        *(_lenet(seed, 8, 10_000) for seed in (1, 2, 3)),
+    ]
 )
 FULL = Plan(
     recipes=[
         *(_full(seed, 50) for seed in range(1, 6)),
-        *(_lenet(seed, 50) for seed in range(1, 6)),
+        *(_lenet(seed, 50, 1 << 20) for seed in range(1, 6)),
     ]
 )
