@@ -157,8 +157,9 @@ class Plan:
 
     @property
     def recipes(self) -> Sequence[Frames | Images | Text]:
-        """Every network."""
-        return (*self.frames, *self.images, *self.text)
+        """Every network, the first seeds of all before the second."""
+        found = (*self.frames, *self.images, *self.text)
+        return sorted(found, key=lambda recipe: recipe.seed)
 
 
 def lenet(seed: int, **changes: Any) -> Images:

@@ -79,10 +79,7 @@ def _lenet(seed: int, epochs: int, train: int) -> Recipe:
 
 
 QUICK = Plan(
-    recipes=[
-        *(_full(seed, 6) for seed in (1, 2, 3)),
-        *(_lenet(seed, 8, 10_000) for seed in (1, 2, 3)),
-    ]
+    recipes=[recipe for seed in (1, 2, 3) for recipe in (_full(seed, 6), _lenet(seed, 8, 10_000))]
 )
 FULL = Plan(
     recipes=[
