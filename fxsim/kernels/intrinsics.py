@@ -12,6 +12,8 @@ caller is compiled.
 
 from __future__ import annotations
 
+from enum import IntEnum
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -181,114 +183,143 @@ def _dot_rows(rows: int, chains: int) -> Any:
     return operation
 
 
-def _clamp(builder: Any, value: Any, low: Any, high: Any) -> Any:
-    value = _call(builder, "llvm.smax.v16i32", _V16, value, low)
-    return _call(builder, "llvm.smin.v16i32", _V16, value, high)
+class Cut(IntEnum):
+    """What `beat_rows` does with each sum after each beat."""
+
+    SATURATE = 0
+    """Clamp it."""
+    WATCH = 1
+    """Leave it, and tell in which lanes a sum ever left the range."""
+    SATURATE_COUNTED = 2
+    WRAP_COUNTED = 3
 
 
-def _beat_rows(rows: int, *, counting: bool, single: bool, wraps: bool = False) -> Any:
-    """Sums of ``rows`` rows and a panel that saturate after each beat of ``quads`` x 4 products.
+def _emit_beats(builder: Any, args: Any, rows: int, cut: Cut, *, single: bool) -> None:
+    """Emit `beat_rows` for one number of rows and one cut; with ``single`` a beat is one quad."""
+    x, stride, panel, offsets, start, beats, quads, low, high, target, pitch, found = args
+    spots = [(row, half) for row in range(rows) for half in range(2)]
+    sums = {spot: cgutils.alloca_once(builder, _V16) for spot in spots}
+    beat = {spot: cgutils.alloca_once(builder, _V16) for spot in spots}
+    counts, least, greatest = (
+        [cgutils.alloca_once(builder, _V16) for _ in range(2)] for _ in range(3)
+    )
+    for place in counts + least + greatest:
+        builder.store(_ZERO, place)
+    for (_, half), place in sums.items():
+        builder.store(_load(builder, start, 64 * half, _V16, 4), place)
+    low, high = (builder.trunc(limit, _I32) for limit in (low, high))
+    unused = _call(builder, "llvm.ctlz.i32", _I32, high, ir.Constant(ir.IntType(1), 0))
+    unused = _splat(builder, builder.sub(unused, _I32(1)))
+    low, high = _splat(builder, low), _splat(builder, high)
 
-    Arguments: address and row stride of the activations, address of the panel, of the start value
-    of each beat (32 lanes a beat) and of the sums, number of beats, of quads in a beat, least and
-    greatest sum, address and row stride of the results. The result is the number of clamped sums
-    in lanes, where ``counting``. With ``single`` a beat is one quad. With ``wraps`` sums are cut to
-    the width of the greatest sum instead.
+    def minimum(left: Any, right: Any) -> Any:
+        return _call(builder, "llvm.smin.v16i32", _V16, left, right)
+
+    def maximum(left: Any, right: Any) -> Any:
+        return _call(builder, "llvm.smax.v16i32", _V16, left, right)
+
+    def add_quad(quad: Any) -> None:
+        weights = builder.add(panel, builder.mul(quad, _I64(128)))
+        source = builder.add(x, builder.mul(quad, _I64(4)))
+        pair = [_load(builder, weights, 64 * half, _V16, 64) for half in range(2)]
+        for row in range(rows):
+            offset = builder.mul(stride, _I64(row))
+            word = _splat(builder, _load(builder, source, offset, _I32, 1))
+            for half in range(2):
+                total = builder.load(beat[row, half], typ=_V16)
+                name = "llvm.x86.avx512.vpdpbusd.512"
+                total = _call(builder, name, _V16, total, word, pair[half])
+                builder.store(total, beat[row, half])
+
+    def treated(exact: Any, half: int) -> Any:
+        if cut is Cut.WATCH:
+            for places, extreme in ((least, minimum), (greatest, maximum)):
+                former = builder.load(places[half], typ=_V16)
+                builder.store(extreme(former, exact), places[half])
+            return exact
+        if cut is Cut.WRAP_COUNTED:
+            value = builder.ashr(builder.shl(exact, unused), unused)
+        else:
+            value = minimum(maximum(exact, low), high)
+        if cut is not Cut.SATURATE:
+            differs = builder.sext(builder.icmp_signed("!=", exact, value), _V16)
+            count = builder.load(counts[half], typ=_V16)
+            builder.store(builder.sub(count, differs), counts[half])
+        return value
+
+    with cgutils.for_range(builder, beats) as loop:
+        place = builder.add(offsets, builder.mul(loop.index, _I64(128)))
+        first = [_load(builder, place, 64 * half, _V16, 64) for half in range(2)]
+        for (_, half), variable in beat.items():
+            builder.store(first[half], variable)
+        if single:
+            add_quad(loop.index)
+        else:
+            begin = builder.mul(loop.index, quads)
+            with cgutils.for_range(builder, quads) as inner:
+                add_quad(builder.add(begin, inner.index))
+        for (row, half), variable in sums.items():
+            added = builder.load(beat[row, half], typ=_V16)
+            exact = builder.add(builder.load(variable, typ=_V16), added)
+            builder.store(treated(exact, half), variable)
+    for (row, half), variable in sums.items():
+        offset = builder.add(builder.mul(pitch, _I64(row)), _I64(64 * half))
+        value = builder.load(variable, typ=_V16)
+        builder.store(value, _pointer(builder, target, offset), align=4)
+    if cut is Cut.WATCH:
+        below, above = (
+            extreme(*(builder.load(place, typ=_V16) for place in places))
+            for places, extreme in ((least, minimum), (greatest, maximum))
+        )
+        left = builder.or_(
+            builder.icmp_signed("<", below, low), builder.icmp_signed(">", above, high)
+        )
+        builder.store(builder.zext(left, _V16), _pointer(builder, found), align=4)
+    elif cut is not Cut.SATURATE:
+        both = builder.add(*(builder.load(count, typ=_V16) for count in counts))
+        builder.store(both, _pointer(builder, found), align=4)
+
+
+@intrinsic
+def beat_rows(
+    typing: Any,
+    x: Any,
+    stride: Any,
+    panel: Any,
+    offsets: Any,
+    start: Any,
+    beats: Any,
+    quads: Any,
+    low: Any,
+    high: Any,
+    target: Any,
+    pitch: Any,
+    found: Any,
+    rows: Any,
+    cut: Any,
+) -> Any:
+    """Sums of 6 rows or 1 and a panel that are cut after each beat of ``quads`` x 4 products.
+
+    Arguments: address and row stride of the activations, address of the panel, of what each beat
+    starts with (32 lanes a beat) and of the biases, number of beats, of quads in a beat, least and
+    greatest sum, address and row stride of the results, address of 16 counts, number of rows, `Cut`
+    (of which ``SATURATE`` leaves the counts alone).
     """
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        x, stride, panel, offsets, start, beats, quads, low, high, target, pitch, clamps = args
-        low, high = (builder.trunc(limit, _I32) for limit in (low, high))
-        unused = _call(builder, "llvm.ctlz.i32", _I32, high, ir.Constant(ir.IntType(1), 0))
-        unused = _splat(builder, builder.sub(unused, _I32(1)))
-        low, high = _splat(builder, low), _splat(builder, high)
-        spots = [(row, half) for row in range(rows) for half in range(2)]
-        sums = {spot: cgutils.alloca_once(builder, _V16) for spot in spots}
-        beat = {spot: cgutils.alloca_once(builder, _V16) for spot in spots}
-        counts = [cgutils.alloca_once(builder, _V16) for _ in range(2)]
-        for place in counts:
-            builder.store(_ZERO, place)
-        for (_, half), place in sums.items():
-            builder.store(_load(builder, start, 64 * half, _V16, 4), place)
-        size = _I64(1) if single else quads
-
-        def add_quad(quad: Any) -> None:
-            weights = builder.add(panel, builder.mul(quad, _I64(128)))
-            source = builder.add(x, builder.mul(quad, _I64(4)))
-            pair = [_load(builder, weights, 64 * half, _V16, 64) for half in range(2)]
-            for row in range(rows):
-                offset = builder.mul(stride, _I64(row))
-                word = _splat(builder, _load(builder, source, offset, _I32, 1))
-                for half in range(2):
-                    total = builder.load(beat[row, half], typ=_V16)
-                    name = "llvm.x86.avx512.vpdpbusd.512"
-                    total = _call(builder, name, _V16, total, word, pair[half])
-                    builder.store(total, beat[row, half])
-
-        with cgutils.for_range(builder, beats) as loop:
-            place = builder.add(offsets, builder.mul(loop.index, _I64(128)))
-            first = [_load(builder, place, 64 * half, _V16, 64) for half in range(2)]
-            for (_, half), variable in beat.items():
-                builder.store(first[half], variable)
-            if single:
-                add_quad(loop.index)
-            else:
-                begin = builder.mul(loop.index, size)
-                with cgutils.for_range(builder, size) as inner:
-                    add_quad(builder.add(begin, inner.index))
-            for (row, half), variable in sums.items():
-                added = builder.load(beat[row, half], typ=_V16)
-                exact = builder.add(builder.load(variable, typ=_V16), added)
-                if wraps:
-                    value = builder.ashr(builder.shl(exact, unused), unused)
-                else:
-                    value = _clamp(builder, exact, low, high)
-                if counting:
-                    differs = builder.sext(builder.icmp_signed("!=", exact, value), _V16)
-                    count = builder.load(counts[half], typ=_V16)
-                    builder.store(builder.sub(count, differs), counts[half])
-                builder.store(value, variable)
-        for (row, half), variable in sums.items():
-            offset = builder.add(builder.mul(pitch, _I64(row)), _I64(64 * half))
-            value = builder.load(variable, typ=_V16)
-            builder.store(value, _pointer(builder, target, offset), align=4)
-        if counting:
-            both = builder.add(*(builder.load(count, typ=_V16) for count in counts))
-            builder.store(both, _pointer(builder, clamps), align=4)
+        *args, wanted, chosen = args
+        quads = args[6]
+        for rows, cut, single in product((6, 1), Cut, (True, False)):
+            match = builder.and_(
+                builder.icmp_signed("==", wanted, _I64(rows)),
+                builder.icmp_signed("==", chosen, _I64(int(cut))),
+            )
+            alone = builder.icmp_signed("==" if single else "!=", quads, _I64(1))
+            with builder.if_then(builder.and_(match, alone)):
+                _emit_beats(builder, args, rows, cut, single=single)
         return context.get_dummy_value()
 
-    @intrinsic
-    def operation(
-        typing: Any,
-        x: Any,
-        stride: Any,
-        panel: Any,
-        offsets: Any,
-        start: Any,
-        beats: Any,
-        quads: Any,
-        low: Any,
-        high: Any,
-        target: Any,
-        pitch: Any,
-        clamps: Any,
-    ) -> Any:
-        return types.void(*[types.intp] * 12), generate
-
-    return operation
-
-
-beat_rows = {
-    (rows, counting, single): _beat_rows(rows, counting=counting, single=single)
-    for rows in (6, 1)
-    for counting in (False, True)
-    for single in (False, True)
-}
-wrap_rows = {
-    (rows, single): _beat_rows(rows, counting=True, single=single, wraps=True)
-    for rows in (6, 1)
-    for single in (False, True)
-}
+    return types.void(*[types.intp] * 14), generate
 
 
 dot_12_rows, dot_4_rows, dot_row = _dot_rows(12, 1), _dot_rows(4, 2), _dot_rows(1, 4)
