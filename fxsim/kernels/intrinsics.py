@@ -1,10 +1,11 @@
-"""The only file with machine instructions: AMX tiles, AVX-512 VNNI, and a copy.
+"""The only file with machine instructions: AMX tiles, AVX-512 VNNI, AVX2, and a copy.
 
 Each function becomes one LLVM intrinsic, or a loop of them, inside the numba kernel that calls it.
 Addresses are plain integers. An AMX tile is a register of 16 rows x 64 bytes; its number is part of
 the instruction and must be a constant. ``tile_dot`` and ``vpdpbusd`` multiply four neighbouring
 unsigned bytes (activations) by four signed ones (weights) and add the sum to a 32-bit lane; sums
-wrap. ``vpdpwssds`` does so with two pairs of 16 bits and saturates.
+wrap. AVX2 has no such instruction: ``vpmaddubsw`` multiplies two bytes by two and saturates their
+sum at 16 bits, ``vpmaddwd`` two words by two with a sum of 32 bits.
 
 Nothing here checks that the target has the instruction: `fxsim.kernels.target` does, before any
 caller is compiled.
@@ -34,6 +35,9 @@ TILE_CONFIG[48:56] = 16
 _I8, _I16, _I32, _I64 = (ir.IntType(bits) for bits in (8, 16, 32, 64))
 _PTR, _VOID = ir.PointerType(), ir.VoidType()
 _V16 = ir.VectorType(_I32, 16)
+_V8, _V16_16, _V32_8 = (
+    ir.VectorType(kind, lanes) for kind, lanes in ((_I32, 8), (_I16, 16), (_I8, 32))
+)
 _ZERO = ir.Constant(_V16, [0] * 16)
 
 
@@ -320,6 +324,87 @@ def beat_rows(
         return context.get_dummy_value()
 
     return types.void(*[types.intp] * 14), generate
+
+
+def _emit_pairs(builder: Any, args: Any, rows: int, *, short: bool) -> None:
+    """Emit `pair_rows` for one number of rows, and for weights whose products are short or not."""
+    x, stride, panel, groups, start, target, pitch = args
+    spots = [(row, part) for row in range(rows) for part in range(2)]
+    sums = {spot: cgutils.alloca_once(builder, _V8) for spot in spots}
+    ones = ir.Constant(_V16_16, [1] * 16)
+
+    def dot(left: Any, right: Any) -> Any:
+        return _call(builder, "llvm.x86.avx2.pmadd.wd", _V8, left, right)
+
+    def halves(quads: Any, *, signed: bool) -> tuple[Any, Any]:
+        """Bytes 0 and 2, and 1 and 3, of each lane as words."""
+        words = builder.bitcast(quads, _V16_16)
+        eight = ir.Constant(_V16_16, [8] * 16)
+        if signed:
+            return builder.ashr(builder.shl(words, eight), eight), builder.ashr(words, eight)
+        return builder.and_(words, ir.Constant(_V16_16, [255] * 16)), builder.lshr(words, eight)
+
+    for half in range(2):
+        for (_, part), place in sums.items():
+            builder.store(_load(builder, start, 64 * half + 32 * part, _V8, 4), place)
+        with cgutils.for_range(builder, builder.mul(groups, _I64(16))) as loop:
+            group = builder.mul(builder.lshr(loop.index, _I64(4)), _I64(2048))
+            within = builder.mul(builder.and_(loop.index, _I64(15)), _I64(64))
+            weights = builder.add(panel, builder.add(group, within))
+            source = builder.add(x, builder.mul(loop.index, _I64(4)))
+            pair = [_load(builder, weights, 1024 * half + 32 * part, _V8, 32) for part in range(2)]
+            if not short:
+                split = [halves(quads, signed=True) for quads in pair]
+            for row in range(rows):
+                offset = builder.mul(stride, _I64(row))
+                word = _load(builder, source, offset, _I32, 1)
+                quads = builder.insert_element(ir.Constant(_V8, [0] * 8), word, _I32(0))
+                quads = builder.shuffle_vector(quads, quads, ir.Constant(_V8, [0] * 8))
+                if not short:
+                    even, odd = halves(quads, signed=False)
+                for part in range(2):
+                    if short:
+                        operands = (builder.bitcast(v, _V32_8) for v in (quads, pair[part]))
+                        name = "llvm.x86.avx2.pmadd.ub.sw"
+                        added = dot(_call(builder, name, _V16_16, *operands), ones)
+                    else:
+                        added = builder.add(dot(even, split[part][0]), dot(odd, split[part][1]))
+                    total = builder.load(sums[row, part], typ=_V8)
+                    builder.store(builder.add(total, added), sums[row, part])
+        for (row, part), place in sums.items():
+            offset = builder.add(builder.mul(pitch, _I64(row)), _I64(64 * half + 32 * part))
+            value = builder.load(place, typ=_V8)
+            builder.store(value, _pointer(builder, target, offset), align=4)
+
+
+@intrinsic
+def pair_rows(
+    typing: Any,
+    x: Any,
+    stride: Any,
+    panel: Any,
+    groups: Any,
+    start: Any,
+    target: Any,
+    pitch: Any,
+    rows: Any,
+    short: Any,
+) -> Any:
+    """Products of 4 rows or 1 and a panel with AVX2.
+
+    Arguments: as those of the rows of VNNI, number of rows, whether 16 bits hold two products.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        *args, wanted, short = args
+        for rows, flag in product((4, 1), (True, False)):
+            match = builder.icmp_signed("==", wanted, _I64(rows))
+            fits = builder.icmp_unsigned("==", short, ir.IntType(1)(flag))
+            with builder.if_then(builder.and_(match, fits)):
+                _emit_pairs(builder, args, rows, short=flag)
+        return context.get_dummy_value()
+
+    return types.void(*[types.intp] * 8, types.boolean), generate
 
 
 dot_12_rows, dot_4_rows, dot_row = _dot_rows(12, 1), _dot_rows(4, 2), _dot_rows(1, 4)
