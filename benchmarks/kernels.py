@@ -15,6 +15,7 @@ from pathlib import Path
 import apytypes
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 
 from benchmarks.timing import machine, medians
 from fxsim.formats import Rounding
@@ -155,6 +156,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     options = parser.parse_args()
     torch.set_num_threads(1)
+    threadpool_limits(1)
     figures: dict[str, dict[str, float]] = {}
     for shape in SHAPES:
         title, work = " x ".join(map(str, shape)), float(np.prod(shape))
