@@ -1,4 +1,4 @@
-"""Valid and ready of a chain of hardware blocks, cycle by cycle and without data.
+"""Valid and ready of hardware blocks that streams join, cycle by cycle and without data.
 
 A block is a row of parameters and a row of state. The names of the columns stand in `fxsim.flow`.
 """
@@ -10,69 +10,129 @@ import numpy as np
 from fxsim.kernels.jit import jit
 from fxsim.network import IntArray
 
-WIDEN, NARROW, BUFFER, WINDOW, PIPE = range(5)
+WIDEN, NARROW, BUFFER, WINDOW, PIPE, FORK, JOIN, QUEUE = range(8)
 PARAMETERS, STATES = 11, 12
+
+_PATIENCE = 200
+"""Cycles without a transfer anywhere, more than any pipeline has stages: nothing will ever move."""
 
 
 @jit
-def run(blocks: IntArray, needs: IntArray, frees: IntArray, words: int, out: int) -> IntArray:
-    """Cycles in which each of ``out`` output words is taken.
+def run(
+    blocks: IntArray,
+    inputs: IntArray,
+    outputs: IntArray,
+    needs: IntArray,
+    frees: IntArray,
+    words: int,
+    out: int,
+) -> tuple[IntArray, IntArray]:
+    """Cycles in which each of ``out`` output words is taken, and the state of each block at last.
+
+    The cycle is -1 for words that never come, because blocks wait for one another.
 
     Parameters
     ----------
     blocks : int64 array, shape (n, 1 + PARAMETERS)
         Kind and parameters of each block, in the order of the data.
+    inputs, outputs : int64 array, shape (n, most streams of a block)
+        Streams by number, -1 where there is none. The whole takes stream 0 and yields the last.
     needs, frees : int64 array, shape (n, rows of windows)
         `fxsim.windows.Windows.row_plan` of each line buffer.
     words : int
         Input words, one a cycle where the first block takes them; the first is taken in cycle 0.
     """
-    count = len(blocks)
+    count, last = len(blocks), outputs.max()
     state = np.zeros((count, STATES), np.int64)
-    valid = np.zeros(count + 1, np.bool_)  # of the stream into each block, and out of the last
-    ready = np.zeros(count + 1, np.bool_)
-    ready[count] = True
+    valid, ready = np.zeros(last + 1, np.bool_), np.zeros(last + 1, np.bool_)
+    ready[last] = True
     for k in range(count):
         if blocks[k, 0] == WINDOW:
             state[k, 8] = blocks[k, 8]
             state[k, 10], state[k, 11] = needs[k, 0], frees[k, 0]
-    taken = np.empty(out, np.int64)
-    sent = cycle = 0
-    while sent < out:
+    taken = np.full(out, -1, np.int64)
+    sent = cycle = quiet = 0
+    while sent < out and quiet < _PATIENCE:
         valid[0] = words > 0
         for k in range(count):
-            valid[k + 1] = state[k, 0] != 0
-            if blocks[k, 0] == PIPE:
-                valid[k + 1] = state[k, 0] >> (blocks[k, 2] - 1) & 1
+            _offer(blocks[k], state[k], inputs[k], outputs[k], valid)
         for k in range(count - 1, -1, -1):
-            free = not valid[k + 1] or ready[k + 1]
-            kind = blocks[k, 0]
-            if kind == NARROW:
-                last = state[k, 1] == blocks[k, 1] - 1 or state[k, 2] == blocks[k, 2] - 1
-                ready[k] = not valid[k + 1] or (ready[k + 1] and last)
-            elif kind == BUFFER:
-                ready[k] = state[k, 1] != 2 * blocks[k, 1]
-            elif kind == WINDOW:
-                ready[k] = state[k, 6] != blocks[k, 9]
-            else:
-                ready[k] = free
-        if valid[count]:
+            _admit(blocks[k], state[k], inputs[k], outputs[k], valid, ready)
+        if valid[last]:
             taken[sent] = cycle
             sent += 1
         if valid[0] and ready[0]:
             words -= 1
         for k in range(count):
-            _step(
-                blocks[k],
-                state[k],
-                needs[k],
-                frees[k],
-                valid[k] and ready[k],
-                ready[k + 1],
-                valid[k + 1],
-            )
+            if blocks[k, 0] == FORK:
+                _step_fork(state[k], inputs[k, 0], outputs[k], valid, ready)
+                continue
+            source, sink = inputs[k, 0], outputs[k, 0]
+            accept = valid[source] and ready[source]
+            _step(blocks[k], state[k], needs[k], frees[k], accept, ready[sink], valid[sink])
+        quiet = 0 if (valid & ready).any() else quiet + 1
         cycle += 1
-    return taken
+    return taken, state
+
+
+@jit
+def _offer(
+    block: IntArray, state: IntArray, inputs: IntArray, outputs: IntArray, valid: IntArray
+) -> None:
+    """Set valid of what a block yields."""
+    if block[0] == FORK:
+        for k in range(len(outputs)):
+            if outputs[k] >= 0:
+                valid[outputs[k]] = valid[inputs[0]] and state[k] == 0
+    elif block[0] in (PIPE, JOIN):
+        valid[outputs[0]] = state[0] >> (block[2] - 1) & 1
+    else:
+        valid[outputs[0]] = state[0] != 0
+
+
+@jit
+def _admit(
+    block: IntArray,
+    state: IntArray,
+    inputs: IntArray,
+    outputs: IntArray,
+    valid: IntArray,
+    ready: IntArray,
+) -> None:
+    """Set ready of what a block takes."""
+    kind, source, sink = block[0], inputs[0], outputs[0]
+    free = not valid[sink] or ready[sink]
+    if kind == FORK:
+        done = True
+        for k in range(len(outputs)):
+            if outputs[k] >= 0:
+                done = done and (state[k] != 0 or ready[outputs[k]])
+        ready[source] = done
+    elif kind == JOIN:
+        ready[source] = free and valid[inputs[1]]
+        ready[inputs[1]] = free and valid[source]
+    elif kind == NARROW:
+        last = state[1] == block[1] - 1 or state[2] == block[2] - 1
+        ready[source] = not valid[sink] or (ready[sink] and last)
+    elif kind == BUFFER:
+        ready[source] = state[1] != 2 * block[1]
+    elif kind == QUEUE:
+        ready[source] = state[1] != block[1] - 1
+    elif kind == WINDOW:
+        ready[source] = state[6] != block[9]
+    else:
+        ready[source] = free
+
+
+@jit
+def _step_fork(
+    state: IntArray, source: int, outputs: IntArray, valid: IntArray, ready: IntArray
+) -> None:
+    """State: for each output, whether it has taken the word that the others still have to."""
+    if valid[source]:
+        for k in range(len(outputs)):
+            if outputs[k] >= 0:
+                state[k] = (state[k] != 0 or ready[outputs[k]]) and not ready[source]
 
 
 @jit
@@ -87,8 +147,9 @@ def _step(
 ) -> None:
     """One clock edge: ``accept`` is a transfer in, ``valid`` and ``ready`` are those of the output.
 
-    Widen, Narrow: parts of a wide word, slim beats of a vector. Buffer: beats, tiles. Pipe: beats
-    that make one output, latency. Window: see below.
+    Widen, Narrow: parts of a wide word, slim beats of a vector. Buffer: beats, tiles. Pipe, Join:
+    beats that make one output, latency. Queue: words that it holds, of which one is in the register
+    that it gives out; state 2 is the most that it held. Window: see below.
     """
     kind, advance = block[0], not valid or ready
     if kind == WIDEN:
@@ -107,7 +168,7 @@ def _step(
                 state[0] = 0
         if accept:
             state[0] = 1
-    elif kind == PIPE:
+    elif kind in (PIPE, JOIN):
         if advance:
             last = state[1] == block[1] - 1
             if accept:
@@ -128,6 +189,12 @@ def _step(
                 else:
                     state[2] += 1
         state[1] += accept
+    elif kind == QUEUE:
+        if advance:
+            state[0] = state[1] > 0
+            state[1] -= state[0]
+        state[1] += accept
+        state[2] = max(state[2], state[1] + 1)
     else:
         _step_window(block, state, needs, frees, accept, advance)
 
