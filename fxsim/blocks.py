@@ -9,6 +9,7 @@ from fxsim.errors import RangeError
 from fxsim.network import (
     INPUT,
     Argmax,
+    IntArray,
     Layer,
     MaxPool,
     QuantizedAdd,
@@ -43,9 +44,12 @@ def requantizer_latency(layer: QuantizedLinear) -> int:
 
 
 def times_and_depths(
-    network: QuantizedNetwork, vectors: int, depths: Mapping[str, int] | None = None
-) -> tuple[list[int], dict[str, int]]:
-    """Cycle of each vector's last output beat, and the depths with which no queue refuses a beat.
+    network: QuantizedNetwork,
+    vectors: int,
+    depths: Mapping[str, int] | None = None,
+    latest: IntArray | None = None,
+) -> tuple[IntArray, dict[str, int]]:
+    """Cycle of each output beat, and the depths with which no queue would refuse a beat.
 
     Parameters
     ----------
@@ -54,11 +58,13 @@ def times_and_depths(
     vectors : int
     depths : mapping of str to int, optional
         Depths by the name of the add, in place of those of the network.
+    latest : int64 array, optional
+        Cycle that each output beat must not be later than.
 
     Raises
     ------
     RangeError
-        If a queue is so short that its join waits forever.
+        If a queue is so short that its join waits forever, or a beat is late.
     """
     depths = {add.name: add.depth for add in network.adds} if depths is None else depths
     machine, queues = flow.Machine(), {}
@@ -90,9 +96,9 @@ def times_and_depths(
         lanes = layer.lanes_out
         stream = fork(layer.name, stream, lanes)
     first, last = network.layers[0], network.layers[-1]
-    beats = -(-first.inputs // first.lanes_in), -(-last.outputs // lanes)
+    beats_in, beats_out = -(-first.inputs // first.lanes_in), -(-last.outputs // lanes)
     try:
-        times, found = machine.run(vectors, *beats)
+        times, found = machine.run(vectors * beats_in, vectors * beats_out, latest)
     except RangeError:
         asked = ", ".join(f"{name}: {depth}" for name, depth in depths.items())
         raise RangeError(

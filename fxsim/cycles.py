@@ -119,7 +119,9 @@ def load(layer: Layer) -> int:
 def completion_times(network: QuantizedNetwork, vectors: int) -> list[int]:
     """Cycle of the last output beat of each vector; the first input beat is taken in cycle 0."""
     if _by_machine(network):
-        return times_and_depths(network, vectors)[0]
+        leaving, _ = times_and_depths(network, vectors)
+        beats = len(leaving) // vectors
+        return [int(cycle) for cycle in leaving[beats - 1 :: beats]]
     first = network.layers[0].linears[0]
     lanes = first.folding.simd
     stages = []

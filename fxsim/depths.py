@@ -6,9 +6,9 @@ whole vector. If the queue holds fewer, the fork waits for the queue, the queue 
 for the layers, and these for the fork: forever. Whether that happens is a matter of how many words
 the layers need for how many that they yield, and not of time, so pauses cannot bring it about.
 
-The depths found here are the least that cost no time: with them each vector leaves in the very
-cycle in which it would with endless queues, and with a word less in any of them some vector leaves
-later or none ever does. So they are enough never to wait forever, too.
+The depths found here are the least that cost no time: with them each word of the output leaves in
+the very cycle in which it would with endless queues, and with a word less in any of them some word
+leaves later or none ever does. So they are enough never to wait forever, too.
 """
 
 from __future__ import annotations
@@ -43,16 +43,17 @@ def least_depths(network: QuantizedNetwork) -> dict[str, int]:
     most; a longer queue is never slower. With several adds a depth may depend on those that were
     found before, and the first ones are as short as can be.
     """
-    vectors = settled(network) + 4
+    vectors = settled(network)
     endless = {add.name: vectors * add.inputs + MIN_DEPTH for add in network.adds}
     best, held = times_and_depths(network, vectors, endless)
     depths = {name: max(depth, MIN_DEPTH) for name, depth in held.items()}
 
     def costs_nothing(name: str, depth: int) -> bool:
         try:
-            return times_and_depths(network, vectors, depths | {name: depth})[0] == best
+            times_and_depths(network, vectors, depths | {name: depth}, best)
         except RangeError:
             return False
+        return True
 
     for name in depths:
         low, high = MIN_DEPTH, depths[name]

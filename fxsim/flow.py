@@ -17,6 +17,8 @@ from fxsim.errors import RangeError
 from fxsim.kernels import flow
 from fxsim.network import IntArray, Windows
 
+_NEVER = 1 << 62
+
 
 @dataclass(frozen=True)
 class Block:
@@ -108,25 +110,28 @@ class Machine:
             (source,) = self.add(block, source)
         return source
 
-    def run(self, vectors: int, beats_in: int, beats_out: int) -> tuple[list[int], dict[int, int]]:
-        """Cycle of the last output word of each vector; the first input word is taken in cycle 0.
+    def run(
+        self, words_in: int, words_out: int, latest: IntArray | None = None
+    ) -> tuple[IntArray, dict[int, int]]:
+        """Cycle of each output word; the first input word is taken in cycle 0.
 
         Parameters
         ----------
-        vectors : int
-        beats_in, beats_out : int
-            Words of a vector at either end.
+        words_in, words_out : int
+            Words at either end.
+        latest : int64 array, shape (words_out,), optional
+            Cycles that the words must not be later than.
 
         Returns
         -------
-        list of int, dict of int to int
+        int64 array, dict of int to int
             The cycles; and for each queue, by the stream that it yields, its least depth that
             would have refused no word.
 
         Raises
         ------
         RangeError
-            If blocks come to wait for one another, so that no word moves any more.
+            If blocks come to wait for one another, so that no word moves any more, or one is late.
         """
         table = np.zeros((len(self._blocks), 1 + flow.PARAMETERS), np.int64)
         longest = max((len(block.plan) for block in self._blocks), default=0)
@@ -142,29 +147,37 @@ class Machine:
             _padded(self._outputs),
             needs,
             frees,
-            vectors * beats_in,
-            vectors * beats_out,
+            words_in,
+            np.full(words_out, _NEVER) if latest is None else latest,
         )
         if taken[-1] < 0:
-            missing = int(np.count_nonzero(taken < 0))
-            raise RangeError(
-                f"blocks wait for one another: {missing} of {len(taken)} words are due"
-            )
+            sent = int(np.count_nonzero(taken >= 0))
+            raise RangeError(f"blocks wait for one another: only {sent} of {words_out} words leave")
         depths = {
             streams[0]: int(state[k, 2])
             for k, (block, streams) in enumerate(zip(self._blocks, self._outputs, strict=True))
             if block.kind == flow.QUEUE
         }
-        return [int(cycle) for cycle in taken[beats_out - 1 :: beats_out]], depths
+        return taken, depths
 
 
 def completion_times(
     blocks: Sequence[Block], vectors: int, beats_in: int, beats_out: int
 ) -> list[int]:
-    """Cycles of `Machine.run` for blocks in a row."""
+    """Cycle of the last word of each vector that leaves blocks in a row.
+
+    Parameters
+    ----------
+    blocks : sequence of Block
+        In the order of the data.
+    vectors : int
+    beats_in, beats_out : int
+        Words of a vector at either end.
+    """
     machine = Machine()
     machine.chain(blocks, 0)
-    return machine.run(vectors, beats_in, beats_out)[0]
+    words, _ = machine.run(vectors * beats_in, vectors * beats_out)
+    return [int(cycle) for cycle in words[beats_out - 1 :: beats_out]]
 
 
 def _padded(streams: Sequence[tuple[int, ...]]) -> IntArray:
