@@ -21,6 +21,9 @@ from fxsim.cycles import settled
 from fxsim.errors import RangeError
 from fxsim.network import QuantizedAdd, QuantizedNetwork
 
+_ENDLESS = 1 << 62
+"""Depth of a queue that is never full."""
+
 
 def with_depths(network: QuantizedNetwork) -> QuantizedNetwork:
     """The network with the least depths that cost no time; they depend on all its foldings."""
@@ -43,8 +46,10 @@ def least_depths(network: QuantizedNetwork) -> dict[str, int]:
     most; a longer queue is never slower. With several adds a depth may depend on those that were
     found before, and the first ones are as short as can be.
     """
-    vectors = settled(network)
-    endless = {add.name: vectors * add.inputs + MIN_DEPTH for add in network.adds}
+    endless = dict.fromkeys((add.name for add in network.adds), _ENDLESS)
+    first, _ = times_and_depths(network, 1, endless)
+    # Small vectors are many in the pipelines before the first one leaves.
+    vectors = settled(network) + int(first[-1]) // -(-network.layers[0].inputs // network.lanes_in)
     best, held = times_and_depths(network, vectors, endless)
     depths = {name: max(depth, MIN_DEPTH) for name, depth in held.items()}
 

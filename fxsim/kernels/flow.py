@@ -173,7 +173,8 @@ def _step(
 
     Widen, Narrow: parts of a wide word, slim beats of a vector. Buffer: beats, tiles. Pipe, Join:
     beats that make one output, latency. Queue: words that it holds, of which one is in the register
-    that it gives out; state 2 is the most that it held. Window: see below.
+    that it gives out; state 2 is the least depth that would have refused no word. Window: see
+    below.
     """
     source, sink = inputs[k, 0], outputs[k, 0]
     accept = valid[source] and ready[source]
@@ -217,11 +218,12 @@ def _step(
                     state[k, 2] += 1
         state[k, 1] += accept
     elif kind == QUEUE:
+        if accept:  # what leaves in this cycle makes room in the next one only
+            state[k, 2] = max(state[k, 2], state[k, 1] + 2)
         if advance:
             state[k, 0] = state[k, 1] > 0
             state[k, 1] -= state[k, 0]
         state[k, 1] += accept
-        state[k, 2] = max(state[k, 2], state[k, 1] + 1)
     else:
         _step_window(k, blocks, state, needs, frees, accept, advance)
 
