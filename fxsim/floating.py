@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +11,8 @@ from fxsim.checkpoint import LinearParameters
 from fxsim.errors import RangeError
 from fxsim.network import FloatArray, IntArray
 from fxsim.spec import (
+    INPUT,
+    AddSpec,
     AveragePoolSpec,
     ConvolutionSpec,
     LinearSpec,
@@ -30,7 +31,7 @@ _IMAGES = 32
 def forward(
     spec: NetworkSpec, parameters: Mapping[str, LinearParameters], x: npt.ArrayLike
 ) -> FloatArray:
-    """Outputs of the last layer.
+    """Outputs of the last layer; of the one before, the logits, where that is an argmax.
 
     Nothing is quantized here; give `fxsim.quantize.quantized_parameters` for quantized weights.
 
@@ -67,19 +68,22 @@ def layer_outputs(
 ) -> dict[str, FloatArray]:
     """Outputs of every layer by its name; images as vectors in the order of `fxsim.windows`."""
     outputs = _layers(spec, parameters, np.asarray(x))
-    return {spec.layer_name(i): vector for i, vector in enumerate(outputs)}
+    del outputs[INPUT]
+    return outputs
 
 
 def _forward(
     spec: NetworkSpec, parameters: Mapping[str, LinearParameters], x: FloatArray
 ) -> FloatArray:
-    return deque(_layers(spec, parameters, x), maxlen=1)[0]  # the others may be large
+    return list(_layers(spec, parameters, x).values())[-1]
 
 
 def _layers(
     spec: NetworkSpec, parameters: Mapping[str, LinearParameters], x: FloatArray
-) -> Iterator[FloatArray]:
+) -> dict[str, FloatArray]:
+    """Outputs of every layer, behind the input."""
     vector = as_vectors(x.astype(np.float64), spec.input.shape)
+    yielded = {INPUT: vector}
     for i, layer in enumerate(spec.layers):
         found = [parameters[product.name] for product in spec.layer_products(i)]
         match layer:
@@ -96,13 +100,19 @@ def _layers(
                 seen = windows.gather(vector, -np.inf)
                 seen = seen.reshape(len(vector), windows.places, -1, windows.channels)
                 vector = seen.max(axis=2).reshape(len(vector), -1)
+            case AddSpec():
+                vector = vector + yielded[layer.shortcut]
             case AveragePoolSpec():
                 windows = windows_of(layer, spec.layer_shape(i))
                 ones = np.ones((windows.channels, windows.size))
                 vector = convolution(windows, ones / windows.size, vector)
-        if isinstance(layer, LinearSpec | ConvolutionSpec) and layer.nonlinearity == "relu":
+        if (
+            isinstance(layer, LinearSpec | ConvolutionSpec | AddSpec)
+            and layer.nonlinearity == "relu"
+        ):
             vector = np.maximum(vector, 0.0)
-        yield vector
+        yielded[spec.layer_name(i)] = vector
+    return yielded
 
 
 def convolution(windows: Windows, weight: FloatArray, x: FloatArray) -> FloatArray:

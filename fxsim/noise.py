@@ -16,7 +16,7 @@ from fxsim.floating import layer_outputs
 from fxsim.network import FloatArray, QuantizedNetwork
 from fxsim.quantize import quantized_parameters, uses_retrained
 from fxsim.simulate import simulate_trace
-from fxsim.spec import NetworkSpec
+from fxsim.spec import ArgmaxSpec, NetworkSpec
 from fxsim.weight_groups import weight_groups
 
 
@@ -56,6 +56,8 @@ def activation_noise(
 ) -> dict[str, float]:
     """Ratio of what each layer yields, in decibels, with all noise from the layers before it.
 
+    A layer that yields class numbers has none.
+
     Parameters
     ----------
     spec : NetworkSpec
@@ -71,9 +73,9 @@ def activation_noise(
     for layer in network.layers:
         output = layer.output
         found[layer.name] = output.scale * (seen[layer.name] - output.zero_point).astype(np.float64)
-    outputs = layer_outputs(spec, parameters, x)
+    classes = {spec.layer_name(i) for i, w in enumerate(spec.layers) if isinstance(w, ArgmaxSpec)}
     return {
         name: decibels(signal, found[name].reshape(signal.shape))
-        for name, signal in outputs.items()
-        if name in found
+        for name, signal in layer_outputs(spec, parameters, x).items()
+        if name in found and name not in classes
     }

@@ -5,16 +5,27 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 
-from fxsim.network import MaxPool, QuantizedConvolution, QuantizedLstm, QuantizedNetwork
+from fxsim.network import (
+    INPUT,
+    Argmax,
+    MaxPool,
+    QuantizedAdd,
+    QuantizedConvolution,
+    QuantizedLstm,
+    QuantizedNetwork,
+)
+from hw.add import Add
+from hw.argmax import Classifier
 from hw.axi import axis_members, count_beats, pack, unpack
 from hw.convolution import Convolution
+from hw.fork import Fork
 from hw.layouts import beat_of
 from hw.linear import Linear
 from hw.lstm import Lstm
 from hw.pool import Pool
 
-_BLOCKS = {QuantizedConvolution: Convolution, MaxPool: Pool}
-"""Blocks of layers that are not `Linear` or `Lstm`."""
+_BLOCKS = {QuantizedConvolution: Convolution, MaxPool: Pool, Argmax: Classifier}
+"""Blocks of layers that are not `Linear`, `Lstm` or `Add`."""
 
 
 class Accelerator(wiring.Component):
@@ -74,12 +85,18 @@ class Accelerator(wiring.Component):
         ]
         ends = count_beats(m, accept, -(-first.inputs // lanes), "s_axis")
         flags = []
+        shortcuts = {}  # stream to an add, and its lanes
+        link = self._fork(m, INPUT, link, lanes, shortcuts)
         for layer in self.network.layers:
             if isinstance(layer, QuantizedLstm):
                 block = Lstm(layer, lanes_in=lanes)
                 wiring.connect(m, self._queue(m, f"last_{layer.name}", flags), block.last)
                 state = block.state.signature.create(path=(layer.name, "cell"))
                 wiring.connect(m, block.state, wiring.flipped(state))
+            elif isinstance(layer, QuantizedAdd):
+                other, other_lanes = shortcuts[layer.name]
+                block = Add(layer, lanes_in=lanes, shortcut_lanes=other_lanes)
+                wiring.connect(m, other, block.shortcut)
             else:
                 block = _BLOCKS.get(type(layer), Linear)(layer, lanes_in=lanes)
             m.submodules[layer.name] = block
@@ -87,6 +104,7 @@ class Accelerator(wiring.Component):
             lanes = block.lanes_out
             link = self._link(layer.name, layer.output.format, lanes)
             wiring.connect(m, block.o, wiring.flipped(link))
+            link = self._fork(m, layer.name, link, lanes, shortcuts)
 
         sent, wrong = Signal(), Signal()
         beats = -(-self.network.layers[-1].outputs // lanes)
@@ -113,6 +131,17 @@ class Accelerator(wiring.Component):
         with m.If(accept & wrong):
             m.d.sync += self.frame_error.eq(1)
         return m
+
+    def _fork(self, m, start, link, lanes, shortcuts):
+        """Give a stream to each add whose shortcut starts here; what goes on is returned."""
+        adds = self.network.shortcuts(start)
+        if not adds:
+            return link
+        m.submodules[f"{start}$fork"] = fork = Fork(link.payload.shape(), sinks=1 + len(adds))
+        wiring.connect(m, link, fork.i)
+        for add, other in zip(adds, fork.o[1:], strict=True):
+            shortcuts[add.name] = other, lanes
+        return fork.o[0]
 
     def _queue(self, m, name, flags):
         """Queue of end-of-sequence bits; its input joins ``flags``, its output is returned."""

@@ -1,13 +1,13 @@
 """Frozen configurations of the blocks, built from a layer and validated."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from fxsim.errors import ConfigError
 from fxsim.formats import AccumulatorMode, IntFormat, MemoryStyle, Overflow, Rounding
-from fxsim.network import Activation, IntArray, QuantizedLinear
+from fxsim.network import Activation, IntArray, QuantizedAdd, QuantizedLinear, Requantizer
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -156,17 +156,36 @@ class RequantizerConfig:
     @classmethod
     def from_layer(cls, layer: QuantizedLinear, *, lanes: int | None = None):
         """Configuration of the requantizer of ``layer``, by default just wide enough for it."""
-        requantizer = layer.requantizer
-        return cls(
+        return cls.of(
+            layer.requantizer,
             lanes=lanes or layer.lanes_out,
             items=layer.outputs,
             accumulator=layer.accumulator.format,
             output=layer.output,
+            relu=layer.relu,
+        )
+
+    @classmethod
+    def of(cls, requantizer: Requantizer, **rest):
+        """Configuration with the arithmetic of ``requantizer``."""
+        return cls(
             multiplier=requantizer.multiplier,
             multiplier_bits=requantizer.multiplier_bits,
             shift=requantizer.shift,
             rounding=requantizer.rounding,
             overflow=requantizer.overflow,
+            **rest,
+        )
+
+    @classmethod
+    def behind_sum(cls, layer: QuantizedAdd):
+        """Configuration of what follows the sum of ``layer``: its operands are multiplied there."""
+        return cls.of(
+            replace(layer.requantizer, multiplier=np.ones(1, np.int64), multiplier_bits=0),
+            lanes=layer.lanes,
+            items=layer.shape[0],
+            accumulator=layer.accumulator,
+            output=layer.output,
             relu=layer.relu,
         )
 

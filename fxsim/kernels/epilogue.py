@@ -16,7 +16,7 @@ from fxsim.kernels.intrinsics import wide_vectors
 from fxsim.kernels.jit import jit
 from fxsim.kernels.packing import aligned
 from fxsim.linear import QuantizedLinear
-from fxsim.network import IntArray
+from fxsim.network import Activation, IntArray, Requantizer
 
 
 class Epilogue(NamedTuple):
@@ -51,20 +51,26 @@ def rounding_terms(rounding: Rounding, shift: int) -> tuple[int, int, int]:
 
 def epilogue_of(layer: QuantizedLinear) -> Epilogue:
     """Constants of a layer that has a requantizer."""
-    requantizer, fmt = layer.requantizer, layer.output.format
-    assert requantizer is not None
-    wraps = requantizer.overflow is Overflow.WRAP
+    assert layer.requantizer is not None
     multiplier = aligned((layer.outputs,), np.int64)
-    multiplier[:] = requantizer.multiplier
+    multiplier[:] = layer.requantizer.multiplier
+    return epilogue(layer.requantizer, multiplier, layer.relu, layer.output)
+
+
+def epilogue(
+    requantizer: Requantizer, multiplier: IntArray, relu: bool, output: Activation
+) -> Epilogue:
+    """Constants of a requantizer with the multipliers (outputs,) in place of its own."""
+    fmt = output.format
     return Epilogue(
         multiplier,
         requantizer.shift,
         *rounding_terms(requantizer.rounding, requantizer.shift),
-        0 if layer.relu else -(1 << 62),
-        layer.output.zero_point,
+        0 if relu else -(1 << 62),
+        output.zero_point,
         fmt.min,
         fmt.max,
-        (1 << fmt.bits) - 1 if wraps else 0,
+        (1 << fmt.bits) - 1 if requantizer.overflow is Overflow.WRAP else 0,
     )
 
 

@@ -158,7 +158,7 @@ class Plan:
     @property
     def recipes(self) -> Sequence[Frames | Images | Text]:
         """Every network, the first seeds of all before the second."""
-        found = (*self.frames, *self.images, *self.text)
+        found: list[Frames | Images | Text] = [*self.frames, *self.images, *self.text]
         return sorted(found, key=lambda recipe: recipe.seed)
 
 
