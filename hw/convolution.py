@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from fxsim.network import QuantizedConvolution
 from hw.layouts import beat_of
-from hw.linear import connect_chain, product_chain
+from hw.linear import connect_chain, memories_of, product_chain
 from hw.resize import resize
 from hw.window import Window
 
@@ -38,6 +38,8 @@ class Convolution(wiring.Component):
         self.layer = layer
         self.lanes_out = layer.lanes_out
         self._lanes_in = lanes_in
+        self._blocks = list(self._chain())
+        self.memories = memories_of(self._blocks)
         super().__init__(
             {
                 "i": In(stream.Signature(beat_of(layer.input.format, lanes_in))),
@@ -47,7 +49,7 @@ class Convolution(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        connect_chain(m, self, self._chain())
+        connect_chain(m, self, self._blocks)
         return m
 
     def _chain(self):

@@ -40,6 +40,8 @@ class Linear(wiring.Component):
         self.layer = layer
         self.lanes_out = lanes_out or layer.lanes_out
         self._lanes_in = lanes_in
+        self._blocks = list(self._chain())
+        self.memories = memories_of(self._blocks)
         super().__init__(
             {
                 "i": In(stream.Signature(beat_of(layer.input.format, lanes_in))),
@@ -49,7 +51,7 @@ class Linear(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        connect_chain(m, self, self._chain())
+        connect_chain(m, self, self._blocks)
         return m
 
     def _chain(self):
@@ -86,6 +88,11 @@ def product_chain(layer: QuantizedLinear, *, lanes_out: int):
         yield f"output_{type(block).__name__.lower()}", block
     if layer.requantizer is not None:
         yield "requantizer", Requantizer(RequantizerConfig.from_layer(layer, lanes=lanes_out))
+
+
+def memories_of(chain):
+    """The `hw.file_memory.FileMemory` of every block, given as name and block, that has one."""
+    return [memory for _, block in chain for memory in getattr(block, "memories", ())]
 
 
 def connect_chain(m: Module, whole: wiring.Component, chain):

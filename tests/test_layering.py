@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[1]
 
 _FLOORS = """
 errors formats arith names tensors stochastic files windows spec_layers spec_images spec_train spec
-linear convolution tables lstm lstm_gradient network skip_unit spec_skip storage step_size
+linear memory convolution tables lstm lstm_gradient network skip_unit spec_skip storage step_size
 checkpoint prune nonuniform floating quantize_weight quantize_linear quantize_lstm
 quantize_convolution quantize reference reference_gradient kernels state trace simulate backward
 gradient_traces flow cycles folding skip_cycles backward_cycles data evaluate sample train explore
@@ -48,6 +48,7 @@ HW_MAY_IMPORT = {
     "fxsim.files",
     "fxsim.formats",
     "fxsim.lstm_gradient",
+    "fxsim.memory",
     "fxsim.network",
     "fxsim.skip_unit",
     "fxsim.stochastic",
