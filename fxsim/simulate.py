@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from fxsim.errors import RangeError
 from fxsim.kernels import lstm, windows
+from fxsim.kernels.epilogue import narrowest
 from fxsim.kernels.linear import kernel_of
 from fxsim.kernels.recurrent import lstm_kernel_of
 from fxsim.network import (
@@ -59,7 +60,7 @@ def simulate(
     RangeError
         If a shape is wrong, a float is not finite, or an integer leaves its format.
     """
-    source = as_input(network, x)
+    source = as_input(network, x, narrowest(network.input.activation.format))
     states = as_state(network, state, len(source))
     outputs = []
     for block in _blocks(network, source):
@@ -154,8 +155,10 @@ def run_layer(
     return kernel_of(layer).activations(rows).reshape(*x.shape[:-1], layer.outputs)
 
 
-def as_input(network: QuantizedNetwork, x: npt.NDArray[Any]) -> IntArray:
-    """Batch ``x`` as validated int64 input; see `simulate`."""
+def as_input(
+    network: QuantizedNetwork, x: npt.NDArray[Any], dtype: npt.DTypeLike = np.int64
+) -> npt.NDArray[Any]:
+    """Batch ``x`` as validated integers of ``dtype``; see `simulate`."""
     shape = network.input.shape
     inputs = network.layers[0].inputs
     leading = 2 if network.recurrent else 1
@@ -165,19 +168,21 @@ def as_input(network: QuantizedNetwork, x: npt.NDArray[Any]) -> IntArray:
     batch = x.reshape(-1, *x.shape[leading:])
     if x.dtype.kind == "f":
         values = quantize_input(network.input, batch.reshape(-1, *shape))
-        return values.reshape(*x.shape[:leading], inputs)
+        return values.reshape(*x.shape[:leading], inputs).astype(dtype, copy=False)
     if x.dtype.kind not in "iu":
         raise RangeError(f"input must hold integers or floats, not {x.dtype}")
     fmt = network.input.activation.format
-    bad = np.argwhere((x < fmt.min) | (x > fmt.max))
-    if bad.size:
+    limits = np.iinfo(x.dtype)
+    inside = fmt.holds(int(limits.min), int(limits.max))
+    if not inside and x.size and not fmt.holds(int(x.min()), int(x.max())):
+        bad = np.argwhere((x < fmt.min) | (x > fmt.max))
         index = tuple(int(i) for i in bad[0])
         raise RangeError(
             f"input[{', '.join(map(str, index))}] must be in {fmt} ({fmt.min} to {fmt.max}),"
             f" not {x[index]}"
         )
     values = x if x.shape[leading:] == (inputs,) else as_vectors(x, shape)
-    return np.ascontiguousarray(values, dtype=np.int64)
+    return np.ascontiguousarray(values, dtype=dtype)
 
 
 def run_lstm(layer: QuantizedLstm, x: IntArray, state: LstmState | None = None) -> LstmTrace:

@@ -8,7 +8,7 @@ import numpy as np
 from fxsim.errors import ConfigError
 from fxsim.formats import AccumulatorMode, IntFormat, MemoryStyle, Overflow, Rounding
 from fxsim.memory import WeightMemory
-from fxsim.network import Activation, Folding, IntArray, QuantizedLinear
+from fxsim.network import Activation, Folding, IntArray, QuantizedLinear, Requantizer
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -158,18 +158,25 @@ class RequantizerConfig:
     @classmethod
     def from_layer(cls, layer: QuantizedLinear, *, lanes: int | None = None):
         """Configuration of the requantizer of ``layer``, by default just wide enough for it."""
-        requantizer = layer.requantizer
-        return cls(
+        return cls.of(
+            layer.requantizer,
             lanes=lanes or layer.lanes_out,
             items=layer.outputs,
             accumulator=layer.accumulator.format,
             output=layer.output,
+            relu=layer.relu,
+        )
+
+    @classmethod
+    def of(cls, requantizer: Requantizer, **rest):
+        """Configuration with the arithmetic of ``requantizer``."""
+        return cls(
             multiplier=requantizer.multiplier,
             multiplier_bits=requantizer.multiplier_bits,
             shift=requantizer.shift,
             rounding=requantizer.rounding,
             overflow=requantizer.overflow,
-            relu=layer.relu,
+            **rest,
         )
 
     @property

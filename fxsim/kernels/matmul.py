@@ -11,7 +11,7 @@ from numba.extending import overload
 from fxsim.kernels import intrinsics as unit
 from fxsim.kernels.epilogue import Epilogue, finish_block
 from fxsim.kernels.jit import jit
-from fxsim.kernels.packing import LaneWeight, PackedWeight, TileWeight
+from fxsim.kernels.packing import LaneWeight, PackedWeight, PairWeight, TileWeight
 
 BLOCK = 32
 """Rows of activations that are taken at a time."""
@@ -93,6 +93,26 @@ def _lane_block(
 
 
 @jit
+def _pair_block(
+    x: int,
+    stride: int,
+    panel: int,
+    groups: int,
+    start: int,
+    target: int,
+    pitch: int,
+    rows: int,
+    short: bool,
+) -> None:
+    row = 0
+    while row < rows:
+        size = 4 if rows - row >= 4 else 1
+        source, result = x + row * stride, target + row * pitch
+        unit.pair_rows(source, stride, panel, groups, start, result, pitch, size, short)
+        row += size
+
+
+@jit
 def _any_block(
     x: int, stride: int, panel: int, groups: int, start: int, target: int, pitch: int, rows: int
 ) -> None:
@@ -165,7 +185,20 @@ def _block_overload(
     ) -> Any:
         block(x, stride, panel, groups, start, target, pitch, rows)
 
-    return choose
+    def choose_pairs(
+        weight: Any,
+        x: Any,
+        stride: Any,
+        panel: Any,
+        groups: Any,
+        start: Any,
+        target: Any,
+        pitch: Any,
+        rows: Any,
+    ) -> Any:
+        _pair_block(x, stride, panel, groups, start, target, pitch, rows, weight.short)
+
+    return choose_pairs if _is(PairWeight, weight) else choose
 
 
 @jit
@@ -290,7 +323,7 @@ def _plain_products(
 
 @overload(multiply)
 def _multiply_overload(x: Any, flip: Any, weight: Any, out: Any) -> Any:
-    packed = _is(TileWeight, weight) or _is(LaneWeight, weight)
+    packed = any(_is(kind, weight) for kind in (TileWeight, LaneWeight, PairWeight))
     products = _packed_sums if packed else _plain_products
 
     def choose(x: Any, flip: Any, weight: Any, out: Any) -> Any:

@@ -27,7 +27,15 @@ from tests.strategies import unhurried
 BACKENDS = [backend for backend in Backend if not target.obstacles()[backend]]
 SHAPES = [(1, 1, 1), (0, 5, 5), (3, 7, 2), (33, 65, 31), (16, 64, 32), (45, 130, 67), (70, 1, 96)]
 RANGES = [(0, 255), (-128, 127), (0, 1), (-1, 0), (-256, 255), (0, 65535), (-32768, 32767)]
-WEIGHTS = [(-1, 1), (-128, 127), (0, 255), (-32768, 32767), (-(1 << 31), (1 << 31) - 1)]
+WEIGHTS = [
+    (-1, 1),
+    (-64, 64),
+    (-65, 65),
+    (-128, 127),
+    (0, 255),
+    (-32768, 32767),
+    (-(1 << 31), (1 << 31) - 1),
+]
 
 
 def operands(seed, shape, source, weights):
@@ -215,9 +223,11 @@ def test_the_target_of_numba_decides() -> None:
     message = choice(FXSIM_KERNEL="amx", **generic)
     assert message.startswith("FXSIM_KERNEL must name what can run here, not amx: ")
     assert choice(NUMBA_DISABLE_JIT="1") == "blas"
+    if not target.obstacles()[Backend.AVX2]:
+        assert choice(NUMBA_CPU_NAME="haswell", NUMBA_CPU_FEATURES="+avx2,+fma") == "avx2"
     assert choice(FXSIM_KERNEL="plain") == "plain"
     assert choice(FXSIM_KERNEL="mmx") == (
-        "FXSIM_KERNEL must be one of amx, vnni, blas, plain, not 'mmx'"
+        "FXSIM_KERNEL must be one of amx, vnni, avx2, blas, plain, not 'mmx'"
     )
 
 
@@ -225,7 +235,7 @@ def test_without_tiles_the_next_one_is_chosen() -> None:
     features = sorted(target.target_features() - {"amx-int8", "amx-tile", "amx-bf16"})
     masked = ",".join(f"+{name}" for name in features)
     found = choice(NUMBA_CPU_FEATURES=f"{masked},-amx-int8,-amx-tile")
-    assert found == ("vnni" if target.has_vnni() else "blas")
+    assert found == next(backend for backend in BACKENDS if backend is not Backend.AMX)
 
 
 SMALL = """
