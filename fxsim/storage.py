@@ -41,14 +41,15 @@ def _smallest(tensor: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     return tensor
 
 
-def save_network(network: QuantizedNetwork, folder: Path) -> None:
+def save_network(network: QuantizedNetwork, folder: str | Path) -> None:
     """Write the network into ``folder`` (made if missing); each file is replaced atomically."""
     tensors = {name: _smallest(tensor) for name, tensor in tensors_of(network).items()}
+    folder = Path(folder)
     write_npz(folder / TENSORS, tensors)
     write_yaml(folder / MANIFEST, {**describe(network), "hash": network_hash(network)})
 
 
-def load_network(folder: Path) -> QuantizedNetwork:
+def load_network(folder: str | Path) -> QuantizedNetwork:
     """Read a network and check its hash.
 
     Raises
@@ -56,6 +57,7 @@ def load_network(folder: Path) -> QuantizedNetwork:
     FileError
         If a file is missing, damaged or inconsistent; the message names the file and the key.
     """
+    folder = Path(folder)
     manifest = folder / MANIFEST
     value = read_yaml(manifest)
     if not isinstance(value, dict) or value.get("schema") != SCHEMA:

@@ -20,10 +20,14 @@ if TYPE_CHECKING:
 
 def synthesise(network: QuantizedNetwork, target: str) -> dict[str, float]:
     """Cells of a network on a target, by Yosys."""
-    from hw.emit import accelerator_verilog
+    from hw.emit import accelerator_verilog, memory_files
     from hw.synth import synthesize
 
-    found = synthesize(accelerator_verilog(network), network.name, target, blocks=False)
+    found = synthesize(
+        *(accelerator_verilog(network), network.name, target),
+        blocks=False,
+        memories=memory_files(network),
+    )
     return {name: getattr(found, name) for name in ("lut", "ff", "carry", "dsp", "block_ram")}
 
 
