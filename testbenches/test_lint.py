@@ -14,6 +14,7 @@ from fxsim.network import Folding
 from hw.emit import accelerator_verilog
 from testbenches.lint import WAIVERS, lint
 from testbenches.samples import MODELS, chain, shipped
+from tests.residual_strategies import residual_networks
 from tests.strategies import networks
 
 
@@ -30,6 +31,12 @@ def test_shipped_models_have_no_warnings(model, tmp_path):
 @settings(max_examples=4, derandomize=True, database=None, deadline=None, phases=[Phase.generate])
 @given(network=networks(max_size=16))
 def test_random_networks_have_no_warnings(network, tmp_path_factory):
+    assert lint(accelerator_verilog(network), network.name, tmp_path_factory.mktemp("lint")) == []
+
+
+@settings(max_examples=3, derandomize=True, database=None, deadline=None, phases=[Phase.generate])
+@given(network=residual_networks(images=False))
+def test_residual_networks_have_no_warnings(network, tmp_path_factory):
     assert lint(accelerator_verilog(network), network.name, tmp_path_factory.mktemp("lint")) == []
 
 

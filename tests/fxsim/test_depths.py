@@ -23,7 +23,7 @@ from tests.messages import raises
 from tests.residual_strategies import residual_networks
 
 QUIET = settings(deadline=None, suppress_health_check=list(HealthCheck))
-ENDLESS = 1 << 40
+ENDLESS = 1 << 24
 
 
 def with_depth(network, depth):

@@ -314,7 +314,8 @@ def test_shortcut_from_the_input():
         {"type": "add", "shortcut": "input", "output": {"bits": 8, "signed": True}},
         {"type": "argmax"},
     ]
-    spec = parse_spec(SPEC | {"input": {"shape": [6]}, "layers": layers}, "x.yaml")
+    value = SPEC | {"input": {"shape": [6]}, "layers": layers, "train": {"epochs": 20, "batch": 8}}
+    spec = parse_spec(value, "x.yaml")
     generator = np.random.default_rng(1)
     y = generator.integers(0, 6, 60)
     x = np.eye(6)[y] + generator.random((60, 6))
