@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from fxsim import data
@@ -27,6 +27,7 @@ from testbenches.simulators import find_simulator, run
 from testbenches.test_faults import assert_mismatch_in, regression
 from testbenches.test_networks import check, drawn
 from testbenches.verify import verify
+from tests.lstm_strategies import recurrent_networks, sequences
 from tests.residual_strategies import residual_networks
 from tests.strategies import batches
 
@@ -55,6 +56,22 @@ def test_shipped_network(simulator, count, tmp_path):
     network = shipped(MODEL)
     images = as_input(network, data.load(network.data).test.x[:count])
     check(network, {simulator: images}, tmp_path)
+
+
+@drawn(max_examples=3)
+@given(drawn_data=st.data())
+def test_argmax_behind_a_recurrence(drawn_data, tmp_path_factory):
+    """The closed forms of cycles know it, too."""
+    network = drawn_data.draw(recurrent_networks(max_size=5))
+    last = network.layers[-1]
+    assume(last.outputs > 1)
+    answer = Argmax(name="answer", input=last.output, items=last.outputs)
+    network = replace(network, layers=(*network.layers, answer))
+    batch = drawn_data.draw(sequences(network, 3, 4))
+    folder = tmp_path_factory.mktemp("lstm")
+    (result,) = verify(network, vectors={"icarus": batch}, seed=5, folder=folder)
+    assert (result.messages, result.wrong) == ([], 0)
+    assert result.latency_measured == result.latency_predicted
 
 
 def with_depth(network: QuantizedNetwork, depth: int) -> QuantizedNetwork:
