@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from fxsim.explore.front import columns, describe, front_rows, goals
+from fxsim.explore.front import columns, describe, extras, front_rows, goals
 from fxsim.explore.outcome import Goals, Outcome
 from fxsim.explore.pareto import convergence
 from fxsim.explore.store import Store
@@ -82,6 +83,7 @@ def render(store: Store, name: str, chosen: int | None = None) -> str:
         total=len(rows),
         names=names,
         metrics=metrics,
+        extras=extras(shown),
         marked=marked,
         suggested=chosen is None,
         evaluated=len(outcomes),
@@ -90,7 +92,7 @@ def render(store: Store, name: str, chosen: int | None = None) -> str:
         limits=wanted.limits,
         objectives=wanted.names,
         figures={key: Markup(svg) for key, svg in figures.items()},
-        commands={row["point"]: _command(facts, row["point"]) for row in shown},
+        commands={row["point"]: _commands(facts, row) for row in shown},
     )
 
 
@@ -131,13 +133,20 @@ def _sorted(names: Sequence[str]) -> list[str]:
     return sorted(names, key=lambda name: name in ("error", "loss"))
 
 
-def _command(facts: dict[str, Any], point: int) -> str:
-    return str(facts["rebuild"]).replace("{point}", str(point))
+def _commands(facts: dict[str, Any], row: dict[str, Any]) -> list[str]:
+    """Command that rebuilds a point, and the one that rebuilds it retrained."""
+    direct = str(facts["rebuild"]).replace("{point}", str(row["point"]))
+    seen = row.get("retrained", {})
+    if "checkpoint" not in seen or "reason" in seen:
+        return [direct]
+    before, _, after = direct.partition("--checkpoint=")
+    rest = after.partition(" ")[2].removeprefix("--direct ")
+    return [direct, f"{before}--checkpoint={shlex.quote(seen['checkpoint'])} {rest}"]
 
 
-def _number(value: float | None) -> str:
-    if value is None:
-        return ""
+def _number(value: float | str | None) -> str:
+    if value is None or isinstance(value, str):
+        return value or ""
     if float(value).is_integer():
         return f"{int(value):,}"
     return f"{value:,.1f}" if value >= 1000 else f"{value:.4g}"

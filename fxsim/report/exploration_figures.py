@@ -21,6 +21,10 @@ TITLES = {
     "carry": "carry cells",
     "dsp": "DSP blocks",
     "block_ram": "block RAMs",
+    "test_error": "error, test samples",
+    "retrained_error": "error, retrained",
+    "retrained_test_error": "error, retrained, test samples",
+    "clock_mhz": "clock (MHz)",
 }
 
 
