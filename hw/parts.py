@@ -49,7 +49,8 @@ def texts_of(verilog: str, top: str, paths: Sequence[str]) -> dict[str, str]:
         home = next((n for n in named if name == n or name.startswith(f"{n}.")), top)
         path = home[len(top) + 1 :]
         if path in found:
-            found[path].append(modules[name].replace(home, "block"))
+            place = rf"(?<![\w.]){re.escape(home)}(?!\w)"
+            found[path].append(re.sub(place, "block", modules[name]))
     return {path: _renumbered("\n".join(parts)) for path, parts in found.items()}
 
 

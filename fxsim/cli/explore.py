@@ -105,7 +105,7 @@ def explore(
         raise typer.BadParameter("give --pick and --output together")
     if scheme is not None and not retrain_front:
         raise typer.BadParameter("give --scheme with --retrain-front")
-    from fxsim.explore.finish import clock_front, test_front
+    from fxsim.explore.finish import clock_front, test_front, weigh_variables
     from fxsim.explore.finish import retrain_front as retrain_front_
     from fxsim.explore.front import front_rows
     from fxsim.explore.run import Settings, check_method, facts_of, search_space
@@ -163,6 +163,7 @@ def explore(
                 )
         with steps.step("test the front") as show:
             test_front(job, opened, dataset.test, show)
+            weigh_variables(job, opened)
         if recipe is not None:
             with steps.step("retrain the front") as show:
                 folder = target.with_suffix("") / "retrained"

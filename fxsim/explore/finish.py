@@ -1,4 +1,4 @@
-"""What is done to the points of the final front only: test accuracy, retraining, clock.
+"""What is done behind the search, mostly to its front: test accuracy, retraining, clock.
 
 Each finding is a note of its point in the store as soon as it is known, so a run that is killed
 here goes on here. The search never sees a note.
@@ -48,6 +48,17 @@ def clock_front(job: Job, store: Store, clock: Clock, show: Show) -> None:
     for point in _missing(job, store, "clock"):
         show(f"point {job.space.number(point.choices)}")
         store.note(point.choices, "clock", {"mhz": clock(evaluate.network(point.choices))})
+
+
+def weigh_variables(job: Job, store: Store) -> None:
+    """Note the loss at the cheapest value of each variable alone, and at the finest point."""
+    evaluate, finest = Evaluator(job), job.space.finest
+    known = store.predicted().keys() | store.notes("alone").keys()
+    for v in range(len(finest) + 1):
+        point = finest if v == len(finest) else (*finest[:v], 0, *finest[v + 1 :])
+        if point not in known:
+            found = evaluate(point)
+            store.note(point, "alone", {} if isinstance(found, str) else found)
 
 
 def retrain_front(

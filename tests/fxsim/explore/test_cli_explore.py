@@ -243,7 +243,8 @@ def test_the_front_is_tested_and_retrained_with_the_scheme(tmp_path, model, sche
     shown = fxsim_cli("front", store).stdout
     assert "retrained test error" in shown
     text = page.read_text()
-    assert "error, retrained, test samples" in text
+    assert "Test error, retrained" in text
+    assert "front, retrained" in text
     for point in found["front"]:
         checkpoint = point["retrained"]["checkpoint"]
         number = point["point"]

@@ -126,3 +126,22 @@ def test_clocks_and_the_rest_are_columns_of_the_front(job, store):
     head, first, *_ = to_csv(rows).splitlines()
     assert head.endswith(",measured,test_error,clock_mhz")
     assert first.endswith(f",{found['test_error'][0]},100.0")
+
+
+def test_each_variable_is_weighed_alone_whatever_the_method_asked_for(tmp_path, job):
+    from fxsim.explore.finish import weigh_variables
+    from fxsim.report.exploration import sensitivities
+
+    settings, wanted = Settings(method="tpe", budget=8), Goals(job.space, job.float_error)
+    with open_store(tmp_path / "few", facts_of(job, settings), resume=False) as few:
+        search_space(job, few, settings)
+        before = table(few)
+        weigh_variables(job, few)
+        weigh_variables(job, few)
+        assert table(few) == before
+        found = sensitivities(few.outcomes(), wanted, few.notes("alone"))
+    evaluate, finest = Evaluator(job), job.space.finest
+    assert found == {
+        name: evaluate((*finest[:v], 0, *finest[v + 1 :]))["loss"] - evaluate(finest)["loss"]
+        for v, name in enumerate(job.space.names)
+    }
