@@ -13,6 +13,7 @@ from math import gcd
 import numpy as np
 import numpy.typing as npt
 
+from fxsim.errors import RangeError
 from fxsim.formats import AccumulatorMode, IntFormat, MemoryStyle, Overflow, Rounding
 from fxsim.network import (
     IntArray,
@@ -56,6 +57,8 @@ def blocks_of(network: QuantizedNetwork) -> list[Block]:
             case MaxPool():
                 found += _pool(at, layer, lanes)
                 lanes = layer.lanes_out
+            case _:
+                raise RangeError(f"{at}: exploration knows no cost of {type(layer).__name__}")
     first, last = network.layers[0], network.layers[-1]
     found.append(
         Block(
