@@ -120,6 +120,22 @@ def describe(network: QuantizedNetwork) -> dict[str, Any]:
     }
 
 
+def _levels(layer: QuantizedLinear) -> int:
+    """Number of quantization levels of the weights.
+
+    Weights with a zero point are stored without it, in a format of nearly twice their levels; they
+    are told by no group spanning more than half of it.
+    """
+    import numpy as np
+
+    weight, fmt = layer.weight, layer.weight_format
+    scale = np.broadcast_to(layer.weight_scale, len(weight))
+    groups = np.split(weight, 1 + np.flatnonzero(np.diff(scale)))
+    spans = [max(group.max(), 0) - min(group.min(), 0) for group in groups]
+    half = fmt.max + 1
+    return half if fmt.min < 0 and max(spans) < half else fmt.max - fmt.min + 1
+
+
 def _describe_layer(layer: QuantizedLinear) -> dict[str, Any]:
     folding, weight = layer.folding, layer.weight_format
     return {
@@ -127,7 +143,7 @@ def _describe_layer(layer: QuantizedLinear) -> dict[str, Any]:
         "inputs": layer.inputs,
         "outputs": layer.outputs,
         "weights": str(weight),
-        "levels": weight.max - weight.min + 1,
+        "levels": _levels(layer),
         "accumulator": str(layer.accumulator.format),
         "overflow": str(layer.accumulator.mode),
         "output": str(layer.output.format),
