@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from fxsim.cycles import load
 from fxsim.depths import with_depths
@@ -36,11 +37,14 @@ class Folded:
         Cycles that each layer is busy for with a vector or image.
     multipliers : int
         Multiply-accumulate cells of all layers.
+    luts : int
+        Estimate of their LUTs; see `luts`.
     """
 
     network: QuantizedNetwork
     loads: dict[str, int]
     multipliers: int
+    luts: int
 
     @property
     def bottleneck(self) -> str:
@@ -86,8 +90,14 @@ def _multipliers(layers: Sequence[Layer]) -> int:
     return sum(cost(layer) for layer in layers if layer.linears)
 
 
-def fold_within(network: QuantizedNetwork, multipliers: int) -> Folded:
-    """Give the layers at most ``multipliers`` cells, for the shortest interval.
+def _luts(layers: Sequence[Layer]) -> int:
+    return sum(map(luts, layers))
+
+
+def fold_within(
+    network: QuantizedNetwork, most: int, kind: Literal["multipliers", "luts"] = "multipliers"
+) -> Folded:
+    """Give the layers at most ``most`` cells, or LUTs by estimate, for the shortest interval.
 
     Raises
     ------
@@ -99,11 +109,12 @@ def fold_within(network: QuantizedNetwork, multipliers: int) -> Folded:
     fastest = max(min(load(choice) for choice in layer) for layer in choices)
     known = [interval for interval in known if interval >= fastest]
     low, high = 0, len(known) - 1
-    if (least := _multipliers(_fold(network, known[high]))) > multipliers:
-        raise RangeError(f"multipliers must be at least {least}, not {multipliers}")
+    measure = {"multipliers": _multipliers, "luts": _luts}[kind]
+    if (least := measure(_fold(network, known[high]))) > most:
+        raise RangeError(f"{kind} must be at least {least}, not {most}")
     while low < high:
         middle = (low + high) // 2
-        if _multipliers(_fold(network, known[middle])) <= multipliers:
+        if measure(_fold(network, known[middle])) <= most:
             high = middle
         else:
             low = middle + 1
@@ -117,11 +128,31 @@ def cost(layer: Layer) -> int:
     return sum(product.folding.rows * product.folding.simd for product in layer.linears)
 
 
+def luts(layer: Layer) -> int:
+    """Estimate of the LUTs of a layer's multiply-accumulate cells, accumulators included.
+
+    In proportion to word lengths from what docs/area.md measures at 8 bits on xc7: 12 LUTs for a
+    ternary cell, 57 for a multiplier in LUTs, 17 beside a DSP block.
+    """
+    total = 0.0
+    for product in layer.linears:
+        cells = product.folding.rows * product.folding.simd
+        share = product.input.format.bits / 8
+        if product.ternary:
+            total += 12 * cells * share
+        elif product.folding.dsp:
+            total += 17 * cells * share
+        else:
+            total += 57 * cells * share * product.weight_format.bits / 8
+    return round(total)
+
+
 def _folded(network: QuantizedNetwork, layers: list[Layer]) -> Folded:
     return Folded(
         network=with_depths(replace(network, layers=tuple(layers))),
         loads={layer.name: load(layer) for layer in layers},
         multipliers=_multipliers(layers),
+        luts=_luts(layers),
     )
 
 

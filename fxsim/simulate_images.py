@@ -72,15 +72,17 @@ def _windows(
 def pool(layer: MaxPool, x: npt.NDArray[T]) -> npt.NDArray[T]:
     """Max pooling of images (n, inputs)."""
     shape = layer.windows
+    places = shape.rows, shape.columns
+    least = layer.input.format.min
     pooled = windows.greatest(
-        _images(layer, x), shape.kernel, (shape.rows, shape.columns), shape.stride, shape.padding
+        _images(layer, x), shape.kernel, places, shape.stride, shape.padding, least
     )
     return pooled.reshape(len(x), layer.outputs)
 
 
 def _images(layer: QuantizedConvolution | MaxPool, x: npt.NDArray[T]) -> npt.NDArray[T]:
     shape = layer.windows
-    return x.reshape(-1, shape.height, shape.width, shape.channels)
+    return np.ascontiguousarray(x).reshape(-1, shape.height, shape.width, shape.channels)
 
 
 def _joined(traces: list[LayerTrace], *, axis: int, shape: tuple[int, int]) -> LayerTrace:

@@ -247,6 +247,11 @@ class NetworkSpec(Model):
         return isinstance(self.layers[-1], ArgmaxSpec)
 
     @property
+    def last(self) -> int:
+        """Number of the layer that yields a value for each class: the last but for an argmax."""
+        return len(self.layers) - 1 - self.classifies
+
+    @property
     def recurrent(self) -> bool:
         """Whether a layer carries state from one vector to the next."""
         return any(isinstance(layer, LstmSpec) for layer in self.layers)

@@ -5,6 +5,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 
+from fxsim.memory import WeightMemory
 from fxsim.network import (
     INPUT,
     Argmax,
@@ -17,15 +18,27 @@ from fxsim.network import (
 from hw.add import Add
 from hw.argmax import Classifier
 from hw.axi import axis_members, count_beats, pack, unpack
+from hw.axi_lite import axi_lite_members, connect_axi_lite
 from hw.convolution import Convolution
 from hw.fork import Fork
 from hw.layouts import beat_of
 from hw.linear import Linear
-from hw.lstm import Lstm
+from hw.lstm import Lstm, products
+from hw.memory_check import MemoryCheck, address_bits
 from hw.pool import Pool
 
 _BLOCKS = {QuantizedConvolution: Convolution, MaxPool: Pool, Argmax: Classifier}
 """Blocks of layers that are not `Linear`, `Lstm` or `Add`."""
+
+
+def file_memories(network: QuantizedNetwork) -> list[WeightMemory]:
+    """Weight memories that are filled from files, in the order of the data."""
+    every = [
+        WeightMemory.of(product)
+        for layer in network.layers
+        for product in (products(layer) if isinstance(layer, QuantizedLstm) else layer.linears)
+    ]
+    return [memory for memory in every if memory.file is not None]
 
 
 class Accelerator(wiring.Component):
@@ -49,6 +62,11 @@ class Accelerator(wiring.Component):
     frame_error : Out(1)
         Goes high, and stays, when s_axis_tlast is not exactly on the last beat of a vector.
 
+    memory_error : Out(1), s_axi_awaddr and so on
+        Only with weights in block RAM: goes high, and stays, when what was read from a memory is
+        not what its file should hold; status and checksums are behind the AXI4-Lite port. See
+        `hw.memory_check`.
+
     With LSTM layers, tlast marks the last beat of a sequence instead, on both sides: the state is
     that of a new sequence after it. frame_error then means tlast before the end of a vector.
 
@@ -59,6 +77,11 @@ class Accelerator(wiring.Component):
         self.network = network
         first, last = network.layers[0], network.layers[-1]
         self._lanes_in = first.lanes_in
+        self._memories = [memory.name for memory in file_memories(network)]
+        members = {}
+        if self._memories:
+            members = axi_lite_members("s_axi", address_bits(self._memories))
+            members["memory_error"] = Out(1)
         super().__init__(
             {
                 "aclk": In(1),
@@ -66,6 +89,7 @@ class Accelerator(wiring.Component):
                 **axis_members("s_axis", first.input.format, self._lanes_in, sink=True),
                 **axis_members("m_axis", last.output.format, last.lanes_out, sink=False),
                 "frame_error": Out(1),
+                **members,
             }
         )
 
@@ -84,7 +108,7 @@ class Accelerator(wiring.Component):
             accept.eq(link.valid & link.ready),
         ]
         ends = count_beats(m, accept, -(-first.inputs // lanes), "s_axis")
-        flags = []
+        flags, memories = [], []
         shortcuts = {}  # stream to an add, and its lanes
         link = self._fork(m, INPUT, link, lanes, shortcuts)
         for layer in self.network.layers:
@@ -100,6 +124,7 @@ class Accelerator(wiring.Component):
             else:
                 block = _BLOCKS.get(type(layer), Linear)(layer, lanes_in=lanes)
             m.submodules[layer.name] = block
+            memories += getattr(block, "memories", ())
             wiring.connect(m, link, block.i)
             lanes = block.lanes_out
             link = self._link(layer.name, layer.output.format, lanes)
@@ -130,6 +155,13 @@ class Accelerator(wiring.Component):
             m.d.comb += [self.m_axis_tlast.eq(last_beat), wrong.eq(self.s_axis_tlast != ends)]
         with m.If(accept & wrong):
             m.d.sync += self.frame_error.eq(1)
+        if memories:
+            m.submodules.memory_check = check = MemoryCheck(memories)
+            connect_axi_lite(m, check, self, "s_axi")
+            m.d.comb += [
+                check.frame_error.eq(self.frame_error),
+                self.memory_error.eq(check.memory_error),
+            ]
         return m
 
     def _fork(self, m, start, link, lanes, shortcuts):

@@ -123,6 +123,11 @@ def is_zero(value: Value) -> Value:
     return ~value.any()
 
 
+def equals(value: Value, constant: int) -> Value:
+    """Bit that is set where ``value`` is ``constant``, for 0 as `is_zero` has it."""
+    return value == constant if constant else is_zero(value)
+
+
 def fits(value: ValueLike, bits: int, signed: bool) -> Value:
     """Bit that is set where an integer of ``bits`` bits can hold ``value``.
 

@@ -33,6 +33,10 @@ class Chain(wiring.Component):
         self.layer = layer
         self.lanes_in = lanes_in
         self.lanes_out = lanes_out or layer.lanes_out
+        self._blocks = list(self.blocks())
+        self.memories = [
+            memory for _, block in self._blocks for memory in getattr(block, "memories", ())
+        ]
         super().__init__(
             {
                 "i": In(stream.Signature(beat_of(layer.input.format, lanes_in))),
@@ -47,7 +51,7 @@ class Chain(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        source = connect_chain(m, wiring.flipped(self.i), self.blocks())
+        source = connect_chain(m, wiring.flipped(self.i), self._blocks)
         wiring.connect(m, source, wiring.flipped(self.o))
         return m
 

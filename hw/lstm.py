@@ -32,6 +32,12 @@ def by_cell(product: QuantizedLinear) -> QuantizedLinear:
     )
 
 
+def products(layer: QuantizedLstm) -> list[QuantizedLinear]:
+    """Products of the layer as the hardware computes them: W x, U h and the projection, if any."""
+    gates = [by_cell(layer.input_product), by_cell(layer.hidden_product)]
+    return gates if layer.projection is None else [*gates, layer.projection]
+
+
 class Lstm(wiring.Component):
     """A `fxsim.lstm.QuantizedLstm` as a stream block.
 
@@ -59,8 +65,14 @@ class Lstm(wiring.Component):
 
     def __init__(self, layer: QuantizedLstm, *, lanes_in: int):
         self.layer = layer
-        self._lanes_in = lanes_in
         self.lanes_out = layer.lanes_out
+        lanes = (lanes_in, layer.lanes_out, 1)
+        lanes_out = (None, layer.hidden_lanes, None)
+        self._products = [
+            Linear(product, lanes_in=into, lanes_out=out)
+            for product, into, out in zip(products(layer), lanes, lanes_out, strict=False)
+        ]
+        self.memories = [memory for product in self._products for memory in product.memories]
         super().__init__(
             {
                 "i": In(stream.Signature(beat_of(layer.input.format, lanes_in))),
@@ -76,15 +88,11 @@ class Lstm(wiring.Component):
         fmt = layer.output.format
 
         m.submodules.lstm_cell = cell = LstmCell(layer)
-        m.submodules.input_product = product = Linear(
-            by_cell(layer.input_product), lanes_in=self._lanes_in
-        )
+        m.submodules.input_product = product = self._products[0]
         wiring.connect(m, wiring.flipped(self.i), product.i)
         self._gather(m, "input_terms", product, cell.x)
 
-        m.submodules.hidden_product = product = Linear(
-            by_cell(layer.hidden_product), lanes_in=lanes, lanes_out=layer.hidden_lanes
-        )
+        m.submodules.hidden_product = product = self._products[1]
         self._gather(m, "hidden_terms", product, cell.h)
 
         # h goes out and round; the loop gets zeros in place of the last h of a sequence, and once
@@ -92,7 +100,7 @@ class Lstm(wiring.Component):
         m.submodules.fork = fork = Fork(beat_of(fmt, lanes), sinks=2)
         result = cell.o
         if layer.projection is not None:
-            m.submodules.projection = projection = Linear(layer.projection, lanes_in=1)
+            m.submodules.projection = projection = self._products[2]
             wiring.connect(m, cell.o, projection.i)
             result = projection.o
         wiring.connect(m, result, fork.i)

@@ -5,6 +5,7 @@ import re
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,7 @@ _COMMANDS = {
 
 # Cells and what they count as: logic LUTs, LUTs used as memory or shift register, registers, carry
 # cells, multipliers, block memories. One cell of ECP5's CCU2C and PFUMX is not a LUT of its own.
-_KINDS = {
+KINDS = {
     "lut": ("LUT1", "LUT2", "LUT3", "LUT4", "LUT5", "LUT6", "SB_LUT4"),
     "lut_ram": (
         *("RAM32M", "RAM64M", "RAM32X1D", "RAM64X1D", "RAM128X1D", "RAM16X1D", "RAM64X1S"),
@@ -36,7 +37,7 @@ _KINDS = {
     "dsp": ("DSP48E1", "MULT18X18D", "SB_MAC16"),
     "block_ram": ("RAMB18E1", "RAMB36E1", "DP16KD", "PDPW16KD", "SB_RAM40_4K"),
 }
-_KIND_OF = {cell: kind for kind, cells in _KINDS.items() for cell in cells}
+_KIND_OF = {cell: kind for kind, cells in KINDS.items() for cell in cells}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +65,13 @@ class SynthResult:
 
 
 def synthesize(
-    verilog: str, top: str, target: str, *, dsp: bool = True, blocks: bool = True
+    verilog: str,
+    top: str,
+    target: str,
+    *,
+    dsp: bool = True,
+    blocks: bool = True,
+    memories: Mapping[str, str] | None = None,
 ) -> SynthResult:
     """Map ``verilog`` to ``target`` and count cells.
 
@@ -76,6 +83,8 @@ def synthesize(
         Whether multipliers may use DSP blocks.
     blocks : bool
         Whether to synthesize each block of each layer by itself, too.
+    memories : mapping of str to str, optional
+        Name and text of the files that the Verilog reads.
 
     Raises
     ------
@@ -84,14 +93,13 @@ def synthesize(
     MissingToolError
         If pyosys is not installed or Yosys fails; the message has its last line.
     """
-    if target not in TARGETS:
-        raise ConfigError(f"target must be one of {', '.join(TARGETS)}, not {target!r}")
+    command = command_of(check_target(target), dsp=dsp)
     start = time.perf_counter()
     paths = _block_paths(verilog, top) if blocks else []
-    command = _COMMANDS[target, dsp]
     with ThreadPoolExecutor(2) as pool:  # the whole beside its parts
-        whole = pool.submit(_count_modules, verilog, [top], command)
-        parts = pool.submit(_count_modules, verilog, [f"{top}.{path}" for path in paths], command)
+        files = {"design.v": verilog, **(memories or {})}
+        whole = pool.submit(_count_modules, files, [top], command)
+        parts = pool.submit(_count_modules, files, [f"{top}.{path}" for path in paths], command)
         return SynthResult(
             target=target,
             **whole.result()[0],
@@ -100,8 +108,10 @@ def synthesize(
         )
 
 
-def _count_modules(verilog: str, modules: list[str], command: str) -> list[dict[str, int]]:
-    """Cells of each of ``modules`` after ``command``."""
+def _count_modules(
+    files: Mapping[str, str], modules: list[str], command: str
+) -> list[dict[str, int]]:
+    """Cells of each of ``modules`` of design.v after ``command``."""
     if not modules:
         return []
     script = ["read_verilog design.v", "design -save source"]
@@ -113,10 +123,11 @@ def _count_modules(verilog: str, modules: list[str], command: str) -> list[dict[
         ]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "design.v").write_text(verilog)
+        for file, text in files.items():
+            (folder / file).write_text(text)
         run_yosys("\n".join(script), folder)
         stats = [json.loads((folder / f"stat{k}.json").read_text()) for k in range(len(modules))]
-    return [_count(stat["design"]["num_cells_by_type"]) for stat in stats]
+    return [count_cells(stat["design"]["num_cells_by_type"]) for stat in stats]
 
 
 def _block_paths(verilog: str, top: str) -> list[str]:
@@ -125,8 +136,27 @@ def _block_paths(verilog: str, top: str) -> list[str]:
     return re.findall(pattern, verilog, flags=re.MULTILINE)
 
 
-def _count(cells: dict[str, int]) -> dict[str, int]:
-    counts = Counter(dict.fromkeys(_KINDS, 0))
+def check_target(target: str) -> str:
+    """Check the name of a target and return it.
+
+    Raises
+    ------
+    ConfigError
+        If it is unknown.
+    """
+    if target not in TARGETS:
+        raise ConfigError(f"target must be one of {', '.join(TARGETS)}, not {target!r}")
+    return target
+
+
+def command_of(target: str, *, dsp: bool) -> str:
+    """Yosys command that maps to a target, with or without DSP blocks."""
+    return _COMMANDS[target, dsp]
+
+
+def count_cells(cells: dict[str, int]) -> dict[str, int]:
+    """Cells of each kind, from their number by type."""
+    counts = Counter(dict.fromkeys(KINDS, 0))
     for cell, number in cells.items():
         kind = "ff" if cell.startswith("SB_DFF") else _KIND_OF.get(cell)
         if kind is not None:

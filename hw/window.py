@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 from fxsim.errors import ConfigError
 from fxsim.formats import IntFormat
 from fxsim.network import Windows
+from hw.arith import equals
 from hw.layouts import beat_of
 
 
@@ -115,7 +116,7 @@ class Window(wiring.Component):
             ]
             _step(m, row_bank, row_base, rows, self._depth, 1, self._line)
         for k, port in enumerate(ports):
-            here = (row_bank == k // columns) & (bank == k % columns)
+            here = equals(row_bank, k // columns) & equals(bank, k % columns)
             m.d.comb += [
                 port.en.eq(accept & here),
                 port.addr.eq(row_base + base + word),

@@ -79,15 +79,15 @@ def _same_shape(draw, *, source, shape, name):
 
 
 @st.composite
-def residual_networks(draw, *, max_blocks=2, max_side=7, max_channels=4, max_items=12):
+def residual_networks(draw, *, max_blocks=2, max_side=7, max_channels=4, max_items=12, images=True):
     """Each block is one to three layers that keep the shape, and an add behind them.
 
     Shortcuts start anywhere before with the right shape, so that they nest, cross, and share their
-    start.
+    start. Without ``images`` there are vectors only.
     """
     source = activation = draw(activations())
     shape = (draw(st.integers(1, max_items)),)
-    if draw(st.integers(0, 2)):
+    if images and draw(st.integers(0, 2)):
         sides = st.integers(1, max_side)
         shape = (draw(st.integers(1, max_channels)), draw(sides), draw(sides))
     first, layers = shape, []

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from fxsim.network import QuantizedLinear, QuantizedNetwork
 
 _LAYER = ["name", "inputs", "outputs", "weights", "levels", "accumulator", "overflow", "output"]
+_ADDS = ["name", "shortcut", "items", "lanes", "multipliers", "shift", "accumulator", "output"]
+_ADDS += ["depth", "queue_bits"]
 _HARDWARE = ["name", "rows", "simd", "pad", "memory_bits", "interval", "utilisation"]
 
 
@@ -44,6 +46,11 @@ def info(
     rows = [layer | {"utilisation": f"{layer['utilisation']:.0%}"} for layer in facts["layers"]]
     print_records("Layers", _LAYER, rows)
     print_records("Hardware", _HARDWARE, rows)
+    if facts["adds"]:
+        adds = [
+            add | {"multipliers": "{}, {}".format(*add["multipliers"])} for add in facts["adds"]
+        ]
+        print_records("Adds", _ADDS, adds)
     print_line(
         f"latency {facts['latency']} cycles, interval {facts['interval']}"
         f" (set by {facts['bottleneck']}), weight memory {facts['memory_bits']:,} bits"
@@ -91,6 +98,21 @@ def describe(network: QuantizedNetwork) -> dict[str, Any]:
             "zero_point": network.input.activation.zero_point,
         },
         "layers": layers,
+        "adds": [
+            {
+                "name": add.name,
+                "shortcut": add.shortcut,
+                "items": add.inputs,
+                "lanes": add.lanes,
+                "multipliers": list(add.multipliers),
+                "shift": add.requantizer.shift,
+                "accumulator": str(add.accumulator),
+                "output": str(add.output.format),
+                "depth": add.depth,
+                "queue_bits": network.queue_bits(add),
+            }
+            for add in network.adds
+        ],
         "memory_bits": sum(layer["memory_bits"] for layer in layers),
         "latency": cycles.latency,
         "interval": cycles.interval,

@@ -125,25 +125,26 @@ def _load(builder: Any, address: Any, offset: Any, kind: Any, align: int) -> Any
     return builder.load(_pointer(builder, address, offset), align=align, typ=kind)
 
 
-def _dot_rows(rows: int, chains: int) -> Any:
+def _dot_rows(rows: int, chains: int, halves: int = 2) -> Any:
     """Products of ``rows`` rows and a panel; ``chains`` sums over k hide the latency of few rows.
 
-    Arguments: address and row stride of the activations, address of the panel, number of groups of
-    64 inputs, address of 32 start values, address and row stride of the results.
+    Of the 32 outputs only the first 16 with ``halves`` of 1. Arguments: address and row stride of
+    the activations, address of the panel, number of times four inputs (a multiple of ``chains``),
+    address of 32 start values, address and row stride of the results.
     """
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        x, stride, panel, groups, start, target, pitch = args
+        x, stride, panel, quads, start, target, pitch = args
         sums = {
             (row, half, chain): cgutils.alloca_once(builder, _V16)
             for row in range(rows)
-            for half in range(2)
+            for half in range(halves)
             for chain in range(chains)
         }
         for (_, half, chain), place in sums.items():
             first = _ZERO if chain else _load(builder, start, 64 * half, _V16, 4)
             builder.store(first, place)
-        with cgutils.for_range(builder, builder.mul(groups, _I64(16 // chains))) as loop:
+        with cgutils.for_range(builder, builder.udiv(quads, _I64(chains))) as loop:
             quad = builder.mul(loop.index, _I64(chains))
             group = builder.mul(builder.lshr(quad, _I64(4)), _I64(2048))
             within = builder.mul(builder.and_(quad, _I64(15)), _I64(64))
@@ -151,19 +152,20 @@ def _dot_rows(rows: int, chains: int) -> Any:
             source = builder.add(x, builder.mul(quad, _I64(4)))
             for chain in range(chains):
                 pair = [
-                    _load(builder, weights, 64 * chain + 1024 * half, _V16, 64) for half in range(2)
+                    _load(builder, weights, 64 * chain + 1024 * half, _V16, 64)
+                    for half in range(halves)
                 ]
                 for row in range(rows):
                     offset = builder.add(builder.mul(stride, _I64(row)), _I64(4 * chain))
                     word = _splat(builder, _load(builder, source, offset, _I32, 1))
-                    for half in range(2):
+                    for half in range(halves):
                         place = sums[row, half, chain]
                         total = builder.load(place, typ=_V16)
                         name = "llvm.x86.avx512.vpdpbusd.512"
                         total = _call(builder, name, _V16, total, word, pair[half])
                         builder.store(total, place)
         for row in range(rows):
-            for half in range(2):
+            for half in range(halves):
                 total = builder.load(sums[row, half, 0], typ=_V16)
                 for chain in range(1, chains):
                     total = builder.add(total, builder.load(sums[row, half, chain], typ=_V16))
@@ -177,7 +179,7 @@ def _dot_rows(rows: int, chains: int) -> Any:
         x: Any,
         stride: Any,
         panel: Any,
-        groups: Any,
+        quads: Any,
         start: Any,
         target: Any,
         pitch: Any,
@@ -408,6 +410,7 @@ def pair_rows(
 
 
 dot_12_rows, dot_4_rows, dot_row = _dot_rows(12, 1), _dot_rows(4, 2), _dot_rows(1, 4)
+dot_16_rows_half = _dot_rows(16, 1, 1)
 
 
 @intrinsic
