@@ -25,8 +25,8 @@ from fxsim.simulate import simulate, simulate_trace
 from fxsim.spec import parse_spec
 from fxsim.storage import load_network, network_hash, save_network
 from fxsim.train import train
-from fxsim.train.loop import _parameters
 from fxsim.train.module import Network
+from fxsim.train.parameters import product_parameters
 from tests.messages import raises
 
 CONVOLUTION = {
@@ -222,7 +222,7 @@ def test_float_forward_is_that_of_torch(trained):
     module = Network(spec)
     module.eval()
     parameters = {
-        product.name: _parameters(linear)
+        product.name: product_parameters(linear)
         for product, linear in zip(spec.products, module.linears(), strict=True)
     }
     with torch.no_grad():
