@@ -12,7 +12,7 @@ from fxsim.formats import AccumulatorMode, IntFormat, MemoryStyle
 from fxsim.network import Folding, QuantizedNetwork, accumulator_bounds
 from fxsim.storage import load_network
 from hw.config import MacArrayConfig
-from hw.emit import accelerator_verilog, verilog_of
+from hw.emit import accelerator_verilog, memory_files, verilog_of
 from hw.mac_array import MacArray
 from hw.synth import TARGETS, SynthResult, synthesize
 
@@ -121,7 +121,8 @@ def lstm_lines() -> list[str]:
         network = lstm_network(model, multipliers)
         verilog, cycles = accelerator_verilog(network), predict(network).interval
         for target in TARGETS:
-            found = synthesize(verilog, network.name, target, blocks=False)
+            files = memory_files(network)
+            found = synthesize(verilog, network.name, target, blocks=False, memories=files)
             counts = (found.lut, found.lut_ram, found.ff, found.dsp, found.block_ram, cycles)
             lines.append(f"| {name} | {target} | {' | '.join(map(str, counts))} |")
             print(lines[-1], f"{found.seconds:.0f} s", flush=True)

@@ -12,8 +12,10 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import apytypes
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 
 from benchmarks.timing import machine, medians
 from fxsim.formats import Rounding
@@ -123,10 +125,28 @@ def calls(shape: tuple[int, int, int]) -> Case:
         found["torch._int_mm"] = lambda: torch._int_mm(signed, torch_weight)
     floats = torch.from_numpy(x.astype(np.float32)), torch.from_numpy(columns.astype(np.float32))
     found["PyTorch float32"] = lambda: floats[0] @ floats[1]
+    singles = x.astype(np.float32), columns.astype(np.float32)
+    found["numpy float32"] = lambda: singles[0] @ singles[1]
     if rows * inputs < 1 << 17:
         wide = x.astype(np.int64), weight.T
         found["numpy int64"] = lambda: wide[0] @ wide[1]
+    if rows == 1:
+        found |= apytypes_calls(x, columns)
     return found
+
+
+def apytypes_calls(x: np.ndarray, columns: np.ndarray) -> Case:
+    """APyTypes' product of whole numbers, and with an accumulator that saturates at 22 bits."""
+    left = apytypes.APyFixedArray.from_array(x, int_bits=9, frac_bits=0)
+    right = apytypes.APyFixedArray.from_array(columns, int_bits=8, frac_bits=0)
+
+    def saturated() -> object:
+        with apytypes.APyFixedAccumulatorContext(
+            int_bits=22, frac_bits=0, overflow=apytypes.OverflowMode.SAT
+        ):
+            return left @ right
+
+    return {"APyTypes": lambda: left @ right, "APyTypes, saturating": saturated}
 
 
 def main() -> None:
@@ -136,6 +156,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     options = parser.parse_args()
     torch.set_num_threads(1)
+    threadpool_limits(1)
     figures: dict[str, dict[str, float]] = {}
     for shape in SHAPES:
         title, work = " x ".join(map(str, shape)), float(np.prod(shape))

@@ -14,10 +14,10 @@ Calls = Mapping[str, Callable[[], object]]
 def medians(calls: Calls, seconds: float, *, cpu: bool = True) -> dict[str, float]:
     """Median seconds of each call, a round of all of them at a time, for ``seconds`` in all.
 
-    CPU time of the calling thread by default, so that other programs on the machine do not count;
-    wall-clock time for calls that use more threads.
+    CPU time of this process by default, so that other programs on the machine do not count, and all
+    threads of a library do; wall-clock time for calls that are to use more than one.
     """
-    clock = time.thread_time if cpu else time.perf_counter
+    clock = time.process_time if cpu else time.perf_counter
     for call in calls.values():
         call()
     times: dict[str, list[float]] = {name: [] for name in calls}

@@ -1,20 +1,24 @@
 """Foldings for a wanted interval, or the shortest interval that a number of multipliers allows.
 
 A layer that is done long before the slowest one wastes hardware. `fold` gives each layer the fewest
-multiply-accumulate cells (and pools the fewest lanes) that keep up with a given interval.
+multiply-accumulate cells (and others the fewest lanes) that keep up with a given interval.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from fxsim.cycles import load
+from fxsim.depths import with_depths
 from fxsim.errors import RangeError
 from fxsim.formats import AccumulatorMode
 from fxsim.network import (
+    Argmax,
     Layer,
     MaxPool,
+    QuantizedAdd,
     QuantizedConvolution,
     QuantizedLstm,
     QuantizedNetwork,
@@ -28,16 +32,19 @@ class Folded:
     Parameters
     ----------
     network : QuantizedNetwork
-        With the same integers; outputs do not change.
+        With the same integers; outputs do not change. Queues of adds have new depths.
     loads : dict of str to int
         Cycles that each layer is busy for with a vector or image.
     multipliers : int
         Multiply-accumulate cells of all layers.
+    luts : int
+        Estimate of their LUTs; see `luts`.
     """
 
     network: QuantizedNetwork
     loads: dict[str, int]
     multipliers: int
+    luts: int
 
     @property
     def bottleneck(self) -> str:
@@ -61,6 +68,11 @@ def fold(network: QuantizedNetwork, interval: int) -> Folded:
         If a layer cannot be so fast; the message names it and its shortest interval. If a layer
         has state: the loop sets its pace, not its folding alone.
     """
+    return _folded(network, _fold(network, interval))
+
+
+def _fold(network: QuantizedNetwork, interval: int) -> list[Layer]:
+    """Layers of `fold`."""
     layers: list[Layer] = []
     for layer in network.layers:
         choices = [
@@ -71,11 +83,21 @@ def fold(network: QuantizedNetwork, interval: int) -> Folded:
             shortest = min(choice[1] for choice in choices)
             raise RangeError(f"{layer.name}: interval must be at least {shortest}, not {interval}")
         layers.append(min(fitting, key=lambda choice: choice[:3])[-1])
-    return _folded(network, layers)
+    return layers
 
 
-def fold_within(network: QuantizedNetwork, multipliers: int) -> Folded:
-    """Give the layers at most ``multipliers`` cells, for the shortest interval.
+def _multipliers(layers: Sequence[Layer]) -> int:
+    return sum(cost(layer) for layer in layers if layer.linears)
+
+
+def _luts(layers: Sequence[Layer]) -> int:
+    return sum(map(luts, layers))
+
+
+def fold_within(
+    network: QuantizedNetwork, most: int, kind: Literal["multipliers", "luts"] = "multipliers"
+) -> Folded:
+    """Give the layers at most ``most`` cells, or LUTs by estimate, for the shortest interval.
 
     Raises
     ------
@@ -87,11 +109,12 @@ def fold_within(network: QuantizedNetwork, multipliers: int) -> Folded:
     fastest = max(min(load(choice) for choice in layer) for layer in choices)
     known = [interval for interval in known if interval >= fastest]
     low, high = 0, len(known) - 1
-    if (least := fold(network, known[high])).multipliers > multipliers:
-        raise RangeError(f"multipliers must be at least {least.multipliers}, not {multipliers}")
+    measure = {"multipliers": _multipliers, "luts": _luts}[kind]
+    if (least := measure(_fold(network, known[high]))) > most:
+        raise RangeError(f"{kind} must be at least {least}, not {most}")
     while low < high:
         middle = (low + high) // 2
-        if fold(network, known[middle]).multipliers <= multipliers:
+        if measure(_fold(network, known[middle])) <= most:
             high = middle
         else:
             low = middle + 1
@@ -99,17 +122,37 @@ def fold_within(network: QuantizedNetwork, multipliers: int) -> Folded:
 
 
 def cost(layer: Layer) -> int:
-    """Multiply-accumulate cells of a layer; lanes of a pool."""
-    if isinstance(layer, MaxPool):
+    """Multiply-accumulate cells of a layer; lanes of one without weights."""
+    if isinstance(layer, MaxPool | QuantizedAdd | Argmax):
         return layer.lanes
     return sum(product.folding.rows * product.folding.simd for product in layer.linears)
 
 
+def luts(layer: Layer) -> int:
+    """Estimate of the LUTs of a layer's multiply-accumulate cells, accumulators included.
+
+    In proportion to word lengths from what docs/area.md measures at 8 bits on xc7: 12 LUTs for a
+    ternary cell, 57 for a multiplier in LUTs, 17 beside a DSP block.
+    """
+    total = 0.0
+    for product in layer.linears:
+        cells = product.folding.rows * product.folding.simd
+        share = product.input.format.bits / 8
+        if product.ternary:
+            total += 12 * cells * share
+        elif product.folding.dsp:
+            total += 17 * cells * share
+        else:
+            total += 57 * cells * share * product.weight_format.bits / 8
+    return round(total)
+
+
 def _folded(network: QuantizedNetwork, layers: list[Layer]) -> Folded:
     return Folded(
-        network=replace(network, layers=tuple(layers)),
+        network=with_depths(replace(network, layers=tuple(layers))),
         loads={layer.name: load(layer) for layer in layers},
-        multipliers=sum(cost(layer) for layer in layers if layer.linears),
+        multipliers=_multipliers(layers),
+        luts=_luts(layers),
     )
 
 
@@ -119,6 +162,10 @@ def _choices(layer: Layer) -> Iterator[Layer]:
         raise RangeError(f"{layer.name}: foldings of layers with state must be chosen by hand")
     if isinstance(layer, MaxPool):
         yield from (replace(layer, lanes=n) for n in _divisors(layer.windows.channels))
+        return
+    if isinstance(layer, QuantizedAdd | Argmax):
+        size = layer.items if isinstance(layer, Argmax) else layer.shape[0]
+        yield from (replace(layer, lanes=n) for n in _divisors(size))
         return
     (product,) = layer.linears
     outputs, simds = product.outputs, _divisors(product.inputs)

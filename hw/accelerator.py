@@ -5,16 +5,40 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 
-from fxsim.network import MaxPool, QuantizedConvolution, QuantizedLstm, QuantizedNetwork
+from fxsim.memory import WeightMemory
+from fxsim.network import (
+    INPUT,
+    Argmax,
+    MaxPool,
+    QuantizedAdd,
+    QuantizedConvolution,
+    QuantizedLstm,
+    QuantizedNetwork,
+)
+from hw.add import Add
+from hw.argmax import Classifier
 from hw.axi import axis_members, count_beats, pack, unpack
+from hw.axi_lite import axi_lite_members, connect_axi_lite
 from hw.convolution import Convolution
+from hw.fork import Fork
 from hw.layouts import beat_of
 from hw.linear import Linear
-from hw.lstm import Lstm
+from hw.lstm import Lstm, products
+from hw.memory_check import MemoryCheck, address_bits
 from hw.pool import Pool
 
-_BLOCKS = {QuantizedConvolution: Convolution, MaxPool: Pool}
-"""Blocks of layers that are not `Linear` or `Lstm`."""
+_BLOCKS = {QuantizedConvolution: Convolution, MaxPool: Pool, Argmax: Classifier}
+"""Blocks of layers that are not `Linear`, `Lstm` or `Add`."""
+
+
+def file_memories(network: QuantizedNetwork) -> list[WeightMemory]:
+    """Weight memories that are filled from files, in the order of the data."""
+    every = [
+        WeightMemory.of(product)
+        for layer in network.layers
+        for product in (products(layer) if isinstance(layer, QuantizedLstm) else layer.linears)
+    ]
+    return [memory for memory in every if memory.file is not None]
 
 
 class Accelerator(wiring.Component):
@@ -38,6 +62,11 @@ class Accelerator(wiring.Component):
     frame_error : Out(1)
         Goes high, and stays, when s_axis_tlast is not exactly on the last beat of a vector.
 
+    memory_error : Out(1), s_axi_awaddr and so on
+        Only with weights in block RAM: goes high, and stays, when what was read from a memory is
+        not what its file should hold; status and checksums are behind the AXI4-Lite port. See
+        `hw.memory_check`.
+
     With LSTM layers, tlast marks the last beat of a sequence instead, on both sides: the state is
     that of a new sequence after it. frame_error then means tlast before the end of a vector.
 
@@ -48,6 +77,11 @@ class Accelerator(wiring.Component):
         self.network = network
         first, last = network.layers[0], network.layers[-1]
         self._lanes_in = first.lanes_in
+        self._memories = [memory.name for memory in file_memories(network)]
+        members = {}
+        if self._memories:
+            members = axi_lite_members("s_axi", address_bits(self._memories))
+            members["memory_error"] = Out(1)
         super().__init__(
             {
                 "aclk": In(1),
@@ -55,6 +89,7 @@ class Accelerator(wiring.Component):
                 **axis_members("s_axis", first.input.format, self._lanes_in, sink=True),
                 **axis_members("m_axis", last.output.format, last.lanes_out, sink=False),
                 "frame_error": Out(1),
+                **members,
             }
         )
 
@@ -73,20 +108,28 @@ class Accelerator(wiring.Component):
             accept.eq(link.valid & link.ready),
         ]
         ends = count_beats(m, accept, -(-first.inputs // lanes), "s_axis")
-        flags = []
+        flags, memories = [], []
+        shortcuts = {}  # stream to an add, and its lanes
+        link = self._fork(m, INPUT, link, lanes, shortcuts)
         for layer in self.network.layers:
             if isinstance(layer, QuantizedLstm):
                 block = Lstm(layer, lanes_in=lanes)
                 wiring.connect(m, self._queue(m, f"last_{layer.name}", flags), block.last)
                 state = block.state.signature.create(path=(layer.name, "cell"))
                 wiring.connect(m, block.state, wiring.flipped(state))
+            elif isinstance(layer, QuantizedAdd):
+                other, other_lanes = shortcuts[layer.name]
+                block = Add(layer, lanes_in=lanes, shortcut_lanes=other_lanes)
+                wiring.connect(m, other, block.shortcut)
             else:
                 block = _BLOCKS.get(type(layer), Linear)(layer, lanes_in=lanes)
             m.submodules[layer.name] = block
+            memories += getattr(block, "memories", ())
             wiring.connect(m, link, block.i)
             lanes = block.lanes_out
             link = self._link(layer.name, layer.output.format, lanes)
             wiring.connect(m, block.o, wiring.flipped(link))
+            link = self._fork(m, layer.name, link, lanes, shortcuts)
 
         sent, wrong = Signal(), Signal()
         beats = -(-self.network.layers[-1].outputs // lanes)
@@ -112,7 +155,25 @@ class Accelerator(wiring.Component):
             m.d.comb += [self.m_axis_tlast.eq(last_beat), wrong.eq(self.s_axis_tlast != ends)]
         with m.If(accept & wrong):
             m.d.sync += self.frame_error.eq(1)
+        if memories:
+            m.submodules.memory_check = check = MemoryCheck(memories)
+            connect_axi_lite(m, check, self, "s_axi")
+            m.d.comb += [
+                check.frame_error.eq(self.frame_error),
+                self.memory_error.eq(check.memory_error),
+            ]
         return m
+
+    def _fork(self, m, start, link, lanes, shortcuts):
+        """Give a stream to each add whose shortcut starts here; what goes on is returned."""
+        adds = self.network.shortcuts(start)
+        if not adds:
+            return link
+        m.submodules[f"{start}$fork"] = fork = Fork(link.payload.shape(), sinks=1 + len(adds))
+        wiring.connect(m, link, fork.i)
+        for add, other in zip(adds, fork.o[1:], strict=True):
+            shortcuts[add.name] = other, lanes
+        return fork.o[0]
 
     def _queue(self, m, name, flags):
         """Queue of end-of-sequence bits; its input joins ``flags``, its output is returned."""

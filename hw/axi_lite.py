@@ -60,6 +60,14 @@ def axi_lite_members(prefix: str, address_bits: int):
     }
 
 
+def connect_axi_lite(m, file, top, prefix: str):
+    """Connect the port of ``file``, an `AxiLiteRegisters`, to port ``prefix`` of ``top``."""
+    for name in axi_lite_members("axil", len(file.axil_araddr)):
+        inner, outer = getattr(file, name), getattr(top, name.replace("axil", prefix, 1))
+        forward = file.signature.members[name].flow is In
+        m.d.comb += inner.eq(outer) if forward else outer.eq(inner)
+
+
 class AxiLiteRegisters(wiring.Component):
     """AXI4-Lite slave: one write and one read at a time, each channel by itself.
 

@@ -1,13 +1,21 @@
 """Frozen configurations of the blocks, built from a layer and validated."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from fxsim.errors import ConfigError
 from fxsim.formats import AccumulatorMode, IntFormat, MemoryStyle, Overflow, Rounding
-from fxsim.network import Activation, IntArray, QuantizedLinear
+from fxsim.memory import WeightMemory
+from fxsim.network import (
+    Activation,
+    Folding,
+    IntArray,
+    QuantizedAdd,
+    QuantizedLinear,
+    Requantizer,
+)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -28,7 +36,9 @@ class MacArrayConfig:
     dsp : bool
         Whether multipliers are meant for DSP blocks or for LUTs.
     memory : MemoryStyle
-        What the weight memory is made of.
+        What the weight memory is made of; `fxsim.memory.WeightMemory` says what AUTO becomes.
+    name : str
+        Of the weight memory, and of the file that fills it.
 
     Raises
     ------
@@ -46,6 +56,7 @@ class MacArrayConfig:
     bias: IntArray
     dsp: bool = True
     memory: MemoryStyle = MemoryStyle.AUTO
+    name: str = "mac_array"
 
     def __post_init__(self):
         for key in ("rows", "simd"):
@@ -70,6 +81,7 @@ class MacArrayConfig:
             bias=layer.bias,
             dsp=layer.folding.dsp,
             memory=layer.folding.memory,
+            name=layer.name,
         )
 
     @property
@@ -88,13 +100,10 @@ class MacArrayConfig:
         return -(-self.weights.shape[1] // self.simd)
 
     @cached_property
-    def weight_words(self) -> list[list[list[int]]]:
-        """Memory content: for each tile, for each beat, ``rows`` x ``simd`` weights."""
-        outputs, inputs = self.weights.shape
-        padded = np.zeros((self.tiles * self.rows, self.beats * self.simd), np.int64)
-        padded[:outputs, :inputs] = self.weights
-        words = padded.reshape(self.tiles, self.rows, self.beats, self.simd).swapaxes(1, 2)
-        return words.reshape(-1, self.rows, self.simd).tolist()
+    def content(self) -> WeightMemory:
+        """Weight memory: for each tile, for each beat, a word of ``rows`` x ``simd`` weights."""
+        folding = Folding(rows=self.rows, simd=self.simd, memory=self.memory)
+        return WeightMemory.holding(self.weights, self.weight.bits, folding, self.name)
 
     @cached_property
     def bias_words(self) -> list[list[int]]:
@@ -156,17 +165,36 @@ class RequantizerConfig:
     @classmethod
     def from_layer(cls, layer: QuantizedLinear, *, lanes: int | None = None):
         """Configuration of the requantizer of ``layer``, by default just wide enough for it."""
-        requantizer = layer.requantizer
-        return cls(
+        return cls.of(
+            layer.requantizer,
             lanes=lanes or layer.lanes_out,
             items=layer.outputs,
             accumulator=layer.accumulator.format,
             output=layer.output,
+            relu=layer.relu,
+        )
+
+    @classmethod
+    def of(cls, requantizer: Requantizer, **rest):
+        """Configuration with the arithmetic of ``requantizer``."""
+        return cls(
             multiplier=requantizer.multiplier,
             multiplier_bits=requantizer.multiplier_bits,
             shift=requantizer.shift,
             rounding=requantizer.rounding,
             overflow=requantizer.overflow,
+            **rest,
+        )
+
+    @classmethod
+    def behind_sum(cls, layer: QuantizedAdd):
+        """Configuration of what follows the sum of ``layer``: its operands are multiplied there."""
+        return cls.of(
+            replace(layer.requantizer, multiplier=np.ones(1, np.int64), multiplier_bits=0),
+            lanes=layer.lanes,
+            items=layer.shape[0],
+            accumulator=layer.accumulator,
+            output=layer.output,
             relu=layer.relu,
         )
 

@@ -9,11 +9,11 @@ from amaranth.lib.wiring import In, Out
 
 from fxsim.network import QuantizedLinear, QuantizedLstm
 from hw.buffers import VectorBuffer
+from hw.chain import connect_chain, resized
 from hw.fork import Fork
 from hw.layouts import beat_of, shape_of
 from hw.linear import Linear
 from hw.lstm_cell import LstmCell
-from hw.resize import resize
 
 
 def by_cell(product: QuantizedLinear) -> QuantizedLinear:
@@ -30,6 +30,12 @@ def by_cell(product: QuantizedLinear) -> QuantizedLinear:
         weight_scale=scale[order] if len(scale) > 1 else scale,
         requantizer=requantizer,
     )
+
+
+def products(layer: QuantizedLstm) -> list[QuantizedLinear]:
+    """Products of the layer as the hardware computes them: W x, U h and the projection, if any."""
+    gates = [by_cell(layer.input_product), by_cell(layer.hidden_product)]
+    return gates if layer.projection is None else [*gates, layer.projection]
 
 
 class Lstm(wiring.Component):
@@ -59,8 +65,14 @@ class Lstm(wiring.Component):
 
     def __init__(self, layer: QuantizedLstm, *, lanes_in: int):
         self.layer = layer
-        self._lanes_in = lanes_in
         self.lanes_out = layer.lanes_out
+        lanes = (lanes_in, layer.lanes_out, 1)
+        lanes_out = (None, layer.hidden_lanes, None)
+        self._products = [
+            Linear(product, lanes_in=into, lanes_out=out)
+            for product, into, out in zip(products(layer), lanes, lanes_out, strict=False)
+        ]
+        self.memories = [memory for product in self._products for memory in product.memories]
         super().__init__(
             {
                 "i": In(stream.Signature(beat_of(layer.input.format, lanes_in))),
@@ -76,30 +88,27 @@ class Lstm(wiring.Component):
         fmt = layer.output.format
 
         m.submodules.lstm_cell = cell = LstmCell(layer)
-        m.submodules.input_product = product = Linear(
-            by_cell(layer.input_product), lanes_in=self._lanes_in
-        )
+        m.submodules.input_product = product = self._products[0]
         wiring.connect(m, wiring.flipped(self.i), product.i)
         self._gather(m, "input_terms", product, cell.x)
 
-        m.submodules.hidden_product = product = Linear(
-            by_cell(layer.hidden_product), lanes_in=lanes, lanes_out=layer.hidden_lanes
-        )
+        m.submodules.hidden_product = product = self._products[1]
         self._gather(m, "hidden_terms", product, cell.h)
 
         # h goes out and round; the loop gets zeros in place of the last h of a sequence, and once
         # after reset.
-        m.submodules.fork = fork = Fork(fmt=fmt, lanes=lanes)
+        m.submodules.fork = fork = Fork(beat_of(fmt, lanes), sinks=2)
         result = cell.o
         if layer.projection is not None:
-            m.submodules.projection = projection = Linear(layer.projection, lanes_in=1)
+            m.submodules.projection = projection = self._products[2]
             wiring.connect(m, cell.o, projection.i)
             result = projection.o
         wiring.connect(m, result, fork.i)
         # A buffer, so that the loop does not wait for whoever takes the output.
         beats = -(-layer.outputs // lanes)
         m.submodules.output = output = VectorBuffer(fmt=fmt, lanes=lanes, beats=beats, tiles=1)
-        wiring.connect(m, fork.a, output.i)
+        onward, back = fork.o
+        wiring.connect(m, onward, output.i)
         wiring.connect(m, output.o, wiring.flipped(self.o))
 
         beat = Signal(range(beats))
@@ -111,9 +120,9 @@ class Lstm(wiring.Component):
         m.d.comb += [
             ends.eq(beat == beats - 1),
             move.eq(loop.valid & loop.ready),
-            loop.valid.eq(~started | (fork.b.valid & self.last.valid)),
-            loop.payload.eq(Mux(~started | self.last.payload, zero, fork.b.payload)),
-            fork.b.ready.eq(started & loop.ready & self.last.valid),
+            loop.valid.eq(~started | (back.valid & self.last.valid)),
+            loop.payload.eq(Mux(~started | self.last.payload, zero, back.payload)),
+            back.ready.eq(started & loop.ready & self.last.valid),
             self.last.ready.eq(started & move & ends),
         ]
         fresh = Signal(init=1)
@@ -129,16 +138,14 @@ class Lstm(wiring.Component):
 
     def _gather(self, m, name, product, sink):
         """Bring a product's output to the four lanes of a cell, and let it run ahead."""
-        source = product.o
-        for block in resize(
+        terms = resized(
+            name,
             fmt=product.layer.output.format,
             lanes_in=product.lanes_out,
             lanes_out=4,
             items=product.layer.outputs,
-        ):
-            m.submodules[f"{name}_{type(block).__name__.lower()}"] = block
-            wiring.connect(m, source, block.i)
-            source = block.o
+        )
+        source = connect_chain(m, product.o, terms)
         m.submodules[name] = buffer = VectorBuffer(
             fmt=product.layer.output.format, lanes=4, beats=self.layer.cells, tiles=1
         )

@@ -2,13 +2,14 @@
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import memory, stream, wiring
-from amaranth.lib.data import ArrayLayout
+from amaranth.lib.data import ArrayLayout, View
 from amaranth.lib.wiring import In, Out
 
 from fxsim.formats import AccumulatorMode, MemoryStyle
 from hw.arith import is_zero, saturate
 from hw.config import MacArrayConfig
 from hw.dot import dot
+from hw.file_memory import FileMemory
 from hw.layouts import beat_of, shape_of
 
 
@@ -29,6 +30,8 @@ class MacArray(wiring.Component):
     o : Out(stream of ``rows`` accumulators)
         One beat for each tile; rows beyond the last output are 0.
 
+    ``memories`` has the `FileMemory` of the weights if they are read from a file.
+
     Latency is `latency` cycles from a tile's last input beat to its output; one input beat a cycle,
     without a bubble between tiles or vectors.
     """
@@ -45,6 +48,7 @@ class MacArray(wiring.Component):
             )
             for _ in range(config.rows)
         ]
+        self.memories = [] if config.content.file is None else [FileMemory(config.content)]
         super().__init__(
             {
                 "i": In(stream.Signature(beat_of(config.activation, config.simd))),
@@ -78,18 +82,8 @@ class MacArray(wiring.Component):
                 with m.If(tile == config.tiles - 1):
                     m.d.sync += [tile.eq(0), address.eq(0)]
 
-        m.submodules.weights = weights = memory.Memory(
-            shape=ArrayLayout(ArrayLayout(shape_of(config.weight), config.simd), config.rows),
-            depth=config.tiles * config.beats,
-            init=config.weight_words,
-            # Vendors know the ROM by either name; without one, small ROMs become LUTs.
-            attrs={}
-            if config.memory is MemoryStyle.AUTO
-            else {"ram_style": str(config.memory), "rom_style": str(config.memory)},
-        )
-        weight = weights.read_port()
+        weight = self._weights(m, self.i.valid, advance, address)
         activation = Signal.like(self.i.payload, reset_less=True)
-        m.d.comb += [weight.en.eq(advance), weight.addr.eq(address)]
         with m.If(advance):
             m.d.sync += activation.eq(self.i.payload)
 
@@ -124,7 +118,7 @@ class MacArray(wiring.Component):
             m.d.comb += [
                 unit.en.eq(advance),
                 unit.activation.eq(activation),
-                unit.weight.eq(weight.data[row]),
+                unit.weight.eq(weight[row]),
                 self.o.payload[row].eq(accumulator),
             ]
             with m.If(advance & valid):
@@ -132,3 +126,29 @@ class MacArray(wiring.Component):
         with m.If(advance):
             m.d.sync += self.o.valid.eq(valid & last)
         return m
+
+    def _weights(self, m, valid, advance, address):
+        """Weights of a beat, by row and lane, a cycle after their address."""
+        config = self._config
+        content = config.content
+        shape = ArrayLayout(ArrayLayout(shape_of(config.weight), config.simd), config.rows)
+        if self.memories:
+            (weights,) = self.memories
+            m.submodules.weights = weights
+            m.d.comb += [
+                weights.en.eq(advance),
+                weights.counts.eq(valid),
+                weights.address.eq(address),
+            ]
+            return View(shape, weights.data)
+        # Vendors know the ROM by either name; without one, small ROMs become LUTs.
+        names = () if content.style is MemoryStyle.AUTO else ("ram_style", "rom_style")
+        m.submodules.weights = weights = memory.Memory(
+            shape=content.width,
+            depth=content.depth,
+            init=content.words,
+            attrs={name: str(content.style) for name in names},
+        )
+        port = weights.read_port()
+        m.d.comb += [port.en.eq(advance), port.addr.eq(address)]
+        return View(shape, port.data)

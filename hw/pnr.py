@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from fxsim.errors import ConfigError, MissingToolError
@@ -50,6 +50,7 @@ def clocks_mhz(
     target: str = "ecp5",
     dsp: bool = False,
     seeds: Sequence[int] = (1, 2, 3),
+    memories: Mapping[str, str] | None = None,
 ) -> list[float]:
     """Highest clocks, in MHz, between the registers of ``top``.
 
@@ -61,6 +62,8 @@ def clocks_mhz(
         Whether multipliers may use DSP blocks; the iCE40 has none.
     seeds : sequence of int
         Of the placer, which places the same synthesis once for each; clocks vary by some percent.
+    memories : mapping of str to str, optional
+        Name and text of the files that the Verilog reads.
 
     Raises
     ------
@@ -78,7 +81,8 @@ write_json design.json"""
     options += " --json design.json --report report.json"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "design.v").write_text(verilog)
+        for file, text in {"design.v": verilog, **(memories or {})}.items():
+            (folder / file).write_text(text)
         run_yosys(script, folder)
         return [_place(tool, folder, [*options.split(), "--seed", str(seed)]) for seed in seeds]
 

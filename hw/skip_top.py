@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from fxsim.formats import IntFormat
 from fxsim.skip_unit import SkipUnit
 from hw.axi import axis_members, count_beats, lane_bytes, pack, unpack
-from hw.axi_lite import Access, AxiLiteRegisters, Register, axi_lite_members
+from hw.axi_lite import Access, AxiLiteRegisters, Register, axi_lite_members, connect_axi_lite
 from hw.pairs import ZeroSkipConfig
 from hw.skip_counters import COUNTERS, SkipCounters
 from hw.sparse_matvec import SparseMatVec, SparseMatVecConfig
@@ -175,10 +175,7 @@ class SkipTop(wiring.Component):
         """Connect the register file to port, counters and threshold."""
         registers = registers_of(self.unit)
         m.submodules.registers = file = AxiLiteRegisters(registers, address_bits=ADDRESS_BITS)
-        for name in axi_lite_members("axil", ADDRESS_BITS):
-            inner, outer = getattr(file, name), getattr(self, name.replace("axil", "s_axi", 1))
-            forward = file.signature.members[name].flow is In
-            m.d.comb += inner.eq(outer) if forward else outer.eq(inner)
+        connect_axi_lite(m, file, self, "s_axi")
         m.d.comb += [
             file.version.eq(VERSION),
             file.status.eq(Cat(counters.idle, self.frame_error, loading)),

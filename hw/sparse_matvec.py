@@ -50,16 +50,12 @@ class SparseMatVecConfig(SparseMacConfig):
     @property
     def requantizing(self) -> RequantizerConfig:
         """Configuration of the requantizer, as wide as the array."""
-        return RequantizerConfig(
+        return RequantizerConfig.of(
+            self.requantizer,
             lanes=self.rows,
             items=self.outputs,
             accumulator=self.accumulator,
             output=self.output,
-            multiplier=self.requantizer.multiplier,
-            multiplier_bits=self.requantizer.multiplier_bits,
-            shift=self.requantizer.shift,
-            rounding=self.requantizer.rounding,
-            overflow=self.requantizer.overflow,
             relu=False,
         )
 

@@ -5,6 +5,7 @@ import re
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,7 +65,13 @@ class SynthResult:
 
 
 def synthesize(
-    verilog: str, top: str, target: str, *, dsp: bool = True, blocks: bool = True
+    verilog: str,
+    top: str,
+    target: str,
+    *,
+    dsp: bool = True,
+    blocks: bool = True,
+    memories: Mapping[str, str] | None = None,
 ) -> SynthResult:
     """Map ``verilog`` to ``target`` and count cells.
 
@@ -76,6 +83,8 @@ def synthesize(
         Whether multipliers may use DSP blocks.
     blocks : bool
         Whether to synthesize each block of each layer by itself, too.
+    memories : mapping of str to str, optional
+        Name and text of the files that the Verilog reads.
 
     Raises
     ------
@@ -88,8 +97,9 @@ def synthesize(
     start = time.perf_counter()
     paths = _block_paths(verilog, top) if blocks else []
     with ThreadPoolExecutor(2) as pool:  # the whole beside its parts
-        whole = pool.submit(_count_modules, verilog, [top], command)
-        parts = pool.submit(_count_modules, verilog, [f"{top}.{path}" for path in paths], command)
+        files = {"design.v": verilog, **(memories or {})}
+        whole = pool.submit(_count_modules, files, [top], command)
+        parts = pool.submit(_count_modules, files, [f"{top}.{path}" for path in paths], command)
         return SynthResult(
             target=target,
             **whole.result()[0],
@@ -98,8 +108,10 @@ def synthesize(
         )
 
 
-def _count_modules(verilog: str, modules: list[str], command: str) -> list[dict[str, int]]:
-    """Cells of each of ``modules`` after ``command``."""
+def _count_modules(
+    files: Mapping[str, str], modules: list[str], command: str
+) -> list[dict[str, int]]:
+    """Cells of each of ``modules`` of design.v after ``command``."""
     if not modules:
         return []
     script = ["read_verilog design.v", "design -save source"]
@@ -111,7 +123,8 @@ def _count_modules(verilog: str, modules: list[str], command: str) -> list[dict[
         ]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "design.v").write_text(verilog)
+        for file, text in files.items():
+            (folder / file).write_text(text)
         run_yosys("\n".join(script), folder)
         stats = [json.loads((folder / f"stat{k}.json").read_text()) for k in range(len(modules))]
     return [count_cells(stat["design"]["num_cells_by_type"]) for stat in stats]

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 from fxsim.network import Activation, IntArray, Layer, QuantizedLstm, QuantizedNetwork
 from fxsim.trace import LstmTrace, Trace
+from hw.accelerator import file_memories
 from hw.axi import lane_bytes
-from testbenches.job import PATTERNS, Channel, Device, Job, pack_words
+from hw.memory_check import registers_of
+from testbenches.job import PATTERNS, Channel, Device, Job, Registers, pack_words
 
 
 def accelerator_job(
@@ -33,8 +35,17 @@ def accelerator_job(
         devices=[Device(source=source, sink=sink, probes=probes, flag="frame_error")],
         patterns=list(patterns),
         seed=seed,
+        registers=_registers(network),
         settle=sum(_settling(layer) for layer in network.layers),
     )
+
+
+def _registers(network: QuantizedNetwork) -> Registers | None:
+    """Status and checksums, where memories are filled from files."""
+    names = [memory.name for memory in file_memories(network)]
+    if not names:
+        return None
+    return Registers(prefix="s_axi", reads={r.name: r.offset for r in registers_of(names)})
 
 
 def _settling(layer: Layer) -> int:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from testbenches.streams import Pauses, read_bit, resolve
+from testbenches.streams import Pauses, read_bit, read_word, resolve
 
 OKAY = 0
 
@@ -65,9 +66,9 @@ class Port:
         self._fields = {field: resolve(dut, f"{self._name}{field}") for field in fields}
         self._pauses = pauses
         self._offered: list[dict[str, int]] = []
-        self._held: dict[str, int] | None = None
+        self._held: dict[str, int | str] | None = None
         self.sends = channel in ("aw", "w", "ar")
-        self.transfers: list[tuple[int, dict[str, int]]] = []
+        self.transfers: list[tuple[int, Mapping[str, int | str]]] = []
         self._driven = False
         (self._valid if self.sends else self._ready).value = 0
 
@@ -94,7 +95,7 @@ class Port:
             if not valid:
                 assert self._held is None, f"{self._name}valid fell before ready at cycle {cycle}"
                 return
-            values = {name: int(handle.value) for name, handle in self._fields.items()}
+            values = {name: read_word(handle) for name, handle in self._fields.items()}
             assert self._held in (None, values), f"{self._name} changed while waiting at {cycle}"
             self._held = None if ready else values
             if ready:
@@ -144,11 +145,11 @@ class Master:
         assert done["r"] <= done["ar"], f"an answer without a read at {cycle}"
 
     @property
-    def written(self) -> list[int]:
+    def written(self) -> list[int | str]:
         """Responses to the writes so far."""
         return [values["resp"] for _, values in self.ports["b"].transfers]
 
     @property
-    def answers(self) -> list[tuple[int, int]]:
+    def answers(self) -> list[tuple[int | str, int | str]]:
         """Response and data of the reads so far."""
         return [(values["resp"], values["data"]) for _, values in self.ports["r"].transfers]

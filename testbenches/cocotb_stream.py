@@ -130,7 +130,7 @@ async def preload(dut: Any, source: Source, channel: Channel) -> None:
     resolve(dut, channel.valid).value = 0
 
 
-async def read_registers(dut: Any) -> dict[str, int]:
+async def read_registers(dut: Any) -> dict[str, int | str]:
     """What every register holds."""
     if _JOB.registers is None:
         return {}
@@ -177,7 +177,8 @@ async def stream(dut: Any, pattern: str) -> None:
     Clock(resolve(dut, _JOB.clock), 10, unit="ns").start()
     benches: list[Bench] = []
     fresh: list[Bench] = []
-    cycles, broken, registers = 0, [], {}
+    cycles, broken = 0, []
+    registers: dict[str, int | str] = {}
     try:
         for part, limit in enumerate(limits):
             fresh = await start(dut, pattern, seed + 100 * part)

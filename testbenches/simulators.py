@@ -289,14 +289,20 @@ def run(
     folder: Path,
     *,
     quick: bool = False,
+    memories: Mapping[str, str] | None = None,
 ) -> RunResult:
-    """Build and run ``job``; results and logs go to ``folder``. See `build` for ``quick``."""
+    """Build and run ``job``; results and logs go to ``folder``.
+
+    See `build` for ``quick``. ``memories`` has name and text of the files that the Verilog reads.
+    """
     from cocotb_tools.runner import get_runner
 
     folder = folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    for stale in folder.glob("outcome_*.json"):
+    for stale in [*folder.glob("outcome_*.json"), *folder.glob("*.hex")]:
         stale.unlink()
+    for name, text in (memories or {}).items():
+        (folder / name).write_text(text)
     job.write(folder / "job.json")
     binary = build(simulator, verilog, top, quick=quick)
     start = time.perf_counter()

@@ -49,6 +49,12 @@ def read_bit(handle: Any, what: str | None, cycle: int) -> int:
         raise AssertionError(f"{what} is {handle.value} at cycle {cycle}") from None
 
 
+def read_word(handle: Any) -> int | str:
+    """Value of a signal; its bits, highest first, where some are unknown."""
+    value = handle.value
+    return int(value) if value.is_resolvable else str(value)
+
+
 class Monitor:
     """Watches a stream: checks the rules of valid/ready and hands each word to a scoreboard.
 

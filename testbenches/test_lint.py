@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 from hypothesis import Phase, given, settings
 
+from fxsim.formats import MemoryStyle
+from fxsim.network import Folding
 from hw.emit import accelerator_verilog
 from testbenches.lint import WAIVERS, lint
-from testbenches.samples import MODELS, shipped
+from testbenches.samples import MODELS, chain, shipped
 from tests.strategies import networks
 
 
@@ -29,6 +31,13 @@ def test_shipped_models_have_no_warnings(model, tmp_path):
 @given(network=networks(max_size=16))
 def test_random_networks_have_no_warnings(network, tmp_path_factory):
     assert lint(accelerator_verilog(network), network.name, tmp_path_factory.mktemp("lint")) == []
+
+
+def test_weights_in_files_cause_no_warnings(tmp_path):
+    folding = Folding(rows=2, simd=3, memory=MemoryStyle.BLOCK)
+    verilog = accelerator_verilog(chain(["layer0", "layer1"], folding=folding))
+    assert "$readmemh" in verilog
+    assert lint(verilog, "chain", tmp_path) == []
 
 
 def test_every_waiver_is_needed(tmp_path):

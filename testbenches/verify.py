@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from fxsim.cycles import completion_times, predict
 from fxsim.errors import RangeError
 from fxsim.network import IntArray, QuantizedNetwork
 from fxsim.simulate import simulate_trace
-from hw import emit
+from hw import accelerator, emit
 from testbenches.accelerator import accelerator_job
 from testbenches.job import PATTERNS
 from testbenches.simulators import RunResult, find_simulator, run
@@ -84,11 +84,30 @@ def verify(
             raise RangeError(f"vectors must be at least 1, not 0 ({name})")
         trace = simulate_trace(network, batch)
         job = accelerator_job(network, trace, patterns=patterns, seed=seed)
-        result = run(simulators[name], verilog, network.name, job, folder / name, quick=quick)
-        results.append(_with_cycles(result, network, batch[..., 0].size))
+        result = run(
+            *(simulators[name], verilog, network.name, job, folder / name),
+            quick=quick,
+            memories=emit.memory_files(network),
+        )
+        results.append(_with_cycles(_with_memories(result, network), network, batch[..., 0].size))
         if on_run is not None:
             on_run(results[-1])
     return results
+
+
+def _with_memories(result: RunResult, network: QuantizedNetwork) -> RunResult:
+    """Compare the checksums of memories, read from the registers at the end of each run."""
+    expected = {
+        f"checksum_{memory.name}": memory.checksum for memory in accelerator.file_memories(network)
+    }
+    messages = list(result.messages)
+    for outcome in result.outcomes:
+        for name, want in expected.items():
+            got = outcome["registers"].get(name)
+            if got is not None and got != want:
+                seen = f"{got:#010x}" if isinstance(got, int) else "unknown"
+                messages.append(f"{outcome['pattern']}: {name} is {seen}, not {want:#010x}")
+    return replace(result, messages=messages, failed=len(messages))
 
 
 def _with_cycles(result: RunResult, network: QuantizedNetwork, vectors: int) -> NetworkRun:

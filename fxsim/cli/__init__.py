@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from fxsim.cli.codesign import codesign
 from fxsim.cli.explore import explore
+from fxsim.cli.fold import fold
 from fxsim.cli.front import front
 from fxsim.cli.generate import generate
 from fxsim.cli.info import info
@@ -87,7 +88,7 @@ for _panel, _commands in {
     "From training to integers": (train, quantize),
     "Look at a network": (info, simulate, sample),
     "Word lengths": (explore, front),
-    "Hardware": (generate, verify, synth, skip_study),
+    "Hardware": (fold, generate, verify, synth, skip_study),
 }.items():
     for _command in _commands:
         app.command(rich_help_panel=_panel)(_command)

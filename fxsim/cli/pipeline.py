@@ -67,7 +67,7 @@ def run(
         from fxsim.simulate import simulate_ranges
         from fxsim.spec import load_spec
         from fxsim.storage import load_network
-        from hw.emit import accelerator_verilog, emit
+        from hw.emit import accelerator_verilog, emit, memory_files
         from hw.synth import synthesize
         from testbenches.simulators import find_simulator
         from testbenches.verify import verify
@@ -114,7 +114,13 @@ def run(
             verilog = accelerator_verilog(network)
             # The page shows blocks of one target; they take as long as the whole again.
             blocks = target is targets[0]
-            areas.append(synthesize(verilog, network.name, target.value, blocks=blocks))
+            areas.append(
+                synthesize(
+                    *(verilog, network.name, target.value),
+                    blocks=blocks,
+                    memories=memory_files(network),
+                )
+            )
 
     with steps.step("report"):
         results = summarise(

@@ -30,12 +30,16 @@ def synth(
     """
     design: Any = read_unit(network) or read_network(network)
     from fxsim.network import QuantizedNetwork
-    from hw.emit import accelerator_verilog, unit_verilog
+    from hw.emit import accelerator_verilog, memory_files, unit_verilog
     from hw.synth import synthesize
 
-    describe = accelerator_verilog if isinstance(design, QuantizedNetwork) else unit_verilog
+    memories: dict[str, str] = {}
+    if isinstance(design, QuantizedNetwork):
+        verilog, memories = accelerator_verilog(design), memory_files(design)
+    else:
+        verilog = unit_verilog(design)
     with Steps().step("synthesize"):
-        result = synthesize(describe(design), design.name, target.value)
+        result = synthesize(verilog, design.name, target.value, memories=memories)
     if as_json:
         print_json({"name": design.name, **asdict(result)})
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -96,3 +97,20 @@ def pixels(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     x /= 255
     x.flags.writeable = False
     return x
+
+
+def drawn_dataset(
+    name: str,
+    draw: Callable[[int, int], tuple[npt.NDArray[np.uint8], IntArray]],
+    sizes: dict[str, int],
+    seed: int,
+) -> Dataset:
+    """Digits that ``draw`` makes of a count and a seed: ``seed`` and the next two, split by split.
+
+    ``sizes`` are those of the splits train, validation and test.
+    """
+    splits = {}
+    for k, (split, count) in enumerate(sizes.items()):
+        images, y = draw(count, seed + k)
+        splits[split] = Split(pixels(images), y)
+    return Dataset(name, splits["train"], splits["test"], 10, validation=splits["validation"])

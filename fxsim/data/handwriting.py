@@ -10,7 +10,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from fxsim.data.dataset import Dataset, Split, pixels
+from fxsim.data.dataset import Dataset, drawn_dataset
 from fxsim.data.strokes import Hand, balanced, draw_digits
 from fxsim.network import IntArray
 
@@ -39,9 +39,4 @@ def draw_images(count: int, seed: int) -> tuple[npt.NDArray[np.uint8], IntArray]
 @cache
 def load() -> Dataset:
     """Load the images: x of shape (n, 1, 28, 28), 0.0 for paper and 1.0 for ink."""
-    splits = []
-    for seed, count in enumerate(SIZES.values()):
-        images, y = draw_images(count, 2800 + seed)
-        splits.append(Split(pixels(images), y))
-    train, validation, test = splits
-    return Dataset("handwriting", train, test, 10, validation=validation)
+    return drawn_dataset("handwriting", draw_images, SIZES, 2800)

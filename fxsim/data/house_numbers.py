@@ -12,7 +12,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from fxsim.data.dataset import Dataset, Split, pixels
+from fxsim.data.dataset import Dataset, drawn_dataset
 from fxsim.data.strokes import Hand, balanced, between, draw_digits
 from fxsim.kernels.strokes import draw
 from fxsim.network import FloatArray, IntArray
@@ -92,9 +92,4 @@ def _light(rng: np.random.Generator, n: int) -> FloatArray:
 @cache
 def load() -> Dataset:
     """Load the images: x of shape (n, 3, 32, 32), red, green, blue, 0.0 to 1.0."""
-    splits = []
-    for seed, count in enumerate(SIZES.values()):
-        images, y = draw_images(count, 3200 + seed)
-        splits.append(Split(pixels(images), y))
-    train, validation, test = splits
-    return Dataset("house-numbers", train, test, 10, validation=validation)
+    return drawn_dataset("house-numbers", draw_images, SIZES, 3200)

@@ -15,12 +15,13 @@ from fxsim.formats import IntFormat, Overflow, Rounding
 from fxsim.kernels.intrinsics import wide_vectors
 from fxsim.kernels.jit import jit
 from fxsim.kernels.packing import aligned
+from fxsim.kernels.vectors import requantize_8
 from fxsim.linear import QuantizedLinear
-from fxsim.network import IntArray
+from fxsim.network import Activation, IntArray, Requantizer
 
 
 class Epilogue(NamedTuple):
-    """Constants of a requantizer; ``multiplier`` has shape (outputs,)."""
+    """Constants of a requantizer; ``multiplier`` has zeros up to a multiple of 32 outputs."""
 
     multiplier: IntArray
     shift: int
@@ -51,20 +52,27 @@ def rounding_terms(rounding: Rounding, shift: int) -> tuple[int, int, int]:
 
 def epilogue_of(layer: QuantizedLinear) -> Epilogue:
     """Constants of a layer that has a requantizer."""
-    requantizer, fmt = layer.requantizer, layer.output.format
-    assert requantizer is not None
-    wraps = requantizer.overflow is Overflow.WRAP
-    multiplier = aligned((layer.outputs,), np.int64)
-    multiplier[:] = requantizer.multiplier
+    assert layer.requantizer is not None
+    multiplier = aligned((-(-layer.outputs // 32) * 32,), np.int64)
+    multiplier[: layer.outputs] = layer.requantizer.multiplier
+    multiplier[layer.outputs :] = 0
+    return epilogue(layer.requantizer, multiplier, layer.relu, layer.output)
+
+
+def epilogue(
+    requantizer: Requantizer, multiplier: IntArray, relu: bool, output: Activation
+) -> Epilogue:
+    """Constants of a requantizer with the multipliers (outputs,) in place of its own."""
+    fmt = output.format
     return Epilogue(
         multiplier,
         requantizer.shift,
         *rounding_terms(requantizer.rounding, requantizer.shift),
-        0 if layer.relu else -(1 << 62),
-        layer.output.zero_point,
+        0 if relu else -(1 << 62),
+        output.zero_point,
         fmt.min,
         fmt.max,
-        (1 << fmt.bits) - 1 if wraps else 0,
+        (1 << fmt.bits) - 1 if requantizer.overflow is Overflow.WRAP else 0,
     )
 
 
@@ -93,10 +101,11 @@ def finish_block(
     zero_point = constants.zero_point
     high, mask, least = constants.high, constants.wrap_mask, constants.floor
     start = constants.low
-    multiplier = constants.multiplier[left : left + width]
+    multiplier = constants.multiplier[left:]
+    line = np.empty(8, np.uint8)
     for i in range(height):
-        source, target = sums[i], out[top + i, left : left + width]
         if mask != 0:
+            source, target = sums[i], out[top + i, left : left + width]
             for j in range(width):
                 value = np.int64(source[j]) * multiplier[j]
                 odd = (value >> shift) & parity
@@ -104,15 +113,28 @@ def finish_block(
                 value = max(value, least) + zero_point - start
                 target[j] = (value & mask) + start
         elif parity != 0:
+            source, target = sums[i], out[top + i, left : left + width]
             for j in range(width):
                 value = np.int64(source[j]) * np.int64(np.int32(multiplier[j]))
                 value = (value + base + ((value >> shift) & 1)) >> shift
                 target[j] = min(max(value + zero_point, low), high)
         else:
-            for j in range(width):
-                value = np.int64(source[j]) * np.int64(np.int32(multiplier[j]))
-                value = (value + base + ((value >> 63) & sign)) >> shift
-                target[j] = min(max(value + zero_point, low), high)
+            goal = out.ctypes.data + (top + i) * out.strides[0] + left
+            for k in range(0, width, 8):
+                place = goal + k if k + 8 <= width else line.ctypes.data
+                requantize_8(
+                    sums.ctypes.data + i * sums.strides[0] + 4 * k,
+                    multiplier.ctypes.data + 8 * k,
+                    place,
+                    base,
+                    sign,
+                    shift,
+                    zero_point,
+                    low,
+                    high,
+                )
+            for k in range(width // 8 * 8, width):
+                out[top + i, left + k] = line[k % 8]
 
 
 @jit

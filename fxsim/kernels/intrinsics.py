@@ -1,10 +1,11 @@
-"""The only file with machine instructions: AMX tiles, AVX-512 VNNI, and a copy.
+"""The only file with machine instructions: AMX tiles, AVX-512 VNNI, AVX2, and a copy.
 
 Each function becomes one LLVM intrinsic, or a loop of them, inside the numba kernel that calls it.
 Addresses are plain integers. An AMX tile is a register of 16 rows x 64 bytes; its number is part of
 the instruction and must be a constant. ``tile_dot`` and ``vpdpbusd`` multiply four neighbouring
 unsigned bytes (activations) by four signed ones (weights) and add the sum to a 32-bit lane; sums
-wrap. ``vpdpwssds`` does so with two pairs of 16 bits and saturates.
+wrap. AVX2 has no such instruction: ``vpmaddubsw`` multiplies two bytes by two and saturates their
+sum at 16 bits, ``vpmaddwd`` two words by two with a sum of 32 bits.
 
 Nothing here checks that the target has the instruction: `fxsim.kernels.target` does, before any
 caller is compiled.
@@ -12,6 +13,8 @@ caller is compiled.
 
 from __future__ import annotations
 
+from enum import IntEnum
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -32,6 +35,9 @@ TILE_CONFIG[48:56] = 16
 _I8, _I16, _I32, _I64 = (ir.IntType(bits) for bits in (8, 16, 32, 64))
 _PTR, _VOID = ir.PointerType(), ir.VoidType()
 _V16 = ir.VectorType(_I32, 16)
+_V8, _V16_16, _V32_8 = (
+    ir.VectorType(kind, lanes) for kind, lanes in ((_I32, 8), (_I16, 16), (_I8, 32))
+)
 _ZERO = ir.Constant(_V16, [0] * 16)
 
 
@@ -119,25 +125,26 @@ def _load(builder: Any, address: Any, offset: Any, kind: Any, align: int) -> Any
     return builder.load(_pointer(builder, address, offset), align=align, typ=kind)
 
 
-def _dot_rows(rows: int, chains: int) -> Any:
+def _dot_rows(rows: int, chains: int, halves: int = 2) -> Any:
     """Products of ``rows`` rows and a panel; ``chains`` sums over k hide the latency of few rows.
 
-    Arguments: address and row stride of the activations, address of the panel, number of groups of
-    64 inputs, address of 32 start values, address and row stride of the results.
+    Of the 32 outputs only the first 16 with ``halves`` of 1. Arguments: address and row stride of
+    the activations, address of the panel, number of times four inputs (a multiple of ``chains``),
+    address of 32 start values, address and row stride of the results.
     """
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        x, stride, panel, groups, start, target, pitch = args
+        x, stride, panel, quads, start, target, pitch = args
         sums = {
             (row, half, chain): cgutils.alloca_once(builder, _V16)
             for row in range(rows)
-            for half in range(2)
+            for half in range(halves)
             for chain in range(chains)
         }
         for (_, half, chain), place in sums.items():
             first = _ZERO if chain else _load(builder, start, 64 * half, _V16, 4)
             builder.store(first, place)
-        with cgutils.for_range(builder, builder.mul(groups, _I64(16 // chains))) as loop:
+        with cgutils.for_range(builder, builder.udiv(quads, _I64(chains))) as loop:
             quad = builder.mul(loop.index, _I64(chains))
             group = builder.mul(builder.lshr(quad, _I64(4)), _I64(2048))
             within = builder.mul(builder.and_(quad, _I64(15)), _I64(64))
@@ -145,19 +152,20 @@ def _dot_rows(rows: int, chains: int) -> Any:
             source = builder.add(x, builder.mul(quad, _I64(4)))
             for chain in range(chains):
                 pair = [
-                    _load(builder, weights, 64 * chain + 1024 * half, _V16, 64) for half in range(2)
+                    _load(builder, weights, 64 * chain + 1024 * half, _V16, 64)
+                    for half in range(halves)
                 ]
                 for row in range(rows):
                     offset = builder.add(builder.mul(stride, _I64(row)), _I64(4 * chain))
                     word = _splat(builder, _load(builder, source, offset, _I32, 1))
-                    for half in range(2):
+                    for half in range(halves):
                         place = sums[row, half, chain]
                         total = builder.load(place, typ=_V16)
                         name = "llvm.x86.avx512.vpdpbusd.512"
                         total = _call(builder, name, _V16, total, word, pair[half])
                         builder.store(total, place)
         for row in range(rows):
-            for half in range(2):
+            for half in range(halves):
                 total = builder.load(sums[row, half, 0], typ=_V16)
                 for chain in range(1, chains):
                     total = builder.add(total, builder.load(sums[row, half, chain], typ=_V16))
@@ -171,7 +179,7 @@ def _dot_rows(rows: int, chains: int) -> Any:
         x: Any,
         stride: Any,
         panel: Any,
-        groups: Any,
+        quads: Any,
         start: Any,
         target: Any,
         pitch: Any,
@@ -181,117 +189,228 @@ def _dot_rows(rows: int, chains: int) -> Any:
     return operation
 
 
-def _clamp(builder: Any, value: Any, low: Any, high: Any) -> Any:
-    value = _call(builder, "llvm.smax.v16i32", _V16, value, low)
-    return _call(builder, "llvm.smin.v16i32", _V16, value, high)
+class Cut(IntEnum):
+    """What `beat_rows` does with each sum after each beat."""
+
+    SATURATE = 0
+    """Clamp it."""
+    WATCH = 1
+    """Leave it, and tell in which lanes a sum ever left the range."""
+    SATURATE_COUNTED = 2
+    WRAP_COUNTED = 3
 
 
-def _beat_rows(rows: int, *, counting: bool, single: bool, wraps: bool = False) -> Any:
-    """Sums of ``rows`` rows and a panel that saturate after each beat of ``quads`` x 4 products.
+def _emit_beats(builder: Any, args: Any, rows: int, cut: Cut, *, single: bool) -> None:
+    """Emit `beat_rows` for one number of rows and one cut; with ``single`` a beat is one quad."""
+    x, stride, panel, offsets, start, beats, quads, low, high, target, pitch, found = args
+    spots = [(row, half) for row in range(rows) for half in range(2)]
+    sums = {spot: cgutils.alloca_once(builder, _V16) for spot in spots}
+    beat = {spot: cgutils.alloca_once(builder, _V16) for spot in spots}
+    counts, least, greatest = (
+        [cgutils.alloca_once(builder, _V16) for _ in range(2)] for _ in range(3)
+    )
+    for place in counts + least + greatest:
+        builder.store(_ZERO, place)
+    for (_, half), place in sums.items():
+        builder.store(_load(builder, start, 64 * half, _V16, 4), place)
+    low, high = (builder.trunc(limit, _I32) for limit in (low, high))
+    unused = _call(builder, "llvm.ctlz.i32", _I32, high, ir.Constant(ir.IntType(1), 0))
+    unused = _splat(builder, builder.sub(unused, _I32(1)))
+    low, high = _splat(builder, low), _splat(builder, high)
 
-    Arguments: address and row stride of the activations, address of the panel, of the start value
-    of each beat (32 lanes a beat) and of the sums, number of beats, of quads in a beat, least and
-    greatest sum, address and row stride of the results. The result is the number of clamped sums
-    in lanes, where ``counting``. With ``single`` a beat is one quad. With ``wraps`` sums are cut to
-    the width of the greatest sum instead.
+    def minimum(left: Any, right: Any) -> Any:
+        return _call(builder, "llvm.smin.v16i32", _V16, left, right)
+
+    def maximum(left: Any, right: Any) -> Any:
+        return _call(builder, "llvm.smax.v16i32", _V16, left, right)
+
+    def add_quad(quad: Any) -> None:
+        weights = builder.add(panel, builder.mul(quad, _I64(128)))
+        source = builder.add(x, builder.mul(quad, _I64(4)))
+        pair = [_load(builder, weights, 64 * half, _V16, 64) for half in range(2)]
+        for row in range(rows):
+            offset = builder.mul(stride, _I64(row))
+            word = _splat(builder, _load(builder, source, offset, _I32, 1))
+            for half in range(2):
+                total = builder.load(beat[row, half], typ=_V16)
+                name = "llvm.x86.avx512.vpdpbusd.512"
+                total = _call(builder, name, _V16, total, word, pair[half])
+                builder.store(total, beat[row, half])
+
+    def treated(exact: Any, half: int) -> Any:
+        if cut is Cut.WATCH:
+            for places, extreme in ((least, minimum), (greatest, maximum)):
+                former = builder.load(places[half], typ=_V16)
+                builder.store(extreme(former, exact), places[half])
+            return exact
+        if cut is Cut.WRAP_COUNTED:
+            value = builder.ashr(builder.shl(exact, unused), unused)
+        else:
+            value = minimum(maximum(exact, low), high)
+        if cut is not Cut.SATURATE:
+            differs = builder.sext(builder.icmp_signed("!=", exact, value), _V16)
+            count = builder.load(counts[half], typ=_V16)
+            builder.store(builder.sub(count, differs), counts[half])
+        return value
+
+    with cgutils.for_range(builder, beats) as loop:
+        place = builder.add(offsets, builder.mul(loop.index, _I64(128)))
+        first = [_load(builder, place, 64 * half, _V16, 64) for half in range(2)]
+        for (_, half), variable in beat.items():
+            builder.store(first[half], variable)
+        if single:
+            add_quad(loop.index)
+        else:
+            begin = builder.mul(loop.index, quads)
+            with cgutils.for_range(builder, quads) as inner:
+                add_quad(builder.add(begin, inner.index))
+        for (row, half), variable in sums.items():
+            added = builder.load(beat[row, half], typ=_V16)
+            exact = builder.add(builder.load(variable, typ=_V16), added)
+            builder.store(treated(exact, half), variable)
+    for (row, half), variable in sums.items():
+        offset = builder.add(builder.mul(pitch, _I64(row)), _I64(64 * half))
+        value = builder.load(variable, typ=_V16)
+        builder.store(value, _pointer(builder, target, offset), align=4)
+    if cut is Cut.WATCH:
+        below, above = (
+            extreme(*(builder.load(place, typ=_V16) for place in places))
+            for places, extreme in ((least, minimum), (greatest, maximum))
+        )
+        left = builder.or_(
+            builder.icmp_signed("<", below, low), builder.icmp_signed(">", above, high)
+        )
+        builder.store(builder.zext(left, _V16), _pointer(builder, found), align=4)
+    elif cut is not Cut.SATURATE:
+        both = builder.add(*(builder.load(count, typ=_V16) for count in counts))
+        builder.store(both, _pointer(builder, found), align=4)
+
+
+@intrinsic
+def beat_rows(
+    typing: Any,
+    x: Any,
+    stride: Any,
+    panel: Any,
+    offsets: Any,
+    start: Any,
+    beats: Any,
+    quads: Any,
+    low: Any,
+    high: Any,
+    target: Any,
+    pitch: Any,
+    found: Any,
+    rows: Any,
+    cut: Any,
+) -> Any:
+    """Sums of 6 rows or 1 and a panel that are cut after each beat of ``quads`` x 4 products.
+
+    Arguments: address and row stride of the activations, address of the panel, of what each beat
+    starts with (32 lanes a beat) and of the biases, number of beats, of quads in a beat, least and
+    greatest sum, address and row stride of the results, address of 16 counts, number of rows, `Cut`
+    (of which ``SATURATE`` leaves the counts alone).
     """
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        x, stride, panel, offsets, start, beats, quads, low, high, target, pitch, clamps = args
-        low, high = (builder.trunc(limit, _I32) for limit in (low, high))
-        unused = _call(builder, "llvm.ctlz.i32", _I32, high, ir.Constant(ir.IntType(1), 0))
-        unused = _splat(builder, builder.sub(unused, _I32(1)))
-        low, high = _splat(builder, low), _splat(builder, high)
-        spots = [(row, half) for row in range(rows) for half in range(2)]
-        sums = {spot: cgutils.alloca_once(builder, _V16) for spot in spots}
-        beat = {spot: cgutils.alloca_once(builder, _V16) for spot in spots}
-        counts = [cgutils.alloca_once(builder, _V16) for _ in range(2)]
-        for place in counts:
-            builder.store(_ZERO, place)
-        for (_, half), place in sums.items():
-            builder.store(_load(builder, start, 64 * half, _V16, 4), place)
-        size = _I64(1) if single else quads
-
-        def add_quad(quad: Any) -> None:
-            weights = builder.add(panel, builder.mul(quad, _I64(128)))
-            source = builder.add(x, builder.mul(quad, _I64(4)))
-            pair = [_load(builder, weights, 64 * half, _V16, 64) for half in range(2)]
-            for row in range(rows):
-                offset = builder.mul(stride, _I64(row))
-                word = _splat(builder, _load(builder, source, offset, _I32, 1))
-                for half in range(2):
-                    total = builder.load(beat[row, half], typ=_V16)
-                    name = "llvm.x86.avx512.vpdpbusd.512"
-                    total = _call(builder, name, _V16, total, word, pair[half])
-                    builder.store(total, beat[row, half])
-
-        with cgutils.for_range(builder, beats) as loop:
-            place = builder.add(offsets, builder.mul(loop.index, _I64(128)))
-            first = [_load(builder, place, 64 * half, _V16, 64) for half in range(2)]
-            for (_, half), variable in beat.items():
-                builder.store(first[half], variable)
-            if single:
-                add_quad(loop.index)
-            else:
-                begin = builder.mul(loop.index, size)
-                with cgutils.for_range(builder, size) as inner:
-                    add_quad(builder.add(begin, inner.index))
-            for (row, half), variable in sums.items():
-                added = builder.load(beat[row, half], typ=_V16)
-                exact = builder.add(builder.load(variable, typ=_V16), added)
-                if wraps:
-                    value = builder.ashr(builder.shl(exact, unused), unused)
-                else:
-                    value = _clamp(builder, exact, low, high)
-                if counting:
-                    differs = builder.sext(builder.icmp_signed("!=", exact, value), _V16)
-                    count = builder.load(counts[half], typ=_V16)
-                    builder.store(builder.sub(count, differs), counts[half])
-                builder.store(value, variable)
-        for (row, half), variable in sums.items():
-            offset = builder.add(builder.mul(pitch, _I64(row)), _I64(64 * half))
-            value = builder.load(variable, typ=_V16)
-            builder.store(value, _pointer(builder, target, offset), align=4)
-        if counting:
-            both = builder.add(*(builder.load(count, typ=_V16) for count in counts))
-            builder.store(both, _pointer(builder, clamps), align=4)
+        *args, wanted, chosen = args
+        quads = args[6]
+        for rows, cut, single in product((6, 1), Cut, (True, False)):
+            match = builder.and_(
+                builder.icmp_signed("==", wanted, _I64(rows)),
+                builder.icmp_signed("==", chosen, _I64(int(cut))),
+            )
+            alone = builder.icmp_signed("==" if single else "!=", quads, _I64(1))
+            with builder.if_then(builder.and_(match, alone)):
+                _emit_beats(builder, args, rows, cut, single=single)
         return context.get_dummy_value()
 
-    @intrinsic
-    def operation(
-        typing: Any,
-        x: Any,
-        stride: Any,
-        panel: Any,
-        offsets: Any,
-        start: Any,
-        beats: Any,
-        quads: Any,
-        low: Any,
-        high: Any,
-        target: Any,
-        pitch: Any,
-        clamps: Any,
-    ) -> Any:
-        return types.void(*[types.intp] * 12), generate
-
-    return operation
+    return types.void(*[types.intp] * 14), generate
 
 
-beat_rows = {
-    (rows, counting, single): _beat_rows(rows, counting=counting, single=single)
-    for rows in (6, 1)
-    for counting in (False, True)
-    for single in (False, True)
-}
-wrap_rows = {
-    (rows, single): _beat_rows(rows, counting=True, single=single, wraps=True)
-    for rows in (6, 1)
-    for single in (False, True)
-}
+def _emit_pairs(builder: Any, args: Any, rows: int, *, short: bool) -> None:
+    """Emit `pair_rows` for one number of rows, and for weights whose products are short or not."""
+    x, stride, panel, groups, start, target, pitch = args
+    spots = [(row, part) for row in range(rows) for part in range(2)]
+    sums = {spot: cgutils.alloca_once(builder, _V8) for spot in spots}
+    ones = ir.Constant(_V16_16, [1] * 16)
+
+    def dot(left: Any, right: Any) -> Any:
+        return _call(builder, "llvm.x86.avx2.pmadd.wd", _V8, left, right)
+
+    def halves(quads: Any, *, signed: bool) -> tuple[Any, Any]:
+        """Bytes 0 and 2, and 1 and 3, of each lane as words."""
+        words = builder.bitcast(quads, _V16_16)
+        eight = ir.Constant(_V16_16, [8] * 16)
+        if signed:
+            return builder.ashr(builder.shl(words, eight), eight), builder.ashr(words, eight)
+        return builder.and_(words, ir.Constant(_V16_16, [255] * 16)), builder.lshr(words, eight)
+
+    for half in range(2):
+        for (_, part), place in sums.items():
+            builder.store(_load(builder, start, 64 * half + 32 * part, _V8, 4), place)
+        with cgutils.for_range(builder, builder.mul(groups, _I64(16))) as loop:
+            group = builder.mul(builder.lshr(loop.index, _I64(4)), _I64(2048))
+            within = builder.mul(builder.and_(loop.index, _I64(15)), _I64(64))
+            weights = builder.add(panel, builder.add(group, within))
+            source = builder.add(x, builder.mul(loop.index, _I64(4)))
+            pair = [_load(builder, weights, 1024 * half + 32 * part, _V8, 32) for part in range(2)]
+            if not short:
+                split = [halves(quads, signed=True) for quads in pair]
+            for row in range(rows):
+                offset = builder.mul(stride, _I64(row))
+                word = _load(builder, source, offset, _I32, 1)
+                quads = builder.insert_element(ir.Constant(_V8, [0] * 8), word, _I32(0))
+                quads = builder.shuffle_vector(quads, quads, ir.Constant(_V8, [0] * 8))
+                if not short:
+                    even, odd = halves(quads, signed=False)
+                for part in range(2):
+                    if short:
+                        operands = (builder.bitcast(v, _V32_8) for v in (quads, pair[part]))
+                        name = "llvm.x86.avx2.pmadd.ub.sw"
+                        added = dot(_call(builder, name, _V16_16, *operands), ones)
+                    else:
+                        added = builder.add(dot(even, split[part][0]), dot(odd, split[part][1]))
+                    total = builder.load(sums[row, part], typ=_V8)
+                    builder.store(builder.add(total, added), sums[row, part])
+        for (row, part), place in sums.items():
+            offset = builder.add(builder.mul(pitch, _I64(row)), _I64(64 * half + 32 * part))
+            value = builder.load(place, typ=_V8)
+            builder.store(value, _pointer(builder, target, offset), align=4)
+
+
+@intrinsic
+def pair_rows(
+    typing: Any,
+    x: Any,
+    stride: Any,
+    panel: Any,
+    groups: Any,
+    start: Any,
+    target: Any,
+    pitch: Any,
+    rows: Any,
+    short: Any,
+) -> Any:
+    """Products of 4 rows or 1 and a panel with AVX2.
+
+    Arguments: as those of the rows of VNNI, number of rows, whether 16 bits hold two products.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        *args, wanted, short = args
+        for rows, flag in product((4, 1), (True, False)):
+            match = builder.icmp_signed("==", wanted, _I64(rows))
+            fits = builder.icmp_unsigned("==", short, ir.IntType(1)(flag))
+            with builder.if_then(builder.and_(match, fits)):
+                _emit_pairs(builder, args, rows, short=flag)
+        return context.get_dummy_value()
+
+    return types.void(*[types.intp] * 8, types.boolean), generate
 
 
 dot_12_rows, dot_4_rows, dot_row = _dot_rows(12, 1), _dot_rows(4, 2), _dot_rows(1, 4)
+dot_16_rows_half = _dot_rows(16, 1, 1)
 
 
 @intrinsic

@@ -11,7 +11,7 @@ from numba.extending import overload
 from fxsim.kernels import intrinsics as unit
 from fxsim.kernels.epilogue import Epilogue, finish_block
 from fxsim.kernels.jit import jit
-from fxsim.kernels.packing import LaneWeight, PackedWeight, TileWeight
+from fxsim.kernels.packing import LaneWeight, PackedWeight, PairWeight, TileWeight
 
 BLOCK = 32
 """Rows of activations that are taken at a time."""
@@ -76,30 +76,69 @@ def _tile_block(
 
 @jit
 def _lane_block(
-    x: int, stride: int, panel: int, groups: int, start: int, target: int, pitch: int, rows: int
+    x: int,
+    stride: int,
+    panel: int,
+    inputs: int,
+    start: int,
+    target: int,
+    pitch: int,
+    rows: int,
+    width: int,
 ) -> None:
-    row = 0
+    row, quads = 0, (inputs + 15) // 16 * 4
     while row < rows:
         source, result = x + row * stride, target + row * pitch
-        if rows - row >= 12:
-            unit.dot_12_rows(source, stride, panel, groups, start, result, pitch)
+        if width <= 16 and rows - row >= 16:
+            unit.dot_16_rows_half(source, stride, panel, quads, start, result, pitch)
+            row += 16
+        elif rows - row >= 12:
+            unit.dot_12_rows(source, stride, panel, quads, start, result, pitch)
             row += 12
         elif rows - row >= 4:
-            unit.dot_4_rows(source, stride, panel, groups, start, result, pitch)
+            unit.dot_4_rows(source, stride, panel, quads, start, result, pitch)
             row += 4
         else:
-            unit.dot_row(source, stride, panel, groups, start, result, pitch)
+            unit.dot_row(source, stride, panel, quads, start, result, pitch)
             row += 1
 
 
 @jit
+def _pair_block(
+    x: int,
+    stride: int,
+    panel: int,
+    groups: int,
+    start: int,
+    target: int,
+    pitch: int,
+    rows: int,
+    short: bool,
+) -> None:
+    row = 0
+    while row < rows:
+        size = 4 if rows - row >= 4 else 1
+        source, result = x + row * stride, target + row * pitch
+        unit.pair_rows(source, stride, panel, groups, start, result, pitch, size, short)
+        row += size
+
+
+@jit
 def _any_block(
-    x: int, stride: int, panel: int, groups: int, start: int, target: int, pitch: int, rows: int
+    x: int,
+    stride: int,
+    panel: int,
+    inputs: int,
+    start: int,
+    target: int,
+    pitch: int,
+    rows: int,
+    width: int,
 ) -> None:
     if rows > FEW:
-        _tile_block(x, stride, panel, groups, start, target, pitch, rows)
+        _tile_block(x, stride, panel, (inputs + 63) // 64, start, target, pitch, rows)
     else:
-        _lane_block(x, stride, panel, groups, start, target, pitch, rows)
+        _lane_block(x, stride, panel, inputs, start, target, pitch, rows, width)
 
 
 def _begin(weight: PackedWeight) -> None:
@@ -115,13 +154,14 @@ def _block(
     x: int,
     stride: int,
     panel: int,
-    groups: int,
+    inputs: int,
     start: int,
     target: int,
     pitch: int,
     rows: int,
+    width: int,
 ) -> None:
-    """One block of rows and one panel."""
+    """One block of rows and the first ``width`` outputs of one panel."""
 
 
 def _is(kind: Any, weight: Any) -> bool:
@@ -144,11 +184,12 @@ def _block_overload(
     x: Any,
     stride: Any,
     panel: Any,
-    groups: Any,
+    inputs: Any,
     start: Any,
     target: Any,
     pitch: Any,
     rows: Any,
+    width: Any,
 ) -> Any:
     block = _any_block if _is(TileWeight, weight) else _lane_block
 
@@ -157,15 +198,31 @@ def _block_overload(
         x: Any,
         stride: Any,
         panel: Any,
-        groups: Any,
+        inputs: Any,
         start: Any,
         target: Any,
         pitch: Any,
         rows: Any,
+        width: Any,
     ) -> Any:
-        block(x, stride, panel, groups, start, target, pitch, rows)
+        block(x, stride, panel, inputs, start, target, pitch, rows, width)
 
-    return choose
+    def choose_pairs(
+        weight: Any,
+        x: Any,
+        stride: Any,
+        panel: Any,
+        inputs: Any,
+        start: Any,
+        target: Any,
+        pitch: Any,
+        rows: Any,
+        width: Any,
+    ) -> Any:
+        groups = (inputs + 63) // 64
+        _pair_block(x, stride, panel, groups, start, target, pitch, rows, weight.short)
+
+    return choose_pairs if _is(PairWeight, weight) else choose
 
 
 @jit
@@ -197,8 +254,9 @@ def packed_products(
     for first in range(0, panels, chunk):
         for top in range(0, count, BLOCK):
             height = min(BLOCK, count - top)
-            # Few panels do not repay a copy. What is read past a row must be there: another row.
-            direct = flip == 0 and panels <= 2 and inputs >= 64 and top + height < count
+            # Few panels do not repay a copy. What is read past a row must be there: other rows.
+            rest = (count - top - height + 1) * inputs
+            direct = flip == 0 and panels <= 2 and rest >= groups * 64
             if direct:
                 place_x, pitch_x = x.ctypes.data + top * x.strides[0], x.strides[0]
             else:
@@ -216,7 +274,7 @@ def packed_products(
                     whole = width == 32 and (height == 32 or height == 16)
                     if whole:
                         place, pitch = out.ctypes.data + (top * outputs + 32 * p) * 4, 4 * outputs
-                _block(weight, place_x, pitch_x, panel, groups, start, place, pitch, height)
+                _block(weight, place_x, pitch_x, panel, inputs, start, place, pitch, height, width)
                 if epilogue is not None:
                     finish_block(sums, height, width, top, 32 * p, epilogue, out)
                 elif not whole:
@@ -247,7 +305,7 @@ def row_products(row: tuple[int, int, int, int, int, int], back: bool) -> None:
     for i in range(panels):
         p = panels - 1 - i if back else i
         place = panel + p * groups * 2048
-        unit.dot_row(x, 0, place, groups, start + 128 * p, out + 128 * p, 128)
+        unit.dot_row(x, 0, place, 16 * groups, start + 128 * p, out + 128 * p, 128)
 
 
 @jit
@@ -290,7 +348,7 @@ def _plain_products(
 
 @overload(multiply)
 def _multiply_overload(x: Any, flip: Any, weight: Any, out: Any) -> Any:
-    packed = _is(TileWeight, weight) or _is(LaneWeight, weight)
+    packed = any(_is(kind, weight) for kind in (TileWeight, LaneWeight, PairWeight))
     products = _packed_sums if packed else _plain_products
 
     def choose(x: Any, flip: Any, weight: Any, out: Any) -> Any:

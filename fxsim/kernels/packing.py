@@ -1,9 +1,9 @@
 """Weights in the order in which the kernels read them; the type says which kernel that is.
 
 A panel holds 32 outputs. For every 64 inputs it has two tiles of 16 outputs, each 16 rows of 64
-bytes: row r holds inputs 4r .. 4r + 3 of output 0, then of output 1, and so on. AMX and VNNI read
-the same bytes. Missing inputs and outputs are zeros, so what stands beside an activation vector in
-memory does not matter.
+bytes: row r holds inputs 4r .. 4r + 3 of output 0, then of output 1, and so on. AMX, VNNI and AVX2
+read the same bytes. Missing inputs and outputs are zeros, so what stands beside an activation
+vector in memory does not matter.
 """
 
 from __future__ import annotations
@@ -35,6 +35,14 @@ class LaneWeight(NamedTuple):
     start: npt.NDArray[np.int32]
 
 
+class PairWeight(NamedTuple):
+    """For AVX2: the same, and whether 16 bits hold two products of any activations."""
+
+    panels: npt.NDArray[np.int8]
+    start: npt.NDArray[np.int32]
+    short: bool
+
+
 class PlainWeight(NamedTuple):
     """For plain loops: int32 weights, shape (inputs, outputs), and start values."""
 
@@ -43,7 +51,7 @@ class PlainWeight(NamedTuple):
 
 
 PackedWeight: TypeAlias = Any
-"""Any of the three; compiled code is specialised to the one that it gets."""
+"""Any of the four; compiled code is specialised to the one that it gets."""
 
 
 def aligned(shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
@@ -61,7 +69,7 @@ def pack(weight: npt.NDArray[np.int8], start: npt.NDArray[Any], backend: Backend
     """
     outputs, inputs = weight.shape
     wrapped = start.astype(np.int64).astype(np.int32)
-    if backend not in {Backend.AMX, Backend.VNNI}:
+    if backend not in {Backend.AMX, Backend.VNNI, Backend.AVX2}:
         return PlainWeight(np.ascontiguousarray(weight.T, np.int32), wrapped)
     count, groups = -(-outputs // LANES), max(1, -(-inputs // GROUP))
     panels = aligned((count, groups, 2 * 16 * GROUP), np.int8)
@@ -70,6 +78,9 @@ def pack(weight: npt.NDArray[np.int8], start: npt.NDArray[Any], backend: Backend
     first = aligned((count * LANES,), np.int32)
     first[:] = 0
     first[:outputs] = wrapped
+    if backend is Backend.AVX2:
+        most = max(-int(weight.min(initial=0)), int(weight.max(initial=0)))
+        return PairWeight(panels, first, 2 * 255 * most < 1 << 15)
     kind = TileWeight if backend is Backend.AMX else LaneWeight
     return kind(panels, first)
 

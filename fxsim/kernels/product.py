@@ -28,7 +28,11 @@ from fxsim.kernels.packing import aligned, pack
 from fxsim.kernels.target import Backend, chosen
 from fxsim.network import IntArray
 
-_MOST_PASSES = {Backend.AMX: 9, Backend.VNNI: 6}  # byte products that are faster than float64
+_MOST_PASSES = {
+    Backend.AMX: 9,
+    Backend.VNNI: 6,
+    Backend.AVX2: 2,
+}  # byte products that are faster than float64
 _WORTH_THREADS = 1 << 27  # multiplications
 _EXACT32, _EXACT64 = 1 << 24, 1 << 53
 _LEAST_RUN = 128  # inputs for which a float32 product is worth a call

@@ -4,6 +4,10 @@ The order of the hardware is kept: outputs are independent of each other, so the
 hold outputs, and the beats of an output follow one another. The products of a beat are summed
 exactly, four at a time, and added to the accumulator, which is then clamped. An accumulator that
 wraps needs this only where the beats that overflow are counted: cut once, its sum is the same.
+
+The first overflow of an accumulator is where its plain sum first leaves the range. So a block of
+sums is first computed without a cut, watching the extremes, which is as fast as clamping; its beats
+are counted one by one only where that shows an overflow, or where the block before had some.
 """
 
 from __future__ import annotations
@@ -14,18 +18,14 @@ import numpy as np
 import numpy.typing as npt
 
 from fxsim.kernels.arith import wrap
-from fxsim.kernels.intrinsics import LANES, beat_rows, wrap_rows
+from fxsim.kernels.intrinsics import LANES, Cut, beat_rows
 from fxsim.kernels.jit import jit
 from fxsim.kernels.packing import aligned
 from fxsim.network import IntArray
 
 _BLOCK = 48
-_six_single, _one_single = beat_rows[6, False, True], beat_rows[1, False, True]
-_six, _one = beat_rows[6, False, False], beat_rows[1, False, False]
-_six_single_counting, _one_single_counting = beat_rows[6, True, True], beat_rows[1, True, True]
-_six_counting, _one_counting = beat_rows[6, True, False], beat_rows[1, True, False]
-_six_single_wrapping, _one_single_wrapping = wrap_rows[6, True], wrap_rows[1, True]
-_six_wrapping, _one_wrapping = wrap_rows[6, False], wrap_rows[1, False]
+_SATURATE, _WATCH = int(Cut.SATURATE), int(Cut.WATCH)
+_SATURATE_COUNTED, _WRAP_COUNTED = int(Cut.SATURATE_COUNTED), int(Cut.WRAP_COUNTED)
 
 
 class BeatWeight(NamedTuple):
@@ -83,12 +83,14 @@ def beat_sums(
     raw = np.empty(_BLOCK * stride + (_BLOCK * 128 + 64) + 64, np.uint8)
     align = -raw.ctypes.data % 64
     sums = raw[align : align + _BLOCK * 128].view(np.int32).reshape((_BLOCK, 32))
-    clamps = raw[align + _BLOCK * 128 : align + _BLOCK * 128 + 64].view(np.int32)
+    found = raw[align + _BLOCK * 128 : align + _BLOCK * 128 + 64].view(np.int32)
     begin = align + _BLOCK * 128 + 64
     rows = raw[begin : begin + _BLOCK * stride].reshape((_BLOCK, stride))
     words = raw[begin : begin + _BLOCK * stride].view(np.uint32).reshape((_BLOCK, stride // 4))
     bits = np.uint8(flip)
+    counted = _WRAP_COUNTED if wraps else _SATURATE_COUNTED
     overflows = 0
+    quiet = True
     for top in range(0, count, _BLOCK):
         height = min(_BLOCK, count - top)
         for i in range(height):
@@ -113,69 +115,25 @@ def beat_sums(
                 place = rows.ctypes.data + i * stride
                 target = sums.ctypes.data + i * 128
                 size = 6 if height - i >= 6 else 1
-                _block(
-                    place, stride, panel, offsets, start, beats, quads, low, high,
-                    target, clamps.ctypes.data, size == 6, counting, wraps,
-                )  # fmt: skip
-                if counting or wraps:
-                    for lane in range(16):
-                        overflows += clamps[lane]
+                if quiet:
+                    beat_rows(
+                        place, stride, panel, offsets, start, beats, quads, low, high,
+                        target, 128, found.ctypes.data, size, _WATCH if counting else _SATURATE,
+                    )  # fmt: skip
+                    quiet = not (counting and found.any())
+                if not quiet:
+                    beat_rows(
+                        place, stride, panel, offsets, start, beats, quads, low, high,
+                        target, 128, found.ctypes.data, size, counted,
+                    )  # fmt: skip
+                    overflows += found.sum()
+                    quiet = not found.any()
                 i += size
             for i in range(height):
                 result = out[top + i]
                 for j in range(width):
                     result[32 * p + j] = sums[i, j]
     return overflows
-
-
-@jit
-def _block(
-    x: int,
-    stride: int,
-    panel: int,
-    offsets: int,
-    start: int,
-    beats: int,
-    quads: int,
-    low: int,
-    high: int,
-    target: int,
-    clamps: int,
-    six: bool,
-    counting: bool,
-    wraps: bool,
-) -> None:
-    a, b, c, d, e, f = stride, panel, offsets, start, beats, quads
-    g, h, t, k = low, high, target, clamps
-    if wraps:
-        if quads == 1:
-            if six:
-                _six_single_wrapping(x, a, b, c, d, e, f, g, h, t, 128, k)
-            else:
-                _one_single_wrapping(x, a, b, c, d, e, f, g, h, t, 128, k)
-        elif six:
-            _six_wrapping(x, a, b, c, d, e, f, g, h, t, 128, k)
-        else:
-            _one_wrapping(x, a, b, c, d, e, f, g, h, t, 128, k)
-    elif quads == 1:
-        if counting:
-            if six:
-                _six_single_counting(x, a, b, c, d, e, f, g, h, t, 128, k)
-            else:
-                _one_single_counting(x, a, b, c, d, e, f, g, h, t, 128, k)
-        elif six:
-            _six_single(x, a, b, c, d, e, f, g, h, t, 128, k)
-        else:
-            _one_single(x, a, b, c, d, e, f, g, h, t, 128, k)
-    elif counting:
-        if six:
-            _six_counting(x, a, b, c, d, e, f, g, h, t, 128, k)
-        else:
-            _one_counting(x, a, b, c, d, e, f, g, h, t, 128, k)
-    elif six:
-        _six(x, a, b, c, d, e, f, g, h, t, 128, k)
-    else:
-        _one(x, a, b, c, d, e, f, g, h, t, 128, k)
 
 
 @jit

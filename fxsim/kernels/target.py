@@ -26,6 +26,7 @@ class Backend(StrEnum):
 
     AMX = "amx"
     VNNI = "vnni"
+    AVX2 = "avx2"
     BLAS = "blas"
     PLAIN = "plain"
 
@@ -33,6 +34,7 @@ class Backend(StrEnum):
 _NEEDS = {
     Backend.AMX: {"amx-int8", "amx-tile", "avx512vnni", "avx512bw", "avx512vl"},
     Backend.VNNI: {"avx512vnni", "avx512bw", "avx512vl"},
+    Backend.AVX2: {"avx2"},
 }
 
 

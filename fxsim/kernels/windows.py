@@ -7,7 +7,13 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from fxsim.kernels import intrinsics as unit
 from fxsim.kernels.jit import jit
+
+_CHUNK = 32
+"""Bytes that are copied at once."""
+
+_SLACK = 64
 
 T = TypeVar("T", bound=np.generic)
 
@@ -30,20 +36,30 @@ def gather(
     """
     count, height, width, _ = images.shape
     tall, wide = kernel
-    result = np.empty((count * places[0] * places[1], tall * wide * depth), images.dtype)
-    place = 0
+    # The image in its frame, so that no pixel needs a test. Runs of pixels are copied a few bytes
+    # too long: what they overwrite is written later, and the last ones have slack behind them.
+    across = width + 2 * padding
+    frame = np.empty((height + 2 * padding) * across * depth + _SLACK, images.dtype)
+    frame[:] = outside
+    run, windows = wide * depth, count * places[0] * places[1]
+    items = np.empty(windows * tall * run + _SLACK, images.dtype)
+    size = images.itemsize
+    target, length, pitch = items.ctypes.data, run * size, across * depth * size
     for i in range(count):
+        for y in range(height):
+            goal = ((y + padding) * across + padding) * depth
+            for x in range(width):
+                for c in range(depth):
+                    frame[goal + x * depth + c] = images[i, y, x, first + c]
         for row in range(places[0]):
             for column in range(places[1]):
-                item = 0
-                for y in range(row * stride - padding, row * stride - padding + tall):
-                    for x in range(column * stride - padding, column * stride - padding + wide):
-                        inside = 0 <= y < height and 0 <= x < width
-                        for c in range(first, first + depth):
-                            result[place, item] = images[i, y, x, c] if inside else outside
-                            item += 1
-                place += 1
-    return result
+                place = frame.ctypes.data + (row * across + column) * stride * depth * size
+                for _ in range(tall):
+                    for k in range(0, length, _CHUNK):
+                        unit.copy(target + k, place + k, _CHUNK)
+                    target += length
+                    place += pitch
+    return items[: windows * tall * run].reshape((windows, tall * run))
 
 
 @jit
@@ -53,24 +69,37 @@ def greatest(
     places: tuple[int, int],
     stride: int,
     padding: int,
+    least: int,
 ) -> npt.NDArray[T]:
-    """Greatest value of each channel in each window; pixels outside the image do not count.
+    """Greatest value of each channel in each window; pixels outside the image are ``least``.
 
     Takes images (n, height, width, channels) and returns (n, rows, columns, channels).
     """
     count, height, width, channels = images.shape
-    result = np.empty((count, places[0], places[1], channels), images.dtype)
+    size, across = places[0] * places[1] * channels, (width + 2 * padding) * channels
+    items = np.empty(count * size + _SLACK, images.dtype)
+    target, length = items.ctypes.data, channels * images.itemsize
+    line, best = np.empty(across, images.dtype), np.empty(across + _SLACK, images.dtype)
+    line[:] = least
+    inner = line[padding * channels : (padding + width) * channels]
+    pixels = images.reshape((count, height, width * channels))
     for i in range(count):
         for row in range(places[0]):
+            # All in long loops: over the rows of pixels, then over the columns of all windows.
             top = max(row * stride - padding, 0)
-            bottom = min(row * stride - padding + kernel[0], height)
+            inner[:] = pixels[i, top]
+            for y in range(top + 1, min(row * stride - padding + kernel[0], height)):
+                other = pixels[i, y]
+                for k in range(len(inner)):
+                    inner[k] = other[k] if other[k] > inner[k] else inner[k]
+            best[:across] = line
+            for x in range(channels, kernel[1] * channels, channels):
+                other = line[x:]
+                for k in range(len(other)):
+                    best[k] = other[k] if other[k] > best[k] else best[k]
             for column in range(places[1]):
-                left = max(column * stride - padding, 0)
-                right = min(column * stride - padding + kernel[1], width)
-                for c in range(channels):
-                    best = images[i, top, left, c]
-                    for y in range(top, bottom):
-                        for x in range(left, right):
-                            best = max(best, images[i, y, x, c])
-                    result[i, row, column, c] = best
-    return result
+                place = best.ctypes.data + column * stride * length
+                for k in range(0, length, _CHUNK):
+                    unit.copy(target + k, place + k, _CHUNK)
+                target += length
+    return items[: count * size].reshape((count, places[0], places[1], channels))

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from fxsim.errors import ConfigError
+from fxsim.errors import ConfigError, MissingToolError
 from fxsim.formats import IntFormat
+from fxsim.memory import WeightMemory
 from fxsim.network import Windows
 from fxsim.storage import load_network
 from hw.config import MacArrayConfig
@@ -38,10 +39,14 @@ def test_memory_of_a_line_buffer(target: str) -> None:
 def test_weights_that_are_meant_for_block_ram(target: str) -> None:
     """The fully connected layer of the narrow network: 16 384 ternary weights."""
     layer = load_network(MODELS / "house-numbers-cnn-narrow").linears[-2]
+    memory = WeightMemory.of(layer)
     verilog = verilog_of(MacArray(MacArrayConfig.from_layer(layer)), "mac_array")
-    area = synthesize(verilog, "mac_array", target, blocks=False)
+    files = {str(memory.file): memory.text}
+    area = synthesize(verilog, "mac_array", target, blocks=False, memories=files)
     assert layer.weight.size == 16384
     assert area.block_ram > 0
+    with pytest.raises(MissingToolError, match="Can not open file `layer7_weights"):
+        synthesize(verilog, "mac_array", target, blocks=False)
 
 
 def test_lanes_that_windows_do_not_have() -> None:

@@ -1,0 +1,135 @@
+"""Image networks, bit for bit, against PyTorch's float32: ``python -m benchmarks.convolution``.
+
+Every shipped image network at batch 256 on one thread: the integers of `fxsim.simulate.simulate`
+against the same layers as PyTorch modules, batch normalisation folded, without gradients, in both
+of PyTorch's memory layouts. All calls are interleaved in one process; medians of CPU time. Writes
+a JSON document and the table in docs/performance.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from benchmarks.timing import machine, medians
+from fxsim import data
+from fxsim.files import write_text
+from fxsim.network import MaxPool, QuantizedConvolution, QuantizedLinear, QuantizedNetwork
+from fxsim.simulate import as_input, simulate
+from fxsim.storage import load_network
+
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "performance.md"
+BEGIN, END = "<!-- convolution -->", "<!-- end of convolution -->"
+BATCH = 256
+
+
+def image_networks() -> dict[str, QuantizedNetwork]:
+    """The shipped networks that work on images, by name."""
+    folders = sorted(path.parent for path in (ROOT / "models").glob("*/network.yaml"))
+    networks = {folder.name: load_network(folder) for folder in folders}
+    return {name: network for name, network in networks.items() if network.spatial}
+
+
+def floats(network: QuantizedNetwork) -> nn.Sequential:
+    """The same layers in float32; weights are real ones."""
+    layers: list[nn.Module] = []
+    for layer in network.layers:
+        if isinstance(layer, MaxPool):
+            shape = layer.windows
+            layers.append(nn.MaxPool2d(shape.kernel, shape.stride, shape.padding))
+            continue
+        assert isinstance(layer, QuantizedConvolution | QuantizedLinear)
+        (product,) = layer.linears
+        real = (product.weight_scale[:, None] * product.weight).astype(np.float32)
+        weight = torch.from_numpy(real)
+        module: nn.Conv2d | nn.Linear
+        if isinstance(layer, QuantizedConvolution):
+            shape = layer.windows
+            sizes = (shape.channels, product.outputs, shape.kernel, shape.stride, shape.padding)
+            module = nn.Conv2d(*sizes, groups=shape.groups)
+            weight = weight.reshape(len(weight), *shape.kernel, -1).permute(0, 3, 1, 2)
+        else:
+            if not any(isinstance(seen, nn.Flatten) for seen in layers):
+                layers.append(nn.Flatten())
+            module = nn.Linear(product.inputs, product.outputs)
+        module.weight.data = weight.contiguous()
+        layers.append(module)
+        if product.relu:
+            layers.append(nn.ReLU())
+    return nn.Sequential(*layers).eval()
+
+
+def multiplications(network: QuantizedNetwork) -> int:
+    """Products of weights and activations for one image."""
+    return sum(
+        layer.outputs * product.inputs for layer in network.layers for product in layer.linears
+    )
+
+
+def measure(network: QuantizedNetwork, seconds: float) -> dict[str, float]:
+    """Milliseconds for a batch of test images."""
+    images = data.load(network.data, network.input.shape).test.x[:BATCH]
+    assert len(images) == BATCH
+    integers = as_input(network, images, np.uint8)
+    module, source = floats(network), torch.from_numpy(images.astype(np.float32))
+    last = source.to(memory_format=torch.channels_last)
+    other = floats(network).to(memory_format=torch.channels_last)
+    with torch.inference_mode():
+        times = medians(
+            {
+                "fxsim": lambda: simulate(network, integers),
+                "torch": lambda: module(source),
+                "torch_channels_last": lambda: other(last),
+            },
+            seconds,
+        )
+    return {name: 1e3 * value for name, value in times.items()}
+
+
+def table(rows: list[dict[str, float | str]]) -> str:
+    """Markdown: times, and how many times faster the integers are than the faster layout."""
+    lines = [
+        "| network | MMAC an image | fxsim, ms | PyTorch, ms | PyTorch channels last, ms | ratio |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        lines.append(
+            f"| {row['network']} | {row['mmac']:.2f} | {row['fxsim']:.2f} | {row['torch']:.2f}"
+            f" | {row['torch_channels_last']:.2f} | {row['ratio']:.2f} |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure, print, and write both files."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=20, help="for each network")
+    parser.add_argument("--output", type=Path, default=ROOT / "build" / "convolution.json")
+    parser.add_argument("--page", type=Path, default=PAGE)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    rows: list[dict[str, float | str]] = []
+    for name, network in image_networks().items():
+        times = measure(network, options.seconds)
+        ratio = min(times["torch"], times["torch_channels_last"]) / times["fxsim"]
+        rows.append(
+            {"network": name, "mmac": multiplications(network) / 1e6, **times, "ratio": ratio}
+        )
+        print(rows[-1], flush=True)
+    text = f"{machine()}, batch {BATCH}, one thread.\n\n{table(rows)}"
+    print(text)
+    facts = {"machine": machine(), "batch": BATCH, "torch": torch.__version__, "networks": rows}
+    write_text(options.output, json.dumps(facts, indent=2) + "\n")
+    page = options.page.read_text()
+    head, rest = page.split(BEGIN)
+    write_text(options.page, f"{head}{BEGIN}\n{text}\n{END}{rest.split(END)[1]}")
+
+
+if __name__ == "__main__":
+    main()

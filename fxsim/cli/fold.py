@@ -1,0 +1,128 @@
+"""``fxsim fold``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from fxsim.cli.lookup import SPEC, find_network
+from fxsim.cli.options import JsonOption, NetworkArgument
+from fxsim.cli.output import print_json, print_line, print_records
+from fxsim.errors import FileError
+
+if TYPE_CHECKING:
+    from fxsim.folding import Folded
+    from fxsim.network import Layer
+
+_COLUMNS = ["name", "rows", "simd", "lanes", "multipliers", "luts", "cycles", "busy"]
+
+
+def fold(
+    network: NetworkArgument,
+    interval: Annotated[
+        int | None, typer.Option("--interval", min=1, help="Most cycles between vectors.")
+    ] = None,
+    multipliers: Annotated[
+        int | None, typer.Option("--multipliers", min=1, help="Most multiply-accumulate cells.")
+    ] = None,
+    luts: Annotated[
+        int | None, typer.Option("--luts", min=1, help="Most LUTs of the cells, by estimate.")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="SPEC", help="Specification to write, folded so."),
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Balance the layers: no more hardware than an interval needs, or the best of a budget."""
+    if sum(limit is not None for limit in (interval, multipliers, luts)) != 1:
+        raise typer.BadParameter("give one of --interval, --multipliers and --luts")
+    folder = find_network(network)
+    from fxsim import folding
+    from fxsim.storage import load_network
+
+    before = load_network(folder)
+    if output is not None and not (folder / SPEC).exists():
+        raise FileError(f"{folder / SPEC}: not found; a folding is written to a copy of it")
+    if interval is not None:
+        folded = folding.fold(before, interval)
+    elif multipliers is not None:
+        folded = folding.fold_within(before, multipliers)
+    else:
+        assert luts is not None
+        folded = folding.fold_within(before, luts, "luts")
+    if output is not None:
+        _write(folder / SPEC, folded, output)
+    facts = describe(folded)
+    if as_json:
+        print_json(facts)
+        return
+    rows = [layer | {"busy": f"{layer['busy']:.0%}"} for layer in facts["layers"]]
+    print_records(f"Folding of {facts['name']}", _COLUMNS, rows)
+    print_line(
+        f"interval {folded.interval:,} cycles, set by {folded.bottleneck};"
+        f" {folded.multipliers:,} multiply-accumulate cells, about {folded.luts:,} LUTs"
+    )
+    if output is not None:
+        print_line(f"{output}")
+
+
+def describe(folded: Folded) -> dict[str, Any]:
+    """Plain values of a folding."""
+    from fxsim.folding import luts
+
+    layers = [
+        {
+            "name": layer.name,
+            "rows": hardware.get("rows"),
+            "simd": hardware.get("simd"),
+            "lanes": hardware.get("lanes"),
+            "multipliers": sum(p.folding.rows * p.folding.simd for p in layer.linears),
+            "luts": luts(layer),
+            "cycles": folded.loads[layer.name],
+            "busy": folded.loads[layer.name] / folded.interval,
+        }
+        for layer in folded.network.layers
+        for hardware in [_hardware(layer)]
+    ]
+    return {
+        "name": folded.network.name,
+        "layers": layers,
+        "interval": folded.interval,
+        "bottleneck": folded.bottleneck,
+        "multipliers": folded.multipliers,
+        "luts": folded.luts,
+    }
+
+
+def _hardware(layer: Layer) -> dict[str, Any]:
+    """What the key ``hardware`` of a layer says of its folding."""
+    if not layer.linears:
+        return {"lanes": layer.lanes_in}
+    folding = layer.linears[0].folding
+    return {"rows": folding.rows, "simd": folding.simd, "pad": folding.pad}
+
+
+def _write(source: Path, folded: Folded, path: Path) -> None:
+    """Write the specification at ``source`` with other foldings; comments are lost."""
+    from fxsim.files import write_yaml
+    from fxsim.spec import load_spec, parse_spec
+
+    spec = load_spec(source)
+    value = spec.model_dump(mode="json", exclude_unset=True)
+    layers = {layer.name: layer for layer in folded.network.layers}
+    for i, entry in enumerate(value["layers"]):
+        layer = layers.get(spec.layer_name(i))
+        if layer is None:  # flattening is no hardware
+            continue
+        hardware = _hardware(layer)
+        if entry["type"] == "average_pool":
+            hardware = {"simd": hardware["simd"]}
+        elif layer.linears:
+            given = spec.layer_hardware(i)
+            hardware |= {"dsp": given.dsp, "memory": str(given.memory)}
+        entry["hardware"] = hardware
+    parse_spec(value, str(path))
+    write_yaml(path, value)
