@@ -28,8 +28,10 @@ from fxsim.quantize import quantize
 from fxsim.spec import parse_spec
 
 PAGE = Path(__file__).parents[1] / "docs" / "exploration.md"
-TRAIN_SEED = 1
-HELD_OUT = 20261122
+DRAWS = (1, 20261122)
+"""Seeds of the configurations of the fit: the first draw, and the held-out one of a first test."""
+
+HELD_OUT = 20261123
 
 
 def folding(rows, simd):
@@ -164,13 +166,13 @@ def _random(spec):
 
 NETWORKS = {"mlp": mlp, "lstm": lstm, "images": images}
 CASES = (
-    ("mlp", "ice40", 40, 30),
-    ("mlp", "ecp5", 40, 30),
-    ("mlp", "xc7", 30, 15),
-    ("lstm", "ecp5", 30, 15),
-    ("images", "ice40", 30, 15),
+    ("mlp", "ice40", (40, 30), 30),
+    ("mlp", "ecp5", (40, 30), 30),
+    ("mlp", "xc7", (30, 15), 15),
+    ("lstm", "ecp5", (30, 15), 15),
+    ("images", "ice40", (30, 15), 15),
 )
-"""Network, target, configurations of the fit, and held-out ones."""
+"""Network, target, configurations of each draw of the fit, and held-out ones."""
 
 
 @cache
@@ -190,15 +192,23 @@ def drawn(name: str, count: int, seed: int):
     return found
 
 
+def fitted(name: str, counts):
+    """Numbers and networks that the model is fitted to."""
+    found = {}
+    for count, seed in zip(counts, DRAWS, strict=True):
+        found |= drawn(name, count, seed)
+    return found
+
+
 def cells_of(networks, target: str, parallel: int):
     """Cells of the blocks of each network."""
     with ThreadPoolExecutor(parallel) as pool:
         return list(pool.map(synthesis(target).blocks, networks))
 
 
-def errors(name: str, target: str, fitted: int, held: int, parallel: int) -> Iterator[str]:
+def errors(name: str, target: str, counts, held: int, parallel: int) -> Iterator[str]:
     """Lines of the table for a network and target; ``held`` 0 leaves the test out."""
-    train = drawn(name, fitted, TRAIN_SEED)
+    train = fitted(name, counts)
     model = CostModel(
         list(train.values()), cells_of(train.values(), target, parallel), target=target
     )
@@ -217,7 +227,7 @@ def errors(name: str, target: str, fitted: int, held: int, parallel: int) -> Ite
         shown = f"{np.median(seen):.1%} | {seen.max():.1%}" if held else "- | -"
         seen = crossed[kind]
         yield (
-            f"| {name} | {target} | {fitted} + {held} | {kind.replace('_', ' ')} | {shown} |"
+            f"| {name} | {target} | {len(train)} + {held} | {kind.replace('_', ' ')} | {shown} |"
             f" {seen['median']:.1%} | {seen['worst']:.1%} |"
         )
 
@@ -225,23 +235,28 @@ def errors(name: str, target: str, fitted: int, held: int, parallel: int) -> Ite
 def main() -> None:
     """Measure, and replace what is between the markers of the page."""
     parser = argparse.ArgumentParser()
+    parser.add_argument("network", nargs="?", default="all", choices=["all", *NETWORKS])
     parser.add_argument("--train", action="store_true", help="cross-validation only; no page")
     parser.add_argument("-j", dest="parallel", type=int, default=1)
     parser.add_argument("--collect", action="store_true", help="synthesise only")
     arguments = parser.parse_args()
     if arguments.collect:
         for name, target, train, test in CASES:
-            for count, seed in ((train, TRAIN_SEED), (test, HELD_OUT)):
-                cells_of(drawn(name, count, seed).values(), target, arguments.parallel)
-                print(name, target, count, flush=True)
+            if arguments.network not in ("all", name):
+                continue
+            for draw in (fitted(name, train), drawn(name, test, HELD_OUT)):
+                cells_of(draw.values(), target, arguments.parallel)
+                print(name, target, len(draw), flush=True)
         return
     head = "| network | target | fitted + held out | cells | median, held out | worst"
     head += " | median, cross-validated | worst |"
     lines = [head, "|---" * (head.count("|") - 1) + "|"]
     print("\n".join(lines))
-    for name, target, fitted, held in CASES:
+    for name, target, counts, held in CASES:
+        if arguments.network not in ("all", name):
+            continue
         held = 0 if arguments.train else held
-        for line in errors(name, target, fitted, held, arguments.parallel):
+        for line in errors(name, target, counts, held, arguments.parallel):
             print(line, flush=True)
             lines.append(line)
     if not arguments.train:

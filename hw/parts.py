@@ -4,6 +4,7 @@ One run of Yosys maps the whole design with the borders of the named modules kep
 them is optimised alone and counted alone. Modules whose cells are known from before are left empty.
 """
 
+import hashlib
 import json
 import re
 import tempfile
@@ -30,7 +31,9 @@ _MODULE = re.compile(r"^module (\S+) ?\(.*?^endmodule$", re.MULTILINE | re.DOTAL
 _NUMBERED = re.compile(r"(dump_module\$|port\$\d+\$)(\d+)")
 
 
-def texts_of(verilog: str, top: str, paths: Sequence[str]) -> dict[str, str]:
+def texts_of(
+    verilog: str, top: str, paths: Sequence[str], memories: Mapping[str, str] | None = None
+) -> dict[str, str]:
     """Verilog of each of the modules ``paths`` with all inside of it, without its place.
 
     Equal blocks of different networks, or of different layers, have equal texts as a rule.
@@ -41,6 +44,8 @@ def texts_of(verilog: str, top: str, paths: Sequence[str]) -> dict[str, str]:
         As `hw.emit` writes it.
     paths : sequence of str
         Places below ``top``, like ``layer0.mac_array``. `REST` stands for all modules outside.
+    memories : mapping of str to str, optional
+        Name and text of the files that the Verilog reads; their hashes stand for the names.
     """
     modules = {name.removeprefix("\\"): text for name, text in _modules(verilog)}
     named = [f"{top}.{path}" for path in paths if path != REST]
@@ -50,7 +55,10 @@ def texts_of(verilog: str, top: str, paths: Sequence[str]) -> dict[str, str]:
         path = home[len(top) + 1 :]
         if path in found:
             place = rf"(?<![\w.]){re.escape(home)}(?!\w)"
-            found[path].append(re.sub(place, "block", modules[name]))
+            text = re.sub(place, "block", modules[name])
+            for file, content in (memories or {}).items():
+                text = text.replace(f'"{file}"', hashlib.sha256(content.encode()).hexdigest())
+            found[path].append(text)
     return {path: _renumbered("\n".join(parts)) for path, parts in found.items()}
 
 
@@ -61,6 +69,7 @@ def synthesize_parts(
     *,
     paths: Sequence[str] = (),
     known: Sequence[str] = (),
+    memories: Mapping[str, str] | None = None,
     dsp: bool = True,
     memories: Mapping[str, str] | None = None,
 ) -> dict[str, dict[str, int]]:

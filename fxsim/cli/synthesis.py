@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from fxsim.explore.job import Job
     from fxsim.explore.store import Store
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Generated:
-    """Verilog of a network, for `fxsim.explore.synth_cache.SynthCache`."""
+    """Verilog of a network and the files of its memories, for `SynthCache`."""
 
     name: str
     verilog: str
-    memories: dict[str, str]
+    memories: Mapping[str, str]
 
     def texts(self, paths: Sequence[str]) -> dict[str, str]:
         """Verilog of each block, without its place."""
         from hw.parts import texts_of
 
-        found: dict[str, str] = texts_of(self.verilog, self.name, paths)
+        found: dict[str, str] = texts_of(self.verilog, self.name, paths, self.memories)
         return found
 
     def synthesise(
@@ -91,7 +91,8 @@ def clock_of(target: str) -> Callable[[QuantizedNetwork], list[float]]:
     def clock(network: QuantizedNetwork) -> list[float]:
         made = generate(network)
         found: list[float] = clocks_mhz(
-            *(made.verilog, made.name),
+            made.verilog,
+            made.name,
             target=target,
             dsp=True,
             seeds=CLOCK_SEEDS,

@@ -88,6 +88,8 @@ def _mac_array(f: Facts, on: Fabric) -> list[float]:
         _log(depth) + _log(f["tiles"]) + _log(f["beats"]),
         latency,
         simd * source,
+        f["style"] == 1,
+        lanes * weight * (f["style"] == 1),
     ]
 
 
@@ -212,6 +214,27 @@ def _lstm_cell(f: Facts, on: Fabric) -> list[float]:
     ]
 
 
+def _queue(f: Facts, on: Fabric) -> list[float]:
+    return [*_ram(on, f["depth"], f["width"]), f["width"], _log(f["depth"])]
+
+
+def _sum(f: Facts, on: Fabric) -> list[float]:
+    lanes = f["lanes"]
+    wide = f["bits"] + f["multipliers"]
+    return [
+        lanes * wide,
+        lanes * f["bits"] * f["ones"],
+        lanes * f["accumulator"],
+        lanes * ceil(f["accumulator"] / on.carry),
+        lanes,
+    ]
+
+
+def _place(f: Facts, on: Fabric) -> list[float]:
+    lanes, bits = f["lanes"], f["bits"]
+    return [lanes * bits, lanes * ceil(bits / on.carry), f["place"], lanes, _log(f["beats"])]
+
+
 def _fork(f: Facts, on: Fabric) -> list[float]:
     return [f["bits"]]
 
@@ -219,7 +242,8 @@ def _fork(f: Facts, on: Fabric) -> list[float]:
 def _rest(f: Facts, on: Fabric) -> list[float]:
     ends = _log(f["beats_in"]) + _log(f["beats_out"])
     queue = f["recurrent"] * f["layers"]
-    return [ends, f["in"], f["out"], f["recurrent"], queue, _log(f["cells"] + 1)]
+    more = [f["forks"], f["files"], f["files"] > 0]
+    return [ends, f["in"], f["out"], f["recurrent"], queue, _log(f["cells"] + 1), *more]
 
 
 _KINDS: dict[str, Callable[[Facts, Fabric], list[float]]] = {
@@ -231,6 +255,9 @@ _KINDS: dict[str, Callable[[Facts, Fabric], list[float]]] = {
     "window": _window,
     "greatest": _greatest,
     "lstm_cell": _lstm_cell,
+    "queue": _queue,
+    "sum": _sum,
+    "place": _place,
     "fork": _fork,
     "rest": _rest,
 }

@@ -7,21 +7,25 @@ the blocks, the edges of the network, is the block of the empty path.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import gcd
 
 import numpy as np
 import numpy.typing as npt
 
-from fxsim.errors import RangeError
 from fxsim.formats import AccumulatorMode, IntFormat, MemoryStyle, Overflow, Rounding
+from fxsim.memory import WeightMemory
 from fxsim.network import (
+    INPUT,
+    Argmax,
     IntArray,
     MaxPool,
+    QuantizedAdd,
     QuantizedConvolution,
     QuantizedLinear,
     QuantizedLstm,
     QuantizedNetwork,
+    Requantizer,
     Windows,
 )
 
@@ -42,6 +46,7 @@ def blocks_of(network: QuantizedNetwork) -> list[Block]:
     """Every block of a network, in the order of the data, and the rest."""
     found: list[Block] = []
     lanes = network.lanes_in
+    ahead = dict.fromkeys((add.name for add in network.shortcuts(INPUT)), lanes)
     for layer in network.layers:
         at = layer.name
         match layer:
@@ -57,8 +62,13 @@ def blocks_of(network: QuantizedNetwork) -> list[Block]:
             case MaxPool():
                 found += _pool(at, layer, lanes)
                 lanes = layer.lanes_out
-            case _:
-                raise RangeError(f"{at}: exploration knows no cost of {type(layer).__name__}")
+            case QuantizedAdd():
+                found += _add(at, layer, lanes, ahead[layer.name])
+                lanes = layer.lanes
+            case Argmax():
+                found += _argmax(at, layer, lanes)
+                lanes = layer.lanes_out
+        ahead |= dict.fromkeys((add.name for add in network.shortcuts(at)), lanes)
     first, last = network.layers[0], network.layers[-1]
     found.append(
         Block(
@@ -72,6 +82,8 @@ def blocks_of(network: QuantizedNetwork) -> list[Block]:
                 "layers": len(network.layers),
                 "recurrent": int(network.recurrent),
                 "cells": sum(x.cells for x in network.layers if isinstance(x, QuantizedLstm)),
+                "forks": len(network.adds),
+                "files": sum(_memory(product).file is not None for product in network.linears),
             },
         )
     )
@@ -93,7 +105,15 @@ def _product(at: str, layer: QuantizedLinear, lanes_out: int) -> Iterator[Block]
     bits = layer.accumulator.format.bits
     yield from _resize(f"{at}.output", bits, layer.folding.rows, lanes_out, layer.outputs)
     if layer.requantizer is not None:
-        yield _requantizer(f"{at}.requantizer", layer, lanes_out)
+        yield _requantizer(
+            f"{at}.requantizer",
+            layer.requantizer,
+            lanes=lanes_out,
+            items=layer.outputs,
+            accumulator=bits,
+            output=layer.output.format.bits,
+            relu=layer.relu,
+        )
 
 
 def _convolution(at: str, layer: QuantizedConvolution, lanes_in: int) -> Iterator[Block]:
@@ -111,6 +131,44 @@ def _pool(at: str, layer: MaxPool, lanes_in: int) -> Iterator[Block]:
     yield Block(
         f"{at}.greatest", "greatest", {"lanes": layer.lanes, "bits": fmt.bits, "beats": beats}
     )
+
+
+def _add(at: str, layer: QuantizedAdd, lanes_in: int, lanes: int) -> Iterator[Block]:
+    items, other = layer.shape[0], layer.other.format.bits
+    yield from _resize(f"{at}.input", layer.input.format.bits, lanes_in, layer.lanes, items)
+    yield from _resize(f"{at}.shortcut", other, lanes, layer.lanes, items)
+    yield Block(f"{at}.queue", "queue", {"width": lanes * other, "depth": layer.depth})
+    first, second = map(int, layer.requantizer.multiplier)
+    sizes = {
+        "lanes": layer.lanes,
+        "bits": layer.input.format.bits + other,
+        "multipliers": first.bit_length() + second.bit_length(),
+        "ones": first.bit_count() + second.bit_count(),
+        "accumulator": layer.accumulator.bits,
+    }
+    yield Block(f"{at}.sum", "sum", sizes)
+    plain = replace(layer.requantizer, multiplier=np.ones(1, np.int64), multiplier_bits=0)
+    yield _requantizer(
+        f"{at}.requantizer",
+        plain,
+        lanes=layer.lanes,
+        items=items,
+        accumulator=layer.accumulator.bits,
+        output=layer.output.format.bits,
+        relu=layer.relu,
+    )
+
+
+def _argmax(at: str, layer: Argmax, lanes_in: int) -> Iterator[Block]:
+    bits = layer.input.format.bits
+    yield from _resize(f"{at}.input", bits, lanes_in, layer.lanes, layer.items)
+    sizes = {
+        "lanes": layer.lanes,
+        "bits": bits,
+        "place": layer.output.format.bits,
+        "beats": layer.items // layer.lanes,
+    }
+    yield Block(f"{at}.greatest", "place", sizes)
 
 
 def _lstm(at: str, layer: QuantizedLstm, lanes_in: int) -> Iterator[Block]:
@@ -148,11 +206,13 @@ def _buffer(at: str, width: int, beats: int, tiles: int) -> Block:
     return Block(at, "buffer", {"width": width, "beats": beats, "tiles": tiles})
 
 
+def _memory(layer: QuantizedLinear) -> WeightMemory:
+    return WeightMemory.of(layer)
+
+
 def _mac_array(at: str, layer: QuantizedLinear) -> Block:
     rows, simd = layer.folding.rows, layer.folding.simd
-    padded = np.zeros((layer.tiles * rows, layer.beats * simd), np.int64)
-    padded[: layer.outputs, : layer.inputs] = layer.weight
-    words = padded.reshape(layer.tiles, rows, layer.beats, simd).swapaxes(1, 2)
+    memory = _memory(layer)
     biases = np.zeros(layer.tiles * rows, np.int64)
     biases[: layer.outputs] = layer.bias
     weight, accumulator = layer.weight_format.bits, layer.accumulator.format.bits
@@ -171,19 +231,36 @@ def _mac_array(at: str, layer: QuantizedLinear) -> Block:
             "ternary": int(layer.ternary),
             "dsp": int(layer.folding.dsp),
             "saturate": int(layer.accumulator.mode is AccumulatorMode.SATURATE),
-            "style": list(MemoryStyle).index(layer.folding.memory),
-            "columns": _columns(words.reshape(layer.tiles * layer.beats, -1), weight),
+            "style": list(MemoryStyle).index(memory.style),
+            # In block RAM the content costs nothing.
+            "columns": 0 if memory.file else _columns(_words(layer), weight),
             "bias_columns": _columns(biases.reshape(layer.tiles, rows), accumulator),
         },
     )
 
 
-def _requantizer(at: str, layer: QuantizedLinear, lanes: int) -> Block:
-    requantizer = layer.requantizer
-    assert requantizer is not None
-    beats, bits = -(-layer.outputs // lanes), requantizer.multiplier_bits
+def _words(layer: QuantizedLinear) -> IntArray:
+    """Weights as the hardware keeps them, a word a row."""
+    rows, simd = layer.folding.rows, layer.folding.simd
+    padded = np.zeros((layer.tiles * rows, layer.beats * simd), np.int64)
+    padded[: layer.outputs, : layer.inputs] = layer.weight
+    words = padded.reshape(layer.tiles, rows, layer.beats, simd).swapaxes(1, 2)
+    return words.reshape(layer.tiles * layer.beats, -1)
+
+
+def _requantizer(
+    at: str,
+    requantizer: Requantizer,
+    *,
+    lanes: int,
+    items: int,
+    accumulator: int,
+    output: int,
+    relu: bool,
+) -> Block:
+    beats, bits = -(-items // lanes), requantizer.multiplier_bits
     words = np.zeros(beats * lanes, np.int64)
-    words[: layer.outputs] = requantizer.multiplier
+    words[:items] = requantizer.multiplier
     varied = requantizer.per_channel
     constant = int(requantizer.multiplier[0])
     return Block(
@@ -191,13 +268,13 @@ def _requantizer(at: str, layer: QuantizedLinear, lanes: int) -> Block:
         "requantizer",
         {
             "lanes": lanes,
-            "accumulator": layer.accumulator.format.bits,
+            "accumulator": accumulator,
             "multiplier": bits if varied or not bits else constant.bit_length(),
             "ones": 0 if varied else constant.bit_count(),
             "varied": int(varied),
             "shift": requantizer.shift,
-            "output": layer.output.format.bits,
-            "relu": int(layer.relu),
+            "output": output,
+            "relu": int(relu),
             "saturate": int(requantizer.overflow is Overflow.SATURATE),
             "floor": int(requantizer.rounding is Rounding.FLOOR),
             "beats": beats,

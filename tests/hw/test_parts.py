@@ -15,6 +15,7 @@ from hw.synth import synthesize
 from tests.fxsim.explore.small import make
 from tests.image_strategies import image_networks
 from tests.lstm_strategies import recurrent_networks
+from tests.residual_strategies import residual_networks
 from tests.strategies import networks
 
 DESIGN = """
@@ -79,19 +80,35 @@ def test_the_text_of_a_block_has_no_place():
     assert texts_of(other, "top", PATHS)[PATHS[1]] == texts[PATHS[1]]
 
 
+def test_the_content_of_a_memory_belongs_to_its_block():
+    text = DESIGN.replace("a * b", 'a * b + $test("w.hex")')
+
+    def found(file, content):
+        return texts_of(text.replace("w.hex", file), "top", PATHS, {file: content})[PATHS[0]]
+
+    assert found("w.hex", "12") == found("other.hex", "12") != found("w.hex", "13")
+
+
 def test_unknown_target():
     with pytest.raises(ConfigError, match=r"^target must be one of xc7, ecp5, ice40, not 'xc9'$"):
         synthesize_parts(DESIGN, "top", "xc9")
 
 
 @settings(max_examples=12, suppress_health_check=list(HealthCheck), deadline=None)
-@given(st.one_of(networks(max_size=9), recurrent_networks(max_size=5), image_networks(max_side=5)))
+@given(
+    st.one_of(
+        networks(max_size=9),
+        recurrent_networks(max_size=5),
+        image_networks(max_side=5),
+        residual_networks(),
+    )
+)
 def test_the_blocks_of_a_network_are_the_modules_of_its_verilog(network):
     verilog = accelerator_verilog(network)
     top = re.escape(network.name)
     modules = set(re.findall(rf"^module \\{top}\.(\S+)", verilog, re.MULTILINE))
     paths = {block.path for block in blocks_of(network)}
-    wholes = {path.rpartition(".")[0] for path in paths}
+    wholes = {path.rpartition(".")[0] for path in paths} - {""}
     assert paths - {REST} == {
         name for name in modules - wholes if "." in name and name.rpartition(".")[0] in wholes
     }
