@@ -3,7 +3,8 @@
 The times are those of a willing source and a ready sink. Each block passes beats in order, one a
 cycle, a fixed number of cycles after the beat that completes them, so the time of every beat
 follows from those before it; the buffers are so large that no block waits for the ones behind it.
-That is not so of line buffers: networks with images run on the abstract machine of `fxsim.flow`.
+That is not so of line buffers and of the queues of adds: networks with images or adds run on the
+abstract machine of `fxsim.flow`.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import gcd
 
-from fxsim import flow
+from fxsim.blocks import mac_latency, requantizer_latency, times_and_depths
 from fxsim.network import (
+    Argmax,
     Layer,
     MaxPool,
     QuantizedConvolution,
@@ -25,6 +27,7 @@ from fxsim.tables import Table
 
 BUFFER_LATENCY = 2
 RESIZE_LATENCY = 1
+ARGMAX_LATENCY = 1
 _LONG_AGO = -(1 << 40)
 
 Times = list[int]
@@ -56,7 +59,8 @@ class NetworkCycles:
         One for each matrix product; ``utilisation`` is the share of cycles in which its array works
         at that interval.
     limit : str, optional
-        With images: the layer that is busy for most cycles, be it with taking in pixels.
+        With images, adds or an argmax: the layer that is busy for most cycles, be it with taking
+        in what it works on.
     """
 
     latency: int
@@ -77,9 +81,7 @@ def predict(network: QuantizedNetwork) -> NetworkCycles:
         for layer in network.layers
         for linear in layer.linears
     ]
-    # Every layer settles within a few vectors; the recurrence has an interval of its own.
-    settled = 4 + len(network.layers) if network.spatial else 4 + 4 * len(network.linears)
-    times = completion_times(network, settled)
+    times = completion_times(network, settled(network))
     interval = times[-1] - times[-2]
     return NetworkCycles(
         latency=times[0],
@@ -93,8 +95,13 @@ def predict(network: QuantizedNetwork) -> NetworkCycles:
             )
             for linear, cycles in zip(network.linears, intervals, strict=True)
         ),
-        limit=max(network.layers, key=load).name if network.spatial else None,
+        limit=max(network.layers, key=load).name if _by_machine(network) else None,
     )
+
+
+def settled(network: QuantizedNetwork) -> int:
+    """Vectors after which every layer has found its pace, that of a recurrence included."""
+    return 4 + len(network.layers) if _by_machine(network) else 4 + 4 * len(network.linears)
 
 
 def load(layer: Layer) -> int:
@@ -103,14 +110,18 @@ def load(layer: Layer) -> int:
     if isinstance(layer, MaxPool):
         windows = layer.windows
         return max(taking, windows.places * windows.size // layer.lanes)
+    if not layer.linears:
+        return taking
     (product,) = layer.linears
     return max(taking, product.tiles * product.beats * _places(layer))
 
 
 def completion_times(network: QuantizedNetwork, vectors: int) -> list[int]:
     """Cycle of the last output beat of each vector; the first input beat is taken in cycle 0."""
-    if network.spatial:
-        return _image_times(network, vectors)
+    if _by_machine(network):
+        leaving, _ = times_and_depths(network, vectors)
+        beats = len(leaving) // vectors
+        return [int(cycle) for cycle in leaving[beats - 1 :: beats]]
     first = network.layers[0].linears[0]
     lanes = first.folding.simd
     stages = []
@@ -126,68 +137,19 @@ def completion_times(network: QuantizedNetwork, vectors: int) -> list[int]:
     return result
 
 
-def _image_times(network: QuantizedNetwork, vectors: int) -> list[int]:
-    blocks: list[flow.Block] = []
-    lanes = network.lanes_in
-    for layer in network.layers:
-        blocks += _blocks(layer, lanes)
-        lanes = layer.lanes_out
-    first, last = network.layers[0], network.layers[-1]
-    beats = -(-first.inputs // first.lanes_in), -(-last.outputs // lanes)
-    return flow.completion_times(blocks, vectors, *beats)
+def _by_machine(network: QuantizedNetwork) -> bool:
+    """Whether there is more than the closed forms know: anything but layers of products.
 
-
-def _blocks(layer: Layer, lanes_in: int) -> list[flow.Block]:
-    """Blocks of the hardware of a layer without state, in the order of the data."""
-    if isinstance(layer, MaxPool):
-        windows = layer.by_lanes
-        return [
-            *flow.resize(lanes_in, layer.lanes, windows.channels),
-            flow.window(windows, layer.lanes),
-            flow.pipe(windows.size // layer.lanes, 1),
-        ]
-    (product,) = layer.linears
-    simd = product.folding.simd
-    if isinstance(layer, QuantizedConvolution):
-        front = [
-            *flow.resize(lanes_in, layer.lanes_in, layer.windows.channels),
-            flow.window(layer.windows, simd, layer.repeats),
-        ]
-    else:
-        front = [
-            *flow.resize(lanes_in, simd, product.inputs),
-            flow.buffer(product.beats, product.tiles),
-        ]
-    back = [
-        flow.pipe(product.beats, mac_latency(product)),
-        *flow.resize(product.folding.rows, product.lanes_out, product.outputs),
-    ]
-    if product.requantizer is not None:
-        back.append(flow.pipe(1, requantizer_latency(product)))
-    return front + back
+    Only networks with LSTM layers, which the machine does not know, may end in an argmax here.
+    """
+    return not network.recurrent and not all(
+        isinstance(layer, QuantizedLinear) for layer in network.layers
+    )
 
 
 def _places(layer: Layer) -> int:
     """How often a layer applies its products to a vector."""
     return layer.windows.places if isinstance(layer, QuantizedConvolution) else 1
-
-
-def mac_latency(layer: QuantizedLinear) -> int:
-    """Cycles from a tile's last input beat to its accumulators.
-
-    Weight memory and accumulator take one each, the adder tree ceil(log2(simd)), and the products
-    1 (ternary), 2 (DSP block) or half the weight's word length (radix-4 digits in LUTs).
-    """
-    bits = layer.weight_format.bits
-    products = 1 if layer.ternary else 2 if layer.folding.dsp else -(-bits // 2)
-    return 2 + products + (layer.folding.simd - 1).bit_length()
-
-
-def requantizer_latency(layer: QuantizedLinear) -> int:
-    """Cycles from accumulators to activations; 0 without a requantizer."""
-    if layer.requantizer is None:
-        return 0
-    return 2 + (layer.requantizer.multiplier_bits > 0) + layer.requantizer.per_channel
 
 
 def lookup_latency(table: Table) -> int:
@@ -210,6 +172,10 @@ def cell_latency(layer: QuantizedLstm) -> int:
 def _layer(layer: Layer, lanes_in: int) -> Stage:
     if isinstance(layer, QuantizedLstm):
         return _lstm(layer, lanes_in)
+    if isinstance(layer, Argmax):
+        return _chain(
+            _resize(lanes_in, layer.lanes, layer.items), lambda times: [times[-1] + ARGMAX_LATENCY]
+        )
     (product,) = layer.linears
     return _linear(product, lanes_in)
 

@@ -19,12 +19,22 @@ from fxsim.spec import NetworkSpec
 def accuracy(network: QuantizedNetwork, split: Split) -> float:
     """Share of samples whose greatest output integer (the first of equals) is at the label.
 
+    Of a network that ends in an argmax, those whose output is the label.
+
     Raises
     ------
     RangeError
         If the split is empty or its samples do not suit the network.
     """
-    return _share(simulate(network, split.x), split)
+    _nonempty(split)
+    return float(np.mean(answers(network, simulate(network, split.x)) == split.y))
+
+
+def answers(network: QuantizedNetwork, outputs: IntArray) -> IntArray:
+    """Class of each vector of outputs (..., outputs): an argmax at the end gives it already."""
+    if network.classifies:
+        return outputs[..., 0]
+    return np.asarray(outputs.argmax(axis=-1), dtype=np.int64)
 
 
 def float_accuracy(
@@ -37,7 +47,8 @@ def float_accuracy(
     RangeError
         If the split is empty or its samples have another shape.
     """
-    return _share(forward(spec, parameters, split.x), split)
+    _nonempty(split)
+    return floating.accuracy(forward(spec, parameters, split.x), split.y)
 
 
 def bits_per_character(network: QuantizedNetwork, split: Split) -> float:
@@ -48,9 +59,12 @@ def bits_per_character(network: QuantizedNetwork, split: Split) -> float:
     Raises
     ------
     RangeError
-        If the split is empty or its samples do not suit the network.
+        If the split is empty, its samples do not suit the network, or this yields classes only.
     """
     _nonempty(split)
+    if network.classifies:
+        name = network.layers[-1].name
+        raise RangeError(f"{name}: outputs must be a value for each class, not the index of one")
     output = network.output
     real = output.scale * (simulate(network, split.x) - output.zero_point).astype(np.float64)
     return floating.bits_per_character(real, split.y)
@@ -90,11 +104,6 @@ def calibration_samples(dataset: Dataset, count: int = 1000) -> FloatArray:
 def weight_memory_bits(network: QuantizedNetwork) -> int:
     """Bits of all weights as stored, without biases and without the padding of tiles and beats."""
     return sum(product.weight.size * product.weight_format.bits for product in network.linears)
-
-
-def _share(outputs: IntArray | FloatArray, split: Split) -> float:
-    _nonempty(split)
-    return float(np.mean(outputs.argmax(axis=-1) == split.y))
 
 
 def _nonempty(split: Split) -> None:

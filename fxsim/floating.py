@@ -11,6 +11,8 @@ from fxsim.checkpoint import LinearParameters
 from fxsim.errors import RangeError
 from fxsim.network import FloatArray, IntArray
 from fxsim.spec import (
+    INPUT,
+    AddSpec,
     AveragePoolSpec,
     ConvolutionSpec,
     LinearSpec,
@@ -29,7 +31,7 @@ _IMAGES = 32
 def forward(
     spec: NetworkSpec, parameters: Mapping[str, LinearParameters], x: npt.ArrayLike
 ) -> FloatArray:
-    """Outputs of the last layer.
+    """Outputs of the last layer; of the one before, the logits, where that is an argmax.
 
     Nothing is quantized here; give `fxsim.quantize.quantized_parameters` for quantized weights.
 
@@ -65,6 +67,7 @@ def _forward(
     spec: NetworkSpec, parameters: Mapping[str, LinearParameters], x: FloatArray
 ) -> FloatArray:
     vector = as_vectors(x.astype(np.float64), spec.input.shape)
+    yielded = {INPUT: vector}
     for i, layer in enumerate(spec.layers):
         found = [parameters[product.name] for product in spec.layer_products(i)]
         match layer:
@@ -81,12 +84,18 @@ def _forward(
                 seen = windows.gather(vector, -np.inf)
                 seen = seen.reshape(len(vector), windows.places, -1, windows.channels)
                 vector = seen.max(axis=2).reshape(len(vector), -1)
+            case AddSpec():
+                vector = vector + yielded[layer.shortcut]
             case AveragePoolSpec():
                 windows = windows_of(layer, spec.layer_shape(i))
                 ones = np.ones((windows.channels, windows.size))
                 vector = convolution(windows, ones / windows.size, vector)
-        if isinstance(layer, LinearSpec | ConvolutionSpec) and layer.nonlinearity == "relu":
+        if (
+            isinstance(layer, LinearSpec | ConvolutionSpec | AddSpec)
+            and layer.nonlinearity == "relu"
+        ):
             vector = np.maximum(vector, 0.0)
+        yielded[spec.layer_name(i)] = vector
     return vector
 
 

@@ -1,7 +1,7 @@
 """Foldings for a wanted interval, or the shortest interval that a number of multipliers allows.
 
 A layer that is done long before the slowest one wastes hardware. `fold` gives each layer the fewest
-multiply-accumulate cells (and pools the fewest lanes) that keep up with a given interval.
+multiply-accumulate cells (and others the fewest lanes) that keep up with a given interval.
 """
 
 from __future__ import annotations
@@ -11,11 +11,14 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from fxsim.cycles import load
+from fxsim.depths import with_depths
 from fxsim.errors import RangeError
 from fxsim.formats import AccumulatorMode
 from fxsim.network import (
+    Argmax,
     Layer,
     MaxPool,
+    QuantizedAdd,
     QuantizedConvolution,
     QuantizedLstm,
     QuantizedNetwork,
@@ -29,7 +32,7 @@ class Folded:
     Parameters
     ----------
     network : QuantizedNetwork
-        With the same integers; outputs do not change.
+        With the same integers; outputs do not change. Queues of adds have new depths.
     loads : dict of str to int
         Cycles that each layer is busy for with a vector or image.
     multipliers : int
@@ -119,8 +122,8 @@ def fold_within(
 
 
 def cost(layer: Layer) -> int:
-    """Multiply-accumulate cells of a layer; lanes of a pool."""
-    if isinstance(layer, MaxPool):
+    """Multiply-accumulate cells of a layer; lanes of one without weights."""
+    if isinstance(layer, MaxPool | QuantizedAdd | Argmax):
         return layer.lanes
     return sum(product.folding.rows * product.folding.simd for product in layer.linears)
 
@@ -146,7 +149,7 @@ def luts(layer: Layer) -> int:
 
 def _folded(network: QuantizedNetwork, layers: list[Layer]) -> Folded:
     return Folded(
-        network=replace(network, layers=tuple(layers)),
+        network=with_depths(replace(network, layers=tuple(layers))),
         loads={layer.name: load(layer) for layer in layers},
         multipliers=_multipliers(layers),
         luts=_luts(layers),
@@ -159,6 +162,10 @@ def _choices(layer: Layer) -> Iterator[Layer]:
         raise RangeError(f"{layer.name}: foldings of layers with state must be chosen by hand")
     if isinstance(layer, MaxPool):
         yield from (replace(layer, lanes=n) for n in _divisors(layer.windows.channels))
+        return
+    if isinstance(layer, QuantizedAdd | Argmax):
+        size = layer.items if isinstance(layer, Argmax) else layer.shape[0]
+        yield from (replace(layer, lanes=n) for n in _divisors(size))
         return
     (product,) = layer.linears
     outputs, simds = product.outputs, _divisors(product.inputs)

@@ -10,6 +10,8 @@ import math
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from fxsim.add import INPUT, QuantizedAdd, add_bounds
+from fxsim.argmax import Argmax
 from fxsim.convolution import MaxPool, QuantizedConvolution
 from fxsim.errors import RangeError
 from fxsim.formats import Rounding
@@ -21,8 +23,10 @@ from fxsim.tensors import Activation, FloatArray, IntArray
 from fxsim.windows import Windows
 
 __all__ = [
+    "INPUT",
     "Accumulator",
     "Activation",
+    "Argmax",
     "FloatArray",
     "Folding",
     "InputQuantizer",
@@ -30,6 +34,7 @@ __all__ = [
     "Layer",
     "MaxPool",
     "Nonlinearity",
+    "QuantizedAdd",
     "QuantizedConvolution",
     "QuantizedLinear",
     "QuantizedLstm",
@@ -38,9 +43,12 @@ __all__ = [
     "Table",
     "Windows",
     "accumulator_bounds",
+    "add_bounds",
 ]
 
-Layer: TypeAlias = QuantizedLinear | QuantizedLstm | QuantizedConvolution | MaxPool
+Layer: TypeAlias = (
+    QuantizedLinear | QuantizedLstm | QuantizedConvolution | MaxPool | QuantizedAdd | Argmax
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +75,7 @@ class InputQuantizer:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class QuantizedNetwork:
-    """A chain of layers behind an input quantizer.
+    """A chain of layers behind an input quantizer, and shortcuts from earlier layers to adds.
 
     Parameters
     ----------
@@ -103,7 +111,9 @@ class QuantizedNetwork:
         shape, activation = self.input.shape, self.input.activation
         for i, layer in enumerate(self.layers):
             size = math.prod(shape)
-            if isinstance(layer, QuantizedConvolution | MaxPool) and layer.shape_in != shape:
+            if isinstance(layer, QuantizedConvolution | MaxPool | QuantizedAdd) and (
+                layer.shape_in not in {shape, (size,)}
+            ):
                 raise RangeError(
                     f"{layer.name}: input must have shape {shape}, not {layer.shape_in}"
                 )
@@ -112,15 +122,52 @@ class QuantizedNetwork:
                     f"{layer.name}: input must be {size} values of {activation},"
                     f" not {layer.inputs} of {layer.input}"
                 )
+            behind = self.layers[i + 1 :]
             raw = any(product.requantizer is None for product in layer.linears)
-            if raw and i < len(self.layers) - 1:
+            if raw and not all(isinstance(after, Argmax) for after in behind):
                 raise RangeError(f"{layer.name}: only the last layer may lack a requantizer")
+            if isinstance(layer, Argmax) and behind:
+                raise RangeError(f"{layer.name}: only the last layer may be an argmax")
+            if isinstance(layer, QuantizedAdd):
+                self._check_shortcut(layer, i)
             shape, activation = layer.shape_out, layer.output
+
+    def _check_shortcut(self, add: QuantizedAdd, index: int) -> None:
+        """Refuse an add whose shortcut does not start before, or is not what it says."""
+        starts = {INPUT: (self.input.shape, self.input.activation)}
+        starts |= {layer.name: (layer.shape_out, layer.output) for layer in self.layers[:index]}
+        if self.recurrent:
+            raise RangeError(f"{add.name}: an add must not be in a network with LSTM layers")
+        *known, before = starts
+        if add.shortcut == before:
+            raise RangeError(
+                f"{add.name}: shortcut must start before {before!r}, whose output is added to"
+            )
+        if add.shortcut not in known:
+            raise RangeError(
+                f"{add.name}: shortcut must be one of {', '.join(known)}, not {add.shortcut!r}"
+            )
+        shape, activation = starts[add.shortcut]
+        fits = add.shape in {shape, (math.prod(shape),)}
+        if not fits or add.other != activation:
+            raise RangeError(
+                f"{add.name}: shortcut from {add.shortcut!r} must be {shape} of {activation},"
+                f" not {add.shape} of {add.other}"
+            )
 
     @property
     def linears(self) -> tuple[QuantizedLinear, ...]:
         """Every matrix product of every layer, in the order of the data."""
         return tuple(product for layer in self.layers for product in layer.linears)
+
+    @property
+    def adds(self) -> tuple[QuantizedAdd, ...]:
+        """The layers that shortcuts lead to."""
+        return tuple(layer for layer in self.layers if isinstance(layer, QuantizedAdd))
+
+    def shortcuts(self, start: str) -> tuple[QuantizedAdd, ...]:
+        """Adds whose shortcut starts at a layer, or at `INPUT`."""
+        return tuple(add for add in self.adds if add.shortcut == start)
 
     @property
     def lanes_in(self) -> int:
@@ -136,6 +183,11 @@ class QuantizedNetwork:
     def recurrent(self) -> bool:
         """Whether a layer carries state from one vector to the next."""
         return any(isinstance(layer, QuantizedLstm) for layer in self.layers)
+
+    @property
+    def classifies(self) -> bool:
+        """Whether the output is the index of a class, rather than a value for each."""
+        return isinstance(self.layers[-1], Argmax)
 
     @property
     def output(self) -> Activation:

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fxsim.checkpoint import Checkpoint, LinearParameters, RetrainedParameters
+from fxsim.depths import with_depths
 from fxsim.errors import RangeError, SpecError
 from fxsim.network import (
     Activation,
@@ -25,6 +26,7 @@ from fxsim.network import (
     Layer,
     QuantizedNetwork,
 )
+from fxsim.quantize_add import quantize_add, quantize_argmax
 from fxsim.quantize_convolution import quantize_convolution, quantize_pool
 from fxsim.quantize_linear import integers, quantize_linear
 from fxsim.quantize_lstm import Parameters, quantize_lstm
@@ -38,6 +40,8 @@ from fxsim.quantize_weight import (
     weight_scale,
 )
 from fxsim.spec import (
+    AddSpec,
+    ArgmaxSpec,
     ConvolutionSpec,
     FlattenSpec,
     LayerSpec,
@@ -84,6 +88,7 @@ def quantize(
 
     Retrained parameters keep the scales of their last retraining step. They are used if
     `uses_retrained` and not ``direct``; direct quantization starts from the float parent.
+    Queues of adds get their depths (`fxsim.depths`), which depend on the foldings of all layers.
 
     Parameters
     ----------
@@ -119,6 +124,7 @@ def quantize(
 
     source, x = remember(("input", spec.input, spec.rounding), begin)
     activation = source.activation
+    leaving = [(activation, x)]  # the input, then what each layer of the specification yields
     direct = direct or not uses_retrained(spec, checkpoint)
     parameters = _parameters(spec, checkpoint, direct=direct, remember=remember)
     layers: list[Layer] = []
@@ -126,8 +132,9 @@ def quantize(
     try:
         with np.errstate(over="raise", divide="raise", invalid="raise"):
             for i, wanted in enumerate(spec.layers):
-                if isinstance(wanted, FlattenSpec):
-                    continue  # images are stored as vectors already
+                if isinstance(wanted, FlattenSpec):  # images are stored as vectors already
+                    leaving.append((activation, x))
+                    continue
                 products = spec.layer_products(i)
                 own = [parameters[product.name] for product in products]
 
@@ -142,6 +149,11 @@ def quantize(
                         return quantize_lstm(spec, i, own, activation, x)
                     if isinstance(wanted, ConvolutionSpec):
                         return quantize_convolution(spec, i, *own[0], activation, x)
+                    if isinstance(wanted, AddSpec):
+                        other, y = leaving[1 + spec.shortcut_start(i)]
+                        return quantize_add(spec, i, (activation, other), x, y)
+                    if isinstance(wanted, ArgmaxSpec):
+                        return quantize_argmax(spec, i, activation, x)
                     if not isinstance(wanted, LinearSpec):
                         return quantize_pool(spec, i, activation, x)
                     return quantize_linear(spec, spec.layer_products(i)[0], *own[0], activation, x)
@@ -150,11 +162,14 @@ def quantize(
                 layer, x = remember(("layer", arithmetic_key(spec, i), foldings, direct), make)
                 layers.append(layer)
                 activation = layer.output
+                leaving.append((activation, x))
     except FloatingPointError:
         raise RangeError(
             f"{spec.layer_name(i)}: parameters are too large or too small for float64"
         ) from None
-    return QuantizedNetwork(name=spec.name, data=spec.data, input=source, layers=tuple(layers))
+    return with_depths(
+        QuantizedNetwork(name=spec.name, data=spec.data, input=source, layers=tuple(layers))
+    )
 
 
 def arithmetic_key(spec: NetworkSpec, index: int) -> Hashable:

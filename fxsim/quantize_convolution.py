@@ -25,9 +25,6 @@ from fxsim.quantize_linear import (
 from fxsim.spec import (
     AveragePoolSpec,
     ConvolutionSpec,
-    FlattenSpec,
-    LinearSpec,
-    LstmSpec,
     MaxPoolSpec,
     NetworkSpec,
     RequantizeSpec,
@@ -69,7 +66,7 @@ def quantize_pool(
     The average of n pixels is a convolution with weights of 1 and the scale 1 / n.
     """
     layer, name = spec.layers[index], spec.layer_name(index)
-    assert not isinstance(layer, LinearSpec | LstmSpec | ConvolutionSpec | FlattenSpec)
+    assert isinstance(layer, MaxPoolSpec | AveragePoolSpec)
     windows = windows_of(layer, spec.layer_shape(index))
     if isinstance(layer, MaxPoolSpec):
         seen = windows.gather(x, source.format.min)

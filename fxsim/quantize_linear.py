@@ -30,7 +30,7 @@ from fxsim.spec import (
     ProjectionSpec,
     RequantizeSpec,
 )
-from fxsim.spec_layers import AccumulatorSpec, GateRequantizeSpec
+from fxsim.spec_layers import AccumulatorSpec, FormatSpec, GateRequantizeSpec, ProjectedSpec
 
 _BELOW_HALF = math.nextafter(0.5, 0.0)
 
@@ -120,7 +120,7 @@ def quantize_product(
         output = Activation(format=accumulator.format, scale=float(unit[0]))
     else:
         rounding = layer.requantize.rounding or spec.rounding
-        output = _output(real, layer, rounding, unit)
+        output = calibrated_output(real, layer.output, layer.requantize, rounding, unit)
         requantizer = requantizer_of(name, unit / output.scale, layer.requantize, rounding)
         leaving = integers(real, output, rounding, layer.requantize.overflow)
     quantized = QuantizedLinear(
@@ -157,18 +157,21 @@ def accumulator_of(
     return bias, Accumulator(format=fmt, mode=AccumulatorMode.WIDE)
 
 
-def _output(
+def calibrated_output(
     real: FloatArray,
-    layer: LinearSpec | ConvolutionSpec | ProjectionSpec,
+    wanted: FormatSpec | ProjectedSpec,
+    requantize: RequantizeSpec,
     rounding: Rounding,
     unit: FloatArray,
 ) -> Activation:
-    """Output format with the scale of least squared error on the calibration samples."""
-    assert layer.output is not None
-    fmt = layer.output.format
+    """Output format with the scale of least squared error on the calibration samples ``real``.
+
+    ``unit`` is the real value of 1 in the accumulator, for plain shifts.
+    """
+    fmt = wanted.format
     # An odd step meets every channel; images have more values than a scale needs.
     real = real[:: max(1, real.size // _VALUES) | 1]
-    if layer.requantize.multiplier_bits == 0:
+    if requantize.multiplier_bits == 0:
         scales = unit[0] * 2.0 ** np.arange(MAX_BITS + 1)
     else:
         peak = float(real.max() if not fmt.signed else np.abs(real).max())
@@ -177,7 +180,7 @@ def _output(
     space = np.empty_like(real)
 
     def error(scale: float) -> float:
-        if layer.requantize.overflow is Overflow.WRAP:
+        if requantize.overflow is Overflow.WRAP:
             q = integers(real, Activation(format=fmt, scale=scale), rounding, Overflow.WRAP)
             return float(np.square(real - scale * q).sum())
         with np.errstate(over="ignore"):

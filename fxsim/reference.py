@@ -9,7 +9,10 @@ from operator import index
 from fxsim import arith
 from fxsim.errors import RangeError
 from fxsim.network import (
+    INPUT,
+    Argmax,
     MaxPool,
+    QuantizedAdd,
     QuantizedConvolution,
     QuantizedLinear,
     QuantizedLstm,
@@ -138,6 +141,42 @@ def run_max_pool(layer: MaxPool, image: Sequence[int]) -> LayerResult:
     return LayerResult(result, list(result), 0)
 
 
+def run_add(layer: QuantizedAdd, vector: Sequence[int], other: Sequence[int]) -> LayerResult:
+    """Add what a shortcut brings: each operand times its multiplier, one rounding."""
+    accumulators, activations = [], []
+    first, second = layer.requantizer.multiplier.tolist()
+    for x, y in zip(vector, other, strict=True):
+        real_x = int(index(x)) - layer.input.zero_point
+        real_y = int(index(y)) - layer.other.zero_point
+        accumulators.append(first * real_x + second * real_y)
+        if not layer.accumulator.holds(accumulators[-1], accumulators[-1]):
+            raise RangeError(
+                f"{layer.name}: {accumulators[-1]} must be in {layer.accumulator}, as was proven"
+            )
+        activations.append(
+            arith.requantize(
+                accumulators[-1],
+                multiplier=1,
+                shift=layer.requantizer.shift,
+                zero_point=layer.output.zero_point,
+                fmt=layer.output.format,
+                rounding=layer.requantizer.rounding,
+                mode=layer.requantizer.overflow,
+                relu=layer.relu,
+            )
+        )
+    return LayerResult(accumulators, activations, 0)
+
+
+def run_argmax(layer: Argmax, vector: Sequence[int]) -> LayerResult:
+    """Index of the first of the greatest integers."""
+    answer = 0
+    for place in range(1, layer.items):
+        if vector[place] > vector[answer]:
+            answer = place
+    return LayerResult([answer], [answer], 0)
+
+
 def initial_state(layer: QuantizedLstm) -> LstmState:
     """State at the start of a sequence: real 0 everywhere."""
     return LstmState([layer.output.zero_point] * layer.outputs, [0] * layer.cells)
@@ -213,6 +252,7 @@ def run_sequence(
     for vector in sequence:
         _check_input(network, vector)
         results: list[LayerResult | LstmResult] = []
+        yielded = {INPUT: vector}
         for layer in network.layers:
             source = results[-1].activations if results else vector
             if isinstance(layer, QuantizedLstm):
@@ -223,8 +263,13 @@ def run_sequence(
                 results.append(run_convolution(layer, source))
             elif isinstance(layer, MaxPool):
                 results.append(run_max_pool(layer, source))
+            elif isinstance(layer, QuantizedAdd):
+                results.append(run_add(layer, source, yielded[layer.shortcut]))
+            elif isinstance(layer, Argmax):
+                results.append(run_argmax(layer, source))
             else:
                 results.append(run_linear(layer, source))
+            yielded[layer.name] = results[-1].activations
         steps.append(results)
     return steps
 

@@ -6,11 +6,10 @@ known one. Errors end with the file and the key path: ``(models/x.yaml: layers[2
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, NoReturn, get_args
+from typing import Annotated, Any, NamedTuple, NoReturn
 
 from pydantic import Field, ValidationError
 
@@ -18,6 +17,8 @@ from fxsim.errors import SpecError
 from fxsim.files import read_yaml
 from fxsim.formats import Overflow, Rounding
 from fxsim.names import check_identifier
+from fxsim.spec_add import INPUT, AddSpec, ArgmaxSpec, check_add, check_argmax
+from fxsim.spec_errors import explain
 from fxsim.spec_images import (
     AveragePoolSpec,
     ConvolutionSpec,
@@ -55,6 +56,9 @@ from fxsim.spec_train import (
 )
 
 __all__ = [
+    "INPUT",
+    "AddSpec",
+    "ArgmaxSpec",
     "AveragePoolSpec",
     "ConvolutionSpec",
     "FlattenSpec",
@@ -76,13 +80,19 @@ __all__ = [
     "TrainSpec",
     "WeightsSpec",
     "WordsSpec",
-    "explain",
     "load_spec",
     "parse_spec",
 ]
 
 LayerSpec = Annotated[
-    LinearSpec | LstmSpec | ConvolutionSpec | MaxPoolSpec | AveragePoolSpec | FlattenSpec,
+    LinearSpec
+    | LstmSpec
+    | ConvolutionSpec
+    | MaxPoolSpec
+    | AveragePoolSpec
+    | FlattenSpec
+    | AddSpec
+    | ArgmaxSpec,
     Field(discriminator="type"),
 ]
 LAYER_TYPES = {
@@ -92,6 +102,8 @@ LAYER_TYPES = {
     "max_pool": MaxPoolSpec,
     "average_pool": AveragePoolSpec,
     "flatten": FlattenSpec,
+    "add": AddSpec,
+    "argmax": ArgmaxSpec,
 }
 ProductSpec = LinearSpec | LstmSpec | ProjectionSpec | ConvolutionSpec
 """What says how the weights of a matrix product are quantized."""
@@ -142,7 +154,7 @@ class NetworkSpec(Model):
         """Rounding of a layer's requantization: its own, else the network's."""
         layer = self.layers[index]
         own = None
-        if isinstance(layer, LinearSpec | LstmSpec | ConvolutionSpec):
+        if isinstance(layer, LinearSpec | LstmSpec | ConvolutionSpec | AddSpec):
             own = layer.requantize.rounding
         return own or self.rounding
 
@@ -152,9 +164,19 @@ class NetworkSpec(Model):
         for layer in self.layers[:index]:
             if isinstance(layer, LinearSpec | LstmSpec):
                 shape = (layer.units,)
-            else:
+            elif isinstance(layer, ArgmaxSpec):
+                shape = (1,)
+            elif not isinstance(layer, AddSpec):
                 shape = shape_behind(layer, shape)
         return shape
+
+    def shortcut_start(self, index: int) -> int:
+        """Layer that the shortcut of an add starts behind, -1 for the input of the network."""
+        layer = self.layers[index]
+        assert isinstance(layer, AddSpec)
+        if layer.shortcut == INPUT:
+            return -1
+        return [self.layer_name(i) for i in range(index)].index(layer.shortcut)
 
     def layer_inputs(self, index: int) -> int:
         """Number of inputs of a layer."""
@@ -219,6 +241,11 @@ class NetworkSpec(Model):
         return len(self.input.shape) == 3
 
     @property
+    def classifies(self) -> bool:
+        """Whether the last layer is an argmax; the float network ends before it, with logits."""
+        return isinstance(self.layers[-1], ArgmaxSpec)
+
+    @property
     def recurrent(self) -> bool:
         """Whether a layer carries state from one vector to the next."""
         return any(isinstance(layer, LstmSpec) for layer in self.layers)
@@ -245,68 +272,11 @@ def parse_spec(value: Any, source: str) -> NetworkSpec:
         # The JSON route is the strict one that still takes lists for tuples and text for enums.
         spec = NetworkSpec.model_validate_json(json.dumps(value))
     except ValidationError as error:
-        raise SpecError(explain(error, value, source)) from None
+        raise SpecError(explain(error, value, source, NetworkSpec, LAYER_TYPES)) from None
     except (TypeError, ValueError, RecursionError) as error:
         raise SpecError(f"values must be plain YAML ({error}) ({source})") from None
     _check(spec, source)
     return spec
-
-
-def _key_path(location: tuple[int | str, ...]) -> str:
-    text = "".join(
-        f".{part}" if isinstance(part, str) and part.isidentifier() else f"[{part!r}]"
-        for part in location
-    )
-    return text.removeprefix(".")
-
-
-def _fields_at(location: tuple[int | str, ...], model: Any) -> list[str]:
-    if location[:1] == ("layers",) and len(location) > 2:
-        model, location = LAYER_TYPES[str(location[2])], location[3:]
-    for part in location:
-        if isinstance(part, str):
-            model = model.model_fields[part].annotation
-        while not hasattr(model, "model_fields"):
-            model = next(arg for arg in get_args(model) if arg is not type(None))
-    return list(model.model_fields)
-
-
-def explain(error: ValidationError, value: Any, source: str, model: Any = NetworkSpec) -> str:
-    """What the first error of a validation against ``model`` says to its user."""
-    first = error.errors(include_url=False)[0]
-    located = location = first["loc"]
-    if location[:1] == ("layers",):
-        location = location[:2] + location[3:]  # without the type of the layer
-    if first["type"].startswith("union_tag"):
-        location = (*location, "type")
-    where = f"({source}: {_key_path(location)})" if location else f"({source})"
-    named = max((i for i, part in enumerate(location) if isinstance(part, str)), default=0)
-    key = _key_path(location[named:])
-    if first["type"] == "json_invalid":
-        return f"values must be plain YAML ({first['msg']}) {where}"
-    if first["type"] == "extra_forbidden":
-        known = _fields_at(located[:-1], model)
-        near = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(known)}"
-        return f"unknown key {str(location[-1])!r}; {hint} {where}"
-    if first["type"] == "union_tag_invalid":
-        *types, final = map(repr, LAYER_TYPES)
-        found = _short(first["input"]["type"])
-        return f"type must be {', '.join(types)} or {final}, not {found} {where}"
-    if first["type"] in {"missing", "union_tag_not_found"}:
-        return f"{key} is missing {where}"
-    if first["type"] in {"too_short", "too_long"}:
-        least, most = (first["ctx"].get(f"{which}_length") for which in ("min", "max"))
-        limit = f"at least {least}" if most is None else f"at most {most}"
-        noun = "item" if (least or most) == 1 else "items"
-        return f"{key} must have {limit} {noun}, not {first['ctx']['actual_length']} {where}"
-    problem = first["msg"].removeprefix("Input should be ")
-    return f"{key} must be {problem}, not {_short(first['input'])} {where}"
-
-
-def _short(value: Any) -> str:
-    shown = repr(value)
-    return shown[:77] + "..." if len(shown) > 80 else shown
 
 
 def _check(spec: NetworkSpec, source: str) -> None:
@@ -344,6 +314,15 @@ def _check(spec: NetworkSpec, source: str) -> None:
         if isinstance(layer, LinearSpec | LstmSpec):
             if len(shape) != 1:
                 within(f"type must not be {layer.type!r} behind an image; flatten it first", "type")
+        elif isinstance(layer, AddSpec):
+            if spec.recurrent:
+                within("type must not be 'add' in a network with LSTM layers", "type")
+            starts = {INPUT: spec.input.shape}
+            starts |= {names[k]: spec.layer_shape(k + 1) for k in range(i)}
+            *_, before = starts
+            check_add(layer, shape, starts, before, within)
+        elif isinstance(layer, ArgmaxSpec):
+            check_argmax(layer, shape, i == len(spec.layers) - 1, within)
         else:
             check_image(layer, shape, within)
         products = spec.layer_products(i)
@@ -359,7 +338,9 @@ def _check(spec: NetworkSpec, source: str) -> None:
             if layer.projection is not None and spec.train.sparsify is not None:
                 within("projection must be left out with train.sparsify", "projection")
         elif isinstance(layer, LinearSpec | ConvolutionSpec):
-            check_linear(layer, i == len(spec.layers) - 1, within)
+            behind = spec.layers[i + 1 :]
+            last = all(isinstance(after, FlattenSpec | ArgmaxSpec) for after in behind)
+            check_linear(layer, last, within)
         if isinstance(layer, ConvolutionSpec):
             check_batch_norm(layer, within)
             (product,) = products

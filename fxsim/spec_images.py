@@ -14,6 +14,7 @@ from fxsim.spec_layers import (
     Fail,
     FormatSpec,
     HardwareSpec,
+    LanesSpec,
     Model,
     RequantizeSpec,
     Size,
@@ -48,12 +49,6 @@ class ConvolutionSpec(Model):
     hardware: HardwareSpec | None = None
 
 
-class PoolHardwareSpec(Model):
-    """Channels that a max pool compares at a time; they divide the channels."""
-
-    lanes: Size = 1
-
-
 class MaxPoolSpec(Model):
     """The greatest value of each window; ``stride`` is the kernel unless it is given."""
 
@@ -62,7 +57,7 @@ class MaxPoolSpec(Model):
     kernel: Side
     stride: Side | None = None
     padding: Annotated[int, Field(ge=0, le=1 << 11)] = 0
-    hardware: PoolHardwareSpec = PoolHardwareSpec()
+    hardware: LanesSpec = LanesSpec()
 
 
 class AverageHardwareSpec(Model):

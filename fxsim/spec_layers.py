@@ -94,6 +94,12 @@ class HardwareSpec(Model):
     memory: MemoryStyle = MemoryStyle.AUTO
 
 
+class LanesSpec(Model):
+    """Integers that a layer without weights takes at a time; they divide the channels or items."""
+
+    lanes: Size = 1
+
+
 class LinearSpec(Model):
     """A fully connected layer; without ``output`` (last layer only) it yields raw accumulators."""
 

@@ -15,7 +15,7 @@ from fxsim.formats import MAX_BITS, IntFormat, MemoryStyle, Overflow, Rounding
 from fxsim.names import check_identifier
 from fxsim.network import Activation, IntArray, Requantizer
 from fxsim.skip_unit import SkipProduct, SkipUnit, product_accumulator
-from fxsim.spec import explain
+from fxsim.spec_errors import explain
 from fxsim.spec_layers import FormatSpec, Model, Size
 
 KIND = "zero-skip"

@@ -103,8 +103,44 @@ class LstmTrace:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class PoolTrace:
-    """A layer that only picks among its inputs; ``activations`` has shape (n, outputs)."""
+class AddTrace:
+    """A sum of two activations over a batch.
+
+    Parameters
+    ----------
+    accumulators, activations : int64 array, shape (n, outputs)
+        Before and after requantization.
+    clipped : int
+        Activations that left the output format before they were saturated or wrapped.
+    """
+
+    name: str
+    accumulators: IntArray
+    activations: IntArray
+    clipped: int
+
+    @property
+    def linears(self) -> tuple[LayerTrace, ...]:
+        """No matrix product."""
+        return ()
+
+    @property
+    def accumulator_range(self) -> tuple[int, int]:
+        """Least and greatest sum seen."""
+        return span(self.accumulators)
+
+    @property
+    def activation_range(self) -> tuple[int, int]:
+        """Least and greatest activation seen."""
+        return span(self.activations)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PickTrace:
+    """A layer that picks among its inputs: the greatest, or the place of the greatest.
+
+    ``activations`` has shape (n, outputs).
+    """
 
     name: str
     activations: IntArray
@@ -126,12 +162,17 @@ class Trace:
     """
 
     input: IntArray
-    layers: tuple[LayerTrace | LstmTrace | PoolTrace, ...]
+    layers: tuple[LayerTrace | LstmTrace | AddTrace | PickTrace, ...]
 
     @property
     def linears(self) -> tuple[LayerTrace, ...]:
         """Traces of every matrix product, in the order of the data."""
         return tuple(product for layer in self.layers for product in layer.linears)
+
+    @property
+    def adds(self) -> tuple[AddTrace, ...]:
+        """Traces of the adds, in the order of the data."""
+        return tuple(layer for layer in self.layers if isinstance(layer, AddTrace))
 
     @property
     def state(self) -> dict[str, LstmState]:

@@ -6,18 +6,29 @@ from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 
 from fxsim.memory import WeightMemory
-from fxsim.network import MaxPool, QuantizedConvolution, QuantizedLstm, QuantizedNetwork
+from fxsim.network import (
+    INPUT,
+    Argmax,
+    MaxPool,
+    QuantizedAdd,
+    QuantizedConvolution,
+    QuantizedLstm,
+    QuantizedNetwork,
+)
+from hw.add import Add
+from hw.argmax import Classifier
 from hw.axi import axis_members, count_beats, pack, unpack
 from hw.axi_lite import axi_lite_members, connect_axi_lite
 from hw.convolution import Convolution
+from hw.fork import Fork
 from hw.layouts import beat_of
 from hw.linear import Linear
 from hw.lstm import Lstm, products
 from hw.memory_check import MemoryCheck, address_bits
 from hw.pool import Pool
 
-_BLOCKS = {QuantizedConvolution: Convolution, MaxPool: Pool}
-"""Blocks of layers that are not `Linear` or `Lstm`."""
+_BLOCKS = {QuantizedConvolution: Convolution, MaxPool: Pool, Argmax: Classifier}
+"""Blocks of layers that are not `Linear`, `Lstm` or `Add`."""
 
 
 def file_memories(network: QuantizedNetwork) -> list[WeightMemory]:
@@ -98,12 +109,18 @@ class Accelerator(wiring.Component):
         ]
         ends = count_beats(m, accept, -(-first.inputs // lanes), "s_axis")
         flags, memories = [], []
+        shortcuts = {}  # stream to an add, and its lanes
+        link = self._fork(m, INPUT, link, lanes, shortcuts)
         for layer in self.network.layers:
             if isinstance(layer, QuantizedLstm):
                 block = Lstm(layer, lanes_in=lanes)
                 wiring.connect(m, self._queue(m, f"last_{layer.name}", flags), block.last)
                 state = block.state.signature.create(path=(layer.name, "cell"))
                 wiring.connect(m, block.state, wiring.flipped(state))
+            elif isinstance(layer, QuantizedAdd):
+                other, other_lanes = shortcuts[layer.name]
+                block = Add(layer, lanes_in=lanes, shortcut_lanes=other_lanes)
+                wiring.connect(m, other, block.shortcut)
             else:
                 block = _BLOCKS.get(type(layer), Linear)(layer, lanes_in=lanes)
             m.submodules[layer.name] = block
@@ -112,6 +129,7 @@ class Accelerator(wiring.Component):
             lanes = block.lanes_out
             link = self._link(layer.name, layer.output.format, lanes)
             wiring.connect(m, block.o, wiring.flipped(link))
+            link = self._fork(m, layer.name, link, lanes, shortcuts)
 
         sent, wrong = Signal(), Signal()
         beats = -(-self.network.layers[-1].outputs // lanes)
@@ -145,6 +163,17 @@ class Accelerator(wiring.Component):
                 self.memory_error.eq(check.memory_error),
             ]
         return m
+
+    def _fork(self, m, start, link, lanes, shortcuts):
+        """Give a stream to each add whose shortcut starts here; what goes on is returned."""
+        adds = self.network.shortcuts(start)
+        if not adds:
+            return link
+        m.submodules[f"{start}$fork"] = fork = Fork(link.payload.shape(), sinks=1 + len(adds))
+        wiring.connect(m, link, fork.i)
+        for add, other in zip(adds, fork.o[1:], strict=True):
+            shortcuts[add.name] = other, lanes
+        return fork.o[0]
 
     def _queue(self, m, name, flags):
         """Queue of end-of-sequence bits; its input joins ``flags``, its output is returned."""

@@ -1,6 +1,6 @@
 """Frozen configurations of the blocks, built from a layer and validated."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -8,7 +8,14 @@ import numpy as np
 from fxsim.errors import ConfigError
 from fxsim.formats import AccumulatorMode, IntFormat, MemoryStyle, Overflow, Rounding
 from fxsim.memory import WeightMemory
-from fxsim.network import Activation, Folding, IntArray, QuantizedLinear, Requantizer
+from fxsim.network import (
+    Activation,
+    Folding,
+    IntArray,
+    QuantizedAdd,
+    QuantizedLinear,
+    Requantizer,
+)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -177,6 +184,18 @@ class RequantizerConfig:
             rounding=requantizer.rounding,
             overflow=requantizer.overflow,
             **rest,
+        )
+
+    @classmethod
+    def behind_sum(cls, layer: QuantizedAdd):
+        """Configuration of what follows the sum of ``layer``: its operands are multiplied there."""
+        return cls.of(
+            replace(layer.requantizer, multiplier=np.ones(1, np.int64), multiplier_bits=0),
+            lanes=layer.lanes,
+            items=layer.shape[0],
+            accumulator=layer.accumulator,
+            output=layer.output,
+            relu=layer.relu,
         )
 
     @property

@@ -1,17 +1,12 @@
 """One convolution: line buffer, MAC array and requantizer in a row."""
 
-from amaranth.hdl import Module
-from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out
-
 from fxsim.network import QuantizedConvolution
-from hw.layouts import beat_of
-from hw.linear import connect_chain, memories_of, product_chain
-from hw.resize import resize
+from hw.chain import Chain, resized
+from hw.linear import product_chain
 from hw.window import Window
 
 
-class Convolution(wiring.Component):
+class Convolution(Chain):
     """A `fxsim.network.QuantizedConvolution` as a stream block.
 
     The line buffer gives out each window once for each tile of output channels, so the MAC array
@@ -34,33 +29,18 @@ class Convolution(wiring.Component):
     latency is the business of `fxsim.cycles`.
     """
 
-    def __init__(self, layer: QuantizedConvolution, *, lanes_in: int):
-        self.layer = layer
-        self.lanes_out = layer.lanes_out
-        self._lanes_in = lanes_in
-        self._blocks = list(self._chain())
-        self.memories = memories_of(self._blocks)
-        super().__init__(
-            {
-                "i": In(stream.Signature(beat_of(layer.input.format, lanes_in))),
-                "o": Out(stream.Signature(beat_of(layer.output.format, layer.lanes_out))),
-            }
-        )
+    layer: QuantizedConvolution
 
-    def elaborate(self, platform):
-        m = Module()
-        connect_chain(m, self, self._blocks)
-        return m
-
-    def _chain(self):
+    def blocks(self):
+        """Name and block, in the order of the data."""
         layer = self.layer
-        for block in resize(
+        yield from resized(
+            "input",
             fmt=layer.input.format,
-            lanes_in=self._lanes_in,
+            lanes_in=self.lanes_in,
             lanes_out=layer.lanes_in,
             items=layer.windows.channels,
-        ):
-            yield f"input_{type(block).__name__.lower()}", block
+        )
         yield (
             "window",
             Window(

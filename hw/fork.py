@@ -1,50 +1,43 @@
-"""One stream to two sinks."""
+"""One stream to several sinks."""
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from fxsim.formats import IntFormat
-from hw.layouts import beat_of
-
 
 class Fork(wiring.Component):
-    """Give every beat to two sinks, each of which takes it when it likes.
+    """Give every word to all sinks, each of which takes it when it likes.
 
     Parameters
     ----------
-    fmt : IntFormat
-        Format of a lane.
-    lanes : int
-        Lanes of a beat.
+    payload : shape-like
+    sinks : int
 
     Members
     -------
-    i : In(stream of beats)
-        Taken when both sinks have taken it.
-    a, b : Out(stream of beats)
+    i : In(stream)
+        Taken when all sinks have taken it.
+    o : array of Out(stream)
 
-    Latency is 0; one beat a cycle.
+    Latency is 0; one word a cycle.
     """
 
-    def __init__(self, *, fmt: IntFormat, lanes: int):
-        payload = beat_of(fmt, lanes)
-        super().__init__(
-            {
-                "i": In(stream.Signature(payload)),
-                "a": Out(stream.Signature(payload)),
-                "b": Out(stream.Signature(payload)),
-            }
-        )
+    def __init__(self, payload, *, sinks: int):
+        signature = stream.Signature(payload)
+        super().__init__({"i": In(signature), "o": Out(signature).array(sinks)})
 
     def elaborate(self, platform):
         m = Module()
-        done = {}
-        for name, sink in (("a", self.a), ("b", self.b)):
-            served = Signal(name=f"served_{name}")
-            done[name] = served | sink.ready
-            m.d.comb += [sink.payload.eq(self.i.payload), sink.valid.eq(self.i.valid & ~served)]
-            with m.If(self.i.valid):
-                m.d.sync += served.eq(done[name] & ~self.i.ready)
-        m.d.comb += self.i.ready.eq(done["a"] & done["b"])
+        served = Signal(len(self.o))
+        done = Signal(len(self.o))
+        for k, sink in enumerate(self.o):
+            m.d.comb += [
+                done[k].eq(served[k] | sink.ready),
+                sink.payload.eq(self.i.payload),
+                sink.valid.eq(self.i.valid & ~served[k]),
+            ]
+        m.d.comb += self.i.ready.eq(done.all())
+        with m.If(self.i.valid):
+            for k in range(len(self.o)):
+                m.d.sync += served[k].eq(done[k] & ~self.i.ready)
         return m

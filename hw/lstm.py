@@ -9,11 +9,11 @@ from amaranth.lib.wiring import In, Out
 
 from fxsim.network import QuantizedLinear, QuantizedLstm
 from hw.buffers import VectorBuffer
+from hw.chain import connect_chain, resized
 from hw.fork import Fork
 from hw.layouts import beat_of, shape_of
 from hw.linear import Linear
 from hw.lstm_cell import LstmCell
-from hw.resize import resize
 
 
 def by_cell(product: QuantizedLinear) -> QuantizedLinear:
@@ -97,7 +97,7 @@ class Lstm(wiring.Component):
 
         # h goes out and round; the loop gets zeros in place of the last h of a sequence, and once
         # after reset.
-        m.submodules.fork = fork = Fork(fmt=fmt, lanes=lanes)
+        m.submodules.fork = fork = Fork(beat_of(fmt, lanes), sinks=2)
         result = cell.o
         if layer.projection is not None:
             m.submodules.projection = projection = self._products[2]
@@ -107,7 +107,8 @@ class Lstm(wiring.Component):
         # A buffer, so that the loop does not wait for whoever takes the output.
         beats = -(-layer.outputs // lanes)
         m.submodules.output = output = VectorBuffer(fmt=fmt, lanes=lanes, beats=beats, tiles=1)
-        wiring.connect(m, fork.a, output.i)
+        onward, back = fork.o
+        wiring.connect(m, onward, output.i)
         wiring.connect(m, output.o, wiring.flipped(self.o))
 
         beat = Signal(range(beats))
@@ -119,9 +120,9 @@ class Lstm(wiring.Component):
         m.d.comb += [
             ends.eq(beat == beats - 1),
             move.eq(loop.valid & loop.ready),
-            loop.valid.eq(~started | (fork.b.valid & self.last.valid)),
-            loop.payload.eq(Mux(~started | self.last.payload, zero, fork.b.payload)),
-            fork.b.ready.eq(started & loop.ready & self.last.valid),
+            loop.valid.eq(~started | (back.valid & self.last.valid)),
+            loop.payload.eq(Mux(~started | self.last.payload, zero, back.payload)),
+            back.ready.eq(started & loop.ready & self.last.valid),
             self.last.ready.eq(started & move & ends),
         ]
         fresh = Signal(init=1)
@@ -137,16 +138,14 @@ class Lstm(wiring.Component):
 
     def _gather(self, m, name, product, sink):
         """Bring a product's output to the four lanes of a cell, and let it run ahead."""
-        source = product.o
-        for block in resize(
+        terms = resized(
+            name,
             fmt=product.layer.output.format,
             lanes_in=product.lanes_out,
             lanes_out=4,
             items=product.layer.outputs,
-        ):
-            m.submodules[f"{name}_{type(block).__name__.lower()}"] = block
-            wiring.connect(m, source, block.i)
-            source = block.o
+        )
+        source = connect_chain(m, product.o, terms)
         m.submodules[name] = buffer = VectorBuffer(
             fmt=product.layer.output.format, lanes=4, beats=self.layer.cells, tiles=1
         )

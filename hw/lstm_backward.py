@@ -11,7 +11,7 @@ from fxsim.formats import IntFormat
 from fxsim.lstm_gradient import STREAMS, LstmGradient, row_multipliers
 from fxsim.network import Activation, QuantizedLinear
 from fxsim.stochastic import WORD_BITS, Stochastic
-from hw.broadcast import Broadcast
+from hw.fork import Fork
 from hw.gate_gradient import GateGradient, stored_of
 from hw.layouts import beat_of
 from hw.outer_accumulator import COUNT_BITS, OuterAccumulator, OuterConfig
@@ -198,11 +198,11 @@ class LstmBackward(wiring.Component):
         config = self._config
         m.submodules.gates = gates = GateGradient(config.gradient, lanes=config.lanes)
         m.submodules.skipper = skipper = ZeroSkipper(config.skip)
-        m.submodules.broadcast = broadcast = Broadcast(config.skip.group, sinks=5)
+        m.submodules.fork = fork = Fork(config.skip.group, sinks=5)
         wiring.connect(m, wiring.flipped(self.i), gates.i)
         wiring.connect(m, wiring.flipped(self.dy), gates.dy)
         wiring.connect(m, gates.o, skipper.i)
-        wiring.connect(m, skipper.o, broadcast.i)
+        wiring.connect(m, skipper.o, fork.i)
         m.d.comb += [
             gates.threshold.eq(self.threshold),
             self.dnet.valid.eq(gates.o.valid & gates.o.ready),
@@ -216,7 +216,7 @@ class LstmBackward(wiring.Component):
 
         timed = [gates]
         products = {}
-        for name, sink in zip(("dh", "dx"), broadcast.o[:2], strict=True):
+        for name, sink in zip(("dh", "dx"), fork.o[:2], strict=True):
             product_config = getattr(config, name)
             m.submodules[name] = product = Transposed(product_config)
             wiring.connect(m, buffered(name, sink, product_config.tiles), product.i)
@@ -227,7 +227,7 @@ class LstmBackward(wiring.Component):
         timed.append(self._hand_on(m, products["dh"].o, gates.r))
 
         sums = {}
-        for name, sink in zip(("dW", "dU", "db"), broadcast.o[2:], strict=True):
+        for name, sink in zip(("dW", "dU", "db"), fork.o[2:], strict=True):
             outer_config = getattr(config, name)
             m.submodules[name] = outer = OuterAccumulator(outer_config)
             wiring.connect(m, buffered(name, sink, outer_config.tiles), outer.i)

@@ -7,9 +7,8 @@ from amaranth.lib.wiring import In, Out
 from fxsim.formats import IntFormat
 from fxsim.network import MaxPool
 from hw.arith import is_zero
+from hw.chain import Chain, resized
 from hw.layouts import beat_of
-from hw.linear import connect_chain
-from hw.resize import resize
 from hw.window import Window
 
 
@@ -64,7 +63,7 @@ class Greatest(wiring.Component):
         return m
 
 
-class Pool(wiring.Component):
+class Pool(Chain):
     """A `fxsim.network.MaxPool` as a stream block.
 
     Parameters
@@ -83,31 +82,18 @@ class Pool(wiring.Component):
     Each output beat takes as many cycles as a window has pixels.
     """
 
-    def __init__(self, layer: MaxPool, *, lanes_in: int):
-        self.layer = layer
-        self.lanes_out = layer.lanes_out
-        self._lanes_in = lanes_in
-        super().__init__(
-            {
-                "i": In(stream.Signature(beat_of(layer.input.format, lanes_in))),
-                "o": Out(stream.Signature(beat_of(layer.output.format, layer.lanes_out))),
-            }
-        )
+    layer: MaxPool
 
-    def elaborate(self, platform):
-        m = Module()
-        connect_chain(m, self, self._chain())
-        return m
-
-    def _chain(self):
+    def blocks(self):
+        """Name and block, in the order of the data."""
         layer, fmt = self.layer, self.layer.input.format
-        for block in resize(
+        yield from resized(
+            "input",
             fmt=fmt,
-            lanes_in=self._lanes_in,
+            lanes_in=self.lanes_in,
             lanes_out=layer.lanes,
             items=layer.windows.channels,
-        ):
-            yield f"input_{type(block).__name__.lower()}", block
+        )
         windows = layer.by_lanes
         yield "window", Window(windows=windows, fmt=fmt, simd=layer.lanes, outside=fmt.min)
         beats = windows.size // layer.lanes

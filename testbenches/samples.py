@@ -1,4 +1,4 @@
-"""Networks to test with: those that are shipped, and small ones cut from them."""
+"""Networks to test with: those that are shipped, and small ones."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from fxsim.checkpoint import Checkpoint, LinearParameters
 from fxsim.formats import IntFormat
 from fxsim.network import Folding, IntArray, QuantizedNetwork
+from fxsim.quantize import quantize
+from fxsim.spec import parse_spec
 from fxsim.storage import load_network
 
 MODELS = ("digits-mlp-ternary", "digits-mlp-int8")
@@ -65,3 +68,55 @@ def random_inputs(network: QuantizedNetwork, count: int, *, seed: int = 3) -> In
     fmt, inputs = network.input.activation.format, network.layers[0].inputs
     generator = np.random.default_rng(seed)
     return generator.integers(fmt.min, fmt.max, (count, inputs), endpoint=True)
+
+
+def residual(*, side: int = 6, channels: int = 2) -> QuantizedNetwork:
+    """Images: a convolution, two more with a shortcut past them, 4 classes, an argmax.
+
+    The parameters are random. A pixel of any layer takes one cycle.
+    """
+    layer = {
+        "type": "convolution",
+        "units": channels,
+        "kernel": 3,
+        "padding": 1,
+        "weights": {"levels": 3, "per": "channel"},
+        "nonlinearity": "relu",
+        "output": {"bits": 8},
+    }
+    out = {"nonlinearity": "none", "output": {"bits": 8, "signed": True}}
+    hardware, lanes = {"rows": channels, "simd": 9 * channels}, {"rows": 4, "simd": channels}
+    spec = parse_spec(
+        {
+            "name": "residual",
+            "data": "none",
+            "input": {"shape": [channels, side, side], "bits": 8},
+            "layers": [
+                layer | {"name": "first"},
+                layer | {"name": "second"},
+                layer | {"name": "third"} | out,
+                {
+                    "type": "add",
+                    "name": "sum",
+                    "shortcut": "first",
+                    "output": {"bits": 8, "signed": True},
+                    "hardware": {"lanes": channels},
+                },
+                {"type": "flatten"},
+                {"type": "linear", "name": "scores", "units": 4, "hardware": lanes},
+                {"type": "argmax", "name": "answer"},
+            ],
+            "hardware": hardware,
+        },
+        "residual",
+    )
+    generator = np.random.default_rng(7)
+    parent = {
+        product.name: LinearParameters(
+            weight=generator.normal(size=(product.outputs, product.inputs)),
+            bias=generator.normal(size=product.outputs),
+        )
+        for product in spec.products
+    }
+    samples = generator.random((20, *spec.input.shape))
+    return quantize(spec, Checkpoint(parent=parent), samples)

@@ -19,8 +19,9 @@ from fxsim.network import (
 from tests.strategies import activations, linears
 
 
-def _divisor(draw, size):
-    return draw(st.sampled_from([n for n in range(1, size + 1) if size % n == 0]))
+def divisor(size):
+    """Numbers that divide ``size``."""
+    return st.sampled_from([n for n in range(1, size + 1) if size % n == 0])
 
 
 @st.composite
@@ -37,7 +38,7 @@ def windows(draw, shape, *, grouped=True, max_kernel=5):
         kernel=(tall, wide),
         stride=draw(st.integers(1, 3)),
         padding=draw(st.integers(0, (min(tall, wide) - 1) // 2)),
-        groups=_divisor(draw, channels) if grouped else 1,
+        groups=draw(divisor(channels)) if grouped else 1,
     )
 
 
@@ -45,14 +46,22 @@ def windows(draw, shape, *, grouped=True, max_kernel=5):
 def convolutions(draw, *, source, shape, name="layer0", last=True, max_channels=6, max_kernel=5):
     """Random `QuantizedConvolution` objects; groups of one channel are not rare."""
     where = draw(windows(shape, max_kernel=max_kernel))
+    return draw(
+        convolution_of(where, source=source, name=name, last=last, max_channels=max_channels)
+    )
+
+
+@st.composite
+def convolution_of(draw, where, *, source, name, last=False, max_channels=6, outputs=None):
+    """Random convolutions of given windows; ``outputs`` channels unless that is left out."""
     product = draw(
         linears(source=source, inputs=where.size, max_size=max_channels, name=name, last=last)
     )
     # As many outputs for each group; foldings that windows know.
-    each = max(1, product.outputs // where.groups)
+    each = max(1, (outputs or product.outputs) // where.groups)
     product = _outputs(product, each * where.groups)
     folding = Folding(
-        rows=_divisor(draw, each),
+        rows=draw(divisor(each)),
         simd=draw(st.sampled_from(where.simd_choices())),
         dsp=product.folding.dsp,
     )
@@ -80,7 +89,7 @@ def _outputs(product, count):
 def max_pools(draw, *, source, shape, name="layer0", max_kernel=3):
     """Random `MaxPool` objects."""
     where = draw(windows(shape, grouped=False, max_kernel=max_kernel))
-    return MaxPool(name=name, input=source, windows=where, lanes=_divisor(draw, shape[0]))
+    return MaxPool(name=name, input=source, windows=where, lanes=draw(divisor(shape[0])))
 
 
 @st.composite

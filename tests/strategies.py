@@ -105,7 +105,7 @@ def _requantizers(draw, accumulator: Accumulator, outputs: int, overflow: Overfl
 
 
 @st.composite
-def linears(draw, *, source=None, inputs=None, max_size=70, name="layer0", last=True):
+def linears(draw, *, source=None, inputs=None, outputs=None, max_size=70, name="layer0", last=True):
     """Random `QuantizedLinear` objects.
 
     Parameters
@@ -114,6 +114,8 @@ def linears(draw, *, source=None, inputs=None, max_size=70, name="layer0", last=
         Format of the inputs; drawn when left out.
     inputs : int, optional
         Number of inputs; drawn when left out.
+    outputs : int, optional
+        Number of outputs; drawn when left out.
     max_size : int
         Most inputs and outputs.
     name : str
@@ -122,7 +124,7 @@ def linears(draw, *, source=None, inputs=None, max_size=70, name="layer0", last=
     """
     source = draw(activations()) if source is None else source
     inputs = draw(st.integers(1, max_size)) if inputs is None else inputs
-    outputs = draw(st.integers(1, max_size))
+    outputs = draw(st.integers(1, max_size)) if outputs is None else outputs
     generator = np.random.default_rng(draw(_SEEDS))
     weight_format = IntFormat(bits=draw(st.integers(2, 8)), signed=True, narrow=True)
     weight = _integers(

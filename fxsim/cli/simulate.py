@@ -55,6 +55,7 @@ def simulate(
         facts |= {"input": str(source), "samples": len(seen.input)}
     else:
         from fxsim.data import load_split
+        from fxsim.evaluate import answers
         from fxsim.simulate import simulate_ranges
 
         chosen = data or f"{quantized.data}:test"
@@ -65,9 +66,9 @@ def simulate(
             "data": chosen,
             "samples": len(seen.input),
             "accuracy_float": _float_accuracy(folder, split),
-            "accuracy_fixed": float((seen.output.argmax(axis=-1) == split.y).mean()),
+            "accuracy_fixed": float((answers(quantized, seen.output) == split.y).mean()),
         }
-        if quantized.recurrent:
+        if quantized.recurrent and not quantized.classifies:
             facts["bits_per_character"] = _bits_per_character(quantized, folder, seen, split)
     if output is not None:
         _write_npy(output, seen.output)

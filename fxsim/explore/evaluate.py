@@ -19,7 +19,7 @@ from fxsim.explore.metrics import structure_metrics
 from fxsim.explore.space import Choices
 from fxsim.floating import accuracy, bits_per_character
 from fxsim.formats import AccumulatorMode
-from fxsim.network import QuantizedNetwork
+from fxsim.network import INPUT, QuantizedAdd, QuantizedNetwork
 from fxsim.quantize import arithmetic_key, quantize, uses_retrained
 from fxsim.simulate import as_input, run_layer
 from fxsim.spec import NetworkSpec
@@ -70,8 +70,9 @@ class Evaluator:
         return found
 
     def _measure(self, spec: NetworkSpec, network: QuantizedNetwork) -> dict[str, float]:
-        y, output = self.job.validation.y, network.output
-        answer = self._run(spec, network, len(network.layers))
+        scored = len(network.layers) - network.classifies  # the layers that yield the logits
+        y, output = self.job.validation.y, network.layers[scored - 1].output
+        answer = self._run(spec, network, scored)
         real = output.scale * (answer.astype(np.float64) - output.zero_point)
         return {"error": 1.0 - accuracy(real, y), "loss": bits_per_character(real, y)}
 
@@ -81,8 +82,12 @@ class Evaluator:
         def make() -> npt.NDArray[Any]:
             if layers == 0:
                 return as_input(network, self.job.validation.x)
-            before = self._run(spec, network, layers - 1)
-            return run_layer(network.layers[layers - 1], before)
+            before, layer = self._run(spec, network, layers - 1), network.layers[layers - 1]
+            if not isinstance(layer, QuantizedAdd):
+                return run_layer(layer, before)
+            starts = [INPUT, *(earlier.name for earlier in network.layers)]
+            other = self._run(spec, network, starts.index(layer.shortcut))
+            return run_layer(layer, before, other=other)
 
         result: npt.NDArray[Any] = self._memory(("run", *self._key(spec, network, layers)), make)
         return result

@@ -17,7 +17,7 @@ from fxsim.kernels.jit import jit
 from fxsim.kernels.packing import aligned
 from fxsim.kernels.vectors import requantize_8
 from fxsim.linear import QuantizedLinear
-from fxsim.network import IntArray
+from fxsim.network import Activation, IntArray, Requantizer
 
 
 class Epilogue(NamedTuple):
@@ -52,21 +52,27 @@ def rounding_terms(rounding: Rounding, shift: int) -> tuple[int, int, int]:
 
 def epilogue_of(layer: QuantizedLinear) -> Epilogue:
     """Constants of a layer that has a requantizer."""
-    requantizer, fmt = layer.requantizer, layer.output.format
-    assert requantizer is not None
-    wraps = requantizer.overflow is Overflow.WRAP
+    assert layer.requantizer is not None
     multiplier = aligned((-(-layer.outputs // 32) * 32,), np.int64)
-    multiplier[: layer.outputs] = requantizer.multiplier
+    multiplier[: layer.outputs] = layer.requantizer.multiplier
     multiplier[layer.outputs :] = 0
+    return epilogue(layer.requantizer, multiplier, layer.relu, layer.output)
+
+
+def epilogue(
+    requantizer: Requantizer, multiplier: IntArray, relu: bool, output: Activation
+) -> Epilogue:
+    """Constants of a requantizer with the multipliers (outputs,) in place of its own."""
+    fmt = output.format
     return Epilogue(
         multiplier,
         requantizer.shift,
         *rounding_terms(requantizer.rounding, requantizer.shift),
-        0 if layer.relu else -(1 << 62),
-        layer.output.zero_point,
+        0 if relu else -(1 << 62),
+        output.zero_point,
         fmt.min,
         fmt.max,
-        (1 << fmt.bits) - 1 if wraps else 0,
+        (1 << fmt.bits) - 1 if requantizer.overflow is Overflow.WRAP else 0,
     )
 
 
@@ -97,6 +103,9 @@ def finish_block(
     start = constants.low
     multiplier = constants.multiplier[left:]
     line = np.empty(8, np.uint8)
+    # Once, not in the loop: taking an address counts a reference.
+    source_at, factors_at = sums.ctypes.data, multiplier.ctypes.data
+    line_at, goal = line.ctypes.data, out.ctypes.data + top * out.strides[0] + left
     for i in range(height):
         if mask != 0:
             source, target = sums[i], out[top + i, left : left + width]
@@ -113,12 +122,11 @@ def finish_block(
                 value = (value + base + ((value >> shift) & 1)) >> shift
                 target[j] = min(max(value + zero_point, low), high)
         else:
-            goal = out.ctypes.data + (top + i) * out.strides[0] + left
             for k in range(0, width, 8):
-                place = goal + k if k + 8 <= width else line.ctypes.data
+                place = goal + i * out.strides[0] + k if k + 8 <= width else line_at
                 requantize_8(
-                    sums.ctypes.data + i * sums.strides[0] + 4 * k,
-                    multiplier.ctypes.data + 8 * k,
+                    source_at + i * sums.strides[0] + 4 * k,
+                    factors_at + 8 * k,
                     place,
                     base,
                     sign,

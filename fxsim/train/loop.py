@@ -422,7 +422,7 @@ def _check(spec: NetworkSpec, dataset: Dataset) -> None:
             f"input.shape must be {list(dataset.train.x.shape[leading:])} for {dataset.name},"
             f" not {list(spec.input.shape)}"
         )
-    last = len(spec.layers) - 1
+    last = len(spec.layers) - 1 - spec.classifies
     if (outputs := spec.layer_inputs(last + 1)) != dataset.classes:
         raise SpecError(
             f"layers[{last}].units must be {dataset.classes}, the classes of {dataset.name},"

@@ -13,6 +13,9 @@ from fxsim.checkpoint import LinearParameters
 from fxsim.network import FloatArray
 from fxsim.quantize import groups_of
 from fxsim.spec import (
+    INPUT,
+    AddSpec,
+    ArgmaxSpec,
     AveragePoolSpec,
     ConvolutionSpec,
     FlattenSpec,
@@ -225,6 +228,24 @@ class Flatten(nn.Module):
         return x.permute(0, 2, 3, 1).flatten(1)
 
 
+class Add(nn.Module):
+    """The sum of two tensors.
+
+    Parameters
+    ----------
+    spec : AddSpec
+    """
+
+    def __init__(self, spec: AddSpec) -> None:
+        super().__init__()
+        self.shortcut = spec.shortcut
+        self.relu = spec.nonlinearity == "relu"
+
+    def forward(self, x: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+        """Outputs of the shape of either, nonlinearity applied."""
+        return torch.relu(x + other) if self.relu else x + other
+
+
 class Lstm(nn.Module):
     """An LSTM layer that carries its state from call to call; gradients stop at its start.
 
@@ -288,7 +309,7 @@ def _torch_order(tensor: torch.Tensor) -> torch.Tensor:
 
 
 class Network(nn.Module):
-    """A chain of layers with dropout between them.
+    """A chain of layers with dropout between them, and shortcuts; up to an argmax at the end.
 
     Parameters
     ----------
@@ -318,7 +339,11 @@ class Network(nn.Module):
                     self.layers.append(Convolution(layer, windows))
                 case FlattenSpec():
                     self.layers.append(Flatten())
-                case _:
+                case AddSpec():
+                    self.layers.append(Add(layer))
+                case ArgmaxSpec():
+                    pass
+                case MaxPoolSpec() | AveragePoolSpec():
                     self.layers.append(Pool(layer, windows_of(layer, spec.layer_shape(i))))
         self.dropout = spec.train.dropout
 
@@ -344,8 +369,10 @@ class Network(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Logits of samples (n, *input shape), or (n, t, inputs) with LSTM layers."""
         last = len(self.layers) - 1
+        yielded = {INPUT: x}
         for i, layer in enumerate(self.layers):
-            x = layer(x)
+            x = layer(x, yielded[layer.shortcut]) if isinstance(layer, Add) else layer(x)
             if i < last:
                 x = nn.functional.dropout(x, self.dropout, self.training)
+            yielded[self.spec.layer_name(i)] = x
         return x

@@ -10,7 +10,7 @@ from amaranth.hdl import Fragment
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fxsim import cycles, flow
+from fxsim import blocks, flow
 from fxsim.cycles import completion_times, predict
 from fxsim.storage import load_network
 from hw.config import MacArrayConfig, RequantizerConfig
@@ -49,11 +49,11 @@ def test_interval_is_that_of_the_slowest_layer(data: st.DataObject) -> None:
 @given(layer=linears(max_size=20))
 def test_latencies_are_those_that_the_blocks_publish(layer) -> None:
     block = MacArray(MacArrayConfig.from_layer(layer))
-    assert cycles.mac_latency(layer) == block.latency
+    assert blocks.mac_latency(layer) == block.latency
     Fragment.get(block, None)  # Amaranth complains of blocks that are made and never used
     if layer.requantizer is not None:
         block = Requantizer(RequantizerConfig.from_layer(layer))
-        assert cycles.requantizer_latency(layer) == block.latency
+        assert blocks.requantizer_latency(layer) == block.latency
 
 
 @QUIET
@@ -61,12 +61,12 @@ def test_latencies_are_those_that_the_blocks_publish(layer) -> None:
 def test_the_abstract_machine_says_the_same_of_vectors(data: st.DataObject) -> None:
     """Two ways to the same cycles, where both apply."""
     network = data.draw(networks(max_size=30))
-    blocks, lanes = [], network.lanes_in
+    chain, lanes = [], network.lanes_in
     for layer in network.layers:
-        blocks += cycles._blocks(layer, lanes)
+        chain += blocks.layer_blocks(layer, lanes)
         lanes = layer.lanes_out
     beats = -(-network.layers[0].inputs // network.lanes_in), -(-layer.outputs // lanes)
-    assert flow.completion_times(blocks, 9, *beats) == completion_times(network, 9)
+    assert flow.completion_times(chain, 9, *beats) == completion_times(network, 9)
 
 
 @pytest.mark.parametrize("vectors", [1, 7])

@@ -83,7 +83,10 @@ KNOWN = "known keys: name, data, input, layers, rounding, hardware, train, retra
 NAME = "name must start with a letter and hold at most 63 letters, digits or underscores, not"
 NARROW = "narrow must be used with signed formats of 2 bits or more"
 SURROGATE = "values must be plain YAML (Invalid JSON: unexpected end of hex escape"
-TYPES = "type must be 'linear', 'lstm', 'convolution', 'max_pool', 'average_pool' or 'flatten'"
+TYPES = (
+    "type must be 'linear', 'lstm', 'convolution', 'max_pool', 'average_pool', 'flatten', 'add'"
+    " or 'argmax'"
+)
 ERRORS = [
     ("epochs", 3, f"unknown key 'epochs'; {KNOWN}", "epochs"),
     ("Name", "a", "unknown key 'Name'; did you mean 'name'?", "Name"),

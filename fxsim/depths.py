@@ -1,0 +1,72 @@
+"""Depths of the queues in which shortcuts wait for the layers that they lead past.
+
+A fork gives each word to the layers and to the queue of the shortcut; the add behind takes a word
+of either together. The layers must see some words before they yield the first: rows of an image, a
+whole vector. If the queue holds fewer, the fork waits for the queue, the queue for the add, the add
+for the layers, and these for the fork: forever. Whether that happens is a matter of how many words
+the layers need for how many that they yield, and not of time, so pauses cannot bring it about.
+
+The depths found here are the least that cost no time: with them each word of the output leaves in
+the very cycle in which it would with endless queues, and with a word less in any of them some word
+leaves later or none ever does. So they are enough never to wait forever, too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from fxsim.add import MIN_DEPTH
+from fxsim.blocks import times_and_depths
+from fxsim.cycles import settled
+from fxsim.errors import RangeError
+from fxsim.network import QuantizedAdd, QuantizedNetwork
+
+_ENDLESS = 1 << 62
+"""Depth of a queue that is never full."""
+
+
+def with_depths(network: QuantizedNetwork) -> QuantizedNetwork:
+    """The network with the least depths that cost no time; they depend on all its foldings."""
+    if not network.adds:
+        return network
+    depths = least_depths(network)
+    return replace(
+        network,
+        layers=tuple(
+            replace(layer, depth=depths[layer.name]) if isinstance(layer, QuantizedAdd) else layer
+            for layer in network.layers
+        ),
+    )
+
+
+def least_depths(network: QuantizedNetwork) -> dict[str, int]:
+    """For each add, the least depth of its queue that costs no time.
+
+    Each is found by halving between the least there is and what an endless queue would hold at
+    most; a longer queue is never slower. With several adds a depth may depend on those that were
+    found before, and the first ones are as short as can be.
+    """
+    endless = dict.fromkeys((add.name for add in network.adds), _ENDLESS)
+    first, _ = times_and_depths(network, 1, endless)
+    # Small vectors are many in the pipelines before the first one leaves.
+    vectors = settled(network) + int(first[-1]) // -(-network.layers[0].inputs // network.lanes_in)
+    best, held = times_and_depths(network, vectors, endless)
+    depths = {name: max(depth, MIN_DEPTH) for name, depth in held.items()}
+
+    def costs_nothing(name: str, depth: int) -> bool:
+        try:
+            times_and_depths(network, vectors, depths | {name: depth}, best)
+        except RangeError:
+            return False
+        return True
+
+    for name in depths:
+        low, high = MIN_DEPTH, depths[name]
+        while low < high:
+            middle = (low + high) // 2
+            if costs_nothing(name, middle):
+                high = middle
+            else:
+                low = middle + 1
+        depths[name] = high
+    return depths

@@ -1,0 +1,120 @@
+"""Depths of the queues of shortcuts: enough, and not a word more than that."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from fxsim.add import MIN_DEPTH
+from fxsim.blocks import mac_latency, requantizer_latency, times_and_depths
+from fxsim.cycles import completion_times, predict, settled
+from fxsim.depths import least_depths, with_depths
+from fxsim.errors import RangeError
+from fxsim.folding import fold, fold_within
+from fxsim.network import QuantizedAdd
+from fxsim.simulate import simulate
+from testbenches.samples import random_inputs, residual
+from tests.messages import raises
+from tests.residual_strategies import residual_networks
+
+QUIET = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+ENDLESS = 1 << 20
+
+
+def with_depth(network, depth):
+    """The same network with queues of another depth."""
+    return replace(
+        network,
+        layers=tuple(
+            replace(layer, depth=depth) if isinstance(layer, QuantizedAdd) else layer
+            for layer in network.layers
+        ),
+    )
+
+
+@pytest.mark.parametrize("side", [3, 6, 11])
+def test_depth_by_hand(side):
+    """Two 3 x 3 convolutions see two rows and two pixels ahead; the pipelines add their stages."""
+    network = residual(side=side)
+    _, second, third, add, *_ = network.layers
+    stages = sum(
+        2 + mac_latency(layer.product) + requantizer_latency(layer.product)
+        for layer in (second, third)
+    )
+    # Pixel p of the output is there when pixel p + side + 1 has passed a convolution, and a pixel
+    # passes in each cycle; one cycle is that in which the add takes the pair.
+    ahead = 2 * (side + 1)
+    assert add.depth == ahead + stages + 1
+    assert predict(network).interval == side * side
+
+
+@pytest.mark.parametrize("side", [3, 6, 11])
+def test_what_the_layers_need_before_they_yield(side):
+    """Where pixels wait for one another, only those ahead count, and one less hangs."""
+    network = residual(side=side)
+    # Pixels from the one that is added to the one before the last that the layers need for it: the
+    # fork gives this one to the layers while the queue is full.
+    held = 2 * (side + 1)
+    slow = predict(with_depth(network, held))
+    assert slow.interval > predict(network).interval
+    message = f"depths of adds must be greater, not sum: {held - 1}: their joins wait forever"
+    with raises(RangeError, message):
+        predict(with_depth(network, held - 1))
+
+
+@QUIET
+@given(data=st.data())
+def test_depths_cost_no_time_and_none_can_be_less(data):
+    network = data.draw(residual_networks())
+    vectors = settled(network) + 40  # more than the depths were found with
+    best, _ = times_and_depths(network, vectors, {add.name: ENDLESS for add in network.adds})
+    found, _ = times_and_depths(network, vectors)
+    np.testing.assert_array_equal(found, best)
+    depths = {add.name: add.depth for add in network.adds}
+    for name, depth in depths.items():
+        if depth > MIN_DEPTH:
+            with pytest.raises(RangeError):
+                times_and_depths(network, vectors, depths | {name: depth - 1}, best)
+
+
+@QUIET
+@given(data=st.data())
+def test_longer_queues_are_never_slower(data):
+    """What the search by halving relies on."""
+    network = data.draw(residual_networks())
+    (depth, *_) = least_depths(network).values()
+    depths = [d for d in (depth - 2, depth - 1, depth, depth + 3) if d >= MIN_DEPTH]
+    seen = []
+    for one in depths:
+        others = {add.name: add.depth for add in network.adds} | {network.adds[0].name: one}
+        try:
+            seen.append(times_and_depths(network, 6, others)[0])
+        except RangeError:
+            assert not seen, "a longer queue hangs where a shorter one does not"
+    for shorter, longer in pairwise(seen):
+        assert (longer <= shorter).all()
+
+
+def test_depths_follow_the_folding():
+    network = residual()
+    slow = fold(network, 400)
+    (add,) = slow.network.adds
+    assert add.depth == least_depths(slow.network)["sum"] != network.adds[0].depth
+    assert completion_times(slow.network, 9) == completion_times(
+        with_depth(slow.network, ENDLESS), 9
+    )
+    assert predict(slow.network).interval == slow.interval <= 400
+    x = random_inputs(network, 5)
+    np.testing.assert_array_equal(simulate(slow.network, x), simulate(network, x))
+    assert fold_within(network, slow.multipliers).interval <= slow.interval
+
+
+def test_networks_without_adds_stay_as_they_are():
+    network = residual()
+    plain = replace(network, layers=network.layers[:1])
+    assert with_depths(plain) is plain
