@@ -30,7 +30,7 @@ from fxsim.storage import network_hash, save_network
 
 COMMANDS = (
     *("codesign", "train", "quantize", "info", "simulate", "sample", "generate", "verify"),
-    "synth",
+    *("synth", "fold"),
 )
 MODELS = Path(__file__).parents[2] / "models"
 TERNARY = "digits-mlp-ternary"
