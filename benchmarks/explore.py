@@ -1,14 +1,21 @@
-"""Evaluations that each search method takes to reach the true front of a grid.
+"""Speed of the search, and evaluations that each method takes to reach the true front of a grid.
 
 ``python -m benchmarks.explore`` enumerates a space of the digits network, then runs every method on
 it and prints the table of docs/exploration.md: points evaluated until the hypervolume is 90, 99 and
 100 % of the grid's, and the share that is reached in the end.
+
+``python -m benchmarks.explore speed`` evaluates the space in this process, then with two, and
+prints points a second: by the clock on the wall, and by processor time, which other work on the
+machine does not change.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+import random
 import tempfile
+import time
 from pathlib import Path
 
 from fxsim import data
@@ -20,6 +27,7 @@ from fxsim.explore.pareto import Values, convergence
 from fxsim.explore.run import Settings, facts_of, search_space
 from fxsim.explore.space import parse_space
 from fxsim.explore.store import open_store
+from fxsim.explore.workers import Processes, Workers, local_workers
 from fxsim.spec import load_spec
 
 SPACE = {
@@ -59,13 +67,53 @@ def until(curve: list[float], wanted: float) -> int | None:
     return next((k + 1 for k, value in enumerate(curve) if value >= wanted), None)
 
 
+def speed(job: Job, count: int, seed: int) -> None:
+    """Print the points a second of one process and of two, on a random sample of the space."""
+    chosen = random.Random(seed).sample(range(job.space.size), count)
+    points = sorted(map(job.space.choices, chosen))
+    print("| processes | points | seconds | points a second | by processor time | speedup |")
+    print("|---|---|---|---|---|---|")
+    first = 0.0
+    for processes in (1, 2):
+        with local_workers(job, processes) as workers:
+            list(workers.run(points[:: count // 8]))  # compiles and starts
+        with local_workers(job, processes) as workers:
+            if processes > 1:
+                list(workers.run(points[:: count // 8]))
+            wall, used = time.perf_counter(), _processor_time(workers)
+            total = len(list(workers.run(points)))
+            wall, used = time.perf_counter() - wall, _processor_time(workers) - used
+        first = first or wall
+        print(
+            f"| {processes} | {total} | {wall:.1f} | {total / wall:.1f} |"
+            f" {processes * total / used:.1f} | {first / wall:.2f} |",
+            flush=True,
+        )
+
+
+def _processor_time(workers: Workers) -> float:
+    """Seconds of processor time that those who evaluate have used."""
+    if not isinstance(workers, Processes):
+        return time.process_time()
+    ticks = 0
+    for pid in workers.pids:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser()
+    parser.add_argument("what", nargs="?", choices=["methods", "speed"], default="methods")
+    parser.add_argument("--points", type=int, default=600)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--budget", type=int, default=800)
     arguments = parser.parse_args()
     job = make()
+    if arguments.what == "speed":
+        speed(job, arguments.points, arguments.seed)
+        return
     goals = Goals(job.space, job.float_error)
     everything = outcomes_of(job, "grid", arguments.seed)
     known = [values for o in everything if (values := goals.values(o)) is not None]

@@ -17,7 +17,7 @@ from dataclasses import replace
 
 from fxsim.add import MIN_DEPTH
 from fxsim.blocks import times_and_depths
-from fxsim.cycles import settled
+from fxsim.cycles import load, settled
 from fxsim.errors import RangeError
 from fxsim.network import QuantizedAdd, QuantizedNetwork
 
@@ -49,7 +49,7 @@ def least_depths(network: QuantizedNetwork) -> dict[str, int]:
     endless = dict.fromkeys((add.name for add in network.adds), _ENDLESS)
     first, _ = times_and_depths(network, 1, endless)
     # Small vectors are many in the pipelines before the first one leaves.
-    vectors = settled(network) + int(first[-1]) // -(-network.layers[0].inputs // network.lanes_in)
+    vectors = settled(network) + int(first[-1]) // max(map(load, network.layers))
     best, held = times_and_depths(network, vectors, endless)
     depths = {name: max(depth, MIN_DEPTH) for name, depth in held.items()}
 

@@ -63,9 +63,25 @@ def forward(
     return _forward(spec, parameters, vector)
 
 
+def layer_outputs(
+    spec: NetworkSpec, parameters: Mapping[str, LinearParameters], x: npt.ArrayLike
+) -> dict[str, FloatArray]:
+    """Outputs of every layer by its name; images as vectors in the order of `fxsim.windows`."""
+    outputs = _layers(spec, parameters, np.asarray(x))
+    del outputs[INPUT]
+    return outputs
+
+
 def _forward(
     spec: NetworkSpec, parameters: Mapping[str, LinearParameters], x: FloatArray
 ) -> FloatArray:
+    return list(_layers(spec, parameters, x).values())[-1]
+
+
+def _layers(
+    spec: NetworkSpec, parameters: Mapping[str, LinearParameters], x: FloatArray
+) -> dict[str, FloatArray]:
+    """Outputs of every layer, behind the input."""
     vector = as_vectors(x.astype(np.float64), spec.input.shape)
     yielded = {INPUT: vector}
     for i, layer in enumerate(spec.layers):
@@ -74,7 +90,7 @@ def _forward(
             case LstmSpec():
                 vector = lstm(found[0], found[1], vector, *found[2:])
             case LinearSpec():
-                vector = vector @ found[0].weight.T + found[0].bias
+                vector = vector @ found[0].effective_weight.T + found[0].bias
             case ConvolutionSpec():
                 windows = windows_of(layer, spec.layer_shape(i))
                 vector = convolution(windows, found[0].effective_weight, vector)
@@ -96,7 +112,7 @@ def _forward(
         ):
             vector = np.maximum(vector, 0.0)
         yielded[spec.layer_name(i)] = vector
-    return vector
+    return yielded
 
 
 def convolution(windows: Windows, weight: FloatArray, x: FloatArray) -> FloatArray:

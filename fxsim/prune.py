@@ -95,7 +95,9 @@ def unflat(
         weight, bias = like[name].weight, like[name].bias
         middle, end = start + weight.size, start + weight.size + bias.size
         found[name] = LinearParameters(
-            weight=values[start:middle].reshape(weight.shape), bias=values[middle:end]
+            weight=values[start:middle].reshape(weight.shape),
+            bias=values[middle:end],
+            gain=like[name].gain,
         )
         start = end
     return found

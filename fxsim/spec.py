@@ -24,7 +24,6 @@ from fxsim.spec_images import (
     ConvolutionSpec,
     FlattenSpec,
     MaxPoolSpec,
-    check_batch_norm,
     check_convolution_folding,
     check_image,
     shape_behind,
@@ -41,6 +40,7 @@ from fxsim.spec_layers import (
     ProjectionSpec,
     RequantizeSpec,
     WeightsSpec,
+    check_batch_norm,
     check_linear,
     check_lstm,
     check_narrow,
@@ -54,6 +54,7 @@ from fxsim.spec_train import (
     WordsSpec,
     check_recipes,
 )
+from fxsim.weight_groups import weight_groups
 
 __all__ = [
     "INPUT",
@@ -209,7 +210,7 @@ class NetworkSpec(Model):
                 scales=1 if spec.weights.per == "tensor" else outputs,
                 hardware=hardware or self.hardware,
                 path=f"layers[{index}].hardware{key}" if hardware else "hardware",
-                gain=isinstance(layer, ConvolutionSpec) and layer.batch_norm,
+                gain=not isinstance(layer, LstmSpec) and layer.batch_norm,
             )
 
         if isinstance(layer, ConvolutionSpec):
@@ -244,6 +245,11 @@ class NetworkSpec(Model):
     def classifies(self) -> bool:
         """Whether the last layer is an argmax; the float network ends before it, with logits."""
         return isinstance(self.layers[-1], ArgmaxSpec)
+
+    @property
+    def last(self) -> int:
+        """Number of the layer that yields a value for each class: the last but for an argmax."""
+        return len(self.layers) - 1 - self.classifies
 
     @property
     def recurrent(self) -> bool:
@@ -295,13 +301,6 @@ def _check(spec: NetworkSpec, source: str) -> None:
     if len(spec.input.shape) == 2:
         fail("shape must have 1 item (a vector) or 3 (an image), not 2", "input.shape")
     check_recipes(spec.train, spec.retrain, fail, recurrent=spec.recurrent)
-    names = [spec.layer_name(i) for i in range(len(spec.layers))]
-    for i, name in enumerate(spec.retrain.float_layers if spec.retrain else ()):
-        if name not in names:
-            fail(
-                f"float_layers must name layers ({', '.join(names)}), not {name!r}",
-                f"retrain.float_layers[{i}]",
-            )
     check_narrow(spec.input, Overflow.SATURATE, lambda text, key: fail(text, f"input.{key}"))
     seen: dict[str, tuple[int, str]] = {}
     for i, layer in enumerate(spec.layers):
@@ -318,7 +317,7 @@ def _check(spec: NetworkSpec, source: str) -> None:
             if spec.recurrent:
                 within("type must not be 'add' in a network with LSTM layers", "type")
             starts = {INPUT: spec.input.shape}
-            starts |= {names[k]: spec.layer_shape(k + 1) for k in range(i)}
+            starts |= {spec.layer_name(k): spec.layer_shape(k + 1) for k in range(i)}
             *_, before = starts
             check_add(layer, shape, starts, before, within)
         elif isinstance(layer, ArgmaxSpec):
@@ -341,8 +340,8 @@ def _check(spec: NetworkSpec, source: str) -> None:
             behind = spec.layers[i + 1 :]
             last = all(isinstance(after, FlattenSpec | ArgmaxSpec) for after in behind)
             check_linear(layer, last, within)
+            check_batch_norm(layer, within, recurrent=spec.recurrent)
         if isinstance(layer, ConvolutionSpec):
-            check_batch_norm(layer, within)
             (product,) = products
             check_convolution_folding(layer, shape, product.hardware, fail, product.path)
             continue
@@ -350,6 +349,19 @@ def _check(spec: NetworkSpec, source: str) -> None:
             _check_folding(product, fail)
     if all(isinstance(layer, FlattenSpec) for layer in spec.layers):
         fail("layers must do more than flatten", "layers")
+    _check_float_layers(spec, fail)
+
+
+def _check_float_layers(spec: NetworkSpec, fail: Fail) -> None:
+    layers = [spec.layer_name(i) for i in range(len(spec.layers))]
+    groups = list(weight_groups(spec))
+    for i, name in enumerate(spec.retrain.float_layers if spec.retrain else ()):
+        if name not in (*layers, *groups):
+            fail(
+                f"float_layers must name layers ({', '.join(layers)}) or groups of weights"
+                f" ({', '.join(groups)}), not {name!r}",
+                f"retrain.float_layers[{i}]",
+            )
 
 
 def _check_folding(product: Product, fail: Fail) -> None:

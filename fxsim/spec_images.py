@@ -157,25 +157,6 @@ def check_convolution_folding(
         fail("pad must be false: images have no idle lanes", f"{path}.pad")
 
 
-def check_batch_norm(layer: ConvolutionSpec, fail: Fail) -> None:
-    """Refuse a batch normalisation that there is no multiplier for."""
-    if not layer.batch_norm:
-        return
-    if layer.output is None:
-        fail("batch_norm must be false without an output: it needs multipliers", "batch_norm")
-    if layer.requantize.multiplier_bits == 0:
-        fail(
-            "batch_norm must be false with a plain shift (multiplier_bits: 0): each channel has"
-            " its own scale",
-            "batch_norm",
-        )
-    if layer.weights.scheme != "symmetric":
-        fail(
-            "scheme must be 'symmetric' with batch_norm, whose gain may turn the sign of weights",
-            "weights.scheme",
-        )
-
-
 def _check_simd(windows: Windows, simd: int, fail: Fail, path: str) -> None:
     if simd not in (choices := windows.simd_choices()):
         fail(

@@ -101,12 +101,17 @@ class LanesSpec(Model):
 
 
 class LinearSpec(Model):
-    """A fully connected layer; without ``output`` (last layer only) it yields raw accumulators."""
+    """A fully connected layer; without ``output`` (last layer only) it yields raw accumulators.
+
+    With ``batch_norm`` training normalises before the nonlinearity; quantization folds it into bias
+    and multipliers. Only networks without an LSTM layer may have it.
+    """
 
     type: Literal["linear"]
     name: str | None = None
     units: Size
     weights: WeightsSpec = WeightsSpec()
+    batch_norm: bool = False
     nonlinearity: Literal["none", "relu"] = "none"
     output: FormatSpec | None = None
     accumulator: AccumulatorSpec = AccumulatorSpec()
@@ -275,6 +280,34 @@ def check_linear(layer: HasNonlinearity, last: bool, fail: Fail) -> None:
         fail(
             "per must be 'tensor' without an output: raw accumulators need one common scale",
             "weights.per",
+        )
+
+
+class HasBatchNorm(HasProduct, Protocol):
+    """The same, with batch normalisation."""
+
+    @property
+    def batch_norm(self) -> bool: ...
+
+
+def check_batch_norm(layer: HasBatchNorm, fail: Fail, *, recurrent: bool) -> None:
+    """Refuse a batch normalisation that there is no multiplier for."""
+    if not layer.batch_norm:
+        return
+    if recurrent:
+        fail("batch_norm must be false in a network with an lstm", "batch_norm")
+    if layer.output is None:
+        fail("batch_norm must be false without an output: it needs multipliers", "batch_norm")
+    if layer.requantize.multiplier_bits == 0:
+        fail(
+            "batch_norm must be false with a plain shift (multiplier_bits: 0): each channel has"
+            " its own scale",
+            "batch_norm",
+        )
+    if layer.weights.scheme != "symmetric":
+        fail(
+            "scheme must be 'symmetric' with batch_norm, whose gain may turn the sign of weights",
+            "weights.scheme",
         )
 
 

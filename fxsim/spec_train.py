@@ -116,10 +116,16 @@ class RetrainSpec(ScheduleSpec):
     of the first half; ``first``, ``refreshes`` times (8) in the first epoch, then fixed (Shin et
     al. 2017). ``gradual`` gives levels to retrain with before those of the layers, each for
     ``epochs`` epochs, such as [63, 31, 15, 7]; a layer never has fewer levels than its own. No
-    epochs leave the weights of the parent, with the step sizes chosen for them.
+    epochs leave the weights of the parent, with the step sizes chosen for them. ``backward`` is
+    which weights errors pass on their way back: the quantized ones of the forward pass (Sung et
+    al. 2015), or the float ones behind them (Alvarez et al. 2016, Algorithm 1).
+
+    ``float_layers`` are layers that stay float, or named groups of weights such as h4-out
+    (`fxsim.weight_groups`).
     """
 
     scheme: Literal["fixed", "adaptive", "first"] = "fixed"
+    backward: Literal["quantized", "float"] = "quantized"
     step: Literal["l2", "moments", "search"] = "l2"
     refreshes: Size | None = None
     gradual: tuple[Annotated[int, Field(ge=3, le=(1 << 16) - 1)], ...] = ()

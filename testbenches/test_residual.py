@@ -1,14 +1,39 @@
-"""Networks with adds and argmax: random ones, every layer and every cycle; depths are tight."""
+"""Networks with adds and argmax: random and shipped ones, every layer and cycle; tight depths."""
 
+from dataclasses import replace
+
+import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fxsim import data
+from fxsim.cycles import predict
+from fxsim.errors import RangeError
+from fxsim.formats import IntFormat, Rounding
+from fxsim.network import (
+    Activation,
+    Argmax,
+    InputQuantizer,
+    QuantizedAdd,
+    QuantizedNetwork,
+)
+from fxsim.simulate import as_input, simulate_trace
+from hw.argmax import GreatestPlace
+from hw.emit import accelerator_verilog
+from testbenches.accelerator import accelerator_job
+from testbenches.samples import random_inputs, residual, shipped
+from testbenches.simulators import find_simulator, run
+from testbenches.test_faults import assert_mismatch_in, regression
 from testbenches.test_networks import check, drawn
+from testbenches.verify import verify
 from tests.residual_strategies import residual_networks
 from tests.strategies import batches
 
+MODEL = "handwriting-residual-ternary"
 
-@drawn(max_examples=12)
+
+@drawn(max_examples=8)
 @given(drawn_data=st.data())
 def test_random_network_on_icarus(drawn_data, tmp_path_factory):
     network = drawn_data.draw(residual_networks(max_side=6))
@@ -16,9 +41,124 @@ def test_random_network_on_icarus(drawn_data, tmp_path_factory):
     check(network, {"icarus": batch}, tmp_path_factory.mktemp("random"))
 
 
-@drawn(max_examples=2)
+@drawn(max_examples=1)
 @given(drawn_data=st.data())
 def test_random_network_on_verilator(drawn_data, tmp_path_factory):
     network = drawn_data.draw(residual_networks(max_blocks=3))
     batch = drawn_data.draw(batches(network, 7))
     check(network, {"verilator": batch}, tmp_path_factory.mktemp("random"), quick=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("simulator", "count"), [("verilator", 50), ("icarus", 2)])
+def test_shipped_network(simulator, count, tmp_path):
+    network = shipped(MODEL)
+    images = as_input(network, data.load(network.data).test.x[:count])
+    check(network, {simulator: images}, tmp_path)
+
+
+def with_depth(network: QuantizedNetwork, depth: int) -> QuantizedNetwork:
+    """The same network with queues of another depth."""
+    layers = [
+        replace(layer, depth=depth) if isinstance(layer, QuantizedAdd) else layer
+        for layer in network.layers
+    ]
+    return replace(network, layers=tuple(layers))
+
+
+def measured(network, depth, folder):
+    """What a run of the hardware with queues of ``depth`` comes to, against its own prediction."""
+    network = with_depth(network, depth)
+    vectors = random_inputs(network, 8)
+    (result,) = verify(
+        network, vectors={"icarus": vectors}, seed=1, folder=folder, patterns=["none"]
+    )
+    assert (result.wrong, result.messages) == (0, [])
+    return result
+
+
+def test_a_word_less_is_slower(tmp_path):
+    """In hardware, in the very cycles that are predicted for the shorter queue."""
+    network = residual()
+    (add,) = network.adds
+    enough, short, more = (
+        measured(network, add.depth + k, tmp_path / str(k)).interval_measured for k in (0, -1, 5)
+    )
+    assert enough == more == predict(network).interval == 36
+    assert short > enough
+
+
+def test_a_word_less_than_the_windows_need_hangs(tmp_path):
+    """The hardware stops where the prediction says that it will, in every pause pattern."""
+    network = residual()
+    least = 2 * (6 + 1)  # two convolutions of 3 x 3 on rows of 6 pixels
+    for depth, hangs in ((least, False), (least - 1, True)):
+        short = with_depth(network, depth)
+        if hangs:
+            with pytest.raises(RangeError, match="their joins wait forever"):
+                predict(short)
+        trace = simulate_trace(network, random_inputs(network, 3))
+        job = accelerator_job(short, trace, seed=1)
+        result = run(
+            find_simulator("icarus"),
+            accelerator_verilog(short),
+            short.name,
+            job,
+            tmp_path / str(depth),
+        )
+        assert result.wrong == 0
+        assert result.failed == (len(job.patterns) if hangs else 0)
+        for message in result.messages:
+            assert "no transfer for" in message or "only" in message
+
+
+# Faults, which must be found.
+
+
+@pytest.mark.parametrize("change", ["multiplier", "shift", "zero point", "operands"])
+def test_wrong_sum(change, monkeypatch, tmp_path):
+    network = residual()
+    (add,) = network.adds
+    requantizer, first, second = add.requantizer, *add.multipliers
+    wrong = {
+        "multiplier": {
+            "requantizer": replace(requantizer, multiplier=np.array([first, second - second // 8]))
+        },
+        "shift": {"requantizer": replace(requantizer, shift=requantizer.shift + 1)},
+        "zero point": {"output": replace(add.output, zero_point=1)},
+        "operands": {"requantizer": replace(requantizer, multiplier=np.array([second, first]))},
+    }[change]
+    wide = replace(add.accumulator, bits=40)
+    broken = replace(add, **wrong, accumulator=wide)
+    layers = list(network.layers[: network.layers.index(add)])
+    network = replace(network, layers=(*layers, add))
+    verilog = accelerator_verilog(replace(network, layers=(*layers, broken)))
+    result, trace = regression(monkeypatch, network, verilog, tmp_path)
+    assert_mismatch_in("sum", result, trace)
+
+
+def test_shorter_queue_than_the_network_says(monkeypatch, tmp_path):
+    network = residual()
+    verilog = accelerator_verilog(with_depth(network, network.adds[0].depth - 1))
+    result, _ = regression(monkeypatch, network, verilog, tmp_path)
+    assert result.wrong == 0
+    (message,) = result.messages
+    assert "was predicted" in message
+    assert not result.ok
+
+
+def test_highest_of_equals(monkeypatch, tmp_path):
+    """An argmax whose ties go to the higher lane."""
+    bit = Activation(format=IntFormat(bits=1, signed=False), scale=1.0)
+    network = QuantizedNetwork(
+        name="net",
+        data="none",
+        input=InputQuantizer(shape=(6,), activation=bit, rounding=Rounding.FLOOR),
+        layers=(Argmax(name="answer", input=bit, items=6, lanes=3),),
+    )
+    right = GreatestPlace._greatest
+    monkeypatch.setattr(GreatestPlace, "_greatest", lambda self, m, c: right(self, m, c[::-1]))
+    verilog = accelerator_verilog(network)
+    monkeypatch.undo()
+    result, trace = regression(monkeypatch, network, verilog, tmp_path)
+    assert_mismatch_in("answer", result, trace)

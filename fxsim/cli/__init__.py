@@ -18,6 +18,7 @@ from fxsim.cli.fold import fold
 from fxsim.cli.front import front
 from fxsim.cli.generate import generate
 from fxsim.cli.info import info
+from fxsim.cli.noise import noise
 from fxsim.cli.output import print_error
 from fxsim.cli.quantize import quantize
 from fxsim.cli.reproduce import reproduce
@@ -86,13 +87,13 @@ def _fxsim(
 for _panel, _commands in {
     "The whole way": (codesign,),
     "From training to integers": (train, quantize),
-    "Look at a network": (info, simulate, sample),
+    "Look at a network": (info, simulate, sample, noise),
     "Word lengths": (explore, front),
     "Hardware": (fold, generate, verify, synth, skip_study),
+    "Papers": (reproduce,),
 }.items():
     for _command in _commands:
         app.command(rich_help_panel=_panel)(_command)
-app.add_typer(reproduce, name="reproduce", rich_help_panel="Papers")
 
 
 def main() -> None:

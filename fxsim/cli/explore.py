@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,17 +14,30 @@ from fxsim.cli.live import LiveFront
 from fxsim.cli.lookup import CHECKPOINT, blamed_on, find_spec
 from fxsim.cli.options import JsonOption, SeedOption, SpecArgument
 from fxsim.cli.output import Steps, print_json, print_line
-from fxsim.errors import MismatchError
+from fxsim.errors import MismatchError, SpecError
 
 SPACE = "explore.yaml"
+GRADUAL = (63, 15, 7)
+"""Levels on the way down, where the specification has none."""
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from fxsim.data import Dataset
     from fxsim.explore.job import Job
     from fxsim.explore.run import Settings, StartWorkers
     from fxsim.explore.space import Space
     from fxsim.explore.synth_cache import SynthCache
+    from fxsim.spec import NetworkSpec, RetrainSpec
+
+
+class Scheme(StrEnum):
+    """Schemes of retraining; gradual goes down through numbers of levels."""
+
+    FIXED = "fixed"
+    ADAPTIVE = "adaptive"
+    FIRST = "first"
+    GRADUAL = "gradual"
 
 
 def explore(
@@ -64,6 +78,17 @@ def explore(
     verify_front: Annotated[
         bool, typer.Option("--verify-front", help="Regression of each point of the front.")
     ] = False,
+    retrain_front: Annotated[
+        bool,
+        typer.Option("--retrain-front", help="Retrain each point of the front; needs PyTorch."),
+    ] = False,
+    scheme: Annotated[
+        Scheme | None,
+        typer.Option("--scheme", help="How --retrain-front retrains; default: as specified."),
+    ] = None,
+    clock: Annotated[
+        bool, typer.Option("--clock", help="Clock of each point by nextpnr (ecp5, ice40).")
+    ] = False,
     pick: Annotated[
         int | None, typer.Option("--pick", metavar="N", help="Write the specification of point N.")
     ] = None,
@@ -78,6 +103,10 @@ def explore(
     """Search word lengths for accuracy against cost."""
     if (pick is None) != (output is None):
         raise typer.BadParameter("give --pick and --output together")
+    if scheme is not None and not retrain_front:
+        raise typer.BadParameter("give --scheme with --retrain-front")
+    from fxsim.explore.finish import clock_front, test_front, weigh_variables
+    from fxsim.explore.finish import retrain_front as retrain_front_
     from fxsim.explore.front import front_rows
     from fxsim.explore.run import Settings, check_method, facts_of, search_space
     from fxsim.explore.space import load_space
@@ -93,8 +122,13 @@ def explore(
     if pick is not None and output is not None:
         write_point(wanted, pick, output)
         return
+    recipe = recipe_of(network, scheme, path) if retrain_front else None
+    if clock:
+        from fxsim.cli.synthesis import check_clock
+
+        check_clock(wanted.wanted.target)
     steps = Steps()
-    job = _job(wanted, path, checkpoint, direct=not retrained)
+    job, dataset = _job(wanted, path, checkpoint, direct=not retrained)
     settings = Settings(method=method, seed=seed, budget=budget)
     check_method(method)  # before anything takes time
     facts = facts_of(
@@ -127,6 +161,18 @@ def explore(
                     parallel=processes,
                     show=lambda done, total: show(f"{done} of {total}"),
                 )
+        with steps.step("test the front") as show:
+            test_front(job, opened, dataset.test, show)
+            weigh_variables(job, opened)
+        if recipe is not None:
+            with steps.step("retrain the front") as show:
+                folder = target.with_suffix("") / "retrained"
+                retrain_front_(job, opened, dataset, recipe, folder, show)
+        if clock:
+            from fxsim.cli.synthesis import clock_of
+
+            with steps.step("place and route the front") as show:
+                clock_front(job, opened, clock_of(wanted.wanted.target), show)
         if verify_front:
             from fxsim.cli.synthesis import verify_points
 
@@ -145,6 +191,27 @@ def explore(
         print_line(f"{count} of {wanted.size} points evaluated by {method}; {target}")
     if any("verified" in row and not row["verified"]["exact"] for row in rows):
         raise MismatchError("a point of the front is not bit-exact; see the table")
+
+
+def recipe_of(spec: NetworkSpec, scheme: Scheme | None, path: Path) -> RetrainSpec:
+    """Recipe of a specification, with another scheme where one is given.
+
+    Raises
+    ------
+    SpecError
+        If the specification has none.
+    """
+    if spec.retrain is None:
+        raise SpecError(f"retrain is missing; --retrain-front needs its recipe ({path})")
+    recipe = spec.retrain
+    if scheme is None:
+        return recipe
+    gradual = (recipe.gradual or GRADUAL) if scheme is Scheme.GRADUAL else ()
+    kept = recipe.scheme if scheme is Scheme.GRADUAL else scheme.value
+    changes: dict[str, Any] = {"scheme": kept, "gradual": gradual}
+    if kept == "fixed":
+        changes["refreshes"] = None
+    return recipe.model_copy(update=changes)
 
 
 def write_point(space: Space, number: int, output: Path) -> None:
@@ -206,11 +273,12 @@ def _rebuild(spec: str, space: Path | None, checkpoint: Path, retrained: bool) -
     )
 
 
-def _job(space: Space, path: Path, checkpoint: Path | None, *, direct: bool) -> Job:
+def _job(space: Space, path: Path, checkpoint: Path | None, *, direct: bool) -> tuple[Job, Dataset]:
     from fxsim import data
     from fxsim.checkpoint import load_checkpoint
     from fxsim.explore.job import make_job
 
     parameters = load_checkpoint(checkpoint or path.with_name(CHECKPOINT), space.spec)
     with blamed_on(path):
-        return make_job(space, parameters, data.load(space.spec.data), direct=direct)
+        dataset = data.load(space.spec.data, space.spec.input.shape)
+        return make_job(space, parameters, dataset, direct=direct), dataset

@@ -48,24 +48,28 @@ def front(
 
 def print_front(title: str, rows: list[dict[str, Any]]) -> None:
     """Table of the points of a front."""
-    from fxsim.explore.front import columns
+    from fxsim.explore.front import columns, extras
 
     names, metrics = columns(rows)
+    more = extras(rows)
     checked = any("verified" in row for row in rows)
     print_table(
         title,
-        ["point", *names, *(name.replace("_", " ") for name in metrics)]
+        ["point", *names, *(name.replace("_", " ") for name in (*metrics, *more))]
         + (["Verilog"] if checked else []),
         [
             [str(row["point"]), *(str(value) for value in row["values"].values())]
             + [_shown(row["metrics"].get(name)) for name in metrics]
+            + [_shown(column[k]) for column in more.values()]
             + ([_verdict(row.get("verified"))] if checked else [])
-            for row in rows
+            for k, row in enumerate(rows)
         ],
     )
 
 
-def _shown(value: float | None) -> Any:
+def _shown(value: float | str | None) -> Any:
+    if isinstance(value, str):
+        return value
     return int(value) if value is not None and float(value).is_integer() else value
 
 

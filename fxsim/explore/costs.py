@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 from fxsim.errors import RangeError, SpecError
 from fxsim.explore.cost_model import CostModel
@@ -17,6 +18,7 @@ from fxsim.explore.store import Store
 from fxsim.explore.synth_cache import SynthCache
 from fxsim.network import QuantizedNetwork
 
+T = TypeVar("T")
 Show = Callable[[int, int], None]
 """Called with how many are done, and of how many."""
 
@@ -38,7 +40,8 @@ def fit_costs(
             networks.append(evaluate.network(choices))
         except (SpecError, RangeError):
             continue
-    return CostModel(networks, _synthesise(networks, synthesis, parallel, show))
+    cells = _each(synthesis.blocks, networks, parallel, show)
+    return CostModel(networks, cells, target=synthesis.target)
 
 
 def sample(space: Space, count: int, seed: int) -> list[Choices]:
@@ -73,20 +76,21 @@ def measure_front(
         if not missing:
             return total
         networks = [evaluate.network(point.choices) for point in missing]
-        for point, cells in zip(
-            missing, _synthesise(networks, synthesis, parallel, show), strict=True
-        ):
+        for point, cells in zip(missing, _each(synthesis, networks, parallel, show), strict=True):
             store.measure(point.choices, cells)
         total += len(missing)
 
 
-def _synthesise(
-    networks: Sequence[QuantizedNetwork], synthesis: SynthCache, parallel: int, show: Show | None
-) -> list[dict[str, float]]:
+def _each(
+    count: Callable[[QuantizedNetwork], T],
+    networks: Sequence[QuantizedNetwork],
+    parallel: int,
+    show: Show | None,
+) -> list[T]:
     """Cells of each network; Yosys runs in processes of its own, so threads suffice."""
     found = []
     with ThreadPoolExecutor(parallel) as pool:
-        for cells in pool.map(synthesis, networks):
+        for cells in pool.map(count, networks):
             found.append(cells)
             if show is not None:
                 show(len(found), len(networks))

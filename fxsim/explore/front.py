@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from statistics import median
 from typing import Any
 
 from fxsim.explore.metrics import METRICS
@@ -13,6 +14,35 @@ from fxsim.explore.pareto import front
 from fxsim.explore.run import goals_of
 from fxsim.explore.space import Space
 from fxsim.explore.store import Store
+
+NOTES = ("test", "retrained", "clock")
+"""What may be known of a point of the front beside its metrics; see `fxsim.explore.finish`."""
+
+
+def extras(rows: Sequence[dict[str, Any]]) -> dict[str, list[float | str | None]]:
+    """Columns of what is known of some points beside their metrics, in their order."""
+    found: dict[str, list[float | str | None]] = {}
+    for name, read in _EXTRAS.items():
+        values = [read(row) for row in rows]
+        if any(value is not None for value in values):
+            found[name] = values
+    return found
+
+
+def _retrained(split: str) -> Callable[[dict[str, Any]], float | str | None]:
+    def read(row: dict[str, Any]) -> float | str | None:
+        seen = row.get("retrained", {})
+        return "-" if "reason" in seen else seen.get(split, {}).get("error")
+
+    return read
+
+
+_EXTRAS: dict[str, Callable[[dict[str, Any]], float | str | None]] = {
+    "test_error": lambda row: row.get("test", {}).get("error"),
+    "retrained_error": _retrained("validation"),
+    "retrained_test_error": _retrained("test"),
+    "clock_mhz": lambda row: median(seen["mhz"]) if (seen := row.get("clock")) else None,
+}
 
 
 def goals(store: Store) -> Goals:
@@ -25,10 +55,14 @@ def front_rows(store: Store) -> list[dict[str, Any]]:
     """Points of the front by their objectives: number, values, metrics."""
     wanted = goals(store)
     verified = store.verified()
+    notes = {name: store.notes(name) for name in NOTES}
     rows = [describe(wanted.space, outcome) for outcome in front(store.outcomes(), wanted)]
     for row in rows:
         if (seen := verified.get(tuple(row["choices"]))) is not None:
             row["verified"] = seen
+        for name, known in notes.items():
+            if (found := known.get(tuple(row["choices"]))) is not None:
+                row[name] = found
     return rows
 
 
@@ -56,11 +90,13 @@ def to_csv(rows: Sequence[dict[str, Any]]) -> str:
     names, metrics = columns(rows)
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(["point", *names, *metrics, "measured"])
-    for row in rows:
+    more = extras(rows)
+    writer.writerow(["point", *names, *metrics, "measured", *more])
+    for k, row in enumerate(rows):
         values = [row["values"][name] for name in names]
         found = [row["metrics"].get(name, "") for name in metrics]
-        writer.writerow([row["point"], *values, *found, int(row["measured"])])
+        rest = ["" if column[k] is None else column[k] for column in more.values()]
+        writer.writerow([row["point"], *values, *found, int(row["measured"]), *rest])
     return stream.getvalue()
 
 

@@ -13,10 +13,10 @@ import numpy.typing as npt
 
 from fxsim.checkpoint import Checkpoint
 from fxsim.data import Dataset, Split
+from fxsim.errors import SpecError
 from fxsim.evaluate import calibration_samples
 from fxsim.explore.cost_model import CostModel
 from fxsim.explore.space import Space
-from fxsim.explore.validation import validation_split
 from fxsim.floating import accuracy, forward
 from fxsim.network import FloatArray
 
@@ -77,11 +77,19 @@ def with_costs(job: Job, costs: CostModel) -> Job:
 
 
 def make_job(space: Space, checkpoint: Checkpoint, dataset: Dataset, *, direct: bool = True) -> Job:
-    """Job of a network on a data set."""
+    """Job of a network on a data set.
+
+    Raises
+    ------
+    SpecError
+        If the data set has no validation split: nothing is chosen on the test split.
+    """
+    if dataset.validation is None:
+        raise SpecError(f"{dataset.name} must have a validation split to choose word lengths on")
     return Job(
         space=space,
         checkpoint=checkpoint,
         calibration=calibration_samples(dataset),
-        validation=validation_split(dataset),
+        validation=dataset.validation,
         direct=direct,
     )

@@ -24,7 +24,7 @@ from fxsim.errors import ConfigError, FileError
 from fxsim.explore.outcome import Outcome
 from fxsim.explore.space import Choices
 
-SCHEMA = "fxsim-explore/1"
+SCHEMA = "fxsim-explore/2"
 _TABLES = """
 create table facts (name text primary key, value text not null);
 create table outcomes (
@@ -32,6 +32,8 @@ create table outcomes (
     seconds real not null);
 create table measured (choices text primary key, metrics text not null);
 create table verified (choices text primary key, result text not null);
+create table notes (
+    choices text not null, name text not null, value text not null, primary key (choices, name));
 """
 FREE = ("versions", "command", "rebuild")
 """Facts that may differ when a run is resumed."""
@@ -63,6 +65,16 @@ class Store:
     def verify(self, choices: Choices, result: Mapping[str, Any]) -> None:
         """Write what the regression of a point found."""
         self._write("insert or replace into verified values (?, ?)", _pair(choices, result))
+
+    def note(self, choices: Choices, name: str, value: Mapping[str, Any]) -> None:
+        """Write something that was found out about a point of the front."""
+        row = (_text(choices), name, _text(value))
+        self._write("insert or replace into notes values (?, ?, ?)", row)
+
+    def notes(self, name: str) -> dict[Choices, dict[str, Any]]:
+        """Notes of a name by point."""
+        rows = self._connection.execute("select choices, value from notes where name = ?", (name,))
+        return {tuple(json.loads(choices)): json.loads(value) for choices, value in rows}
 
     def outcomes(self) -> list[Outcome]:
         """Every outcome by its point; synthesised cells stand in for predicted ones."""

@@ -3,6 +3,9 @@
 Weights of the hidden layers get the levels of the grid point; the input and the outputs of the
 hidden layers get its word length, so that it is the word length of every stream between layers.
 The output layer keeps its own weights and format. Nothing is trained.
+
+The accuracies are those of the test split: the sweep shows what bits are worth and chooses nothing.
+To choose word lengths there is `fxsim.explore.run`, which never sees the test split.
 """
 
 from __future__ import annotations
@@ -73,8 +76,7 @@ def sweep(
     SpecError
         If a word length breaks a constraint, or the checkpoint belongs to another network.
     """
-    last = len(spec.layers) - 1
-    hidden = {product.spec.weights.levels for product in spec.products if product.layer < last}
+    hidden = {p.spec.weights.levels for p in spec.products if p.layer < spec.last}
     own = hidden.pop() if len(hidden) == 1 else None
     points: list[tuple[int | None, int, bool]] = [
         (count, bits, False) for count in levels for bits in activation_bits
@@ -103,7 +105,7 @@ def vary(spec: NetworkSpec, *, levels: int | None, activation_bits: int) -> Netw
     """Copy of ``spec`` at a point of the grid; None keeps the levels of every layer."""
     value = spec.model_dump(mode="json")
     value["input"]["bits"] = activation_bits
-    for layer in value["layers"][:-1]:
+    for layer in value["layers"][: spec.last]:
         if layer.get("output") is not None:  # pools keep the format of their input
             layer["output"]["bits"] = activation_bits
         if levels is not None and "weights" in layer:

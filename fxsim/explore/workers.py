@@ -53,6 +53,11 @@ class Processes:
         self._idle: list[Connection] = []
         self._processes: dict[Connection, object] = {}
 
+    @property
+    def pids(self) -> list[int]:
+        """Numbers of the processes."""
+        return [process.pid for process in self._processes.values()]  # type: ignore[attr-defined]
+
     def start(self) -> None:
         """Start the processes, each with one thread for linear algebra."""
         saved = {name: os.environ.get(name) for name in _THREADS}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shlex
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,15 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from fxsim.explore.front import columns, describe, front_rows, goals
+from fxsim.explore.front import columns, describe, extras, front_rows, goals
 from fxsim.explore.outcome import Goals, Outcome
 from fxsim.explore.pareto import convergence
+from fxsim.explore.space import Choices
 from fxsim.explore.store import Store
 from fxsim.files import write_text
 from fxsim.report.exploration_figures import (
     convergence_figure,
+    head_of,
     heat_figure,
     pareto_figure,
     sensitivity_figure,
@@ -63,7 +66,7 @@ def render(store: Store, name: str, chosen: int | None = None) -> str:
             figures["convergence"] = convergence_figure(curve)
         for k, pair in enumerate(combinations(_sorted(wanted.names), 2)):
             figures[f"pareto{k}"] = pareto_figure(k, pair, cloud, rows, marked)
-    if added := sensitivities(outcomes, wanted):
+    if added := sensitivities(outcomes, wanted, store.notes("alone")):
         figures["sensitivity"] = sensitivity_figure(added)
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -73,7 +76,12 @@ def render(store: Store, name: str, chosen: int | None = None) -> str:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"number": _number, "title_of": title_of}
+    environment.filters |= {
+        "number": _number,
+        "title_of": title_of,
+        "head_of": head_of,
+        "value_of": _value,
+    }
     names, metrics = columns(rows)
     return environment.get_template("exploration.html.j2").render(
         facts=facts,
@@ -82,6 +90,8 @@ def render(store: Store, name: str, chosen: int | None = None) -> str:
         total=len(rows),
         names=names,
         metrics=metrics,
+        extras=extras(shown),
+        verified=any("verified" in row for row in rows),
         marked=marked,
         suggested=chosen is None,
         evaluated=len(outcomes),
@@ -90,7 +100,7 @@ def render(store: Store, name: str, chosen: int | None = None) -> str:
         limits=wanted.limits,
         objectives=wanted.names,
         figures={key: Markup(svg) for key, svg in figures.items()},
-        commands={row["point"]: _command(facts, row["point"]) for row in shown},
+        commands={row["point"]: _commands(facts, row) for row in shown},
     )
 
 
@@ -113,9 +123,14 @@ def knee(rows: Sequence[dict[str, Any]], names: Sequence[str]) -> int:
     return int(rows[best]["point"])
 
 
-def sensitivities(outcomes: Sequence[Outcome], wanted: Goals) -> dict[str, float]:
+def sensitivities(
+    outcomes: Sequence[Outcome],
+    wanted: Goals,
+    alone: Mapping[Choices, Mapping[str, float]],
+) -> dict[str, float]:
     """Loss that each variable adds at its cheapest value, where the store has that point."""
-    known = {o.choices: o.metrics for o in outcomes if o.metrics is not None}
+    known = {choices: metrics for choices, metrics in alone.items() if metrics}
+    known |= {o.choices: o.metrics for o in outcomes if o.metrics is not None}
     finest = wanted.space.finest
     found = {}
     for v, name in enumerate(wanted.space.names):
@@ -131,13 +146,27 @@ def _sorted(names: Sequence[str]) -> list[str]:
     return sorted(names, key=lambda name: name in ("error", "loss"))
 
 
-def _command(facts: dict[str, Any], point: int) -> str:
-    return str(facts["rebuild"]).replace("{point}", str(point))
+def _commands(facts: dict[str, Any], row: dict[str, Any]) -> list[str]:
+    """Command that rebuilds a point, and the one that rebuilds it retrained."""
+    direct = str(facts["rebuild"]).replace("{point}", str(row["point"]))
+    seen = row.get("retrained", {})
+    if "checkpoint" not in seen or "reason" in seen:
+        return [direct]
+    before, _, after = direct.partition("--checkpoint=")
+    rest = after.partition(" ")[2].removeprefix("--direct ")
+    return [direct, f"{before}--checkpoint={shlex.quote(seen['checkpoint'])} {rest}"]
 
 
-def _number(value: float | None) -> str:
-    if value is None:
-        return ""
+def _value(value: float | str | None, name: str) -> str:
+    """A metric; errors in percent."""
+    if name.endswith("error") and isinstance(value, float):
+        return f"{100 * value:.2f} %"
+    return _number(value)
+
+
+def _number(value: float | str | None) -> str:
+    if value is None or isinstance(value, str):
+        return value or ""
     if float(value).is_integer():
         return f"{int(value):,}"
     return f"{value:,.1f}" if value >= 1000 else f"{value:.4g}"

@@ -24,6 +24,25 @@ TITLES = {
 }
 
 
+HEADS = {
+    "error": "Error",
+    "loss": "Loss (bits)",
+    "weight_memory_bits": "Weights (bits)",
+    "cycles": "Cycles",
+    "latency": "Latency",
+    "energy": "Energy (pJ)",
+    "test_error": "Error on test samples",
+    "retrained_error": "Error, retrained",
+    "retrained_test_error": "Test error, retrained",
+    "clock_mhz": "Clock (MHz)",
+}
+
+
+def head_of(metric: str) -> str:
+    """Short name of a metric, for the head of a column."""
+    return HEADS.get(metric) or TITLES[metric]
+
+
 def title_of(metric: str) -> str:
     """Name of a metric with its unit."""
     return TITLES[metric]
@@ -60,6 +79,21 @@ def pareto_figure(
             linestyle="none",
             label="front",
         )
+        again = [
+            (row["metrics"][x], seen[y])
+            for row in front
+            if y in (seen := row.get("retrained", {}).get("validation", {}))
+        ]
+        if again:
+            axes.plot(
+                *zip(*again, strict=True),
+                color=COLOURS[2],
+                marker="D",
+                markersize=4,
+                markeredgewidth=0,
+                linestyle="none",
+                label="front, retrained",
+            )
         for row in front:
             if row["point"] == chosen:
                 axes.plot(

@@ -18,7 +18,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from fxsim.explore.sweep import SweepRow
-from fxsim.report.results import Area, LayerSummary, Values
+from fxsim.report.results import AddSummary, Area, LayerSummary, Values
 
 SERIES = 6
 INK, MUTED, LINE, PAPER = "#f1c0de", "#f1c0df", "#f1c0e0", "#f1c0e1"
@@ -94,11 +94,12 @@ def sweep_figure(rows: Sequence[SweepRow], parent: float | None) -> str:
     return render_figure(draw, 4.1, "Accuracy over the word lengths of weights and activations")
 
 
-def range_figure(layers: Sequence[LayerSummary]) -> str:
+def range_figure(layers: Sequence[LayerSummary | AddSummary]) -> str:
     """Observed ranges inside the limits of their formats, on an axis in bits of magnitude."""
     rows: list[tuple[str, Values, str, str]] = []
     for layer in layers:
-        note = f"{layer.overflows:,} overflows" if layer.overflows else ""
+        overflows = layer.overflows if isinstance(layer, LayerSummary) else 0
+        note = f"{overflows:,} overflows" if overflows else ""
         rows.append((f"{layer.name} accumulator", layer.accumulator, note, COLOURS[0]))
         if layer.output is not None:
             note = f"{layer.clipped:,} clipped" if layer.clipped else ""

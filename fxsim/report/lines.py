@@ -10,7 +10,7 @@ from fxsim.report.figures import SERIES, stand_alone
 
 _MARKERS = "osD^vP"
 _FEW = 8
-"""Whole numbers on a logarithmic axis that are labelled one by one."""
+"""Whole numbers on an axis that are labelled one by one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +52,7 @@ def line_figure(panels: Sequence[Panel], height: float = 3.8) -> str:
             figure.legend(handles, labels, loc="outside lower center", ncols=min(len(labels), 4))
         else:
             for place in axes:
-                place.legend(fontsize=9)
+                place.legend(fontsize=9, loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=3)
 
     return stand_alone(draw, height)
 
@@ -82,6 +82,10 @@ def _draw_panel(axes: Any, panel: Panel) -> None:
             axes.minorticks_off()
         axes.xaxis.set_major_formatter(lambda value, position: f"{value:g}")
         axes.xaxis.set_minor_formatter(lambda value, position: "")
+    else:
+        whole = sorted({x for series in panel.series if not series.steps for x in series.x})
+        if len(whole) <= _FEW and all(x == int(x) for x in whole):
+            axes.set_xticks(whole, [f"{x:g}" for x in whole])
     axes.set_title(panel.title, fontsize=11)
     axes.set_xlabel(panel.x)
     axes.set_ylabel(panel.y)

@@ -30,7 +30,7 @@ def render(results: Results) -> str:
     area = _main_area(results.areas)
     figures = {
         "sweep": sweep_figure(results.sweep, results.accuracy.parent) if results.sweep else None,
-        "ranges": range_figure(results.layers),
+        "ranges": range_figure([*results.layers, *results.adds]),
         "area": area_figure(area) if area else None,
     }
     return environment.get_template("page.html.j2").render(

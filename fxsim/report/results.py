@@ -11,9 +11,15 @@ from fxsim.cycles import NetworkCycles, load, predict
 from fxsim.evaluate import weight_memory_bits
 from fxsim.explore.sweep import SweepRow
 from fxsim.memory import WeightMemory
-from fxsim.network import MaxPool, QuantizedConvolution, QuantizedLinear, QuantizedNetwork
+from fxsim.network import (
+    MaxPool,
+    QuantizedAdd,
+    QuantizedConvolution,
+    QuantizedLinear,
+    QuantizedNetwork,
+)
 from fxsim.storage import network_hash
-from fxsim.trace import LayerTrace, Trace, span
+from fxsim.trace import AddTrace, LayerTrace, Trace, span
 
 SCHEMA = "fxsim-results/1"
 
@@ -90,6 +96,23 @@ class PoolSummary:
     lanes: int
     interval: int
     utilisation: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class AddSummary:
+    """One add; ``depth`` are the words of its queue, ``queue_bits`` what these take."""
+
+    name: str
+    shortcut: str
+    items: int
+    lanes: int
+    multipliers: tuple[int, int]
+    shift: int
+    accumulator: Values
+    output: Values
+    clipped: int
+    depth: int
+    queue_bits: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,6 +230,7 @@ class Results:
     vectors: int
     input: Values
     layers: tuple[LayerSummary, ...]
+    adds: tuple[AddSummary, ...] = ()
     cycles: NetworkCycles
     memories: tuple[MemorySummary, ...] = ()
     pools: tuple[PoolSummary, ...] = ()
@@ -288,6 +312,10 @@ def summarise(
         vectors=len(trace.input),
         input=Values(format=str(fmt), limits=(fmt.min, fmt.max), seen=span(trace.input)),
         layers=tuple(map(_summary, network.linears, trace.linears)),
+        adds=tuple(
+            _add_summary(network, add, seen)
+            for add, seen in zip(network.adds, trace.adds, strict=True)
+        ),
         cycles=cycles,
         memories=tuple(_memories(network)),
         pools=tuple(
@@ -363,6 +391,29 @@ def _summary(layer: QuantizedLinear, seen: LayerTrace) -> LayerSummary:
         products=seen.products,
         zero_activations=seen.zero_activations,
         zero_products=seen.zero_products,
+    )
+
+
+def _add_summary(network: QuantizedNetwork, layer: QuantizedAdd, seen: AddTrace) -> AddSummary:
+    accumulator, output = layer.accumulator, layer.output.format
+    return AddSummary(
+        name=layer.name,
+        shortcut=layer.shortcut,
+        items=layer.inputs,
+        lanes=layer.lanes,
+        multipliers=layer.multipliers,
+        shift=layer.requantizer.shift,
+        accumulator=Values(
+            format=str(accumulator),
+            limits=(accumulator.min, accumulator.max),
+            seen=seen.accumulator_range,
+        ),
+        output=Values(
+            format=str(output), limits=(output.min, output.max), seen=seen.activation_range
+        ),
+        clipped=seen.clipped,
+        depth=layer.depth,
+        queue_bits=network.queue_bits(layer),
     )
 
 

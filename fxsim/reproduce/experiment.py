@@ -133,7 +133,7 @@ def shown(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def spread(values: Sequence[float]) -> str:
+def spread(values: Sequence[float], digits: int = 2) -> str:
     """Mean and standard deviation of the seeds; the value alone where there is one."""
-    text = f"{statistics.mean(values):.2f}"
-    return text if len(values) == 1 else f"{text} ± {statistics.stdev(values):.2f}"
+    text = f"{statistics.mean(values):.{digits}f}"
+    return text if len(values) == 1 else f"{text} ± {statistics.stdev(values):.{digits}f}"

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fxsim.data import Dataset
+from fxsim import floating
+from fxsim.checkpoint import Checkpoint
+from fxsim.data import Dataset, Split
+from fxsim.evaluate import bits_per_character, calibration_samples
+from fxsim.floating import forward
+from fxsim.quantize import quantize, quantized_parameters
+from fxsim.simulate import simulate
 from fxsim.spec import NetworkSpec, parse_spec
 
 
@@ -55,3 +61,51 @@ def language_model(
         | ({} if retrain is None else {"retrain": dict(retrain)}),
         "recipe",
     )
+
+
+def in_integers(
+    spec: NetworkSpec, checkpoint: Checkpoint, dataset: Dataset, sequences: int = 16
+) -> dict[str, float]:
+    """The fixed-point network beside the one with quantized weights and float arithmetic.
+
+    Returns
+    -------
+    dict
+        ``fake`` and ``fixed``: bits per character over the first ``sequences`` test sequences;
+        ``samples``: characters in them; ``differing``: predictions that differ; ``differing_16``:
+        those that still do when activations, tables and states have 16 bits and more, so that the
+        other differences come from theirs.
+    """
+    split = Split(dataset.test.x[:sequences], dataset.test.y[:sequences])
+    logits = forward(spec, quantized_parameters(spec, checkpoint), split.x)
+    calibration = calibration_samples(dataset)
+    found: dict[str, float] = {
+        "fake": floating.bits_per_character(logits, split.y),
+        "samples": split.y.size,
+    }
+    for wanted, key in ((spec, "differing"), (_wide(spec), "differing_16")):
+        network = quantize(wanted, checkpoint, calibration)
+        fixed = simulate(network, split.x)
+        found[key] = int((fixed.argmax(axis=-1) != logits.argmax(axis=-1)).sum())
+        if wanted is spec:
+            found["fixed"] = bits_per_character(network, split)
+    return found
+
+
+def _wide(spec: NetworkSpec) -> NetworkSpec:
+    """The same network with words so long that little is lost but in the weights."""
+    value = spec.model_dump(mode="json", exclude_unset=True)
+    wide = {"bits": 16}
+    for layer in value["layers"]:
+        if layer["type"] == "lstm":
+            layer |= {
+                "preactivation": {"bits": 16, "fraction": 11},
+                "tables": {"sigmoid_bits": 16, "tanh_bits": 16},
+                "cell": {"bits": 32, "fraction": 24},
+                "output": dict(wide),
+            }
+            if "projection" in layer:
+                layer["projection"]["output"] = dict(wide)
+        elif "output" in layer:
+            layer["output"] |= wide
+    return parse_spec(value, "recipe")

@@ -2,58 +2,148 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict
+import functools
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
+from fxsim import data
+from fxsim.data import Dataset
+from fxsim.errors import SpecError
+from fxsim.reproduce.experiment import Outcome, Table
 from fxsim.reproduce.store import Store
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-    R = TypeVar("R", bound=DataclassInstance)
-else:
-    R = TypeVar("R")
+    class Recipe(DataclassInstance, Protocol):
+        """All that the result of a run depends on, besides the data: a frozen dataclass."""
+
+        kind: ClassVar[str]
+        """Of data: ``frames``, ``images`` or ``text``."""
+
+        @property
+        def name(self) -> str:
+            """Of the run, in the store."""
+
+        def run(self, dataset: Dataset) -> dict[str, Any]:
+            """Do it; returns plain values."""
+
+
+Results = Mapping[str, dict[str, Any]]
+"""Results of finished runs by their names."""
 
 OnRun = Callable[[str], None]
 """Called with the name of a finished run."""
 
 
-def collect(
-    recipes: Mapping[str, R],
-    folder: Path,
-    data: str,
-    work: Callable[[R], dict[str, Any]],
-    on_run: OnRun | None = None,
-) -> dict[str, dict[str, Any]]:
-    """Results by the name of the run.
+class Plan(Protocol):
+    """What runs there are."""
+
+    @property
+    def recipes(self) -> Sequence[Recipe]:
+        """In the order of the work."""
+
+
+P = TypeVar("P", bound=Plan)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment(Generic[P]):
+    """What reproduces a paper.
 
     Parameters
     ----------
-    recipes : mapping of str to dataclass
-        All that a result depends on, besides the data.
-    folder : Path
-        Keeps finished runs; those of the same recipe and data are taken from there.
-    data : str
-        Name of the data.
-    work : callable
-        Does one run; returns plain values.
-    on_run : callable, optional
+    sets : mapping of str to str
+        Data set of each kind that its recipes have.
+    quick, full : Plan
+    evaluate : callable
+        Makes the page from a plan, its results and the data sets by kind.
+    """
 
-    Raises
-    ------
-    FileError
-        If a stored run cannot be read or written.
+    sets: Mapping[str, str]
+    quick: P
+    full: P
+    evaluate: Callable[[P, Results, Mapping[str, Dataset]], Outcome]
+
+    def perform(
+        self, plan: P, folder: Path, wanted: Sequence[str] = (), on_run: OnRun | None = None
+    ) -> Outcome:
+        """Do the runs that are not yet in ``folder``, and evaluate all.
+
+        Parameters
+        ----------
+        plan : Plan
+        folder : Path
+            Keeps finished runs; those of the same recipe and data are taken from there.
+        wanted : sequence of str
+            Data sets that take the place of those of their kind.
+        on_run : callable, optional
+
+        Raises
+        ------
+        SpecError
+            If a data set is unknown, or of a kind that the experiment has not.
+        FxsimError
+            If the data or stored runs cannot be read, or the loss of a run stops being finite.
+        """
+        chosen = dict(self.sets)
+        for name in wanted:
+            if (kind := kind_of(data.load(name))) not in chosen:
+                known = " or ".join(chosen)
+                raise SpecError(f"data must be {known}, not the {kind} of {name}")
+            chosen[kind] = name
+        names = {recipe.kind: chosen[recipe.kind] for recipe in plan.recipes}
+        results = collect(plan.recipes, folder, names, on_run)
+        return self.evaluate(plan, results, {kind: _load(name) for kind, name in names.items()})
+
+
+def kind_of(dataset: Dataset) -> str:
+    """``text`` for sequences, else ``images`` or ``frames``."""
+    if dataset.train.y.ndim == 2:
+        return "text"
+    return "images" if len(dataset.train.shape) == 3 else "frames"
+
+
+def collect(
+    recipes: Sequence[Recipe],
+    folder: Path,
+    names: Mapping[str, str],
+    on_run: OnRun | None = None,
+) -> dict[str, dict[str, Any]]:
+    """Results by the name of the run, each with ``seconds`` and processor seconds (``cpu``).
+
+    ``names`` are those of the data sets by kind; see `Experiment.perform`.
     """
     store, results = Store(folder / "runs"), {}
-    for name, recipe in recipes.items():
-        plain = asdict(recipe) | {"data": data}
-        found = store.find(name, plain)
+    for recipe in recipes:
+        plain = asdict(recipe) | {"data": names[recipe.kind]}
+        found = store.find(recipe.name, plain)
         if found is None:
-            found = work(recipe)
-            store.keep(name, plain, found)
+            dataset = _load(names[recipe.kind])
+            start, cpu = time.perf_counter(), time.process_time()
+            found = recipe.run(dataset)
+            found["seconds"] = time.perf_counter() - start
+            found["cpu"] = time.process_time() - cpu
+            store.keep(recipe.name, plain, found)
         if on_run is not None:
-            on_run(name)
-        results[name] = found
+            on_run(recipe.name)
+        results[recipe.name] = found
     return results
+
+
+def seconds(results: Results) -> Table:
+    """What the runs took."""
+    return Table(
+        name="seconds",
+        title="Time",
+        columns=["run", "seconds", "processor seconds"],
+        rows=[[name, run["seconds"], run["cpu"]] for name, run in results.items()],
+    )
+
+
+@functools.lru_cache(maxsize=2)
+def _load(name: str) -> Dataset:
+    return data.load(name)

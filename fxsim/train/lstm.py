@@ -7,7 +7,7 @@ zero all the way back in time (Zhu et al. 2017, section 3.2).
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 
@@ -23,6 +23,27 @@ class GateRule(Protocol):
 
     def finish(self, dnet: torch.Tensor) -> None:
         """See the changed gate gradients (t, n, 4 * cells) of the whole pass."""
+
+
+class Untouched:
+    """The rule that leaves gate gradients as they are."""
+
+    def start(self, count: int) -> None:
+        """See `GateRule`."""
+
+    def change(self, dnet: torch.Tensor) -> None:
+        """See `GateRule`."""
+
+    def finish(self, dnet: torch.Tensor) -> None:
+        """See `GateRule`."""
+
+
+class Matrices(NamedTuple):
+    """W, U and the projection P, if there is one."""
+
+    W: torch.Tensor
+    U: torch.Tensor
+    P: torch.Tensor | None = None
 
 
 class LstmFunction(torch.autograd.Function):
@@ -42,36 +63,49 @@ class LstmFunction(torch.autograd.Function):
         U: torch.Tensor,
         b: torch.Tensor,
         rule: GateRule,
+        P: torch.Tensor | None = None,
+        ahead: Matrices | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Outputs (n, t, cells) and the last cell state (n, cells).
+        """Outputs (n, t, outputs) and the last cell state (n, cells).
 
         Parameters
         ----------
         x : tensor, shape (n, t, inputs)
-        state : tuple of two tensors, shape (n, cells)
+        state : tuple of two tensors, shapes (n, outputs) and (n, cells)
             Output and cell state before the first step.
-        W, U, b : tensors, shapes (4 * cells, inputs), (4 * cells, cells), (4 * cells,)
+        W, U, b : tensors, shapes (4 * cells, inputs), (4 * cells, outputs), (4 * cells,)
             Rows in block order i, f, o, g.
         rule : GateRule
+        P : tensor, shape (outputs, cells), optional
+            Recurrent projection; without it there are as many outputs as cells.
+        ahead : Matrices, optional
+            Quantized matrices for the forward pass; errors go back through W, U and P all the same
+            (Alvarez et al. 2016, Algorithm 1).
         """
         count, steps, _ = x.shape
-        width = U.shape[1]
+        width = len(U) // 4
+        there = Matrices(W, U, P) if ahead is None else ahead
         x = x.transpose(0, 1).contiguous()
-        gates = torch.addmm(b, x.flatten(0, 1), W.t()).view(steps, count, 4 * width)
-        hidden, cells = (x.new_empty(steps + 1, count, width) for _ in range(2))
+        gates = torch.addmm(b, x.flatten(0, 1), there.W.t()).view(steps, count, 4 * width)
+        hidden = x.new_empty(steps + 1, count, U.shape[1])
+        cells = x.new_empty(steps + 1, count, width)
         hidden[0], cells[0] = state
         squashed = x.new_empty(steps, count, width)
+        wide = hidden[1:] if P is None else torch.empty_like(squashed)  # o * tanh(c)
         i, f, o, g = (gate.unbind() for gate in gates.chunk(4, dim=2))
-        sigmoids, transposed = gates[..., : 3 * width].unbind(), U.t()
+        sigmoids, transposed = gates[..., : 3 * width].unbind(), there.U.t()
         z, h, c, q = gates.unbind(), hidden.unbind(), cells.unbind(), squashed.unbind()
+        m = wide.unbind()
         for t in range(steps):
             z[t].addmm_(h[t], transposed)
             sigmoids[t].sigmoid_()
             g[t].tanh_()
             torch.mul(f[t], c[t], out=c[t + 1]).addcmul_(i[t], g[t])
             torch.tanh(c[t + 1], out=q[t])
-            torch.mul(o[t], q[t], out=h[t + 1])
-        ctx.save_for_backward(x, gates, hidden, cells, squashed, W, U)
+            torch.mul(o[t], q[t], out=m[t])
+            if there.P is not None:
+                torch.mm(m[t], there.P.t(), out=h[t + 1])
+        ctx.save_for_backward(x, gates, hidden, cells, squashed, wide, W, U, P)
         ctx.rule = rule
         last = cells[-1].clone()
         ctx.mark_non_differentiable(last)
@@ -79,8 +113,8 @@ class LstmFunction(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        """Gradients of x, W, U and b."""
-        x, gates, hidden, cells, squashed, W, U = ctx.saved_tensors
+        """Gradients of x, W, U, b and P."""
+        x, gates, hidden, cells, squashed, wide, W, U, P = ctx.saved_tensors
         rule: GateRule = ctx.rule
         steps, count, width = squashed.shape
         dy = gradients[0].transpose(0, 1).unbind()
@@ -90,10 +124,14 @@ class LstmFunction(torch.autograd.Function):
         outputs = dnet[..., 2 * width : 3 * width].unbind()
         o_slopes = dnet[..., 2 * width : 3 * width].clone().unbind()
         f, passed, d = gates[..., width : 2 * width].unbind(), through.unbind(), dnet.unbind()
-        recurrent, kept = x.new_zeros(count, width), x.new_zeros(count, width)
+        recurrent, kept = x.new_zeros(count, U.shape[1]), x.new_zeros(count, width)
+        errors = [] if P is None else torch.empty_like(hidden[1:]).unbind()
         rule.start(steps * count)
         for t in reversed(range(steps)):
             dh = recurrent.add_(dy[t])
+            if P is not None:
+                errors[t].copy_(dh)
+                dh = dh @ P
             dc = kept.addcmul_(dh, passed[t])
             blocks[t].mul_(dc[:, None])
             torch.mul(o_slopes[t], dh, out=outputs[t])
@@ -105,7 +143,8 @@ class LstmFunction(torch.autograd.Function):
         dx = (flat @ W).view(steps, count, -1).transpose(0, 1) if ctx.needs_input_grad[0] else None
         dW = flat.t() @ x.flatten(0, 1)
         dU = flat.t() @ hidden[:-1].flatten(0, 1)
-        return dx, None, dW, dU, flat.sum(dim=0), None
+        dP = None if P is None else torch.cat(tuple(errors)).t() @ wide.flatten(0, 1)
+        return dx, None, dW, dU, flat.sum(dim=0), None, dP, None
 
 
 def _slopes(

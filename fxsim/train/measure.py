@@ -13,6 +13,7 @@ from fxsim.data import Split
 from fxsim.floating import bits_per_character
 from fxsim.network import FloatArray
 from fxsim.spec import SparsifySpec
+from fxsim.train.batches import tensors
 from fxsim.train.module import Network
 from fxsim.train.sparsify import Sparsifier, correlation
 
@@ -38,7 +39,7 @@ class OneStep:
 
 def one_step(network: Network, split: Split, taus: Sequence[float]) -> list[OneStep]:
     """Gradients of one batch, all sequences from the state 0, under a row of thresholds."""
-    x, y = torch.from_numpy(split.x.astype(np.float32)), torch.from_numpy(split.y.copy())
+    x, y = tensors(split, _device(network))
     weights = [
         product.weight
         for layer in network.lstms
@@ -68,15 +69,15 @@ def one_step(network: Network, split: Split, taus: Sequence[float]) -> list[OneS
 def validate(network: Network, split: Split) -> float:
     """Bits per character, each sequence from the state 0."""
     with at_rest(network), torch.no_grad():
-        logits = network(torch.from_numpy(split.x.astype(np.float32)))
-    return bits_per_character(logits.numpy().astype(np.float64), split.y)
+        logits = network(tensors(split, _device(network))[0])
+    return bits_per_character(logits.cpu().numpy().astype(np.float64), split.y)
 
 
 def gate_values(network: Network, split: Split) -> FloatArray:
     """Activations of the gates i, f, o, g of all layers on a batch, shape (4, values)."""
     rows = []
     with at_rest(network), torch.no_grad():
-        x = torch.from_numpy(split.x.astype(np.float32))
+        x = tensors(split, _device(network))[0]
         for layer in network.layers:
             y = layer(x)
             if layer in network.lstms:
@@ -87,8 +88,12 @@ def gate_values(network: Network, split: Split) -> FloatArray:
                 gates = (torch.sigmoid(i), torch.sigmoid(f), torch.sigmoid(o), torch.tanh(g))
                 rows.append(torch.stack([gate.flatten() for gate in gates]))
             x = y
-    values: FloatArray = torch.cat(rows, dim=1).numpy().astype(np.float64)
+    values: FloatArray = torch.cat(rows, dim=1).cpu().numpy().astype(np.float64)
     return values
+
+
+def _device(network: Network) -> torch.device:
+    return next(network.parameters()).device
 
 
 @contextmanager

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -27,8 +29,9 @@ from fxsim.spec import (
     SparsifySpec,
 )
 from fxsim.spec_images import windows_of
-from fxsim.train.lstm import LstmFunction
+from fxsim.train.lstm import LstmFunction, Matrices, Untouched
 from fxsim.train.sparsify import Sparsifier
+from fxsim.weight_groups import weight_groups
 from fxsim.windows import Windows
 
 
@@ -63,6 +66,25 @@ class QuantizeWeight(torch.autograd.Function):
         return gradients[0], None, None
 
 
+class FloatBackward(torch.autograd.Function):
+    """The values of one tensor with the gradient of another.
+
+    Algorithm 1 of Alvarez et al. (2016) goes forward with quantized weights and back with float
+    ones. For y = W x that is the value with the one and the gradient with the other: that of W
+    depends on x only, that of x on W.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, value: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+        """``value``, whatever ``other`` is."""
+        return value.clone()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[None, torch.Tensor]:
+        """Everything to ``other``."""
+        return None, gradients[0]
+
+
 class Product(nn.Module):
     """Weight and bias of a matrix product, float until it is given a scale.
 
@@ -83,7 +105,9 @@ class Product(nn.Module):
         self.layer = spec
         self.weight = nn.Parameter(torch.empty(outputs, inputs))
         self.bias = nn.Parameter(torch.zeros(outputs), requires_grad=biased)
+        self.norm: nn.BatchNorm1d | nn.BatchNorm2d | None = None
         self._scale: torch.Tensor | None = None
+        self.float_backward = False
 
     @property
     def scale(self) -> FloatArray | None:
@@ -107,18 +131,63 @@ class Product(nn.Module):
         self.layer = self.spec.model_copy(update={"weights": weights})
 
     def load(self, parameters: LinearParameters) -> None:
-        """Take weight and bias from a checkpoint."""
+        """Take weight and bias from a checkpoint.
+
+        A batch normalisation computes the same with a mean of 0 and a variance of 1;
+        `fxsim.train.statistics` finds what they are.
+        """
         with torch.no_grad():
             self.weight.copy_(torch.from_numpy(parameters.weight))
-            self.bias.copy_(torch.from_numpy(parameters.bias))
+            if self.norm is None:
+                self.bias.copy_(torch.from_numpy(parameters.bias))
+                return
+            assert parameters.gain is not None
+            self.norm.reset_running_stats()
+            deviation = math.sqrt(1 + self.norm.eps)
+            self.norm.weight.copy_(torch.from_numpy(parameters.gain * deviation))
+            self.norm.bias.copy_(torch.from_numpy(parameters.bias))
 
     def array(self) -> FloatArray:
         """The float weight, shape (outputs, inputs)."""
         return _array(self.weight)
 
     def folded(self) -> dict[str, FloatArray]:
-        """Bias, and the gain where there is one, as a checkpoint holds them."""
-        return {"bias": _array(self.bias)}
+        """Bias, and the gain where there is one, as a checkpoint holds them.
+
+        That of the batch normalisation with its running mean and variance.
+        """
+        norm = self.norm
+        if norm is None:
+            return {"bias": _array(self.bias)}
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
+        gain = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+        return {"bias": _array(norm.bias - gain * norm.running_mean), "gain": _array(gain)}
+
+    def product(
+        self, x: torch.Tensor, apply: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+    ) -> torch.Tensor:
+        """``apply(x, weight)``, linear in x, with the weight quantized if there is a scale."""
+        if self._scale is None or not (self.float_backward and torch.is_grad_enabled()):
+            return apply(x, self.real_weight())
+        with torch.no_grad():
+            value = apply(x, self.real_weight())
+        found: torch.Tensor = FloatBackward.apply(  # type: ignore[no-untyped-call]
+            value, apply(x, self.weight)
+        )
+        return found
+
+    def normalised(self, x: torch.Tensor) -> torch.Tensor:
+        """``x`` behind the batch normalisation, if there is one.
+
+        A single vector has no variance, so it gets that of all before.
+        """
+        norm = self.norm
+        if norm is not None and self.training and len(x) == 1 and x.ndim == 2:
+            return nn.functional.batch_norm(
+                x, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps
+            )
+        return x if norm is None else norm(x)
 
     def real_weight(self) -> torch.Tensor:
         """The weight, quantized if there is a scale."""
@@ -135,7 +204,7 @@ def _array(tensor: torch.Tensor) -> FloatArray:
 
 
 class Linear(Product):
-    """A fully connected layer.
+    """A fully connected layer, with or without batch normalisation.
 
     Parameters
     ----------
@@ -146,11 +215,14 @@ class Linear(Product):
     def __init__(self, spec: LinearSpec, inputs: int) -> None:
         super().__init__(spec, spec.units, inputs)
         self.relu = spec.nonlinearity == "relu"
+        self.norm = nn.BatchNorm1d(spec.units) if spec.batch_norm else None
         nn.init.kaiming_normal_(self.weight, nonlinearity="relu")
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Outputs before dropout, nonlinearity applied."""
-        x = nn.functional.linear(x, self.real_weight(), self.bias)
+        bias = None if self.norm is not None else self.bias
+        x = self.product(x, lambda x, weight: nn.functional.linear(x, weight, bias))
+        x = self.normalised(x)
         return torch.relu(x) if self.relu else x
 
 
@@ -174,28 +246,16 @@ class Convolution(Product):
         """Outputs (n, units, rows, columns), nonlinearity applied."""
         windows = self.windows
         shape = (len(self.weight), *windows.kernel, windows.group_channels)
-        x = nn.functional.conv2d(
-            x,
-            self.real_weight().reshape(shape).permute(0, 3, 1, 2),
-            None if self.norm is not None else self.bias,
-            windows.stride,
-            windows.padding,
-            1,
-            windows.groups,
-        )
-        if self.norm is not None:
-            x = self.norm(x)
-        return torch.relu(x) if self.relu else x
+        bias = None if self.norm is not None else self.bias
+        numbers = (windows.stride, windows.padding, 1, windows.groups)
 
-    def folded(self) -> dict[str, FloatArray]:
-        """Bias and gain of the batch normalisation with its running mean and variance."""
-        norm = self.norm
-        if norm is None:
-            return super().folded()
-        assert norm.running_mean is not None
-        assert norm.running_var is not None
-        gain = norm.weight / torch.sqrt(norm.running_var + norm.eps)
-        return {"bias": _array(norm.bias - gain * norm.running_mean), "gain": _array(gain)}
+        def apply(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+            weight = weight.reshape(shape).permute(0, 3, 1, 2)
+            return nn.functional.conv2d(x, weight, bias, *numbers)
+
+        x = self.product(x, apply)
+        x = self.normalised(x)
+        return torch.relu(x) if self.relu else x
 
 
 class Pool(nn.Module):
@@ -284,11 +344,16 @@ class Lstm(nn.Module):
             self.state = (x.new_zeros(1, len(x), units), x.new_zeros(1, len(x), gates // 4))
         products = (self.input_product, self.hidden_product)
         tensors = [p.real_weight() for p in products] + [p.bias for p in products]
-        if self.rule is not None:
+        whole = [*products, *([] if self.projection is None else [self.projection])]
+        mixed = any(p.float_backward and p.scale is not None for p in whole)
+        if self.rule is not None or mixed:
             before = (self.state[0][0], self.state[1][0])
-            weight, bias = tensors[:2], tensors[2] + tensors[3]
+            ahead = Matrices(*[p.real_weight().detach() for p in whole]) if mixed else None
+            W, U, *P = [p.weight if mixed else p.real_weight() for p in whole]
             x, cell = LstmFunction.apply(  # type: ignore[no-untyped-call]
-                x, before, *weight, bias, self.rule
+                *(x, before, W, U, tensors[2] + tensors[3], self.rule or Untouched()),
+                P[0] if P else None,
+                ahead,
             )
             self.state = (x[None, :, -1].detach(), cell[None])
             return x
@@ -346,6 +411,8 @@ class Network(nn.Module):
                 case MaxPoolSpec() | AveragePoolSpec():
                     self.layers.append(Pool(layer, windows_of(layer, spec.layer_shape(i))))
         self.dropout = spec.train.dropout
+        for product in self.linears():
+            product.float_backward = bool(spec.retrain and spec.retrain.backward == "float")
 
     def linears(self) -> list[Product]:
         """Every matrix product of every layer, in the order of `NetworkSpec.products`."""
@@ -353,8 +420,12 @@ class Network(nn.Module):
 
     def quantized(self) -> list[Product]:
         """Those of `linears` that retraining quantizes."""
-        kept = zip(self.spec.products, self.linears(), strict=True)
-        return [p for place, p in kept if self.spec.layer_name(place.layer) not in self.kept_float]
+        groups = {name: group for group, name in weight_groups(self.spec).items()}
+        return [
+            product
+            for place, product in zip(self.spec.products, self.linears(), strict=True)
+            if not {self.spec.layer_name(place.layer), groups[place.name]} & set(self.kept_float)
+        ]
 
     @property
     def lstms(self) -> list[Lstm]:

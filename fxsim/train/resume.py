@@ -59,6 +59,18 @@ def fingerprint(
     return digest.hexdigest()
 
 
+def random_state() -> list[torch.Tensor]:
+    """State of the random numbers of the processor, and of each GPU."""
+    return [torch.get_rng_state(), *torch.cuda.get_rng_state_all()]
+
+
+def set_random_state(states: list[torch.Tensor]) -> None:
+    """Go on from a `random_state`."""
+    torch.set_rng_state(states[0])
+    for gpu, state in enumerate(states[1 : 1 + torch.cuda.device_count()]):
+        torch.cuda.set_rng_state(state, gpu)
+
+
 def save_state(state: TrainingState, path: Path) -> None:
     """Write ``state`` atomically."""
     with replacing(path) as temporary, temporary.open("wb") as file:

@@ -100,7 +100,8 @@ class Sparsifier:
         if self.exact:
             return
         gates = dnet.view(*dnet.shape[:2], 4, -1)
-        self.sparsity = 1 - gates.count_nonzero(dim=(0, 1, 3)).numpy() / (dnet.numel() / 4)
+        left = gates.count_nonzero(dim=(0, 1, 3)).cpu().numpy()
+        self.sparsity = 1 - left / (dnet.numel() / 4)
         if self.spec.steered:
             self._rms = float(dnet.square().mean().sqrt())
         if self.spec.sparsity is not None:

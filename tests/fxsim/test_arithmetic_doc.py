@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fxsim import reference
 from fxsim.arith import accumulate, overflow, requantize, saturate, shift_round, wrap
 from fxsim.formats import AccumulatorMode, IntFormat, Overflow, Rounding
+from fxsim.network import Activation, QuantizedAdd, Requantizer
 from fxsim.quantize_weight import quantize_asymmetric, range_scale
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "arithmetic.md"
@@ -96,6 +98,36 @@ def check_requantize(row):
     assert result == int(row["result"])
 
 
+def check_add(row):
+    source = IntFormat(bits=8, signed=True)
+    zero_points, multipliers = integers(row["zero points"]), integers(row["multipliers"])
+    operands = [Activation(format=source, scale=1.0, zero_point=zero) for zero in zero_points]
+    layer = QuantizedAdd(
+        name="add",
+        shortcut="input",
+        shape=(1,),
+        input=operands[0],
+        other=operands[1],
+        requantizer=Requantizer(
+            multiplier=np.array(multipliers),
+            multiplier_bits=4,
+            shift=int(row["shift"]),
+            rounding=Rounding(row["rounding"]),
+            overflow=Overflow(row["overflow"]),
+        ),
+        accumulator=IntFormat(bits=16, signed=True),
+        relu=row["relu"] == "yes",
+        output=Activation(
+            format=IntFormat.parse(row["format"]), scale=1.0, zero_point=int(row["zero point"])
+        ),
+    )
+    result = reference.run_add(layer, [int(row["x"])], [int(row["y"])])
+    assert (result.accumulators, result.activations) == (
+        [int(row["accumulator"])],
+        [int(row["sum"])],
+    )
+
+
 def check_rounding(row):
     value, shift = int(row["value"]), int(row["shift"])
     assert Fraction(row["r"]) == Fraction(value, 2**shift)
@@ -142,6 +174,20 @@ CHECKS = {
         "overflow",
         "result",
     ): (check_requantize, 17),
+    (
+        "x",
+        "y",
+        "zero points",
+        "multipliers",
+        "shift",
+        "rounding",
+        "relu",
+        "zero point",
+        "format",
+        "overflow",
+        "accumulator",
+        "sum",
+    ): (check_add, 10),
     ("value", "shift", "r", *(mode.name for mode in Rounding)): (check_rounding, 25),
     ("value", "format", "wrap", "saturate"): (check_overflow, 11),
     ("mode", "result", "formula"): (check_formulas, 5),
@@ -174,4 +220,4 @@ def test_names_are_those_of_the_modes():
 def test_examples():
     result = doctest.testfile(str(DOCUMENT), module_relative=False, encoding="utf-8")
     assert result.failed == 0
-    assert result.attempted == 11
+    assert result.attempted == 13

@@ -156,6 +156,33 @@ def test_the_quantizer_of_training_is_the_one_of_quantize():
     np.testing.assert_array_equal(real, (scale[:, None] * q).astype(np.float32))
 
 
+@settings(max_examples=60)
+@given(
+    st.lists(st.integers(-3000, 3000), min_size=2, max_size=12),
+    st.sampled_from([4, 16, 256]),
+    st.integers(1, 40),
+)
+def test_with_the_scale_of_retraining_the_zero_point_follows_the_least_weight(whole, levels, step):
+    """By the written contract, with rational numbers; the scale is no longer that of the range."""
+    scale = Fraction(step, 4)
+    weights = [Fraction(n, 8) for n in whole]
+    spec = make_spec({"weights": {"scheme": "asymmetric", "levels": levels}}).layers[0]
+    spec = spec.model_copy(update={"weights": spec.weights.model_copy(update={"per": "tensor"})})
+
+    def near(x):
+        return math.floor(x + Fraction(1, 2))
+
+    zero = min(-near(min([Fraction(0), *weights]) / scale), levels - 1)
+    stored = [min(max(near(w / scale) + zero, 0), levels - 1) for w in weights]
+    expected = [v - zero for v in stored]
+    real = np.array([[float(w) for w in weights]])
+    found = integer_weight(real, np.array([float(scale)]), spec)
+    assert found.tolist() == [expected]
+    tensor = torch.from_numpy(real.astype(np.float32))
+    fake = QuantizeWeight.apply(tensor, torch.tensor([float(scale)], dtype=torch.float64), spec)
+    assert fake.tolist() == [[float(q * scale) for q in expected]]
+
+
 def test_levels_tell_retrained_schemes_apart():
     spec = make_spec({"weights": BYTE})
     checkpoint = make_checkpoint(spec, retrained=True)

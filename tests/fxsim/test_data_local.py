@@ -1,6 +1,7 @@
 """Real data sets from files in their true format, which the tests write."""
 
 import gzip
+import hashlib
 import pickle
 import struct
 
@@ -213,6 +214,18 @@ def test_a_pickle_as_python_2_wrote_it(tmp_path):
     dataset = cifar10.load(tmp_path, published=False)
     np.testing.assert_array_equal(dataset.test.y, [1, 2])
     np.testing.assert_array_equal(np.rint(dataset.test.x.reshape(2, -1) * 255), pixels)
+
+
+def test_binary_cifar10_of_the_right_size_must_be_the_published_one(tmp_path):
+    for name in cifar10.BINARY:
+        (tmp_path / name).write_bytes(bytes(30_730_000))
+    path = tmp_path / "data_batch_1.bin"
+    message = (
+        f"{path}: the published file has the md5 5dd7e06a14cb22eb9f671a540d1b7c25, this one"
+        f" {hashlib.md5(bytes(30_730_000)).hexdigest()}"
+    )
+    with raises(FileError, message):
+        cifar10.load(tmp_path)
 
 
 @pytest.mark.parametrize(

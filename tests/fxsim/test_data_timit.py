@@ -214,3 +214,17 @@ def test_the_splits_share_no_speaker():
     assert len(timit.DEVELOPMENT) == 50
     assert not timit.CORE & timit.DEVELOPMENT
     assert sum(name.startswith("f") for name in timit.CORE) == 8
+
+
+def test_the_core_set_is_that_of_the_corpus():
+    """Two men and a woman of each dialect region, by the table of the corpus' own testset.doc."""
+    regions = """
+    1 DAB0 WBT0 ELC0 | 2 TAS1 WEW0 PAS0 | 3 JMP0 LNT0 PKT0 | 4 LLL0 TLS0 JLM0
+    5 BPM0 KLT0 NLP0 | 6 CMJ0 JDH0 MGD0 | 7 GRT0 NJM0 DHC0 | 8 JLN0 PAM0 MLD0
+    """
+    speakers = set()
+    for entry in regions.replace("\n", "|").split("|"):
+        if entry.strip():
+            _, first, second, woman = entry.lower().split()
+            speakers |= {f"m{first}", f"m{second}", f"f{woman}"}
+    assert speakers == timit.CORE

@@ -22,8 +22,8 @@ from testbenches.samples import random_inputs, residual
 from tests.messages import raises
 from tests.residual_strategies import residual_networks
 
-QUIET = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-ENDLESS = 1 << 20
+QUIET = settings(deadline=None, suppress_health_check=list(HealthCheck))
+ENDLESS = 1 << 40
 
 
 def with_depth(network, depth):
@@ -67,7 +67,7 @@ def test_what_the_layers_need_before_they_yield(side):
         predict(with_depth(network, held - 1))
 
 
-@QUIET
+@settings(QUIET, max_examples=25)
 @given(data=st.data())
 def test_depths_cost_no_time_and_none_can_be_less(data):
     network = data.draw(residual_networks())
@@ -82,7 +82,7 @@ def test_depths_cost_no_time_and_none_can_be_less(data):
                 times_and_depths(network, vectors, depths | {name: depth - 1}, best)
 
 
-@QUIET
+@settings(QUIET, max_examples=15)
 @given(data=st.data())
 def test_longer_queues_are_never_slower(data):
     """What the search by halving relies on."""

@@ -138,7 +138,6 @@ def test_the_command_prints_verdicts(folder, text, monkeypatch):
     monkeypatch.setattr(zhu2017, "QUICK", TINY)
     result = CliRunner().invoke(cli.app, ["reproduce", "zhu2017", "--quick", "-o", str(folder)])
     assert result.exit_code == 0, result.output
-    assert f"{COUNT} of {COUNT} runs are in" in result.stderr
     assert result.stdout.count("in this run") == 9
     found = CliRunner().invoke(cli.app, ["reproduce", "zhu2017", "-o", str(folder), "--json"])
     value = json.loads(found.stdout)
@@ -152,8 +151,8 @@ def test_help():
     text = CliRunner().invoke(cli.app, ["--help"]).stdout
     (line,) = [line for line in text.splitlines() if line.startswith("│ reproduce ")]
     assert line.rstrip(" │").endswith(".")
-    text = CliRunner().invoke(cli.app, ["reproduce", "zhu2017", "--help"]).stdout
-    assert all(option in text for option in ("--json", "--quick", "--output"))
+    text = CliRunner().invoke(cli.app, ["reproduce", "--help"]).stdout
+    assert all(option in text for option in ("--json", "--quick", "--output", "zhu2017: "))
 
 
 def verdict(results, claim):

@@ -30,8 +30,8 @@ from fxsim.simulate import simulate, simulate_trace
 from fxsim.spec import parse_spec
 from fxsim.storage import network_hash
 from fxsim.train import train
-from fxsim.train.loop import _parameters
 from fxsim.train.module import Network
+from fxsim.train.parameters import product_parameters
 from tests.messages import raises
 
 SPEC = {
@@ -192,7 +192,7 @@ def test_float_forward_is_that_of_torch(trained):
         convolution.norm.running_mean.uniform_(-1, 1)
         convolution.norm.running_var.uniform_(0.1, 2)
     parameters = {
-        product.name: _parameters(linear)
+        product.name: product_parameters(linear)
         for product, linear in zip(spec.products, network.linears(), strict=True)
     }
     network.eval()
@@ -280,14 +280,16 @@ def test_interrupted_training_goes_on_to_the_same_result(trained, tmp_path):
         np.testing.assert_array_equal(arrays[key], expected)
 
 
-def test_batch_norm_cannot_start_from_parameters(trained):
+def test_a_network_with_batch_norm_goes_on_from_a_checkpoint(trained):
     spec, checkpoint, data = trained
-    message = (
-        "layers[0].batch_norm must be false to start from parameters: these do not hold its"
-        " running mean and variance"
-    )
-    with raises(SpecError, message):
-        train(spec, data, start=checkpoint.parent)
+    rest = spec.model_copy(update={"train": spec.train.model_copy(update={"epochs": 0})})
+    again = train(rest, data, start=checkpoint.parent)
+    for name, before in checkpoint.parent.items():
+        after = again.parent[name]
+        np.testing.assert_array_equal(after.weight, before.weight)
+        np.testing.assert_allclose(after.bias, before.bias, rtol=1e-4, atol=1e-5)
+        if before.gain is not None:
+            np.testing.assert_allclose(after.gain, before.gain, rtol=1e-5)
 
 
 def test_exploration_meets_every_layer(trained):

@@ -11,7 +11,7 @@ from fxsim.floating import forward
 from fxsim.quantize import quantize_weight, quantized_parameters, weight_scale
 from fxsim.spec import parse_spec
 from fxsim.train import step_sizes, train
-from fxsim.train.loop import _chunks
+from fxsim.train.batches import chunks
 from fxsim.train.module import Network, QuantizeWeight
 
 
@@ -164,11 +164,11 @@ def test_training_learns_and_retraining_repairs_direct_quantization(dataset):
 def test_streams_hold_the_text_in_its_order():
     x = torch.arange(60.0).reshape(6, 10, 1)
     y = torch.arange(60).reshape(6, 10) + 1
-    chunks = list(_chunks(x, y, make_spec(batch=7, steps=3).train))
-    assert [chunk.shape for chunk, _ in chunks] == [(7, 3, 1), (7, 3, 1), (7, 2, 1)]
-    joined = torch.cat([chunk for chunk, _ in chunks], dim=1).reshape(7, 8)
+    pieces = list(chunks(x, y, make_spec(batch=7, steps=3).train))
+    assert [chunk.shape for chunk, _ in pieces] == [(7, 3, 1), (7, 3, 1), (7, 2, 1)]
+    joined = torch.cat([chunk for chunk, _ in pieces], dim=1).reshape(7, 8)
     assert torch.equal(joined, torch.arange(56.0).reshape(7, 8))
-    labels = torch.cat([chunk for _, chunk in chunks], dim=1)
+    labels = torch.cat([chunk for _, chunk in pieces], dim=1)
     assert torch.equal(labels, torch.arange(56).reshape(7, 8) + 1)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from fxsim.data import pydoc
 from fxsim.reproduce.experiment import Outcome
+from fxsim.reproduce.papers import Tell
 from fxsim.reproduce.store import Store
 from fxsim.reproduce.zhu2017.figures import figures
 from fxsim.reproduce.zhu2017.plan import FULL, QUICK, Plan
@@ -17,7 +18,7 @@ from fxsim.reproduce.zhu2017.tables import setup, tables
 from fxsim.reproduce.zhu2017.trends import trends
 from fxsim.train import StepRecord
 
-__all__ = ["FULL", "QUICK", "Plan", "evaluate", "missing", "reproduce"]
+__all__ = ["FULL", "QUICK", "Job", "Plan", "evaluate", "missing", "reproduce"]
 
 
 def missing(plan: Plan, folder: Path) -> dict[str, int]:
@@ -69,6 +70,26 @@ def reproduce(
                 on_run(name, found)
         results[name] = found
     return evaluate(Results(plan=plan, runs=results))
+
+
+class Job:
+    """The experiment with its folder (`fxsim.reproduce.papers.Job`); counts steps too."""
+
+    def __init__(self, plan: Plan, folder: Path) -> None:
+        self._plan, self._folder = plan, folder
+        left = missing(plan, folder)
+        self.amount = {"runs": len(left), "steps": sum(left.values())}
+
+    def perform(self, tell: Tell) -> Outcome:
+        """Do what is left, and evaluate all."""
+
+        def step(name: str, record: StepRecord) -> None:
+            tell("steps", f"{name}: step {record.step}, loss {record.loss:.3f}")
+
+        def finished(name: str, result: dict[str, Any]) -> None:
+            tell("runs", f"{name}: {result['validation'][-1][1]:.3f} bits per character")
+
+        return reproduce(self._plan, self._folder, step, finished)
 
 
 def evaluate(results: Results) -> Outcome:

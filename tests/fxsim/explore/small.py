@@ -27,7 +27,7 @@ def make_dataset(spec, n=80):
         x = samples(spec, n=count, seed=seed)
         return Split(x, forward(spec, checkpoint.parent, x).argmax(axis=1).astype(np.int64))
 
-    return Dataset("d", split(5, n), split(6, 40), 5)
+    return Dataset("d", split(5, n), split(6, 40), 5, validation=split(7, 20))
 
 
 def make_space(spec=None, **changes):

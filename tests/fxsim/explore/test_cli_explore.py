@@ -1,6 +1,7 @@
 import json
 import re
 import shutil
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -121,11 +122,21 @@ def test_cells_are_measured_and_the_front_is_verified(tmp_path, model, monkeypat
     write_yaml(model.with_name("explore.yaml"), SPACE | {"objectives": ["loss", "lut"]})
     counted, streamed = [], []
 
-    def synthesise(network, target):
-        counted.append(target)
-        bits = network.input.activation.format.bits
-        levels = network.layers[0].weight_format.bits
-        return dict.fromkeys(SYNTHESISED, 100.0 * bits + levels)
+    class Generated:
+        def __init__(self, network):
+            self.network = network
+
+        def texts(self, paths):
+            return {path: f"{network_hash(self.network)} {path}" for path in paths}
+
+        def synthesise(self, target, missing, known):
+            counted.append(target)
+            bits = self.network.input.activation.format.bits
+            levels = self.network.layers[0].weight_format.bits
+            return {
+                path: dict.fromkeys(SYNTHESISED, 0.0 if path else 100.0 * bits + levels)
+                for path in missing
+            }
 
     def regression(network, *, vectors, seed, folder):
         (x,) = vectors.values()
@@ -145,7 +156,7 @@ def test_cells_are_measured_and_the_front_is_verified(tmp_path, model, monkeypat
             )
         ]
 
-    monkeypatch.setattr(synthesis, "synthesise", synthesise)
+    monkeypatch.setattr(synthesis, "generate", Generated)
     monkeypatch.setattr(verify, "verify", regression)
     monkeypatch.setattr(synth_cache, "cache_folder", lambda: tmp_path / "cache")
     fail = False
@@ -174,10 +185,89 @@ def test_cells_are_measured_and_the_front_is_verified(tmp_path, model, monkeypat
     assert "DIFFERS" in result.stdout
 
 
-def test_the_shipped_spaces_are_valid():
-    for path in MODELS.glob("*/explore.yaml"):
-        from fxsim.explore.space import load_space
+SPACES = sorted(path.parent.name for path in MODELS.glob("*/explore.yaml"))
 
-        space = load_space(load_spec(path.with_name("spec.yaml")), "s", path)
-        assert space.size > 100
-        assert read_yaml(path)["objectives"]
+
+def test_there_is_a_space_for_each_sort_of_network():
+    assert {
+        "charlm-lstm-int8",
+        "digits-mlp-ternary",
+        "handwriting-lenet-ternary",
+        "phonemes-mlp-ternary",
+    } <= set(SPACES)
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_a_point_of_each_shipped_space_is_the_network_that_quantize_makes(name):
+    from fxsim import data
+    from fxsim.checkpoint import load_checkpoint
+    from fxsim.data import Split
+    from fxsim.evaluate import accuracy
+    from fxsim.explore.evaluate import Evaluator
+    from fxsim.explore.job import make_job
+    from fxsim.explore.space import load_space
+    from fxsim.quantize import quantize
+
+    spec = load_spec(MODELS / name / "spec.yaml")
+    space = load_space(spec, "s", MODELS / name / "explore.yaml")
+    checkpoint = load_checkpoint(MODELS / name / "checkpoint.npz", spec)
+    job = make_job(space, checkpoint, data.load(spec.data, spec.input.shape))
+    some = Split(job.validation.x[:40], job.validation.y[:40])
+    job = replace(job, validation=some, calibration=job.calibration[:50])
+    assert space.size > 100
+    cheap, fine = (0,) * len(space.sizes), space.finest
+    evaluate, found = Evaluator(job), {}
+    for point in (cheap, fine):
+        found[point] = evaluate(point)
+        network = quantize(space.apply(point), checkpoint, job.calibration, direct=True)
+        assert found[point]["error"] == 1.0 - accuracy(network, some)
+        assert network_hash(evaluate.network(point)) == network_hash(network)
+    for metric in ("loss", "energy"):
+        assert (found[cheap][metric] > found[fine][metric]) == (metric == "loss")
+
+
+@pytest.mark.parametrize("scheme", ["gradual", "adaptive"])
+def test_the_front_is_tested_and_retrained_with_the_scheme(tmp_path, model, scheme):
+    store, page = tmp_path / "s.sqlite", tmp_path / "page.html"
+    spec = read_yaml(model)
+    spec["retrain"]["epochs"] = 1
+    write_yaml(model, spec)
+    command = ("explore", model, "--store", store, "--report", page, "--retrain-front")
+    found = json.loads(fxsim_cli(*command, "--scheme", scheme, "--json").stdout)
+    for row in found["front"]:
+        recipe = row["retrained"]["recipe"]
+        assert recipe["scheme"] == ("adaptive" if scheme == "adaptive" else "fixed")
+        assert recipe["gradual"] == ([63, 15, 7] if scheme == "gradual" else [])
+        assert 0 <= row["retrained"]["test"]["error"] < 0.5
+        assert 0 <= row["test"]["error"] < 0.5
+    shown = fxsim_cli("front", store).stdout
+    assert "retrained test error" in shown
+    text = page.read_text()
+    assert "Test error, retrained" in text
+    assert "front, retrained" in text
+    for point in found["front"]:
+        checkpoint = point["retrained"]["checkpoint"]
+        number = point["point"]
+        again = f"fxsim quantize point{number}.yaml --checkpoint={checkpoint} -o point{number} "
+        assert again in text.replace("&amp;", "&")
+    row = found["front"][0]
+    chosen, made = tmp_path / "point.yaml", tmp_path / "made"
+    fxsim_cli("explore", model, "--pick", row["point"], "-o", chosen)
+    checkpoint = row["retrained"]["checkpoint"]
+    fxsim_cli("quantize", chosen, "--checkpoint", checkpoint, "-o", made)
+    found = json.loads(fxsim_cli("simulate", made, "--json").stdout)
+    assert found["accuracy_fixed"] == pytest.approx(
+        1 - row["retrained"]["test"]["error"], abs=1e-12
+    )
+
+
+def test_options_of_the_front_are_checked_before_anything_takes_time(tmp_path, model):
+    store = ("--store", tmp_path / "s")
+    fxsim_cli("explore", model, *store, "--scheme", "gradual", status=2)
+    other = fxsim_cli("explore", model, *store, "--clock", status=1)
+    assert "target must be one of ecp5, ice40 for a clock, not 'xc7'" in other.stderr
+    spec = read_yaml(model)
+    del spec["retrain"]
+    write_yaml(model, spec)
+    other = fxsim_cli("explore", model, *store, "--retrain-front", status=1)
+    assert "retrain is missing; --retrain-front needs its recipe" in other.stderr

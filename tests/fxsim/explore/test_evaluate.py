@@ -1,9 +1,12 @@
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from fxsim import reference
+from fxsim.data import Split
+from fxsim.errors import SpecError
 from fxsim.evaluate import accuracy, bits_per_character
 from fxsim.explore import evaluate as module
 from fxsim.explore.evaluate import Evaluator
@@ -11,7 +14,6 @@ from fxsim.explore.job import make_job
 from fxsim.explore.memory import Memory
 from fxsim.explore.metrics import layer_energy
 from fxsim.explore.space import parse_space
-from fxsim.explore.validation import validation_split
 from fxsim.floating import forward
 from fxsim.quantize import quantize, quantize_input
 from fxsim.storage import network_hash
@@ -89,18 +91,15 @@ def test_an_impossible_point_is_a_result_with_a_reason():
     assert evaluator((1, 0)).startswith("per must be 'tensor' with a plain shift")
 
 
-def test_validation_is_the_data_set_s_own_or_part_of_the_training_samples():
+def test_nothing_is_chosen_on_the_test_split():
     spec = make_spec()
     dataset = make_dataset(spec)
-    split = validation_split(dataset)
-    assert len(split.y) == 20
-    train = {row.tobytes() for row in dataset.train.x}
-    test = {row.tobytes() for row in dataset.test.x}
-    rows = {row.tobytes() for row in split.x}
-    assert rows <= train
-    assert not rows & test
-    assert len(rows) == 20
     job = make_job(make().space, make_checkpoint(spec), dataset)
+    assert job.validation is dataset.validation
+    other = replace(dataset, test=Split(dataset.test.x[:3], dataset.test.y[:3]))
+    assert make_job(make().space, make_checkpoint(spec), other).hash == job.hash
+    with pytest.raises(SpecError, match=r"^d must have a validation split to choose word lengths"):
+        make_job(make().space, make_checkpoint(spec), replace(dataset, validation=None))
     logits = forward(spec, job.checkpoint.parent, job.validation.x)
     assert job.float_error == 1.0 - np.mean(logits.argmax(axis=1) == job.validation.y)
 

@@ -10,6 +10,7 @@ import pytest
 
 from fxsim.errors import FileError
 from fxsim.explore.front import table
+from fxsim.explore.methods import METHODS
 from fxsim.explore.run import Settings, facts_of, search_space
 from fxsim.explore.store import open_store, read_store
 from tests.fxsim.explore.small import make
@@ -54,7 +55,7 @@ def run_and_kill(tmp_path, method, kills, seed):
             killed += 1
             found = set(rows(path).splitlines()[1:]) if made(path) else set()
             assert found <= set(whole.splitlines())
-            partial += 0 < len(found) < 54
+            partial += 0 < len(found) < len(whole.splitlines()) - 1
         else:  # it was done before
             assert process.exitcode == 0
             assert rows(path) == whole
@@ -65,12 +66,12 @@ def run_and_kill(tmp_path, method, kills, seed):
     return partial
 
 
-@pytest.mark.parametrize(("method", "kills"), [("grid", 3), ("nsga2", 3)])
-def test_a_killed_run_goes_on_to_the_same_table(tmp_path, method, kills):
-    run_and_kill(tmp_path, method, kills, seed=1)
+@pytest.mark.parametrize("method", METHODS)
+def test_a_killed_run_goes_on_to_the_same_table(tmp_path, method):
+    run_and_kill(tmp_path, method, 2, seed=1)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["grid", "nsga2", "tpe", "greedy"])
+@pytest.mark.parametrize("method", METHODS)
 def test_a_hundred_kills(tmp_path, method):
-    assert run_and_kill(tmp_path, method, 100, seed=2) > 10
+    assert run_and_kill(tmp_path, method, 100, seed=2) > 10  # in the middle of its evaluations

@@ -23,7 +23,7 @@ def test_what_is_added_is_read_back_and_measured_cells_stand_in(tmp_path):
         store.measure((1, 0), {"lut": 7.0})
         store.verify((1, 0), {"exact": True})
     with read_store(path) as store:
-        assert store.facts == FACTS | {"schema": "fxsim-explore/1"}
+        assert store.facts == FACTS | {"schema": "fxsim-explore/2"}
         assert store.outcomes() == [
             two,
             Outcome((1, 0), 0, {"error": 0.1, "lut": 7.0}, measured=True),
@@ -115,5 +115,5 @@ def test_a_store_of_another_schema_is_refused(tmp_path):
     with sqlite3.connect(path) as connection:
         connection.execute("""update facts set value = '"x/9"' where name = 'schema'""")
     connection.close()
-    with pytest.raises(FileError, match=r"schema must be fxsim-explore/1"), read_store(path):
+    with pytest.raises(FileError, match=r"schema must be fxsim-explore/2"), read_store(path):
         pass

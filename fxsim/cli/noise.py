@@ -1,0 +1,99 @@
+"""``fxsim noise``."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from fxsim.cli.lookup import CHECKPOINT, blamed_on, find_spec
+from fxsim.cli.options import JsonOption, SpecArgument
+from fxsim.cli.output import print_json, print_line, print_records
+
+_SAMPLES = 200
+_WEIGHTS = ["group", "product", "levels", "decibels"]
+_ACTIVATIONS = ["layer", "format", "own_decibels", "decibels"]
+
+
+def noise(
+    spec: SpecArgument,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option("--checkpoint", help="Float parameters; default: beside the specification."),
+    ] = None,
+    direct: Annotated[
+        bool, typer.Option("--direct", help="Leave retrained parameters aside.")
+    ] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="X.svg", help="Figure to write.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the signal-to-quantization-noise ratio of every tensor, in decibels.
+
+    Weights against the float ones they are rounded from; what layers yield on test samples, with
+    the noise of activations only (own), and against the float network.
+    """
+    facts = _measure(find_spec(spec), checkpoint, direct)
+    if output is not None:
+        from fxsim.files import write_text
+        from fxsim.report.noise import noise_figure
+
+        weights = {row["group"]: row["decibels"] for row in facts["weights"]}
+        layers = {
+            row["layer"]: (row["own_decibels"], row["decibels"]) for row in facts["activations"]
+        }
+        write_text(output, noise_figure(weights, layers))
+    if as_json:
+        print_json(facts)
+        return
+    print_records("Weights", _WEIGHTS, facts["weights"])
+    print_records("Activations", _ACTIVATIONS, facts["activations"])
+    if output is not None:
+        print_line(str(output))
+
+
+def _measure(path: Path, checkpoint: Path | None, direct: bool) -> dict[str, Any]:
+    import numpy as np
+
+    from fxsim import data
+    from fxsim.checkpoint import load_checkpoint
+    from fxsim.evaluate import calibration_samples
+    from fxsim.noise import activation_noise, weight_noise
+    from fxsim.quantize import quantize, quantized_parameters
+    from fxsim.spec import load_spec
+    from fxsim.weight_groups import weight_groups
+
+    wanted = load_spec(path)
+    parameters = load_checkpoint(checkpoint or path.with_name(CHECKPOINT), wanted)
+    with blamed_on(path):
+        dataset = data.load(wanted.data, wanted.input.shape)
+        network = quantize(wanted, parameters, calibration_samples(dataset), direct=direct)
+    count = max(_SAMPLES // dataset.test.y[0].size, 4)
+    x = dataset.test.x[:count].astype(np.float64)
+    levels = {product.name: product.spec.weights.levels for product in wanted.products}
+    groups = weight_groups(wanted)
+    rounded = quantized_parameters(wanted, parameters, direct=direct)
+    own = activation_noise(wanted, rounded, network, x)
+    whole = activation_noise(wanted, parameters.parent, network, x)
+    formats = {layer.name: str(layer.output.format) for layer in network.layers}
+    return {
+        "name": wanted.name,
+        "samples": len(x),
+        "weights": [
+            {"group": group, "product": groups[group], "levels": levels[groups[group]]}
+            | {"decibels": _finite(ratio)}
+            for group, ratio in weight_noise(wanted, parameters, direct=direct).items()
+        ],
+        "activations": [
+            {"layer": name, "format": formats[name]}
+            | {"own_decibels": _finite(own[name]), "decibels": _finite(whole[name])}
+            for name in own
+        ],
+    }
+
+
+def _finite(ratio: float) -> float | None:
+    return ratio if math.isfinite(ratio) else None

@@ -1,0 +1,301 @@
+"""How much hardware is in a block: what its cells are roughly a weighted sum of.
+
+The amounts follow the structure of the blocks in `hw`: bits of adders and registers, products that
+become DSP blocks or LUTs, memories that become LUTs or block RAM. What a target makes of products
+and memories follows the rules that Yosys has for it (`memory_libmap` and `mul2dsp`, 0.70).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from math import ceil
+from typing import NamedTuple
+
+Facts = Mapping[str, int]
+
+
+class Fabric(NamedTuple):
+    """What a target is made of.
+
+    ``address`` is the number of inputs up to which a function of one bit takes a LUT or so;
+    ``block`` the bits and the widths of a block RAM; ``rom`` and ``ram`` the bits up to which
+    memory that one block RAM would hold is made of LUTs instead, ``lut_ram`` the depth and width
+    of memory in LUTs, if there is any; ``dsp`` the word lengths of a multiplier and the least word
+    length of a product that takes one; ``carry`` the bits of a carry cell.
+    """
+
+    address: int
+    block: int
+    widths: tuple[int, ...]
+    rom: int
+    ram: int
+    lut_ram: tuple[int, int] | None
+    dsp: tuple[int, int, int]
+    carry: int
+
+
+FABRICS = {
+    "xc7": Fabric(6, 16384, (1, 2, 4, 9, 18, 36), 8256, 3072, (32, 6), (25, 18, 9), 4),
+    "ecp5": Fabric(4, 16384, (1, 2, 4, 9, 18, 36), 2048, 2048, (16, 4), (18, 18, 0), 2),
+    "ice40": Fabric(4, 4096, (2, 4, 8, 16), 1024, 64, None, (16, 16, 11), 1),
+}
+
+
+def amounts(kind: str, facts: Facts, target: str) -> list[float]:
+    """Amounts of a block (`fxsim.explore.blocks.Block`) on a target; the last one is 1."""
+    return [*map(float, _KINDS[kind](facts, FABRICS[target])), 1.0]
+
+
+def _mac_array(f: Facts, on: Fabric) -> list[float]:
+    rows, simd, weight, source = f["rows"], f["simd"], f["weight"], f["source"]
+    accumulator, lanes = f["accumulator"], f["rows"] * f["simd"]
+    ternary, booth = f["ternary"], not f["ternary"] and not f["dsp"]
+    plain = not ternary and not booth
+    blocks, soft = _multiply(on, source, weight)
+    # What an accumulator that does not saturate drops is never computed.
+    most = 99 if f["saturate"] else accumulator
+    wide = min(weight + source, most)
+    cut = wide < weight + source
+    product = min(source + 1, most) if ternary else wide
+    adders, added, kept, carries, total = _tree(simd, product, most, on.carry)
+    latency = _log(simd) + (1 if ternary else (weight + 1) // 2 if booth else 2)
+    depth = f["tiles"] * f["beats"]
+    digits = (weight + 1) // 2
+    return [
+        lanes * blocks * plain,
+        lanes * soft * plain,
+        lanes * min(weight, source) * (plain and blocks == 0),
+        lanes * wide * (plain and blocks > 0),
+        lanes * wide * (plain and blocks > 0 and cut),
+        lanes * wide * (plain and blocks == 0),
+        lanes * min(source + 2, most) * digits * booth,
+        lanes * min(source + weight, most) * digits * booth,
+        lanes * source * (digits - 1) * booth,
+        lanes * product * ternary,
+        lanes * ternary,
+        rows * adders,
+        rows * added * ternary,
+        rows * added * (1 - ternary),
+        rows * kept,
+        rows * carries,
+        rows * accumulator,
+        rows * max(accumulator, total) * f["saturate"],
+        rows * ceil((max(accumulator, total) if f["saturate"] else accumulator) / on.carry),
+        rows,
+        *_rom(on, depth, lanes * weight, f["columns"], f["style"]),
+        *_rom(on, f["tiles"], rows * accumulator, f["bias_columns"], 0),
+        _log(f["tiles"]) * latency,
+        _log(depth) + _log(f["tiles"]) + _log(f["beats"]),
+        latency,
+        simd * source,
+    ]
+
+
+def _requantizer(f: Facts, on: Fabric) -> list[float]:
+    lanes, accumulator, bits = f["lanes"], f["accumulator"], f["multiplier"]
+    wide = accumulator + bits
+    blocks, soft = _multiply(on, accumulator, bits) if bits > 1 else (0, 0)
+    left = max(wide - f["shift"], 1)
+    varied = f["varied"]
+    return [
+        lanes * blocks,
+        lanes * max(blocks - 1, 0) * wide,
+        lanes * soft * varied,
+        lanes * accumulator * f["ones"] * (blocks == 0),
+        lanes * wide,
+        lanes * wide * (blocks > 0),
+        lanes * ceil(wide / on.carry),
+        lanes * left,
+        lanes * ceil(left / on.carry),
+        lanes * left * f["saturate"],
+        lanes * left * f["relu"],
+        lanes * f["output"],
+        lanes * f["output"] * f["saturate"],
+        lanes * accumulator * varied,
+        lanes,
+        *_rom(on, f["beats"], lanes * bits * varied, f["columns"], 0),
+        _log(f["beats"]) * varied,
+        varied,
+    ]
+
+
+def _buffer(f: Facts, on: Fabric) -> list[float]:
+    return [
+        *_ram(on, 2 * f["beats"], f["width"]),
+        f["width"],
+        _log(2 * f["beats"]),
+        _log(f["beats"]),
+        _log(f["tiles"]),
+        f["tiles"] > 1,
+    ]
+
+
+def _widen(f: Facts, on: Fabric) -> list[float]:
+    return [f["wide"], f["slim"], f["parts"], _log(f["parts"]), _log(f["beats"])]
+
+
+def _narrow(f: Facts, on: Fabric) -> list[float]:
+    parts = f["parts"]
+    uneven = parts & (parts - 1) > 0
+    muxes = f["slim"] * ceil((parts - 1) / (3 if on.address == 6 else 1.5))
+    return [
+        f["wide"],
+        f["slim"],
+        muxes,
+        f["wide"] * _log(parts),
+        f["wide"] * uneven,
+        parts,
+        _log(parts),
+        _log(f["beats"]),
+    ]
+
+
+def _window(f: Facts, on: Fabric) -> list[float]:
+    banks, width = f["banks"], f["width"]
+    address = _log(f["depth"])
+    turned = (f["tap_columns"] - 1) + (f["tap_rows"] - 1)
+    return [
+        *(banks * amount for amount in _ram(on, f["depth"], width)),
+        banks * width,
+        banks * width * turned,
+        banks * address,
+        banks * address * (f["tap_rows"] > 1),
+        banks * address * (f["tap_columns"] > 1),
+        banks,
+        address,
+        _log(f["side"]),
+        _log(f["places"]),
+        _log(f["size"]),
+        _log(f["repeats"]),
+        f["repeats"] > 1,
+        _log(f["groups"]),
+        banks * width * (f["padding"] > 0),
+        banks * _log(f["side"]) * (f["padding"] > 0),
+    ]
+
+
+def _greatest(f: Facts, on: Fabric) -> list[float]:
+    bits = f["lanes"] * f["bits"]
+    return [bits, f["lanes"] * ceil(f["bits"] / on.carry), f["lanes"], _log(f["beats"])]
+
+
+def _lstm_cell(f: Facts, on: Fabric) -> list[float]:
+    sigmoid, tanh, cell = f["sigmoid"], f["tanh"], f["cell"]
+    depth = 1 << (f["preactivation"] - 1 - f["step"])
+    ports = 2 if f["step"] else 1
+    gates = _rom(on, depth, sigmoid, sigmoid, 0)
+    squashes = _rom(on, depth, tanh, tanh, 0)
+    pairs = ((sigmoid, cell), (sigmoid, tanh + 1), (sigmoid, tanh + 1))
+    found = [_multiply(on, a + 1, b) for a, b in pairs]
+    apart = f["multipliers"] == 3
+    widest = _multiply(on, sigmoid + 1, max(cell, tanh + 1))
+    blocks = sum(n for n, _ in found) if apart else widest[0]
+    soft = sum(n for _, n in found) if apart else widest[1]
+    rise = _multiply(on, f["step"] + 1, sigmoid + 1) if f["step"] else (0, 0)
+    return [
+        *(ports * (3 * a + 2 * b) for a, b in zip(gates, squashes, strict=True)),
+        *_ram(on, f["cells"], cell),
+        blocks + 5 * rise[0],
+        soft + 5 * rise[1],
+        f["terms"],
+        f["preactivation"],
+        (3 * sigmoid + 2 * tanh),
+        (3 * sigmoid + 2 * tanh) * (f["step"] > 0),
+        cell,
+        sigmoid + cell,
+        sigmoid + tanh,
+        f["output"],
+        apart * (sigmoid + cell),
+        1 - apart,
+        (1 - apart) * cell,
+        _log(f["cells"]),
+    ]
+
+
+def _fork(f: Facts, on: Fabric) -> list[float]:
+    return [f["bits"]]
+
+
+def _rest(f: Facts, on: Fabric) -> list[float]:
+    ends = _log(f["beats_in"]) + _log(f["beats_out"])
+    queue = f["recurrent"] * f["layers"]
+    return [ends, f["in"], f["out"], f["recurrent"], queue, _log(f["cells"] + 1)]
+
+
+_KINDS: dict[str, Callable[[Facts, Fabric], list[float]]] = {
+    "mac_array": _mac_array,
+    "requantizer": _requantizer,
+    "buffer": _buffer,
+    "widen": _widen,
+    "narrow": _narrow,
+    "window": _window,
+    "greatest": _greatest,
+    "lstm_cell": _lstm_cell,
+    "fork": _fork,
+    "rest": _rest,
+}
+
+
+def _log(count: int) -> int:
+    """Bits that count to ``count``."""
+    return max(count - 1, 0).bit_length()
+
+
+def _tree(terms: int, bits: int, most: int, carry: int) -> tuple[int, int, int, int, int]:
+    """Adders of a balanced tree, bits that they add, bits of registers, carry cells; last width.
+
+    No sum is wider than ``most``.
+    """
+    adders = added = kept = carries = 0
+    while terms > 1:
+        pairs, odd = divmod(terms, 2)
+        before, bits = bits, min(bits + 1, most)
+        adders += pairs
+        added += pairs * bits
+        kept += pairs * bits + odd * before
+        carries += pairs * ceil(bits / carry)
+        terms = pairs + odd
+    return adders, added, kept, carries, bits
+
+
+def _multiply(on: Fabric, a: int, b: int) -> tuple[int, int]:
+    """DSP blocks of a product, or the bits of partial products that it takes in LUTs."""
+    wide, slim, least = on.dsp
+    if min(a, b) < 2 or a + b < least:
+        return 0, a * b
+    a, b = max(a, b), min(a, b)
+    return ceil(a / wide) * ceil(b / slim), 0
+
+
+def _blocks(on: Fabric, depth: int, width: int) -> int:
+    """Least number of block RAMs."""
+    return min(ceil(width / w) * ceil(depth * (1 << _floor(w)) / on.block) for w in on.widths)
+
+
+def _floor(width: int) -> int:
+    """Exponent of the greatest power of two in a width: the ninth bits are parity."""
+    return width.bit_length() - 1
+
+
+def _rom(on: Fabric, depth: int, width: int, columns: int, style: int) -> list[float]:
+    """LUTs and registers of a ROM in logic, or its block RAMs, singly and in pairs."""
+    if not width or depth < 2:
+        return [0, 0, 0, 0, 0, 0]
+    blocks = _blocks(on, depth, width)
+    if style == 1 or (style == 0 and depth * width > on.rom * blocks):
+        return [0, 0, 0, 0, blocks, ceil(blocks / 2)]
+    shallow = depth <= 1 << on.address
+    luts = columns * depth / (1 << on.address)
+    return [columns * shallow, luts * (not shallow), columns, _log(depth), 0, 0]
+
+
+def _ram(on: Fabric, depth: int, width: int) -> list[float]:
+    """Cells of a memory in LUTs, of registers, or block RAMs, singly and in pairs."""
+    blocks = _blocks(on, depth, width)
+    if depth * width > on.ram * blocks:
+        return [0, 0, 0, blocks, ceil(blocks / 2)]
+    if on.lut_ram is None:
+        return [0, depth * width, 0, 0, 0]
+    deep, wide = on.lut_ram
+    banks = ceil(depth / deep)
+    return [banks * ceil(width / wide), 0, (banks - 1) * width, 0, 0]
