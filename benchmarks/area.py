@@ -133,8 +133,11 @@ def main() -> None:
     """Measure every case and write the page."""
     lines = [INTRODUCTION]
     for name, weight, activation, dsp, target in CASES:
-        verilog = verilog_of(array(weight, activation, dsp), "mac_array")
-        result = synthesize(verilog, "mac_array", "xc7", dsp=dsp, blocks=False)
+        block = array(weight, activation, dsp)
+        (memory,) = block.memories
+        files = {memory.content.file: memory.content.text}
+        verilog = verilog_of(block, "mac_array")
+        result = synthesize(verilog, "mac_array", "xc7", dsp=dsp, blocks=False, memories=files)
         lines.append(row(name, target, result))
         print(lines[-1], f"{result.seconds:.0f} s", flush=True)
     write_text(PAGE, "\n".join([*lines, COMPARISON, *lstm_lines(), ""]))

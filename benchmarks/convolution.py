@@ -19,7 +19,16 @@ from torch import nn
 from benchmarks.timing import machine, medians
 from fxsim import data
 from fxsim.files import write_text
-from fxsim.network import MaxPool, QuantizedConvolution, QuantizedLinear, QuantizedNetwork
+from fxsim.network import (
+    INPUT,
+    Argmax,
+    Layer,
+    MaxPool,
+    QuantizedAdd,
+    QuantizedConvolution,
+    QuantizedLinear,
+    QuantizedNetwork,
+)
 from fxsim.simulate import as_input, simulate
 from fxsim.storage import load_network
 
@@ -36,33 +45,60 @@ def image_networks() -> dict[str, QuantizedNetwork]:
     return {name: network for name, network in networks.items() if network.spatial}
 
 
-def floats(network: QuantizedNetwork) -> nn.Sequential:
+class Floats(nn.Module):
     """The same layers in float32; weights are real ones."""
-    layers: list[nn.Module] = []
-    for layer in network.layers:
-        if isinstance(layer, MaxPool):
-            shape = layer.windows
-            layers.append(nn.MaxPool2d(shape.kernel, shape.stride, shape.padding))
-            continue
-        assert isinstance(layer, QuantizedConvolution | QuantizedLinear)
-        (product,) = layer.linears
-        real = (product.weight_scale[:, None] * product.weight).astype(np.float32)
-        weight = torch.from_numpy(real)
-        module: nn.Conv2d | nn.Linear
-        if isinstance(layer, QuantizedConvolution):
-            shape = layer.windows
-            sizes = (shape.channels, product.outputs, shape.kernel, shape.stride, shape.padding)
-            module = nn.Conv2d(*sizes, groups=shape.groups)
-            weight = weight.reshape(len(weight), *shape.kernel, -1).permute(0, 3, 1, 2)
-        else:
-            if not any(isinstance(seen, nn.Flatten) for seen in layers):
-                layers.append(nn.Flatten())
-            module = nn.Linear(product.inputs, product.outputs)
-        module.weight.data = weight.contiguous()
-        layers.append(module)
-        if product.relu:
-            layers.append(nn.ReLU())
-    return nn.Sequential(*layers).eval()
+
+    def __init__(self, network: QuantizedNetwork) -> None:
+        super().__init__()
+        self._layers = network.layers
+        self._starts = {add.shortcut for add in network.adds}
+        self.parts = nn.ModuleList(map(_part, network.layers))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Outputs for images (n, channels, height, width)."""
+        kept = {INPUT: x}
+        for layer, part in zip(self._layers, self.parts, strict=True):
+            if isinstance(layer, QuantizedAdd):
+                x = part(x + kept[layer.shortcut])
+            elif isinstance(layer, Argmax):
+                x = x.argmax(1)
+            else:
+                x = part(x)
+            if layer.name in self._starts:
+                kept[layer.name] = x
+        return x
+
+
+def _part(layer: Layer) -> nn.Module:
+    """What a layer is in PyTorch."""
+    if isinstance(layer, MaxPool):
+        shape = layer.windows
+        return nn.MaxPool2d(shape.kernel, shape.stride, shape.padding)
+    if isinstance(layer, QuantizedAdd):
+        return nn.ReLU() if layer.relu else nn.Identity()
+    if isinstance(layer, Argmax):
+        return nn.Identity()
+    assert isinstance(layer, QuantizedConvolution | QuantizedLinear)
+    (product,) = layer.linears
+    real = (product.weight_scale[:, None] * product.weight).astype(np.float32)
+    weight = torch.from_numpy(real)
+    parts: list[nn.Module] = []
+    module: nn.Conv2d | nn.Linear
+    if isinstance(layer, QuantizedConvolution):
+        shape = layer.windows
+        if shape.groups == shape.channels == product.outputs and (product.weight == 1).all():
+            return nn.AvgPool2d(shape.kernel, shape.stride)
+        sizes = (shape.channels, product.outputs, shape.kernel, shape.stride, shape.padding)
+        module = nn.Conv2d(*sizes, groups=shape.groups)
+        weight = weight.reshape(len(weight), *shape.kernel, -1).permute(0, 3, 1, 2)
+    else:
+        parts.append(nn.Flatten())
+        module = nn.Linear(product.inputs, product.outputs)
+    module.weight.data = weight.contiguous()
+    parts.append(module)
+    if product.relu:
+        parts.append(nn.ReLU())
+    return nn.Sequential(*parts)
 
 
 def multiplications(network: QuantizedNetwork) -> int:
@@ -77,9 +113,9 @@ def measure(network: QuantizedNetwork, seconds: float) -> dict[str, float]:
     images = data.load(network.data, network.input.shape).test.x[:BATCH]
     assert len(images) == BATCH
     integers = as_input(network, images, np.uint8)
-    module, source = floats(network), torch.from_numpy(images.astype(np.float32))
+    module, source = Floats(network).eval(), torch.from_numpy(images.astype(np.float32))
     last = source.to(memory_format=torch.channels_last)
-    other = floats(network).to(memory_format=torch.channels_last)
+    other = Floats(network).eval().to(memory_format=torch.channels_last)
     with torch.inference_mode():
         times = medians(
             {

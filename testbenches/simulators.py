@@ -62,6 +62,16 @@ class RunResult:
     xml: Path
 
     @property
+    def cycles(self) -> int:
+        """Clock cycles simulated, over all pause patterns; those in reset do not count."""
+        return sum(outcome["cycles"] for outcome in self.outcomes)
+
+    @property
+    def cycles_per_second(self) -> float:
+        """Clock cycles simulated in a second of the run, without the build."""
+        return self.cycles / self.seconds
+
+    @property
     def words(self) -> int:
         """Words compared, over all pause patterns and streams."""
         return sum(outcome["words"] for outcome in self.outcomes)

@@ -36,8 +36,11 @@ def codesign(
     simulators: SimulatorOption = list(Simulator),  # noqa: B006  Typer copies it
     vectors: VectorsOption = None,
     targets: Annotated[
-        list[Target], typer.Option("--target", help="FPGA family; repeat for more.")
-    ] = list(Target),  # noqa: B006
+        list[Target] | None,
+        typer.Option(
+            "--target", help="FPGA family; repeat for more. Default: all; images: xc7 and ecp5."
+        ),
+    ] = None,
     seed: SeedOption = 1,
     as_json: JsonOption = False,
 ) -> None:

@@ -36,7 +36,7 @@ def fold(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Balance the layers: no more hardware than an interval needs, or the best of a budget."""
+    """Balance the layers for an interval, or within a budget."""
     if sum(limit is not None for limit in (interval, multipliers, luts)) != 1:
         raise typer.BadParameter("give one of --interval, --multipliers and --luts")
     folder = find_network(network)

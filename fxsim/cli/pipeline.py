@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import shlex
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
@@ -13,7 +14,7 @@ import fxsim
 from fxsim.cli.lookup import CHECKPOINT, SPEC, find_network
 from fxsim.cli.options import Simulator, Target
 from fxsim.cli.output import Steps
-from fxsim.cli.verify import choose_vectors
+from fxsim.cli.verify import choose_patterns, choose_vectors
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from fxsim.network import QuantizedNetwork
     from fxsim.report.results import Accuracy, Results
     from fxsim.spec import NetworkSpec
+    from hw.synth import SynthResult
     from testbenches.verify import NetworkRun
 
 REPORT = "report.html"
@@ -46,7 +48,7 @@ def run(
     *,
     simulators: Sequence[Simulator],
     vectors: int | None,
-    targets: Sequence[Target],
+    targets: Sequence[Target] | None,
     seed: int,
     steps: Steps,
 ) -> tuple[Results, list[NetworkRun]]:
@@ -67,8 +69,7 @@ def run(
         from fxsim.simulate import simulate_ranges
         from fxsim.spec import load_spec
         from fxsim.storage import load_network
-        from hw.emit import accelerator_verilog, emit, memory_files
-        from hw.synth import synthesize
+        from hw.emit import emit
         from testbenches.simulators import find_simulator
         from testbenches.verify import verify
 
@@ -102,25 +103,27 @@ def run(
     with steps.step("generate"):
         emit(network, output / "rtl")
 
-    runs = []
-    for simulator in simulators:
-        with steps.step(f"verify on {simulator}"):
-            _, stimuli = choose_vectors(network, [simulator], vectors, seed)
-            runs += verify(network, vectors=stimuli, seed=seed, folder=output / "verify")
-
-    areas = []
-    for target in targets:
-        with steps.step(f"synthesize for {target}"):
-            verilog = accelerator_verilog(network)
-            # The page shows blocks of one target; they take as long as the whole again.
-            blocks = target is targets[0]
-            areas.append(
-                synthesize(
-                    *(verilog, network.name, target.value),
-                    blocks=blocks,
-                    memories=memory_files(network),
-                )
-            )
+    targets = targets or choose_targets(network)
+    runs, areas = [], []
+    with ThreadPoolExecutor(1) as pool:  # a simulator uses one core, synthesis the other
+        found = {target: pool.submit(_synthesize, network, target, targets) for target in targets}
+        try:
+            for simulator in simulators:
+                with steps.step(f"verify on {simulator}"):
+                    _, stimuli = choose_vectors(network, [simulator], vectors, seed)
+                    runs += verify(
+                        network,
+                        vectors=stimuli,
+                        seed=seed,
+                        folder=output / "verify",
+                        patterns=choose_patterns(network),
+                    )
+            for target, future in found.items():
+                with steps.step(f"synthesize for {target}"):
+                    areas.append(future.result())
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
 
     with steps.step("report"):
         results = summarise(
@@ -137,6 +140,25 @@ def run(
         write_text(output / "results.json", json.dumps(results.to_json(), indent=2) + "\n")
         write_report(results, output / REPORT)
     return results, runs
+
+
+def choose_targets(network: QuantizedNetwork) -> Sequence[Target]:
+    """Every family; of networks on images not iCE40, which has no room for one."""
+    return [target for target in Target if not (network.spatial and target is Target.ICE40)]
+
+
+def _synthesize(
+    network: QuantizedNetwork, target: Target, targets: Sequence[Target]
+) -> SynthResult:
+    from hw.emit import accelerator_verilog, memory_files
+    from hw.synth import synthesize
+
+    # The page shows blocks of one target; they take as long as the whole again.
+    return synthesize(
+        *(accelerator_verilog(network), network.name, target.value),
+        blocks=target is targets[0],
+        memories=memory_files(network),
+    )
 
 
 def _few(dataset: Dataset) -> Dataset:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _VECTORS = {"verilator": 1 << 20, "icarus": 40}
 _STEPS = {"verilator": 1000, "icarus": 100}
 _IMAGES = {"verilator": 50, "icarus": 2}  # each takes thousands of cycles
+_IMAGE_PATTERNS = ("none", "both")
 _RANDOM_VECTORS = 200
 
 
@@ -63,6 +64,7 @@ def verify(
             vectors=stimuli,
             seed=seed,
             folder=output or Path("build/verify") / quantized.name,
+            patterns=choose_patterns(quantized),
             on_run=lambda seen: show(f"{seen.simulator} done"),
         )
     if as_json:
@@ -100,6 +102,13 @@ def choose_vectors(
     return source, {name.value: _first(x, limit) for name, limit in limits.items()}
 
 
+def choose_patterns(network: QuantizedNetwork) -> Sequence[str]:
+    """Pause patterns: of image networks, which take long, none and all at once."""
+    from testbenches.job import PATTERNS
+
+    return _IMAGE_PATTERNS if network.spatial else PATTERNS
+
+
 def _first(x: IntArray, vectors: int) -> IntArray:
     """The first ``vectors`` of (n, inputs); of (n, t, inputs) whole sequences, or part of one."""
     if x.ndim == 2:
@@ -112,7 +121,8 @@ def describe_run(run: Any) -> dict[str, Any]:
     """Plain values of a `testbenches.verify.RunResult`."""
     keys = (
         "simulator version vectors patterns tests failed words wrong messages mismatch"
-        " latency_measured interval_measured latency_predicted interval_predicted seconds ok"
+        " latency_measured interval_measured latency_predicted interval_predicted cycles"
+        " cycles_per_second seconds ok"
     )
     facts = {key: getattr(run, key) for key in keys.split()}
     return facts | {"patterns": list(run.patterns), "xml": str(run.xml)}
@@ -122,7 +132,10 @@ def print_runs(runs: Sequence[Any]) -> None:
     """Table of the regression and where its JUnit files are."""
     print_table(
         "Verilog against simulator (cycles: measured/predicted)",
-        ["simulator", "pauses", "vectors", "words", "mismatches", "latency", "interval", "seconds"],
+        [
+            *("simulator", "pauses", "vectors", "words", "mismatches", "latency", "interval"),
+            *("seconds", "cycles/s"),
+        ],
         [
             [
                 f"{run.simulator} {run.version}",
@@ -133,6 +146,7 @@ def print_runs(runs: Sequence[Any]) -> None:
                 f"{_or_dash(run.latency_measured)}/{run.latency_predicted}",
                 f"{_or_dash(run.interval_measured)}/{run.interval_predicted}",
                 f"{run.seconds:.1f}",
+                f"{run.cycles_per_second:,.0f}",
             ]
             for run in runs
         ],

@@ -103,6 +103,9 @@ def finish_block(
     start = constants.low
     multiplier = constants.multiplier[left:]
     line = np.empty(8, np.uint8)
+    # Once, not in the loop: taking an address counts a reference.
+    source_at, factors_at = sums.ctypes.data, multiplier.ctypes.data
+    line_at, goal = line.ctypes.data, out.ctypes.data + top * out.strides[0] + left
     for i in range(height):
         if mask != 0:
             source, target = sums[i], out[top + i, left : left + width]
@@ -119,12 +122,11 @@ def finish_block(
                 value = (value + base + ((value >> shift) & 1)) >> shift
                 target[j] = min(max(value + zero_point, low), high)
         else:
-            goal = out.ctypes.data + (top + i) * out.strides[0] + left
             for k in range(0, width, 8):
-                place = goal + k if k + 8 <= width else line.ctypes.data
+                place = goal + i * out.strides[0] + k if k + 8 <= width else line_at
                 requantize_8(
-                    sums.ctypes.data + i * sums.strides[0] + 4 * k,
-                    multiplier.ctypes.data + 8 * k,
+                    source_at + i * sums.strides[0] + 4 * k,
+                    factors_at + 8 * k,
                     place,
                     base,
                     sign,

@@ -31,10 +31,10 @@ def gather(
 ) -> npt.NDArray[T]:
     """Windows of ``depth`` channels from ``first`` on, each a row; pixels beyond are ``outside``.
 
-    Takes images (n, height, width, channels) and returns (n * rows * columns, window size), with
-    ``places`` being rows and columns of windows.
+    Takes contiguous images (n, height, width, channels) and returns (n * rows * columns, window
+    size), with ``places`` being rows and columns of windows.
     """
-    count, height, width, _ = images.shape
+    count, height, width, channels = images.shape
     tall, wide = kernel
     # The image in its frame, so that no pixel needs a test. Runs of pixels are copied a few bytes
     # too long: what they overwrite is written later, and the last ones have slack behind them.
@@ -44,16 +44,22 @@ def gather(
     run, windows = wide * depth, count * places[0] * places[1]
     items = np.empty(windows * tall * run + _SLACK, images.dtype)
     size = images.itemsize
-    target, length, pitch = items.ctypes.data, run * size, across * depth * size
+    length, pitch = run * size, across * depth * size
+    # Once, not in the loops: taking an address counts a reference.
+    begin, source, target = frame.ctypes.data, images.ctypes.data, items.ctypes.data
     for i in range(count):
         for y in range(height):
             goal = ((y + padding) * across + padding) * depth
+            if depth == channels:
+                unit.copy(begin + goal * size, source, width * depth * size)
+                source += width * depth * size
+                continue
             for x in range(width):
                 for c in range(depth):
                     frame[goal + x * depth + c] = images[i, y, x, first + c]
         for row in range(places[0]):
             for column in range(places[1]):
-                place = frame.ctypes.data + (row * across + column) * stride * depth * size
+                place = begin + (row * across + column) * stride * depth * size
                 for _ in range(tall):
                     for k in range(0, length, _CHUNK):
                         unit.copy(target + k, place + k, _CHUNK)
@@ -78,11 +84,12 @@ def greatest(
     count, height, width, channels = images.shape
     size, across = places[0] * places[1] * channels, (width + 2 * padding) * channels
     items = np.empty(count * size + _SLACK, images.dtype)
-    target, length = items.ctypes.data, channels * images.itemsize
+    length = channels * images.itemsize
     line, best = np.empty(across, images.dtype), np.empty(across + _SLACK, images.dtype)
     line[:] = least
     inner = line[padding * channels : (padding + width) * channels]
     pixels = images.reshape((count, height, width * channels))
+    begin, target = best.ctypes.data, items.ctypes.data
     for i in range(count):
         for row in range(places[0]):
             # All in long loops: over the rows of pixels, then over the columns of all windows.
@@ -98,7 +105,7 @@ def greatest(
                 for k in range(len(other)):
                     best[k] = other[k] if other[k] > best[k] else best[k]
             for column in range(places[1]):
-                place = best.ctypes.data + column * stride * length
+                place = begin + column * stride * length
                 for k in range(0, length, _CHUNK):
                     unit.copy(target + k, place + k, _CHUNK)
                 target += length

@@ -221,10 +221,11 @@ def _inline(svg: str, title: str) -> str:
     for pattern, replacement in (
         (r"<style.*?</style>", ""),
         (r'<g id="[^"]*"', "<g"),
-        (r'<(path|clipPath) id="', rf'<\1 id="{prefix}'),
+        (r'<(path|clipPath|pattern) id="', rf'<\1 id="{prefix}'),
         (r' xlink:href="#', f' href="#{prefix}'),
         (r"url\(#", f"url(#{prefix}"),
         (r" font-family: [^;\"<>]*;", ""),
+        (r'fill="(#f1c0[0-9a-f]{2})"', r'style="fill: \1"'),
         (r"(?<=: )#f1c0[0-9a-f]{2}\b", lambda found: f"var(--{_VARIABLES[found[0]]})"),
     ):
         body = re.sub(pattern, replacement, body, flags=re.DOTALL)

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from fxsim.explore.sweep import SweepRow
 from fxsim.files import write_text
+from fxsim.memory import LARGE_BITS, LUT_DEPTH
 from fxsim.report.figures import area_figure, range_figure, sweep_figure, weights_label
 from fxsim.report.results import Area, Results
 
@@ -37,6 +38,9 @@ def render(results: Results) -> str:
         area=area,
         figures={name: svg and Markup(svg) for name, svg in figures.items()},
         grid=_grid(results.sweep),
+        large_bits=LARGE_BITS,
+        lut_depth=LUT_DEPTH,
+        kinds={"auto": "synthesiser's choice", "block": "block RAM", "distributed": "LUTs"},
         widths=sorted({row.activation_bits for row in results.sweep}),
     )
 

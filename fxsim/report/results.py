@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, Self
 
-from fxsim.cycles import NetworkCycles, predict
+from fxsim.cycles import NetworkCycles, load, predict
 from fxsim.evaluate import weight_memory_bits
 from fxsim.explore.sweep import SweepRow
-from fxsim.network import QuantizedAdd, QuantizedLinear, QuantizedNetwork
+from fxsim.memory import WeightMemory
+from fxsim.network import (
+    MaxPool,
+    QuantizedAdd,
+    QuantizedConvolution,
+    QuantizedLinear,
+    QuantizedNetwork,
+)
 from fxsim.storage import network_hash
 from fxsim.trace import AddTrace, LayerTrace, Trace, span
 
@@ -62,6 +69,36 @@ class LayerSummary:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MemorySummary:
+    """Words that a layer stores: its weights, or the rows of an image in its line buffer.
+
+    ``kind`` is what weights are made of, ``file`` what fills them; "auto" leaves both to the
+    synthesiser. ``block`` is the path of the hardware block that has the memory.
+    """
+
+    layer: str
+    holds: Literal["weights", "line buffer"]
+    block: str
+    bits: int
+    words: int | None = None
+    width: int | None = None
+    kind: str = "auto"
+    file: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PoolSummary:
+    """One max pooling: its windows, its folding, and cycles as in `LayerCycles`."""
+
+    name: str
+    kernel: tuple[int, int]
+    stride: int
+    lanes: int
+    interval: int
+    utilisation: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class AddSummary:
     """One add; ``depth`` are the words of its queue, ``queue_bits`` what these take."""
 
@@ -108,6 +145,7 @@ class Regression:
     wrong: int
     seconds: float
     mismatch: Mismatch | None
+    cycles: int = 0
     messages: tuple[str, ...] = ()
     latency_measured: int | None = None
     interval_measured: int | None = None
@@ -194,6 +232,8 @@ class Results:
     layers: tuple[LayerSummary, ...]
     adds: tuple[AddSummary, ...] = ()
     cycles: NetworkCycles
+    memories: tuple[MemorySummary, ...] = ()
+    pools: tuple[PoolSummary, ...] = ()
     regressions: tuple[Regression, ...] = ()
     areas: tuple[Area, ...] = ()
     sweep: tuple[SweepRow, ...] = ()
@@ -262,7 +302,7 @@ def summarise(
     regressions, areas
         Objects with the attributes of `Regression` and `Area`.
     """
-    fmt = network.input.activation.format
+    fmt, cycles = network.input.activation.format, predict(network)
     return Results(
         name=network.name,
         hash=network_hash(network),
@@ -276,7 +316,20 @@ def summarise(
             _add_summary(network, add, seen)
             for add, seen in zip(network.adds, trace.adds, strict=True)
         ),
-        cycles=predict(network),
+        cycles=cycles,
+        memories=tuple(_memories(network)),
+        pools=tuple(
+            PoolSummary(
+                name=layer.name,
+                kernel=layer.windows.kernel,
+                stride=layer.windows.stride,
+                lanes=layer.lanes,
+                interval=load(layer),
+                utilisation=load(layer) / cycles.interval,
+            )
+            for layer in network.layers
+            if isinstance(layer, MaxPool)
+        ),
         regressions=tuple(map(Regression.of, regressions)),
         areas=tuple(map(Area.of, areas)),
         sweep=tuple(sweep),
@@ -284,6 +337,33 @@ def summarise(
         seconds=dict(seconds or {}),
         commands=dict(commands or {}),
     )
+
+
+def _memories(network: QuantizedNetwork) -> Iterator[MemorySummary]:
+    for layer in network.layers:
+        if isinstance(layer, QuantizedConvolution | MaxPool):
+            windows = layer.windows
+            yield MemorySummary(
+                layer=layer.name,
+                holds="line buffer",
+                block=f"{layer.name}.window",
+                bits=windows.stored_rows
+                * windows.width
+                * windows.channels
+                * layer.input.format.bits,
+            )
+        for product in layer.linears:
+            memory = WeightMemory.of(product)
+            yield MemorySummary(
+                layer=product.name,
+                holds="weights",
+                block=f"{product.name}.mac_array",
+                bits=memory.bits,
+                words=memory.depth,
+                width=memory.width,
+                kind=str(memory.style),
+                file=memory.file,
+            )
 
 
 def _summary(layer: QuantizedLinear, seen: LayerTrace) -> LayerSummary:

@@ -2,8 +2,10 @@ import json
 import re
 from dataclasses import FrozenInstanceError, replace
 from html.parser import HTMLParser
+from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from fxsim.cycles import predict
@@ -12,10 +14,11 @@ from fxsim.explore.sweep import SweepRow
 from fxsim.quantize import quantize
 from fxsim.report.page import render, write_report
 from fxsim.report.results import Accuracy, Area, Mismatch, Regression, summarise
-from fxsim.simulate import simulate_trace
-from fxsim.storage import network_hash
+from fxsim.simulate import simulate_ranges, simulate_trace
+from fxsim.storage import load_network, network_hash
 from tests.fxsim.test_quantize import make_checkpoint, make_spec, samples
 
+MODELS = Path(__file__).parents[2] / "models"
 SPEC = make_spec(
     first={"accumulator": {"overflow": "wrap", "bits": 9}, "weights": {"levels": 3}},
     hardware={"rows": 1, "simd": 2},
@@ -35,7 +38,7 @@ MISMATCH = {
 BLOCKS = {
     "": {"lut": 41},
     "layer0": {"lut": 7},
-    "layer0.mac_array": {"lut": 812, "ff": 400},
+    "layer0.mac_array": {"lut": 812, "ff": 400, "block_ram": 3},
     "layer0.mac_array.weights": {"lut": 33},
     "layer1.requantizer": {"lut": 455},
     "layer1.buffer": {"lut": 0, "ff": 80},
@@ -66,6 +69,7 @@ def make_run(**changes):
         "words": 7872,
         "wrong": 0,
         "seconds": 38.4,
+        "cycles": 9984,
         "mismatch": None,
         "messages": [],
         "latency_measured": CYCLES.latency,
@@ -249,12 +253,24 @@ def test_blocks_add_up_by_layer(html):
     assert {"852", "455", "41", "mac_array", "top level", "LUTs on xc7"} <= set(texts)
 
 
+def test_figures_with_many_blocks_keep_their_colours():
+    """Beyond the colours there are hatches, patterns that bars refer to by their ids."""
+    blocks = {f"layer0.block{k}": {"lut": 10 + k} for k in range(9)}
+    area = SimpleNamespace(**vars(make_area("xc7", 1)) | {"blocks": blocks})
+    text = render(make_results(areas=[area]))
+    assert "<pattern" in text
+    known = set(re.findall(r' id="([^"]+)"', text))
+    assert set(re.findall(r"url\(#([^)]+)\)", text)) <= known
+    assert "#f1c0" not in text
+
+
 def test_cycles_are_predicted_and_measured():
     page = Page(render(make_results(regressions=[make_run(), make_run(interval_measured=99)])))
     rows = page.body("cycles-table")
     assert [row[0] for row in rows] == ["layer0", "layer1"]
-    assert [int(row[1]) for row in rows] == [layer.interval for layer in CYCLES.layers]
-    assert [row[3] for row in rows] == [f"{100 * x.utilisation:.1f} %" for x in CYCLES.layers]
+    assert rows[0][1] == "1 × 2"
+    assert [int(row[3]) for row in rows] == [layer.interval for layer in CYCLES.layers]
+    assert [row[4] for row in rows] == [f"{100 * x.utilisation:.1f} %" for x in CYCLES.layers]
     latency = str(CYCLES.latency)
     assert page.body("measured-table") == [
         ["predicted", latency, str(CYCLES.interval), ""],
@@ -263,10 +279,37 @@ def test_cycles_are_predicted_and_measured():
     ]
 
 
+def test_memories_of_weights(page):
+    """8 x 12 ternary weights, 2 a word; the second layer has no block of its own here."""
+    rows = page.body("memory-table")
+    assert rows[0] == [
+        *("layer0", "weights", "48", "4", "192", "synthesiser's choice", "in the Verilog", "3")
+    ]
+    assert rows[1][:2] == ["layer1", "weights"]
+    assert rows[1][-1] == ""
+
+
+def test_memories_and_pools_of_images():
+    network = load_network(MODELS / "handwriting-lenet-ternary")
+    images = np.zeros((1, *network.input.shape))
+    accuracy = Accuracy(parent=None, direct=None, fixed=1.0, samples=1)
+    results = summarise(network, simulate_ranges(network, images), accuracy=accuracy)
+    page = Page(render(results))
+    # Ten rows of 28 pixels of 8 bits; 120 outputs of 256 inputs, 8 x 8 ternary weights a word.
+    assert page.body("memory-table")[0] == [
+        *("layer0", "line buffer", "", "", "2,240", "synthesiser's choice", "")
+    ]
+    (row,) = [row for row in page.body("memory-table") if row[0] == "layer5"]
+    assert row == [
+        *("layer5", "weights", "480", "128", "61,440", "block RAM", "layer5_weights.hex")
+    ]
+    assert page.body("pools-table")[0][:4] == ["layer1", "2 × 2", "2", "6"]
+
+
 def test_regression_versions_times_and_commands_are_listed(html, page):
     assert page.body("regression-table") == [
-        ["icarus 12.0", "none, both", "24", "7,872", "0", "0 of 2", "38 s"],
-        ["verilator 12.0", "none, both", "24", "118,080", "0", "0 of 2", "38 s"],
+        ["icarus 12.0", "none, both", "24", "7,872", "0", "0 of 2", "38 s", "9,984", "260"],
+        ["verilator 12.0", "none, both", "24", "118,080", "0", "0 of 2", "38 s", "9,984", "260"],
     ]
     assert page.body("versions-table") == [["amaranth", "0.5.10"]]
     assert page.body("seconds-table") == [["sweep", "8.12 s"], ["synthesis", "14 s"]]
@@ -341,7 +384,8 @@ def test_what_was_not_done_is_left_out():
     results = make_results(regressions=[], areas=[], sweep=[], versions={}, seconds={}, commands={})
     page = Page(render(results))
     assert page.tables.keys() == {
-        *("accuracy-table", "layers-table", "ranges-table", "zeros-table", "cycles-table")
+        *("accuracy-table", "layers-table", "ranges-table", "zeros-table", "cycles-table"),
+        "memory-table",
     }
 
 
