@@ -71,7 +71,6 @@ def synthesize_parts(
     known: Sequence[str] = (),
     memories: Mapping[str, str] | None = None,
     dsp: bool = True,
-    memories: Mapping[str, str] | None = None,
 ) -> dict[str, dict[str, int]]:
     """Map ``verilog`` to ``target`` and count the cells of each of its parts.
 
