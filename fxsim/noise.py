@@ -41,9 +41,17 @@ def weight_noise(
     source: Mapping[str, LinearParameters] = checkpoint.parent
     if own and checkpoint.retrained is not None:
         source = checkpoint.retrained
-    quantized = quantized_parameters(spec, checkpoint, direct=direct)
+    return weight_ratios(spec, source, quantized_parameters(spec, checkpoint, direct=direct))
+
+
+def weight_ratios(
+    spec: NetworkSpec,
+    source: Mapping[str, LinearParameters],
+    quantized: Mapping[str, LinearParameters],
+) -> dict[str, float]:
+    """The same for given float weights and what they became."""
     return {
-        group: decibels(source[name].effective_weight, quantized[name].weight)
+        group: decibels(source[name].effective_weight, quantized[name].effective_weight)
         for group, name in weight_groups(spec).items()
     }
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from fxsim.checkpoint import Checkpoint
 from fxsim.data import Dataset
-from fxsim.noise import weight_noise
+from fxsim.noise import weight_ratios
 from fxsim.quantize import quantized_parameters
 from fxsim.reproduce.classifier import direct, error, in_integers, levels_of
 from fxsim.spec import NetworkSpec
@@ -53,8 +52,9 @@ def resiliency(
     }
     for bits in BITS:
         spec = make(levels_of(bits), {**common, **base})
-        found["direct"][str(bits)] = error(spec, direct(spec, parent), dataset)
-        found["noise"][str(bits)] = weight_noise(spec, Checkpoint(parent=parent))
+        quantized = direct(spec, parent)
+        found["direct"][str(bits)] = error(spec, quantized, dataset)
+        found["noise"][str(bits)] = weight_ratios(spec, parent, quantized)
     for bits in BITS[:2]:
         spec = make(levels_of(bits), {**common, "epochs": 0}, more)
         checkpoint = train(spec, dataset, start=parent)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from fxsim.reproduce.experiment import Trend
 from fxsim.reproduce.sung2015.family import Family, Run, damage, excess, gap, mean
@@ -125,12 +126,17 @@ def _depth(family: Family, gaps: str, errors: str) -> list[Trend]:
             claim=f"{family.title}: the gap of retrained ternary networks shrinks with depth",
             paper=f"{gaps} {ends}",
             here=_row(two),
-            holds=two[-1] < two[0],
+            holds=_falls(two),
         ),
         Trend(
             claim=f"{family.title}: the float error falls with depth",
             paper=f"{errors} {ends}",
             here=f"{_row(floats)} %",
-            holds=floats[-1] < floats[0],
+            holds=_falls(floats),
         ),
     ]
+
+
+def _falls(values: list[float]) -> bool:
+    """Whether each value is below the one before."""
+    return all(after < before for before, after in pairwise(values))
