@@ -303,7 +303,8 @@ def test_exploration_meets_every_layer(trained):
         },
         "objectives": ["loss", "energy"],
     }
-    job = make_job(parse_space(spec, space, "x.yaml"), checkpoint, data)
+    chosen_on = replace(data, validation=data.test)
+    job = make_job(parse_space(spec, space, "x.yaml"), checkpoint, chosen_on)
     evaluator, losses = Evaluator(job), set()
     for choices in job.space:
         fresh = quantize(job.space.apply(choices), checkpoint, job.calibration, direct=True)

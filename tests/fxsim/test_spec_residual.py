@@ -296,7 +296,8 @@ def test_exploration_meets_adds(trained):
         },
         "objectives": ["error", "loss", "cycles"],
     }
-    job = make_job(parse_space(spec, space, "x.yaml"), checkpoint, data)
+    chosen_on = replace(data, validation=data.test)
+    job = make_job(parse_space(spec, space, "x.yaml"), checkpoint, chosen_on)
     evaluator = Evaluator(job)
     for choices in job.space:
         fresh = quantize(job.space.apply(choices), checkpoint, job.calibration, direct=True)
