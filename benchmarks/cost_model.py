@@ -167,7 +167,7 @@ def _random(spec):
 NETWORKS = {"mlp": mlp, "lstm": lstm, "images": images}
 CASES = (
     ("mlp", "ice40", (40, 30), 30),
-    ("mlp", "ecp5", (40, 30), 30),
+    ("mlp", "ecp5", (40, 30), 15),
     ("mlp", "xc7", (30, 15), 15),
     ("lstm", "ecp5", (30, 15), 15),
     ("images", "ice40", (30, 15), 15),
