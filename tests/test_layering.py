@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 _FLOORS = """
-errors formats arith names tensors stochastic files windows spec_layers spec_images spec_add
+errors threads formats arith names tensors stochastic files windows spec_layers spec_images spec_add
 spec_train weight_groups spec_errors spec linear memory convolution add argmax tables lstm
 lstm_gradient network skip_unit spec_skip manifest storage step_size checkpoint prune nonuniform
 floating kernels flow blocks cycles depths quantize_weight quantize_linear quantize_lstm

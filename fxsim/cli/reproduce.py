@@ -10,6 +10,7 @@ import typer
 from fxsim.cli.options import JsonOption
 from fxsim.cli.output import counting, print_json, print_line, print_table
 from fxsim.reproduce.papers import ABOUT, Paper, job
+from fxsim.threads import cores
 
 if TYPE_CHECKING:
     from fxsim.reproduce.experiment import Outcome
@@ -34,13 +35,19 @@ def reproduce(
             help="Data set instead of the one of its kind (frames, images, text); repeat for more.",
         ),
     ] = None,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            "--processes", "-j", min=1, max=1024, help="Runs at a time; default: one a core."
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Do the experiments of a paper again, claim by claim.
 
     Needs PyTorch, the train extra.
     """
-    work = job(paper, output, full=full, sets=data or ())
+    work = job(paper, output, full=full, sets=data or (), processes=processes or cores())
     with counting(work.amount) as advance:
         outcome = work.perform(advance)
     _report(outcome, output, as_json)

@@ -52,8 +52,22 @@ class Job(Protocol):
         """Do what is left, and evaluate all."""
 
 
-def job(paper: Paper, folder: Path, *, full: bool, sets: Sequence[str] = ()) -> Job:
-    """The experiment of a paper; ``sets`` are data sets to take instead of its own.
+def job(
+    paper: Paper, folder: Path, *, full: bool, sets: Sequence[str] = (), processes: int = 1
+) -> Job:
+    """The experiment of a paper.
+
+    Parameters
+    ----------
+    paper : Paper
+    folder : Path
+        Keeps finished runs.
+    full : bool
+        As large as the paper.
+    sets : sequence of str
+        Data sets to take instead of its own.
+    processes : int
+        That many runs at a time.
 
     Raises
     ------
@@ -64,20 +78,30 @@ def job(paper: Paper, folder: Path, *, full: bool, sets: Sequence[str] = ()) -> 
     if paper is Paper.ZHU2017:
         if sets:
             raise SpecError(f"{paper} takes no other data than pydoc, not {sets[0]}")
-        found: Job = module.Job(module.FULL if full else module.QUICK, folder)
+        found: Job = module.Job(module.FULL if full else module.QUICK, folder, processes)
         return found
-    return _Runs(module.EXPERIMENT, folder, full, sets)
+    return _Runs(module.EXPERIMENT, folder, full, sets, processes)
 
 
 class _Runs:
     def __init__(
-        self, experiment: Experiment[Plan], folder: Path, full: bool, sets: Sequence[str]
+        self,
+        experiment: Experiment[Plan],
+        folder: Path,
+        full: bool,
+        sets: Sequence[str],
+        processes: int,
     ) -> None:
         self._experiment, self._folder, self._sets = experiment, folder, sets
+        self._processes = processes
         self._plan = experiment.full if full else experiment.quick
         self.amount = {"runs": len(self._plan.recipes)}
 
     def perform(self, tell: Tell) -> Outcome:
         return self._experiment.perform(
-            self._plan, self._folder, self._sets, lambda name: tell("runs", name)
+            self._plan,
+            self._folder,
+            self._sets,
+            lambda name: tell("runs", name),
+            self._processes,
         )

@@ -1,4 +1,4 @@
-"""The runs of an experiment: what is not yet stored is done, one after the other."""
+"""The runs of an experiment: what is not yet stored is done, some side by side."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from fxsim import data
 from fxsim.data import Dataset
 from fxsim.errors import SpecError
 from fxsim.reproduce.experiment import Outcome, Table
+from fxsim.reproduce.processes import each
 from fxsim.reproduce.store import Store
 
 if TYPE_CHECKING:
@@ -69,7 +70,12 @@ class Experiment(Generic[P]):
     evaluate: Callable[[P, Results, Mapping[str, Dataset]], Outcome]
 
     def perform(
-        self, plan: P, folder: Path, wanted: Sequence[str] = (), on_run: OnRun | None = None
+        self,
+        plan: P,
+        folder: Path,
+        wanted: Sequence[str] = (),
+        on_run: OnRun | None = None,
+        processes: int = 1,
     ) -> Outcome:
         """Do the runs that are not yet in ``folder``, and evaluate all.
 
@@ -81,9 +87,13 @@ class Experiment(Generic[P]):
         wanted : sequence of str
             Data sets that take the place of those of their kind.
         on_run : callable, optional
+        processes : int
+            That many runs at a time; results do not depend on it.
 
         Raises
         ------
+        ConfigError
+            If a process dies.
         SpecError
             If a data set is unknown, or of a kind that the experiment has not.
         FxsimError
@@ -96,7 +106,7 @@ class Experiment(Generic[P]):
                 raise SpecError(f"data must be {known}, not the {kind} of {name}")
             chosen[kind] = name
         names = {recipe.kind: chosen[recipe.kind] for recipe in plan.recipes}
-        results = collect(plan.recipes, folder, names, on_run)
+        results = collect(plan.recipes, folder, names, on_run, processes)
         return self.evaluate(plan, results, {kind: _load(name) for kind, name in names.items()})
 
 
@@ -112,26 +122,49 @@ def collect(
     folder: Path,
     names: Mapping[str, str],
     on_run: OnRun | None = None,
+    processes: int = 1,
 ) -> dict[str, dict[str, Any]]:
     """Results by the name of the run, each with ``seconds`` and processor seconds (``cpu``).
 
     ``names`` are those of the data sets by kind; see `Experiment.perform`.
     """
-    store, results = Store(folder / "runs"), {}
-    for recipe in recipes:
-        plain = asdict(recipe) | {"data": names[recipe.kind]}
-        found = store.find(recipe.name, plain)
-        if found is None:
-            dataset = _load(names[recipe.kind])
-            start, cpu = time.perf_counter(), time.process_time()
-            found = recipe.run(dataset)
-            found["seconds"] = time.perf_counter() - start
-            found["cpu"] = time.process_time() - cpu
-            store.keep(recipe.name, plain, found)
+    runs = [_Run(recipe, names[recipe.kind], Store(folder / "runs")) for recipe in recipes]
+    found = {run: run.stored() for run in runs}
+    done = [run for run, result in found.items() if result is not None]
+    waiting = [run for run, result in found.items() if result is None]
+    for run in done:
         if on_run is not None:
-            on_run(recipe.name)
-        results[recipe.name] = found
-    return results
+            on_run(run.recipe.name)
+    for run, result in each(_Run.perform, waiting, processes):
+        found[run] = result
+        if on_run is not None:
+            on_run(run.recipe.name)
+    return {run.recipe.name: result for run, result in found.items() if result is not None}
+
+
+@dataclass(frozen=True, eq=False)
+class _Run:
+    """A recipe with the name of its data, and where its result is kept."""
+
+    recipe: Recipe
+    data: str
+    store: Store
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        return asdict(self.recipe) | {"data": self.data}
+
+    def stored(self) -> dict[str, Any] | None:
+        return self.store.find(self.recipe.name, self.plain)
+
+    def perform(self) -> dict[str, Any]:
+        dataset = _load(self.data)
+        start, cpu = time.perf_counter(), time.process_time()
+        found = self.recipe.run(dataset)
+        found["seconds"] = time.perf_counter() - start
+        found["cpu"] = time.process_time() - cpu
+        self.store.keep(self.recipe.name, self.plain, found)
+        return found
 
 
 def seconds(results: Results) -> Table:
