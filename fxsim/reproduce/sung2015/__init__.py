@@ -19,13 +19,13 @@ Feed-forward networks with ReLU on frames of {frames.name} ({frames_train} to tr
 to test, {frames.classes} classes folded for the score): dropout of 5 %, SGD with Nesterov momentum,
 {epochs} epochs in float, then {extra} with quantized weights. Convolutional networks on
 {images.name} ({images_train} to train, {images_test} to test): convolutions of 5 x 5 with ReLU and
-a 2 x 2 max pool each, a fully connected layer of 64 units, Adam, {more_epochs} epochs in float,
-then {more_extra}. Weights are quantized by eq. (3) at the step of eq. (4) of the float parent, a
-step for each named group of weights, biases and activations stay float, as in the paper. Errors are
-in percent. The gap is that to the float network *trained for the same further epochs*, since
-retraining is training too; the gap to the float parent stands beside it. The paper has 1.1 million
-frames of TIMIT and the photographs of CIFAR-10; its figures cannot be compared as such, the trends
-can."""
+a 2 x 2 max pool each, a fully connected layer of 64 units, Adam (a sixth of the learning rate for a
+single convolution), {more_epochs} epochs in float, then {more_extra}. Weights are quantized by eq.
+(3) at the step of eq. (4) of the float parent, a step for each named group of weights, biases and
+activations stay float, as in the paper. Errors are in percent. The gap is that to the float network
+*trained for the same further epochs*, since retraining is training too; the gap to the float parent
+stands beside it. The paper has 1.1 million frames of TIMIT and the photographs of CIFAR-10; its
+figures cannot be compared as such, the trends can."""
 
 
 def evaluate(plan: Plan, results: Results, sets: Mapping[str, Dataset]) -> Outcome:
