@@ -169,15 +169,14 @@ class Window(wiring.Component):
         needs = Signal(range(self._slots + 1), init=plan[0][0])
         frees = Signal(range(self._slots + 1), init=plan[0][1])
         usual = max(plan, key=plan.count)
-        with m.If(row_done):
-            with m.Switch(window_row):
-                for row in range(windows.rows):
-                    following = plan[(row + 1) % windows.rows]
-                    if following != usual:
-                        with m.Case(row):
-                            m.d.sync += [needs.eq(following[0]), frees.eq(following[1])]
-                with m.Default():
-                    m.d.sync += [needs.eq(usual[0]), frees.eq(usual[1])]
+        with m.If(row_done), m.Switch(window_row):
+            for row in range(windows.rows):
+                following = plan[(row + 1) % windows.rows]
+                if following != usual:
+                    with m.Case(row):
+                        m.d.sync += [needs.eq(following[0]), frees.eq(following[1])]
+            with m.Default():
+                m.d.sync += [needs.eq(usual[0]), frees.eq(usual[1])]
         ends_row = window_column == windows.columns - 1
         arrived = (next_column >= left + wide) & ~ends_row
         m.d.comb += present.eq((held >= needs) | ((held + 1 == needs) & arrived))

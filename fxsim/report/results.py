@@ -9,6 +9,7 @@ from typing import Any, Literal, Self
 
 from fxsim.cycles import NetworkCycles
 from fxsim.explore.sweep import SweepRow
+from fxsim.formats import IntFormat
 
 SCHEMA = "fxsim-results/1"
 
@@ -35,6 +36,11 @@ class Values:
     format: str
     limits: tuple[int, int]
     seen: tuple[int, int]
+
+    @classmethod
+    def of(cls, fmt: IntFormat, seen: tuple[int, int]) -> Self:
+        """Of a tensor in ``fmt`` whose least and greatest integer are ``seen``."""
+        return cls(format=str(fmt), limits=(fmt.min, fmt.max), seen=seen)
 
 
 @dataclass(frozen=True, kw_only=True)

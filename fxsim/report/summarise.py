@@ -52,7 +52,7 @@ def summarise(
     regressions, areas
         Objects with the attributes of `Regression` and `Area`.
     """
-    fmt, cycles = network.input.activation.format, predict(network)
+    cycles = predict(network)
     return Results(
         name=network.name,
         hash=network_hash(network),
@@ -60,7 +60,7 @@ def summarise(
         accuracy=accuracy,
         weight_memory_bits=weight_memory_bits(network),
         vectors=len(trace.input),
-        input=Values(format=str(fmt), limits=(fmt.min, fmt.max), seen=span(trace.input)),
+        input=Values.of(network.input.activation.format, span(trace.input)),
         layers=tuple(map(_summary, network.linears, trace.linears)),
         adds=tuple(
             _add_summary(network, add, seen)
@@ -117,7 +117,6 @@ def _memories(network: QuantizedNetwork) -> Iterator[MemorySummary]:
 
 
 def _summary(layer: QuantizedLinear, seen: LayerTrace) -> LayerSummary:
-    accumulator, output = layer.accumulator.format, layer.output.format
     return LayerSummary(
         name=layer.name,
         inputs=layer.inputs,
@@ -125,17 +124,11 @@ def _summary(layer: QuantizedLinear, seen: LayerTrace) -> LayerSummary:
         weight_format=str(layer.weight_format),
         rows=layer.folding.rows,
         simd=layer.folding.simd,
-        accumulator=Values(
-            format=str(accumulator),
-            limits=(accumulator.min, accumulator.max),
-            seen=seen.accumulator_range,
-        ),
+        accumulator=Values.of(layer.accumulator.format, seen.accumulator_range),
         accumulator_mode=str(layer.accumulator.mode),
         output=None
         if layer.requantizer is None
-        else Values(
-            format=str(output), limits=(output.min, output.max), seen=seen.activation_range
-        ),
+        else Values.of(layer.output.format, seen.activation_range),
         overflows=seen.overflows,
         clipped=seen.clipped,
         products=seen.products,
@@ -145,7 +138,6 @@ def _summary(layer: QuantizedLinear, seen: LayerTrace) -> LayerSummary:
 
 
 def _add_summary(network: QuantizedNetwork, layer: QuantizedAdd, seen: AddTrace) -> AddSummary:
-    accumulator, output = layer.accumulator, layer.output.format
     return AddSummary(
         name=layer.name,
         shortcut=layer.shortcut,
@@ -153,14 +145,8 @@ def _add_summary(network: QuantizedNetwork, layer: QuantizedAdd, seen: AddTrace)
         lanes=layer.lanes,
         multipliers=layer.multipliers,
         shift=layer.requantizer.shift,
-        accumulator=Values(
-            format=str(accumulator),
-            limits=(accumulator.min, accumulator.max),
-            seen=seen.accumulator_range,
-        ),
-        output=Values(
-            format=str(output), limits=(output.min, output.max), seen=seen.activation_range
-        ),
+        accumulator=Values.of(layer.accumulator, seen.accumulator_range),
+        output=Values.of(layer.output.format, seen.activation_range),
         clipped=seen.clipped,
         depth=layer.depth,
         queue_bits=network.queue_bits(layer),
