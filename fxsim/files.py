@@ -223,6 +223,20 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def move(source: Path, target: Path) -> None:
+    """Give ``source`` the name ``target``, in whose place it goes, atomically.
+
+    Raises
+    ------
+    FileError
+        If it cannot.
+    """
+    try:
+        source.replace(target)
+    except OSError as error:
+        raise FileError(f"{target}: cannot be written ({error.strerror})") from error
+
+
 def write_text(path: Path, text: str) -> None:
     """Write ``text`` to ``path`` atomically, as UTF-8 and with the line ends that it has."""
     with replacing(path) as temporary:

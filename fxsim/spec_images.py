@@ -128,6 +128,12 @@ def check_image(layer: ImageSpec | FlattenSpec, shape: Shape, fail: Fail) -> Non
         fail(f"type must not be {layer.type!r} behind a vector of {math.prod(shape)}", "type")
     if isinstance(layer, FlattenSpec):
         return
+    if isinstance(layer, AveragePoolSpec) and layer.kernel is None and layer.stride is not None:
+        fail(
+            f"stride must be left out without a kernel, not {layer.stride}: the window is the"
+            " image",
+            "stride",
+        )
     try:
         windows = windows_of(layer, shape)
     except RangeError as error:

@@ -281,6 +281,15 @@ def check_linear(layer: HasNonlinearity, last: bool, fail: Fail) -> None:
             "per must be 'tensor' without an output: raw accumulators need one common scale",
             "weights.per",
         )
+    else:
+        _check_raw(layer.requantize, fail)
+
+
+def _check_raw(requantize: RequantizeSpec, fail: Fail) -> None:
+    """Refuse keys that raw accumulators make nothing of; a default that is written out is fine."""
+    for key, default in RequantizeSpec():
+        if (value := getattr(requantize, key)) != default:
+            fail(f"{key} must be left out without an output, not {value}", f"requantize.{key}")
 
 
 class HasBatchNorm(HasProduct, Protocol):

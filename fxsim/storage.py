@@ -1,24 +1,31 @@
 """Save and load a `QuantizedNetwork`: a folder with a YAML manifest and an npz of integers.
 
 The manifest carries the content hash; `load_network` recomputes it, so neither file can change
-alone.
+alone. While a network is saved over another, its tensors have a name with the hash: the manifest
+says whose tensors count, and that is the old network until the instant when it is the new one.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from fxsim.errors import FileError, FxsimError
-from fxsim.files import read_npz, read_yaml, write_npz, write_yaml
+from fxsim.files import move, read_npz, read_yaml, write_npz, write_yaml
 from fxsim.manifest import SCHEMA, build, describe, tensors_of
 from fxsim.network import QuantizedNetwork
 
 MANIFEST, TENSORS = "network.yaml", "network.npz"
+_HASH = re.compile("[0-9a-f]{64}")
+_LEFT = re.compile(
+    r"network-[0-9a-f]{64}\.npz|\.network(-[0-9a-f]{64}\.npz|\.yaml)-\w+\.(npz|yaml)"
+)
+"""What a save that was killed leaves: tensors under their first name, and temporary files."""
 
 
 def network_hash(network: QuantizedNetwork) -> str:
@@ -42,11 +49,34 @@ def _smallest(tensor: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 
 def save_network(network: QuantizedNetwork, folder: str | Path) -> None:
-    """Write the network into ``folder`` (made if missing); each file is replaced atomically."""
+    """Write the network into ``folder``, which is made if missing.
+
+    If this is interrupted at any point, even by a kill, the folder holds either the network that
+    it held before or this one. The next save removes what was left over.
+    """
     tensors = {name: _smallest(tensor) for name, tensor in tensors_of(network).items()}
-    folder = Path(folder)
-    write_npz(folder / TENSORS, tensors)
-    write_yaml(folder / MANIFEST, {**describe(network), "hash": network_hash(network)})
+    folder, digest = Path(folder), network_hash(network)
+    pending = _pending(folder, digest)
+    write_npz(pending, tensors)
+    write_yaml(folder / MANIFEST, {**describe(network), "hash": digest})
+    move(pending, folder / TENSORS)
+    for path in folder.iterdir():
+        if _LEFT.fullmatch(path.name) and path.is_file():
+            path.unlink(missing_ok=True)
+
+
+def _pending(folder: Path, digest: str) -> Path:
+    """Where the tensors of a network are until the manifest is that of it, too."""
+    return folder / f"network-{digest}.npz"
+
+
+def _tensors_path(folder: Path, digest: object) -> Path:
+    """File with the tensors of the network whose hash the manifest has."""
+    if isinstance(digest, str) and _HASH.fullmatch(digest):
+        pending = _pending(folder, digest)
+        if pending.exists():
+            return pending
+    return folder / TENSORS
 
 
 def load_network(folder: str | Path) -> QuantizedNetwork:
@@ -62,7 +92,8 @@ def load_network(folder: str | Path) -> QuantizedNetwork:
     value = read_yaml(manifest)
     if not isinstance(value, dict) or value.get("schema") != SCHEMA:
         raise FileError(f"{manifest}: schema must be {SCHEMA!r}")
-    tensors = read_npz(folder / TENSORS)
+    source = _tensors_path(folder, value.get("hash"))
+    tensors = read_npz(source)
     try:
         network = build(value, tensors)
     except KeyError as error:
@@ -72,7 +103,7 @@ def load_network(folder: str | Path) -> QuantizedNetwork:
     except (TypeError, ValueError, AttributeError) as error:
         raise FileError(f"{manifest}: malformed ({error})") from None
     if extra := sorted(tensors.keys() - tensors_of(network).keys()):
-        raise FileError(f"{folder / TENSORS}: {extra[0]!r} belongs to no layer")
+        raise FileError(f"{source}: {extra[0]!r} belongs to no layer")
     if value.get("hash") != network_hash(network) or describe(network) != {
         key: item for key, item in value.items() if key != "hash"
     }:

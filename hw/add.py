@@ -102,13 +102,7 @@ class Add(Chain):
     def blocks(self):
         """Name and block, in the order of the data."""
         layer = self.layer
-        yield from resized(
-            "input",
-            fmt=layer.input.format,
-            lanes_in=self.lanes_in,
-            lanes_out=layer.lanes,
-            items=layer.shape[0],
-        )
+        yield from self.resized_input(layer.shape[0])
         yield "sum", WeightedSum(layer)
         yield "requantizer", Requantizer(RequantizerConfig.behind_sum(layer))
 

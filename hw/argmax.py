@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from fxsim.formats import IntFormat
 from fxsim.network import Argmax
 from hw.arith import is_zero
-from hw.chain import Chain, resized
+from hw.chain import Chain
 from hw.layouts import beat_of
 
 
@@ -98,13 +98,7 @@ class Classifier(Chain):
     def blocks(self):
         """Name and block, in the order of the data."""
         layer = self.layer
-        yield from resized(
-            "input",
-            fmt=layer.input.format,
-            lanes_in=self.lanes_in,
-            lanes_out=layer.lanes,
-            items=layer.items,
-        )
+        yield from self.resized_input(layer.items)
         yield (
             "greatest",
             GreatestPlace(

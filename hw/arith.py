@@ -128,6 +128,11 @@ def equals(value: Value, constant: int) -> Value:
     return value == constant if constant else is_zero(value)
 
 
+def exceeds(value: Value, constant: int) -> Value:
+    """Bit that is set where an unsigned ``value`` is greater; 0 where it has too few bits to be."""
+    return value > constant if constant < (1 << len(value)) - 1 else Const(0, 1)
+
+
 def fits(value: ValueLike, bits: int, signed: bool) -> Value:
     """Bit that is set where an integer of ``bits`` bits can hold ``value``.
 

@@ -166,11 +166,10 @@ class AxiLiteRegisters(wiring.Component):
         """Answer an address in the next cycle, and take no other until the answer is gone."""
         m.d.comb += self.axil_arready.eq(~self.axil_rvalid)
         m.d.sync += self.axil_rvalid.eq(Mux(self.axil_rvalid, ~self.axil_rready, self.axil_arvalid))
-        with m.If(~self.axil_rvalid):
-            m.d.sync += [self.axil_rdata.eq(0), self.axil_rresp.eq(SLVERR)]
-            with m.Switch(self.axil_araddr[2:]):
-                for register in self._registers:
-                    with m.Case(register.offset >> 2):
-                        m.d.sync += self.axil_rresp.eq(OKAY)
-                        if register.access is not Access.PULSE:
-                            m.d.sync += self.axil_rdata.eq(getattr(self, register.name))
+        with m.If(~self.axil_rvalid), m.Switch(self.axil_araddr[2:]):
+            for register in self._registers:
+                value = 0 if register.access is Access.PULSE else getattr(self, register.name)
+                with m.Case(register.offset >> 2):
+                    m.d.sync += [self.axil_rdata.eq(value), self.axil_rresp.eq(OKAY)]
+            with m.Default():
+                m.d.sync += [self.axil_rdata.eq(0), self.axil_rresp.eq(SLVERR)]

@@ -49,6 +49,17 @@ class Chain(wiring.Component):
         """Name and block, in the order of the data."""
         raise NotImplementedError
 
+    def resized_input(self, items: int):
+        """Name and block of what brings ``i``, of ``items`` a pixel or vector, to the own lanes."""
+        layer = self.layer
+        return resized(
+            "input",
+            fmt=layer.input.format,
+            lanes_in=self.lanes_in,
+            lanes_out=layer.lanes_in,
+            items=items,
+        )
+
     def elaborate(self, platform):
         m = Module()
         source = connect_chain(m, wiring.flipped(self.i), self._blocks)

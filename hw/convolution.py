@@ -1,7 +1,7 @@
 """One convolution: line buffer, MAC array and requantizer in a row."""
 
 from fxsim.network import QuantizedConvolution
-from hw.chain import Chain, resized
+from hw.chain import Chain
 from hw.linear import product_chain
 from hw.window import Window
 
@@ -34,13 +34,7 @@ class Convolution(Chain):
     def blocks(self):
         """Name and block, in the order of the data."""
         layer = self.layer
-        yield from resized(
-            "input",
-            fmt=layer.input.format,
-            lanes_in=self.lanes_in,
-            lanes_out=layer.lanes_in,
-            items=layer.windows.channels,
-        )
+        yield from self.resized_input(layer.windows.channels)
         yield (
             "window",
             Window(

@@ -36,13 +36,7 @@ class Linear(Chain):
     def blocks(self):
         """Name and block, in the order of the data."""
         layer = self.layer
-        yield from resized(
-            "input",
-            fmt=layer.input.format,
-            lanes_in=self.lanes_in,
-            lanes_out=layer.folding.simd,
-            items=layer.inputs,
-        )
+        yield from self.resized_input(layer.inputs)
         yield (
             "buffer",
             VectorBuffer(

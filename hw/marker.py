@@ -9,6 +9,19 @@ from hw.layouts import beat_of
 from hw.pairs import ZeroSkipConfig
 
 
+def members_of(config: ZeroSkipConfig, payload):
+    """Members of a `Marker`, and of what begins with one, whose output has this payload."""
+    members = {
+        "i": In(stream.Signature(beat_of(config.gradient, config.lanes))),
+        "o": Out(stream.Signature(payload)),
+        "kept": Out(config.lanes),
+        "ends": Out(1),
+    }
+    if config.threshold:
+        members["threshold"] = In(config.magnitude)
+    return members
+
+
 class Marker(wiring.Component):
     """Mark what is not zero in each beat; drop beats without any mark.
 
@@ -38,15 +51,7 @@ class Marker(wiring.Component):
 
     def __init__(self, config: ZeroSkipConfig):
         self._config = config
-        members = {
-            "i": In(stream.Signature(beat_of(config.gradient, config.lanes))),
-            "o": Out(stream.Signature(config.marked)),
-            "kept": Out(config.lanes),
-            "ends": Out(1),
-        }
-        if config.threshold:
-            members["threshold"] = In(config.magnitude)
-        super().__init__(members)
+        super().__init__(members_of(config, config.marked))
 
     def elaborate(self, platform):
         m = Module()

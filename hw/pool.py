@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from fxsim.formats import IntFormat
 from fxsim.network import MaxPool
 from hw.arith import is_zero
-from hw.chain import Chain, resized
+from hw.chain import Chain
 from hw.layouts import beat_of
 from hw.window import Window
 
@@ -87,13 +87,7 @@ class Pool(Chain):
     def blocks(self):
         """Name and block, in the order of the data."""
         layer, fmt = self.layer, self.layer.input.format
-        yield from resized(
-            "input",
-            fmt=fmt,
-            lanes_in=self.lanes_in,
-            lanes_out=layer.lanes,
-            items=layer.windows.channels,
-        )
+        yield from self.resized_input(layer.windows.channels)
         windows = layer.by_lanes
         yield "window", Window(windows=windows, fmt=fmt, simd=layer.lanes, outside=fmt.min)
         beats = windows.size // layer.lanes

@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from fxsim.errors import ConfigError
 from fxsim.formats import IntFormat
 from fxsim.network import Windows
-from hw.arith import equals
+from hw.arith import equals, exceeds
 from hw.layouts import beat_of
 
 
@@ -169,14 +169,14 @@ class Window(wiring.Component):
         needs = Signal(range(self._slots + 1), init=plan[0][0])
         frees = Signal(range(self._slots + 1), init=plan[0][1])
         usual = max(plan, key=plan.count)
-        with m.If(row_done):
-            m.d.sync += [needs.eq(usual[0]), frees.eq(usual[1])]
-            with m.Switch(window_row):
-                for row in range(windows.rows):
-                    following = plan[(row + 1) % windows.rows]
-                    if following != usual:
-                        with m.Case(row):
-                            m.d.sync += [needs.eq(following[0]), frees.eq(following[1])]
+        with m.If(row_done), m.Switch(window_row):
+            for row in range(windows.rows):
+                following = plan[(row + 1) % windows.rows]
+                if following != usual:
+                    with m.Case(row):
+                        m.d.sync += [needs.eq(following[0]), frees.eq(following[1])]
+            with m.Default():
+                m.d.sync += [needs.eq(usual[0]), frees.eq(usual[1])]
         ends_row = window_column == windows.columns - 1
         arrived = (next_column >= left + wide) & ~ends_row
         m.d.comb += present.eq((held >= needs) | ((held + 1 == needs) & arrived))
@@ -189,9 +189,10 @@ class Window(wiring.Component):
             line, column = lines, column_base
             if rows > 1:
                 further = _wrapped(row_base + self._line, self._depth)
-                line = Mux(row_bank > k // columns, further, row_base)
+                line = Mux(exceeds(row_bank, k // columns), further, row_base)
             if columns > 1:
-                column = Mux(column_bank > k % columns, column_base + self._words, column_base)
+                further = column_base + self._words
+                column = Mux(exceeds(column_bank, k % columns), further, column_base)
             m.d.comb += [port.en.eq(advance), port.addr.eq(line + column + step)]
             data.append(Value.cast(port.data))
 

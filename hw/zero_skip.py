@@ -1,12 +1,10 @@
 """Zero-operand skipping: a stream of gradients -> the (index, value) pairs that matter."""
 
 from amaranth.hdl import Module
-from amaranth.lib import fifo, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib import fifo, wiring
 
 from hw.gather import Gather
-from hw.layouts import beat_of
-from hw.marker import Marker
+from hw.marker import Marker, members_of
 from hw.pairs import ZeroSkipConfig
 from hw.picker import Picker
 
@@ -42,15 +40,7 @@ class ZeroSkipper(wiring.Component):
 
     def __init__(self, config: ZeroSkipConfig):
         self._config = config
-        members = {
-            "i": In(stream.Signature(beat_of(config.gradient, config.lanes))),
-            "o": Out(stream.Signature(config.group)),
-            "kept": Out(config.lanes),
-            "ends": Out(1),
-        }
-        if config.threshold:
-            members["threshold"] = In(config.magnitude)
-        super().__init__(members)
+        super().__init__(members_of(config, config.group))
 
     def elaborate(self, platform):
         m = Module()

@@ -12,10 +12,18 @@ from hypothesis import Phase, given, settings
 from fxsim.formats import MemoryStyle
 from fxsim.network import Folding
 from hw.emit import accelerator_verilog
+from testbenches.blocks import BLOCKS
 from testbenches.lint import WAIVERS, lint
 from testbenches.samples import MODELS, chain, shipped
+from testbenches.test_blocks import cases_of
 from tests.residual_strategies import residual_networks
 from tests.strategies import networks
+
+FOLDER = Path(__file__).parents[1] / "models"
+SHIPPED = [
+    pytest.param(name, marks=[pytest.mark.slow] * (name not in MODELS))
+    for name in sorted(path.parent.name for path in FOLDER.glob("*/network.yaml"))
+]
 
 
 def emitted(model):
@@ -23,9 +31,15 @@ def emitted(model):
     return accelerator_verilog(network), network.name
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", SHIPPED)
 def test_shipped_models_have_no_warnings(model, tmp_path):
     assert lint(*emitted(model), tmp_path) == []
+
+
+@pytest.mark.parametrize("top", BLOCKS)
+def test_blocks_have_no_warnings(top, tmp_path):
+    """Sizes of all sorts side by side, such as 4 columns, whose last none exceeds."""
+    assert lint(cases_of(top)[1], top, tmp_path) == []
 
 
 @settings(max_examples=4, derandomize=True, database=None, deadline=None, phases=[Phase.generate])

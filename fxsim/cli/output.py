@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -81,6 +81,17 @@ def percent(share: float | None) -> str | None:
     return None if share is None else f"{100 * share:.2f} %"
 
 
+class Timed(Protocol):
+    """A result that knows how long it took."""
+
+    @property
+    def seconds(self) -> float:
+        """Wall time."""
+
+
+Result = TypeVar("Result", bound=Timed)
+
+
 class Steps:
     """Names of steps and the seconds they took, shown on stderr while they run."""
 
@@ -98,8 +109,18 @@ class Steps:
         start = time.perf_counter()
         with self._console.status(name) as status:
             yield lambda remark: status.update(f"{name}: {remark}")
-        self.seconds[name] = time.perf_counter() - start
-        self._console.print(f"{name:<22} {self.seconds[name]:6.1f} s")
+        self._done(name, time.perf_counter() - start)
+
+    def beside(self, name: str, wait: Callable[[], Result]) -> Result:
+        """Wait for a step that runs beside others; its time is its own, not that of the wait."""
+        with self._console.status(name):
+            result = wait()
+        self._done(name, result.seconds)
+        return result
+
+    def _done(self, name: str, seconds: float) -> None:
+        self.seconds[name] = seconds
+        self._console.print(f"{name:<22} {seconds:6.1f} s")
 
 
 class Advance(Protocol):

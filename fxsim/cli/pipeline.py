@@ -65,7 +65,7 @@ def run(
         from fxsim.explore.sweep import sweep
         from fxsim.files import write_text
         from fxsim.report.page import write_report
-        from fxsim.report.results import summarise
+        from fxsim.report.summarise import summarise
         from fxsim.simulate import simulate_ranges
         from fxsim.spec import load_spec
         from fxsim.storage import load_network
@@ -119,8 +119,7 @@ def run(
                         patterns=choose_patterns(network),
                     )
             for target, future in found.items():
-                with steps.step(f"synthesize for {target}"):
-                    areas.append(future.result())
+                areas.append(steps.beside(f"synthesize for {target}", future.result))
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise

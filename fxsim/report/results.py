@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, Self
 
-from fxsim.cycles import NetworkCycles, load, predict
-from fxsim.evaluate import weight_memory_bits
+from fxsim.cycles import NetworkCycles
 from fxsim.explore.sweep import SweepRow
-from fxsim.memory import WeightMemory
-from fxsim.network import (
-    MaxPool,
-    QuantizedAdd,
-    QuantizedConvolution,
-    QuantizedLinear,
-    QuantizedNetwork,
-)
-from fxsim.storage import network_hash
-from fxsim.trace import AddTrace, LayerTrace, Trace, span
+from fxsim.formats import IntFormat
 
 SCHEMA = "fxsim-results/1"
 
@@ -46,6 +36,11 @@ class Values:
     format: str
     limits: tuple[int, int]
     seen: tuple[int, int]
+
+    @classmethod
+    def of(cls, fmt: IntFormat, seen: tuple[int, int]) -> Self:
+        """Of a tensor in ``fmt`` whose least and greatest integer are ``seen``."""
+        return cls(format=str(fmt), limits=(fmt.min, fmt.max), seen=seen)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,14 +206,15 @@ class Verdict:
 
 @dataclass(frozen=True, kw_only=True)
 class Results:
-    """Everything about one network; `summarise` makes it.
+    """Everything about one network; `fxsim.report.summarise` makes it.
 
     Parameters
     ----------
     vectors : int
         Vectors behind the ranges and counts of ``layers``.
     versions, seconds, commands : mapping
-        Tool to version; step to its time; part of the page to the command that reproduces it.
+        Tool to version; step to the seconds that it took, beside others maybe; part of the page to
+        the command that reproduces it.
     """
 
     schema: str = field(default=SCHEMA, init=False)
@@ -279,142 +275,6 @@ class Results:
         verdict = {"status": self.verdict.status, "text": self.verdict.text}
         value: dict[str, Any] = json.loads(json.dumps(asdict(self), allow_nan=False))
         return {**value, "verdict": verdict}
-
-
-def summarise(
-    network: QuantizedNetwork,
-    trace: Trace,
-    *,
-    accuracy: Accuracy,
-    regressions: Iterable[Any] = (),
-    areas: Iterable[Any] = (),
-    sweep: Iterable[SweepRow] = (),
-    versions: Mapping[str, str] | None = None,
-    seconds: Mapping[str, float] | None = None,
-    commands: Mapping[str, str] | None = None,
-) -> Results:
-    """Collect results.
-
-    Parameters
-    ----------
-    trace : Trace
-        Of ``network`` on the samples whose ranges and counts are to be shown.
-    regressions, areas
-        Objects with the attributes of `Regression` and `Area`.
-    """
-    fmt, cycles = network.input.activation.format, predict(network)
-    return Results(
-        name=network.name,
-        hash=network_hash(network),
-        data=network.data,
-        accuracy=accuracy,
-        weight_memory_bits=weight_memory_bits(network),
-        vectors=len(trace.input),
-        input=Values(format=str(fmt), limits=(fmt.min, fmt.max), seen=span(trace.input)),
-        layers=tuple(map(_summary, network.linears, trace.linears)),
-        adds=tuple(
-            _add_summary(network, add, seen)
-            for add, seen in zip(network.adds, trace.adds, strict=True)
-        ),
-        cycles=cycles,
-        memories=tuple(_memories(network)),
-        pools=tuple(
-            PoolSummary(
-                name=layer.name,
-                kernel=layer.windows.kernel,
-                stride=layer.windows.stride,
-                lanes=layer.lanes,
-                interval=load(layer),
-                utilisation=load(layer) / cycles.interval,
-            )
-            for layer in network.layers
-            if isinstance(layer, MaxPool)
-        ),
-        regressions=tuple(map(Regression.of, regressions)),
-        areas=tuple(map(Area.of, areas)),
-        sweep=tuple(sweep),
-        versions=dict(versions or {}),
-        seconds=dict(seconds or {}),
-        commands=dict(commands or {}),
-    )
-
-
-def _memories(network: QuantizedNetwork) -> Iterator[MemorySummary]:
-    for layer in network.layers:
-        if isinstance(layer, QuantizedConvolution | MaxPool):
-            windows = layer.windows
-            yield MemorySummary(
-                layer=layer.name,
-                holds="line buffer",
-                block=f"{layer.name}.window",
-                bits=windows.stored_rows
-                * windows.width
-                * windows.channels
-                * layer.input.format.bits,
-            )
-        for product in layer.linears:
-            memory = WeightMemory.of(product)
-            yield MemorySummary(
-                layer=product.name,
-                holds="weights",
-                block=f"{product.name}.mac_array",
-                bits=memory.bits,
-                words=memory.depth,
-                width=memory.width,
-                kind=str(memory.style),
-                file=memory.file,
-            )
-
-
-def _summary(layer: QuantizedLinear, seen: LayerTrace) -> LayerSummary:
-    accumulator, output = layer.accumulator.format, layer.output.format
-    return LayerSummary(
-        name=layer.name,
-        inputs=layer.inputs,
-        outputs=layer.outputs,
-        weight_format=str(layer.weight_format),
-        rows=layer.folding.rows,
-        simd=layer.folding.simd,
-        accumulator=Values(
-            format=str(accumulator),
-            limits=(accumulator.min, accumulator.max),
-            seen=seen.accumulator_range,
-        ),
-        accumulator_mode=str(layer.accumulator.mode),
-        output=None
-        if layer.requantizer is None
-        else Values(
-            format=str(output), limits=(output.min, output.max), seen=seen.activation_range
-        ),
-        overflows=seen.overflows,
-        clipped=seen.clipped,
-        products=seen.products,
-        zero_activations=seen.zero_activations,
-        zero_products=seen.zero_products,
-    )
-
-
-def _add_summary(network: QuantizedNetwork, layer: QuantizedAdd, seen: AddTrace) -> AddSummary:
-    accumulator, output = layer.accumulator, layer.output.format
-    return AddSummary(
-        name=layer.name,
-        shortcut=layer.shortcut,
-        items=layer.inputs,
-        lanes=layer.lanes,
-        multipliers=layer.multipliers,
-        shift=layer.requantizer.shift,
-        accumulator=Values(
-            format=str(accumulator),
-            limits=(accumulator.min, accumulator.max),
-            seen=seen.accumulator_range,
-        ),
-        output=Values(
-            format=str(output), limits=(output.min, output.max), seen=seen.activation_range
-        ),
-        clipped=seen.clipped,
-        depth=layer.depth,
-        queue_bits=network.queue_bits(layer),
-    )
 
 
 def _attributes(cls: type, source: Any) -> dict[str, Any]:

@@ -3,90 +3,23 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
 import fxsim
 from fxsim import reference
-from fxsim.cli import app
 from fxsim.cli.lookup import find_network
 from fxsim.cli.options import Simulator, Target
-from fxsim.formats import AccumulatorMode, IntFormat, Overflow, Rounding
-from fxsim.network import (
-    Accumulator,
-    Activation,
-    Folding,
-    InputQuantizer,
-    QuantizedLinear,
-    QuantizedNetwork,
-    Requantizer,
-)
 from fxsim.storage import network_hash, save_network
+from tests.commands import TERNARY, fxsim_cli, fxsim_process, small_network
 
 COMMANDS = (
     *("codesign", "train", "quantize", "info", "simulate", "sample", "generate", "verify"),
     *("synth", "fold"),
 )
-MODELS = Path(__file__).parents[2] / "models"
-TERNARY = "digits-mlp-ternary"
-
-
-def fxsim_cli(*arguments, status=0):
-    """Run a command in this process and check its exit status."""
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    if not isinstance(result.exception, SystemExit | None):
-        raise result.exception
-    assert result.exit_code == status, result.output
-    return result
-
-
-def fxsim_process(*arguments, **options):
-    """Run a command as the user does."""
-    return subprocess.run(
-        [sys.executable, "-c", "from fxsim.cli import main; main()", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        **options,
-    )
-
-
-def small_network(weight=None, data="nothing"):
-    """Six inputs, four outputs, one layer; about the fastest to build."""
-    if weight is None:
-        weight = np.arange(24).reshape(4, 6) % 3 - 1
-    source = Activation(format=IntFormat(bits=4, signed=False), scale=0.25)
-    layer = QuantizedLinear(
-        name="first",
-        weight=weight,
-        weight_format=IntFormat.parse("int2n"),
-        weight_scale=np.array([0.5]),
-        bias=np.array([1, -2, 3, 0]),
-        input=source,
-        accumulator=Accumulator(format=IntFormat.parse("int9"), mode=AccumulatorMode.WIDE),
-        requantizer=Requantizer(
-            multiplier=np.array([3]),
-            multiplier_bits=2,
-            shift=2,
-            rounding=Rounding.TIES_AWAY,
-            overflow=Overflow.SATURATE,
-        ),
-        relu=True,
-        output=Activation(format=IntFormat(bits=5, signed=False), scale=0.125),
-        folding=Folding(rows=2, simd=3),
-    )
-    return QuantizedNetwork(
-        name="little",
-        data=data,
-        input=InputQuantizer(shape=(6,), activation=source, rounding=Rounding.TIES_AWAY),
-        layers=(layer,),
-    )
 
 
 @pytest.fixture
@@ -333,96 +266,3 @@ def test_train_records_the_zeros_of_gate_gradients(tmp_path):
     spec.write_text(RECURRENT.replace(", sparsify: {tau: 0.02, probe: 10}", ""))
     result = fxsim_cli("train", spec, "-o", "x.npz", "--record", table, status=1)
     assert result.stderr == f"error: --record needs the key train.sparsify ({spec})\n"
-
-
-@pytest.fixture
-def quick_codesign(monkeypatch):
-    """Leave out most of the sweep and all of Yosys; they have tests of their own."""
-    import fxsim.explore.sweep
-    import hw.synth
-
-    full = fxsim.explore.sweep.sweep
-    area = hw.synth.SynthResult(
-        **dict.fromkeys(("lut", "lut_ram", "ff", "carry", "dsp", "block_ram"), 12),
-        target="xc7",
-        blocks={"layer0.mac_array": {"lut": 7}},
-        seconds=0.5,
-    )
-
-    def sweep(*arguments, on_row):
-        return full(*arguments, levels=(3,), activation_bits=(4, 8), on_row=on_row)
-
-    monkeypatch.setattr(fxsim.explore.sweep, "sweep", sweep)
-    monkeypatch.setattr(hw.synth, "synthesize", lambda *_, **__: area)
-
-
-def test_codesign(tmp_path, quick_codesign):
-    arguments = ("codesign", TERNARY, "-o", tmp_path, "--sim", "icarus", "--vectors", 1)
-    result = fxsim_cli(*arguments)
-    for part in ("float", "fixed point", "3 levels, retrained", "icarus", "xc7", "bit-exact: "):
-        assert part in result.stdout
-    assert str(tmp_path / "report.html") in result.stdout.splitlines()[-1]
-    for step in ("load", "evaluate", "sweep", "generate", "verify on icarus", "report"):
-        assert step in result.stderr
-    assert "bit-exact" in (tmp_path / "report.html").read_text()
-    facts = json.loads((tmp_path / "results.json").read_text())
-    assert facts["verdict"]["status"] == "exact"
-    assert {path.name for path in (tmp_path / "rtl").iterdir()} == {
-        "digits_mlp_ternary.v",
-        "manifest.json",
-    }
-    assert (tmp_path / "verify" / "icarus" / "results.xml").exists()
-
-
-def test_codesign_without_float_parameters_says_so(tmp_path, quick_codesign):
-    folder = tmp_path / "bare"
-    folder.mkdir()
-    for name in ("network.yaml", "network.npz"):
-        (folder / name).write_bytes((MODELS / TERNARY / name).read_bytes())
-    arguments = ("codesign", folder, "-o", tmp_path, "--sim", "icarus", "--vectors", 1)
-    result = fxsim_cli(*arguments)
-    assert "no sweep: it starts from spec.yaml and checkpoint.npz" in result.stderr
-    assert "fixed point" in result.stdout
-    assert "quantized directly" not in result.stdout
-    facts = json.loads((tmp_path / "results.json").read_text())
-    assert facts["accuracy"]["parent"] is None
-    assert facts["sweep"] == []
-
-
-def test_codesign_with_a_mismatch_reports_it_and_fails(tmp_path, quick_codesign, monkeypatch):
-    import testbenches.verify
-
-    keys = ("layer", "vector", "lane", "index", "cycle", "expected", "actual")
-    seen = dict(zip(keys, ("layer1", 3, 2, 10, 99, 5, 7), strict=True))
-
-    class FailedRun(testbenches.verify.NetworkRun):
-        words, wrong, mismatch = 100, 4, seen
-
-    run = FailedRun(
-        simulator="icarus",
-        version="11.0",
-        patterns=("none",),
-        tests=1,
-        failed=1,
-        messages=["none: differs"],
-        outcomes=[],
-        seconds=1.0,
-        xml=tmp_path / "results.xml",
-        vectors=2,
-        latency_predicted=9,
-        interval_predicted=4,
-        latency_measured=None,
-        interval_measured=None,
-    )
-    monkeypatch.setattr(testbenches.verify, "verify", lambda *_, **__: [run])
-    arguments = ("codesign", TERNARY, "-o", tmp_path, "--sim", "icarus", "--json")
-    result = fxsim_cli(*arguments, status=1)
-    facts = json.loads(result.stdout)
-    assert facts["verdict"]["status"] == "failed"
-    assert facts["regressions"][0]["mismatch"] == seen
-    assert result.stderr.splitlines()[-1] == (
-        "error: icarus: layer layer1, vector 3, item 10, lane 2, cycle 99: expected 5, actual 7"
-    )
-    assert "not bit-exact" in (tmp_path / "report.html").read_text()
-    monkeypatch.setattr(testbenches.verify, "verify", lambda *_, **__: [replace(run, tests=0)])
-    fxsim_cli(*arguments, status=1)

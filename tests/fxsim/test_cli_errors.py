@@ -15,7 +15,7 @@ from fxsim.checkpoint import Checkpoint, LinearParameters, save_checkpoint
 from fxsim.files import write_npz
 from fxsim.spec import load_spec
 from fxsim.storage import save_network
-from tests.fxsim.test_cli import fxsim_cli, fxsim_process, small_network
+from tests.commands import fxsim_cli, fxsim_process, small_network
 
 SPEC = """
 name: tiny

@@ -10,7 +10,7 @@ from fxsim.folding import fold, fold_within, luts
 from fxsim.quantize import quantize
 from fxsim.spec import load_spec
 from fxsim.storage import load_network
-from tests.fxsim.test_cli import fxsim_cli
+from tests.commands import fxsim_cli
 
 MODELS = Path(__file__).parents[2] / "models"
 DIGITS, LENET = "digits-mlp-ternary", "handwriting-lenet-ternary"

@@ -12,7 +12,7 @@ from fxsim.cli.verify import choose_vectors
 from fxsim.data import handwriting
 from fxsim.errors import FileError
 from fxsim.storage import load_network, save_network
-from tests.fxsim.test_cli import fxsim_cli, small_network
+from tests.commands import fxsim_cli, small_network
 from tests.fxsim.test_cli_errors import refused
 
 SPEC = """

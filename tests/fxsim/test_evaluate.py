@@ -7,7 +7,7 @@ from fxsim.errors import RangeError
 from fxsim.evaluate import accuracy, calibration_samples, float_accuracy, weight_memory_bits
 from fxsim.floating import forward
 from fxsim.quantize import quantize, quantize_input
-from tests.fxsim.test_quantize import make_checkpoint, make_spec, samples
+from tests.two_layers import make_checkpoint, make_spec, samples
 
 SPEC = make_spec()
 CHECKPOINT = make_checkpoint(SPEC)

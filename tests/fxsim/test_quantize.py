@@ -6,11 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fxsim import reference
-from fxsim.checkpoint import Checkpoint, LinearParameters, RetrainedParameters
 from fxsim.errors import RangeError, SpecError
 from fxsim.floating import forward
-from fxsim.formats import AccumulatorMode, IntFormat, Overflow, Rounding
+from fxsim.formats import IntFormat, Overflow, Rounding
 from fxsim.network import Activation, Folding, InputQuantizer
 from fxsim.quantize import (
     quantize,
@@ -19,49 +17,9 @@ from fxsim.quantize import (
     quantized_parameters,
     round_real,
     uses_retrained,
-    weight_scale,
 )
-from fxsim.quantize_linear import round_in_place
-from fxsim.spec import parse_spec
 from fxsim.storage import network_hash
-
-
-def make_spec(first=None, last=None, **top):
-    layers = [
-        {"type": "linear", "units": 12, "nonlinearity": "relu", "output": {}} | (first or {}),
-        {"type": "linear", "units": 5} | (last or {}),
-    ]
-    return parse_spec(
-        {"name": "n", "data": "d", "input": {"shape": [8]}, "layers": layers} | top, "t"
-    )
-
-
-def make_checkpoint(spec, seed=0, retrained=False):
-    rng = np.random.default_rng(seed)
-    parent, trained = {}, {}
-    for i, layer in enumerate(spec.layers):
-        weight = rng.normal(size=(layer.units, spec.layer_inputs(i))) * 0.3
-        bias = rng.normal(size=layer.units) * 0.1
-        name = spec.layer_name(i)
-        parent[name] = LinearParameters(weight=weight, bias=bias)
-        groups = layer.units if layer.weights.per == "channel" else 1
-        trained[name] = RetrainedParameters(
-            weight=weight + 0.05,
-            bias=-bias,
-            scale=np.full(groups, 0.2),
-            levels=layer.weights.levels,
-        )
-    return Checkpoint(parent=parent, retrained=trained if retrained else None)
-
-
-def samples(spec, n=60, seed=1):
-    x = np.random.default_rng(seed).normal(size=(n, *spec.input.shape))
-    return x if spec.input.signed else np.abs(x)
-
-
-def run(network, x):
-    rows = quantize_input(network.input, x).tolist()
-    return np.array([reference.run(network, row)[-1].activations for row in rows])
+from tests.two_layers import make_checkpoint, make_spec, run, samples
 
 
 def exact_round(value, rounding):
@@ -159,91 +117,6 @@ def test_the_fixed_point_network_follows_its_quantized_weights(levels, per, sign
     assert np.abs(network.layers[0].weight).max() <= levels // 2
 
 
-def test_bias_and_accumulator_are_in_units_of_weight_times_input_scale():
-    spec = make_spec()
-    checkpoint = make_checkpoint(spec)
-    layer = quantize(spec, checkpoint, samples(spec)).layers[0]
-    unit = layer.weight_scale * layer.input.scale
-    assert np.abs(layer.bias * unit - checkpoint.parent["layer0"].bias).max() <= unit[0] / 2 * 1.001
-    bound = (255 * np.abs(layer.weight)).sum(axis=1).max()
-    assert layer.accumulator.mode is AccumulatorMode.WIDE
-    assert layer.accumulator.format.bits <= int(bound).bit_length() + 2
-
-
-@pytest.mark.parametrize("bits", [1, 4, 8, 16, 24])
-def test_multipliers_use_all_their_bits(bits):
-    spec = make_spec({"weights": {"per": "channel"}, "requantize": {"multiplier_bits": bits}})
-    layer = quantize(spec, make_checkpoint(spec), samples(spec)).layers[0]
-    multiplier = layer.requantizer.multiplier
-    ratio = layer.weight_scale * layer.input.scale / layer.output.scale
-    assert multiplier.max() < 1 << bits
-    assert (multiplier.max() + 0.5) * 2 >= (1 << bits) - 1
-    assert np.abs(multiplier / 2.0**layer.requantizer.shift - ratio).max() <= (
-        0.5 / 2**layer.requantizer.shift
-    )
-
-
-def test_a_plain_shift_has_powers_of_two_only():
-    spec = make_spec({"requantize": {"multiplier_bits": 0}, "weights": {"levels": 15}})
-    checkpoint = make_checkpoint(spec)
-    network = quantize(spec, checkpoint, samples(spec))
-    layer = network.layers[0]
-    assert math.frexp(layer.weight_scale[0])[0] == 0.5
-    assert layer.requantizer.multiplier.tolist() == [1]
-    ratio = layer.weight_scale[0] * layer.input.scale / layer.output.scale
-    assert ratio == 2.0**-layer.requantizer.shift
-    exact = weight_scale(
-        checkpoint.parent["layer0"].weight, make_spec({"weights": {"levels": 15}}).layers[0]
-    )
-    assert 0.5 < layer.weight_scale[0] / exact[0] < 2
-    expected = forward(spec, checkpoint.parent, samples(spec))
-    error = network.output.scale * run(network, samples(spec)) - expected
-    assert np.abs(error).max() < 0.2 * np.abs(expected).max()
-
-
-def test_a_plain_shift_has_one_scale():
-    with pytest.raises(SpecError, match=r"^per must be 'tensor' with a plain shift"):
-        make_spec({"requantize": {"multiplier_bits": 0}, "weights": {"per": "channel"}})
-
-
-@pytest.mark.parametrize("bits", [1, 2, 3, 4])
-def test_few_output_bits_clip_rather_than_round_everything_down(bits):
-    spec = make_spec({"output": {"bits": bits}})
-    checkpoint = make_checkpoint(spec)
-    x = samples(spec, n=300)
-    output = quantize(spec, checkpoint, x).layers[0].output
-    first = spec.model_copy(update={"layers": spec.layers[:1]})
-    real = forward(first, checkpoint.parent, x)
-
-    def error(scale):
-        return np.square(
-            real - scale * np.floor(real / scale + 0.5).clip(0, output.format.max)
-        ).sum()
-
-    no_clipping = real.max() / output.format.max
-    assert output.scale < 0.95 * no_clipping
-    assert error(output.scale) < error(no_clipping)
-
-
-def test_an_output_that_wraps_is_scaled_to_fit():
-    spec = make_spec({"output": {"bits": 4}, "requantize": {"overflow": "wrap"}})
-    x = samples(spec)
-    network = quantize(spec, make_checkpoint(spec), x)
-    saturating = quantize(make_spec({"output": {"bits": 4}}), make_checkpoint(spec), x)
-    assert network.layers[0].requantizer.overflow is Overflow.WRAP
-    assert network.layers[0].output.scale > saturating.layers[0].output.scale
-
-
-@pytest.mark.parametrize("mode", ["wrap", "saturate"])
-def test_a_given_accumulator_width_is_kept_and_holds_the_bias(mode):
-    spec = make_spec({"accumulator": {"overflow": mode, "bits": 6}})
-    checkpoint = make_checkpoint(spec)
-    layer = quantize(spec, checkpoint, samples(spec)).layers[0]
-    assert str(layer.accumulator.format) == "int6"
-    assert layer.bias.min() == -32
-    assert layer.bias.max() == 31
-
-
 def test_names_and_folding_come_from_the_specification():
     folding = {"rows": 5, "simd": 4, "pad": True, "dsp": False}
     spec = make_spec({"name": "first", "hardware": folding}, rounding="floor")
@@ -331,22 +204,6 @@ def test_malformed_calibration_is_refused(calibration, error, message):
         quantize(spec, make_checkpoint(spec), calibration)
 
 
-def test_widths_beyond_the_limits_are_refused():
-    spec = make_spec(
-        {"requantize": {"multiplier_bits": 1}, "output": {"bits": 16}},
-        input={"shape": [8], "bits": 1},
-    )
-    with pytest.raises(
-        RangeError, match=r"^layer0: multiplier_bits must be at least \d+ for a sca"
-    ):
-        quantize(spec, make_checkpoint(spec), samples(spec))
-    spec = make_spec(
-        {"accumulator": {"overflow": "wrap", "bits": 50}, "requantize": {"multiplier_bits": 13}}
-    )
-    with pytest.raises(RangeError, match=r"^layer0: accumulator bits plus .* not 50 \+ 13$"):
-        quantize(spec, make_checkpoint(spec), samples(spec))
-
-
 @pytest.mark.parametrize(("weight", "bias"), [(1e-200, 1e150), (1e-320, 1e300), (1e-9, 1e30)])
 def test_parameters_of_absurd_size_are_one_clear_line(weight, bias):
     spec = make_spec()
@@ -384,27 +241,6 @@ def test_any_valid_specification_quantizes_to_a_valid_network(data):
     network = quantize(spec, checkpoint, x)  # every constructor validates
     assert network_hash(network) == network_hash(quantize(spec, checkpoint, x))
     run(network, x[:2])
-
-
-@given(
-    st.lists(
-        st.floats(-(2.0**40), 2.0**40) | st.integers(-99, 99).map(lambda n: n / 2), min_size=1
-    ),
-    st.sampled_from(Rounding),
-)
-def test_rounding_in_place_is_round_real(values, rounding):
-    edges = [
-        0.5,
-        -0.5,
-        math.nextafter(0.5, 0),
-        math.nextafter(0.5, 1),
-        math.nextafter(1.5, 0),
-        -0.0,
-    ]
-    value = np.array(values + edges + [-edge for edge in edges])
-    expected = round_real(value, rounding)
-    round_in_place(value, rounding)
-    assert (value == expected).all()
 
 
 def test_a_memory_changes_nothing_but_the_work():

@@ -1,100 +1,30 @@
-import json
 import re
-from dataclasses import FrozenInstanceError, replace
-from html.parser import HTMLParser
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from fxsim.cycles import predict
 from fxsim.errors import FileError
-from fxsim.explore.sweep import SweepRow
-from fxsim.quantize import quantize
 from fxsim.report.page import render, write_report
-from fxsim.report.results import Accuracy, Area, Mismatch, Regression, summarise
-from fxsim.simulate import simulate_ranges, simulate_trace
+from fxsim.report.results import Accuracy, Area, Mismatch
+from fxsim.report.summarise import summarise
+from fxsim.simulate import simulate_ranges
 from fxsim.storage import load_network, network_hash
-from tests.fxsim.test_quantize import make_checkpoint, make_spec, samples
+from tests.report_cases import (
+    CYCLES,
+    MISMATCH,
+    NETWORK,
+    TRACE,
+    Page,
+    integers,
+    make_area,
+    make_results,
+    make_run,
+)
 
 MODELS = Path(__file__).parents[2] / "models"
-SPEC = make_spec(
-    first={"accumulator": {"overflow": "wrap", "bits": 9}, "weights": {"levels": 3}},
-    hardware={"rows": 1, "simd": 2},
-)
-NETWORK = quantize(SPEC, make_checkpoint(SPEC), samples(SPEC))
-TRACE = simulate_trace(NETWORK, samples(SPEC, n=30, seed=4))
-CYCLES = predict(NETWORK)
-MISMATCH = {
-    "layer": "layer1",
-    "vector": 71,
-    "lane": 3,
-    "index": 19,
-    "cycle": 1204,
-    "expected": -177,
-    "actual": 611,
-}
-BLOCKS = {
-    "": {"lut": 41},
-    "layer0": {"lut": 7},
-    "layer0.mac_array": {"lut": 812, "ff": 400, "block_ram": 3},
-    "layer0.mac_array.weights": {"lut": 33},
-    "layer1.requantizer": {"lut": 455},
-    "layer1.buffer": {"lut": 0, "ff": 80},
-}
-SWEEP = [
-    SweepRow(
-        levels=levels,
-        activation_bits=bits,
-        retrained=retrained,
-        accuracy=accuracy,
-        weight_memory_bits=1000 * levels,
-    )
-    for levels, bits, retrained, accuracy in (
-        *((3, 2, False, 0.5011), (3, 8, False, 0.7533), (7, 2, False, 0.6123)),
-        *((7, 8, False, 0.8765), (3, 2, True, 0.8111), (3, 8, True, 0.9222)),
-    )
-]
-
-
-def make_run(**changes):
-    values = {
-        "simulator": "icarus",
-        "version": "12.0",
-        "patterns": ["none", "both"],
-        "vectors": 24,
-        "tests": 2,
-        "failed": 0,
-        "words": 7872,
-        "wrong": 0,
-        "seconds": 38.4,
-        "cycles": 9984,
-        "mismatch": None,
-        "messages": [],
-        "latency_measured": CYCLES.latency,
-        "interval_measured": CYCLES.interval,
-    }
-    return SimpleNamespace(**values | changes)
-
-
-def make_area(target, first):
-    kinds = ("lut", "lut_ram", "ff", "carry", "dsp", "block_ram")
-    counts = {kind: first + i for i, kind in enumerate(kinds)}
-    return SimpleNamespace(target=target, blocks=BLOCKS, seconds=1.0, **counts)
-
-
-def make_results(**changes):
-    values = {
-        "accuracy": Accuracy(parent=0.9861, direct=0.9472, fixed=0.9806, samples=360),
-        "regressions": [make_run(), make_run(simulator="verilator", words=118_080)],
-        "areas": [make_area("ecp5", 3510), make_area("xc7", 2890)],
-        "sweep": SWEEP,
-        "versions": {"amaranth": "0.5.10"},
-        "seconds": {"sweep": 8.125, "synthesis": 14.2},
-        "commands": {"Sweep": "fxsim sweep models/n"},
-    }
-    return summarise(NETWORK, TRACE, **values | changes)
 
 
 @pytest.fixture(scope="module")
@@ -106,45 +36,6 @@ def html():
 @pytest.fixture(scope="module")
 def page(html):
     return Page(html)
-
-
-class Page(HTMLParser):
-    """Cells of each table by its id, the text of the verdict, all tags and all attributes."""
-
-    def __init__(self, html):
-        super().__init__()
-        self.tables, self.tags, self.attributes, self.verdict = {}, [], [], ""
-        self._rows, self._path = [], []
-        self.feed(html)
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
-        self.attributes += attrs
-        if tag not in {"meta", "br"}:
-            self._path.append((tag, dict(attrs)))
-        if tag == "table":
-            self._rows = self.tables[dict(attrs)["id"]] = []
-        elif tag == "tr":
-            self._rows.append([])
-        elif tag in {"td", "th"}:
-            self._rows[-1].append("")
-
-    def handle_endtag(self, tag):
-        assert self._path.pop()[0] == tag
-
-    def handle_data(self, data):
-        tags = [tag for tag, _ in self._path]
-        if {"td", "th"} & set(tags):
-            self._rows[-1][-1] += data.strip()
-        if any("verdict" in (attrs.get("class") or "") for _, attrs in self._path):
-            self.verdict += f" {data}"
-
-    def body(self, table):
-        return self.tables[table][1:]
-
-
-def integers(cells):
-    return [int(cell.replace(",", "")) for cell in cells]
 
 
 def test_the_verdict_counts_the_words(page):
@@ -161,36 +52,6 @@ def test_a_mismatch_is_red_and_complete():
     assert words.split() == [text for item in MISMATCH.items() for text in map(str, item)]
     assert page.attributes.count(("class", "bad")) == 1
     assert results.verdict.mismatch == Mismatch(**MISMATCH)
-
-
-@pytest.mark.parametrize(
-    ("runs", "status", "text"),
-    [
-        ([], "unverified", "not verified: no simulator was run"),
-        ([{"words": 0}], "failed", "failed on icarus: no words were compared"),
-        ([{"tests": 0}], "failed", "failed on icarus: no words were compared"),
-        ([{"failed": 1}], "failed", "failed on icarus: 1 of 2 tests failed"),
-        ([{"failed": 1, "messages": ["it hangs"]}], "failed", "failed on icarus: it hangs"),
-        (
-            [{"latency_measured": 3}],
-            "failed",
-            "failed on icarus: cycles differ from the prediction",
-        ),
-        ([{"wrong": 1}], "failed", "not bit-exact: 1 of 7,872 words differ"),
-        ([{"mismatch": MISMATCH}], "failed", "not bit-exact: 0 of 7,872 words differ"),
-        (
-            [{"latency_measured": None, "interval_measured": None}],
-            "exact",
-            "bit-exact: 7,872 words compared, 0 mismatches",
-        ),
-    ],
-)
-def test_only_a_complete_comparison_is_exact(runs, status, text):
-    results = make_results(regressions=[make_run(**run) for run in runs])
-    assert (results.verdict.status, results.verdict.text) == (status, text)
-    page = Page(render(results))
-    assert ("class", f"verdict {status}") in page.attributes
-    assert " ".join(page.verdict.split()).startswith(text)
 
 
 def test_accuracies_stand_side_by_side(page):
@@ -411,34 +272,6 @@ def test_a_failed_write_keeps_the_old_page(tmp_path, monkeypatch):
         write_report(make_results(sweep=[]), path)
     assert path.read_bytes() == before
     assert list(tmp_path.iterdir()) == [path]
-
-
-def test_json_holds_everything():
-    value = make_results(regressions=[make_run(failed=1, wrong=1, mismatch=MISMATCH)]).to_json()
-    assert json.loads(json.dumps(value)) == value
-    assert value["schema"] == "fxsim-results/1"
-    assert value["hash"] == network_hash(NETWORK)
-    assert value["verdict"] == {
-        "status": "failed",
-        "text": "not bit-exact: 1 of 7,872 words differ",
-    }
-    assert value["regressions"][0]["mismatch"] == MISMATCH
-    assert value["areas"][1]["blocks"] == BLOCKS
-    assert value["accuracy"]["fixed"] == 0.9806
-    assert [row["accuracy"] for row in value["sweep"]] == [row.accuracy for row in SWEEP]
-    assert value["cycles"]["latency"] == CYCLES.latency
-    assert value["layers"][0]["accumulator"]["limits"] == [-256, 255]
-
-
-def test_results_are_frozen_and_made_from_any_object_with_their_attributes():
-    run = Regression.of(make_run(mismatch=MISMATCH))
-    assert run.mismatch == Mismatch(**MISMATCH)
-    assert run.patterns == ("none", "both")
-    with pytest.raises(FrozenInstanceError):
-        run.words = 1
-    del (incomplete := make_run()).words
-    with pytest.raises(TypeError, match="words"):
-        Regression.of(incomplete)
 
 
 def test_without_float_parameters_their_columns_are_left_out() -> None:

@@ -9,7 +9,8 @@ from typer.testing import CliRunner
 from fxsim.cli import app
 from fxsim.explore.sweep import vary
 from fxsim.report.page import render
-from fxsim.report.results import Accuracy, summarise
+from fxsim.report.results import Accuracy
+from fxsim.report.summarise import summarise
 from fxsim.simulate import simulate_trace
 from fxsim.spec import parse_spec
 from fxsim.storage import save_network

@@ -13,7 +13,7 @@ from fxsim.quantize import quantize
 from fxsim.sample import _choose, sample
 from fxsim.simulate import simulate
 from fxsim.storage import load_network, save_network
-from tests.fxsim.test_cli import TERNARY, fxsim_cli, small_network
+from tests.commands import TERNARY, fxsim_cli, small_network
 from tests.fxsim.test_cli_errors import refused
 from tests.fxsim.test_lstm_quantize import make_checkpoint, make_spec, samples
 

@@ -8,7 +8,7 @@ from fxsim.data import Dataset, Split
 from fxsim.errors import SpecError
 from fxsim.explore.sweep import sweep, vary
 from fxsim.quantize import quantize, quantize_input
-from tests.fxsim.test_quantize import make_checkpoint, make_spec, samples
+from tests.two_layers import make_checkpoint, make_spec, samples
 
 GRID = {"levels": (3, 255), "activation_bits": (2, 8)}
 

@@ -9,7 +9,7 @@ from amaranth.sim import Simulator
 
 from fxsim.errors import ConfigError
 from fxsim.formats import Rounding
-from hw.arith import bounds_of, fits, saturate, shape_spanning, shift_round
+from hw.arith import bounds_of, equals, exceeds, fits, saturate, shape_spanning, shift_round
 
 SHAPES = [signed(8), unsigned(8)]
 
@@ -123,3 +123,11 @@ def test_errors():
         fits(Const(1), 0, True)
     with pytest.raises(ConfigError, match=r"^low must be at most high \(0\), not 1$"):
         saturate(Const(1), 1, 0)
+
+
+def test_comparisons_with_constants():
+    """Also with those at the end of the range and beyond it."""
+    constants = [0, 1, 127, 254, 255, 256, 1000]
+    functions = [(lambda v, c=c: exceeds(v, c), lambda n, c=c: int(n > c)) for c in constants]
+    functions += [(lambda v, c=c: equals(v, c), lambda n, c=c: int(n == c)) for c in constants[:5]]
+    check(unsigned(8), functions)

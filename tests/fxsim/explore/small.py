@@ -5,7 +5,7 @@ import numpy as np
 from fxsim.data import Dataset, Split
 from fxsim.explore.job import make_job
 from fxsim.explore.space import parse_space
-from tests.fxsim.test_quantize import make_checkpoint, make_spec, samples
+from tests.two_layers import make_checkpoint, make_spec, samples
 
 SPACE = {
     "variables": {

@@ -12,7 +12,7 @@ from fxsim.explore.store import open_store, read_store
 from fxsim.files import read_yaml, write_yaml
 from fxsim.spec import load_spec
 from fxsim.storage import load_network, network_hash
-from tests.fxsim.test_cli import MODELS, fxsim_cli
+from tests.commands import MODELS, fxsim_cli
 
 SPACE = {
     "variables": {

@@ -18,7 +18,7 @@ from fxsim.floating import forward
 from fxsim.quantize import quantize, quantize_input
 from fxsim.storage import network_hash
 from tests.fxsim.explore.small import make, make_dataset
-from tests.fxsim.test_quantize import make_checkpoint, make_spec
+from tests.two_layers import make_checkpoint, make_spec
 
 
 def test_every_point_is_the_network_that_quantize_makes_and_has_its_accuracy():

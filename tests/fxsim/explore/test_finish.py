@@ -19,7 +19,7 @@ from fxsim.explore.store import open_store
 from fxsim.quantize import quantize
 from fxsim.spec import RetrainSpec
 from tests.fxsim.explore.small import make_dataset, make_space
-from tests.fxsim.test_quantize import make_checkpoint, make_spec
+from tests.two_layers import make_checkpoint, make_spec
 
 SPEC = make_spec()
 DATASET = make_dataset(SPEC, n=400)

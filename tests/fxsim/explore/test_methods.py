@@ -19,7 +19,7 @@ from fxsim.explore.store import open_store
 from fxsim.explore.workers import Here, local_workers
 from fxsim.floating import forward
 from tests.fxsim.explore.small import make
-from tests.fxsim.test_quantize import make_checkpoint, make_spec, samples
+from tests.two_layers import make_checkpoint, make_spec, samples
 
 
 def explore(tmp_path, job, method, budget=None, seed=1, workers=None, name="s"):

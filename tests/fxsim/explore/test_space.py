@@ -5,7 +5,7 @@ from fxsim.explore.space import load_space, parse_space
 from fxsim.files import write_yaml
 from fxsim.spec import parse_spec
 from tests.fxsim.explore.small import SPACE, make_space
-from tests.fxsim.test_quantize import make_spec
+from tests.two_layers import make_spec
 
 
 def one(key, *values):

@@ -1,0 +1,153 @@
+"""A network, its trace, and what tools found -> `Results`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from fxsim.cycles import load, predict
+from fxsim.evaluate import weight_memory_bits
+from fxsim.explore.sweep import SweepRow
+from fxsim.memory import WeightMemory
+from fxsim.network import (
+    MaxPool,
+    QuantizedAdd,
+    QuantizedConvolution,
+    QuantizedLinear,
+    QuantizedNetwork,
+)
+from fxsim.report.results import (
+    Accuracy,
+    AddSummary,
+    Area,
+    LayerSummary,
+    MemorySummary,
+    PoolSummary,
+    Regression,
+    Results,
+    Values,
+)
+from fxsim.storage import network_hash
+from fxsim.trace import AddTrace, LayerTrace, Trace, span
+
+
+def summarise(
+    network: QuantizedNetwork,
+    trace: Trace,
+    *,
+    accuracy: Accuracy,
+    regressions: Iterable[Any] = (),
+    areas: Iterable[Any] = (),
+    sweep: Iterable[SweepRow] = (),
+    versions: Mapping[str, str] | None = None,
+    seconds: Mapping[str, float] | None = None,
+    commands: Mapping[str, str] | None = None,
+) -> Results:
+    """Collect results.
+
+    Parameters
+    ----------
+    trace : Trace
+        Of ``network`` on the samples whose ranges and counts are to be shown.
+    regressions, areas
+        Objects with the attributes of `Regression` and `Area`.
+    """
+    cycles = predict(network)
+    return Results(
+        name=network.name,
+        hash=network_hash(network),
+        data=network.data,
+        accuracy=accuracy,
+        weight_memory_bits=weight_memory_bits(network),
+        vectors=len(trace.input),
+        input=Values.of(network.input.activation.format, span(trace.input)),
+        layers=tuple(map(_summary, network.linears, trace.linears)),
+        adds=tuple(
+            _add_summary(network, add, seen)
+            for add, seen in zip(network.adds, trace.adds, strict=True)
+        ),
+        cycles=cycles,
+        memories=tuple(_memories(network)),
+        pools=tuple(
+            PoolSummary(
+                name=layer.name,
+                kernel=layer.windows.kernel,
+                stride=layer.windows.stride,
+                lanes=layer.lanes,
+                interval=load(layer),
+                utilisation=load(layer) / cycles.interval,
+            )
+            for layer in network.layers
+            if isinstance(layer, MaxPool)
+        ),
+        regressions=tuple(map(Regression.of, regressions)),
+        areas=tuple(map(Area.of, areas)),
+        sweep=tuple(sweep),
+        versions=dict(versions or {}),
+        seconds=dict(seconds or {}),
+        commands=dict(commands or {}),
+    )
+
+
+def _memories(network: QuantizedNetwork) -> Iterator[MemorySummary]:
+    for layer in network.layers:
+        if isinstance(layer, QuantizedConvolution | MaxPool):
+            windows = layer.windows
+            yield MemorySummary(
+                layer=layer.name,
+                holds="line buffer",
+                block=f"{layer.name}.window",
+                bits=windows.stored_rows
+                * windows.width
+                * windows.channels
+                * layer.input.format.bits,
+            )
+        for product in layer.linears:
+            memory = WeightMemory.of(product)
+            yield MemorySummary(
+                layer=product.name,
+                holds="weights",
+                block=f"{product.name}.mac_array",
+                bits=memory.bits,
+                words=memory.depth,
+                width=memory.width,
+                kind=str(memory.style),
+                file=memory.file,
+            )
+
+
+def _summary(layer: QuantizedLinear, seen: LayerTrace) -> LayerSummary:
+    return LayerSummary(
+        name=layer.name,
+        inputs=layer.inputs,
+        outputs=layer.outputs,
+        weight_format=str(layer.weight_format),
+        rows=layer.folding.rows,
+        simd=layer.folding.simd,
+        accumulator=Values.of(layer.accumulator.format, seen.accumulator_range),
+        accumulator_mode=str(layer.accumulator.mode),
+        output=None
+        if layer.requantizer is None
+        else Values.of(layer.output.format, seen.activation_range),
+        overflows=seen.overflows,
+        clipped=seen.clipped,
+        products=seen.products,
+        zero_activations=seen.zero_activations,
+        zero_products=seen.zero_products,
+    )
+
+
+def _add_summary(network: QuantizedNetwork, layer: QuantizedAdd, seen: AddTrace) -> AddSummary:
+    return AddSummary(
+        name=layer.name,
+        shortcut=layer.shortcut,
+        items=layer.inputs,
+        lanes=layer.lanes,
+        multipliers=layer.multipliers,
+        shift=layer.requantizer.shift,
+        accumulator=Values.of(layer.accumulator, seen.accumulator_range),
+        output=Values.of(layer.output.format, seen.activation_range),
+        clipped=seen.clipped,
+        depth=layer.depth,
+        queue_bits=network.queue_bits(layer),
+    )
