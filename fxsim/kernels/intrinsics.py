@@ -224,7 +224,7 @@ class Cut(IntEnum):
     SATURATE = 0
     """Clamp it."""
     WATCH = 1
-    """Leave it, and tell in which lanes a sum ever left the range."""
+    """Leave it, and tell whether one ever left the range."""
     SATURATE_COUNTED = 2
     WRAP_COUNTED = 3
 
@@ -235,11 +235,10 @@ def _emit_beats(builder: Any, args: Any, rows: int, cut: Cut, *, single: bool) -
     spots = [(row, half) for row in range(rows) for half in range(2)]
     sums = {spot: cgutils.alloca_once(builder, _V16) for spot in spots}
     beat = {spot: cgutils.alloca_once(builder, _V16) for spot in spots}
-    counts, least, greatest = (
-        [cgutils.alloca_once(builder, _V16) for _ in range(2)] for _ in range(3)
-    )
-    for place in counts + least + greatest:
+    least, greatest = ([cgutils.alloca_once(builder, _V16) for _ in range(2)] for _ in range(2))
+    for place in least + greatest:
         builder.store(_ZERO, place)
+    count = cgutils.alloca_once_value(builder, _I64(0))
     for (_, half), place in sums.items():
         builder.store(_load(builder, start, 64 * half, _V16, 4), place)
     low, high = (builder.trunc(limit, _I32) for limit in (low, high))
@@ -277,9 +276,10 @@ def _emit_beats(builder: Any, args: Any, rows: int, cut: Cut, *, single: bool) -
         else:
             value = minimum(maximum(exact, low), high)
         if cut is not Cut.SATURATE:
-            differs = builder.sext(builder.icmp_signed("!=", exact, value), _V16)
-            count = builder.load(counts[half], typ=_V16)
-            builder.store(builder.sub(count, differs), counts[half])
+            # Masks are counted outside of the vector units, which are what the sums wait for.
+            differs = builder.bitcast(builder.icmp_signed("!=", exact, value), _I16)
+            some = builder.zext(_call(builder, "llvm.ctpop.i16", _I16, differs), _I64)
+            builder.store(builder.add(builder.load(count, typ=_I64), some), count)
         return value
 
     with cgutils.for_range(builder, beats) as loop:
@@ -309,10 +309,9 @@ def _emit_beats(builder: Any, args: Any, rows: int, cut: Cut, *, single: bool) -
         left = builder.or_(
             builder.icmp_signed("<", below, low), builder.icmp_signed(">", above, high)
         )
-        builder.store(builder.zext(left, _V16), _pointer(builder, found), align=4)
+        builder.store(builder.zext(builder.bitcast(left, _I16), _I64), _pointer(builder, found))
     elif cut is not Cut.SATURATE:
-        both = builder.add(*(builder.load(count, typ=_V16) for count in counts))
-        builder.store(both, _pointer(builder, found), align=4)
+        builder.store(builder.load(count, typ=_I64), _pointer(builder, found))
 
 
 @intrinsic
@@ -337,8 +336,9 @@ def beat_rows(
 
     Arguments: address and row stride of the activations, address of the panel, of what each beat
     starts with (32 lanes a beat) and of the biases, number of beats, of quads in a beat, least and
-    greatest sum, address and row stride of the results, address of 16 counts, number of rows, `Cut`
-    (of which ``SATURATE`` leaves the counts alone).
+    greatest sum, address and row stride of the results, address of 64 bits for the number of
+    overflows (with ``WATCH`` 0 only if there are none; ``SATURATE`` leaves it alone), number of
+    rows, `Cut`.
     """
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
