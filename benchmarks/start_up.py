@@ -18,7 +18,7 @@ from statistics import median
 
 import numpy as np
 
-from benchmarks.timing import machine
+from benchmarks.timing import machine, publish
 
 RUN = "from fxsim.cli import main; main()"
 NETWORKS = ("digits-mlp-int8", "handwriting-residual-ternary", "charlm-lstm-int8")
@@ -64,8 +64,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--cold", action="store_true", help="compile into an empty cache, too")
     options = parser.parse_args()
-    print(f"{machine()}; wall clock, a fresh process each\n")
-    print("| | s |\n|---|---|")
+    figures: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder:
         place, warm = Path(folder), dict(os.environ)
         samples = {}
@@ -90,17 +89,20 @@ def main() -> None:
         rows |= {f"`fxsim simulate {name}`": simulate(name) for name in NETWORKS}
         for name, command in rows.items():
             seconds(command, warm, 1)
-            print(f"| {name} | {seconds(command, warm, options.repeats):.2f} |", flush=True)
+            figures[name] = seconds(command, warm, options.repeats)
         if options.cold:
             for name in NETWORKS:
                 with tempfile.TemporaryDirectory() as cache:
                     time_taken = seconds(simulate(name), warm | {"NUMBA_CACHE_DIR": cache}, 1)
-                print(f"| `fxsim simulate {name}`, empty cache | {time_taken:.1f} |", flush=True)
+                figures[f"`fxsim simulate {name}`, empty cache"] = time_taken
             with tempfile.TemporaryDirectory() as cache:
                 command = [sys.executable, "-c", ALL, *NETWORKS]
                 environment = warm | {"NUMBA_CACHE_DIR": cache}
                 done = subprocess.run(command, check=True, capture_output=True, env=environment)
-            print(f"| all of it, empty cache | {float(done.stdout):.1f} |", flush=True)
+            figures["all of it, empty cache"] = float(done.stdout)
+    lines = [f"{machine()}; wall clock, a fresh process each.", "", "| | s |", "|---|---|"]
+    lines += [f"| {name} | {value:.2f} |" for name, value in figures.items()]
+    publish("start-up", "\n".join(lines), {"seconds": figures})
 
 
 if __name__ == "__main__":

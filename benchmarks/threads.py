@@ -7,10 +7,11 @@ two threads, interleaved in one process; the last column is what `Product` does 
 from __future__ import annotations
 
 import argparse
+import os
 
 import numpy as np
 
-from benchmarks.timing import machine, medians
+from benchmarks.timing import machine, medians, publish
 from fxsim.kernels import product as module
 from fxsim.kernels.packing import aligned
 from fxsim.kernels.product import Product
@@ -38,10 +39,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=2, help="for each shape")
     options = parser.parse_args()
+    os.environ["FXSIM_THREADS"] = "2"
     worth = module._WORTH_THREADS
-    print(f"{machine()}; wall clock\n")
-    print("| rows x inputs x outputs | one, us | two, us | one / two | by itself |")
-    print("|---|---|---|---|---|")
+    lines = [
+        f"{machine()}; wall clock.",
+        "",
+        "| rows x inputs x outputs | one, us | two, us | one / two | by itself |",
+        "|---|---|---|---|---|",
+    ]
+    facts = {}
     for rows, inputs, outputs in SHAPES:
         generator = np.random.default_rng(0)
         x = generator.integers(0, 256, (rows, inputs)).astype(np.uint8)
@@ -61,7 +67,9 @@ def main() -> None:
         one, two = 1e6 * times["one"], 1e6 * times["two"]
         chosen = "two" if rows * inputs * outputs >= worth and rows >= 128 else "one"
         name = f"{rows} x {inputs} x {outputs}"
-        print(f"| {name} | {one:.1f} | {two:.1f} | {one / two:.2f} | {chosen} |")
+        lines.append(f"| {name} | {one:.1f} | {two:.1f} | {one / two:.2f} | {chosen} |")
+        facts[name] = {"one_us": one, "two_us": two, "by_itself": chosen}
+    publish("threads", "\n".join(lines), {"products": facts})
 
 
 if __name__ == "__main__":
