@@ -9,16 +9,13 @@ a JSON document and the table in docs/performance.md.
 from __future__ import annotations
 
 import argparse
-import json
-from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
-from benchmarks.timing import machine, medians
+from benchmarks.timing import ROOT, machine, medians, publish
 from fxsim import data
-from fxsim.files import write_text
 from fxsim.network import (
     INPUT,
     Argmax,
@@ -32,9 +29,6 @@ from fxsim.network import (
 from fxsim.simulate import as_input, simulate
 from fxsim.storage import load_network
 
-ROOT = Path(__file__).parents[1]
-PAGE = ROOT / "docs" / "performance.md"
-BEGIN, END = "<!-- convolution -->", "<!-- end of convolution -->"
 BATCH = 256
 
 
@@ -146,8 +140,6 @@ def main() -> None:
     """Measure, print, and write both files."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=20, help="for each network")
-    parser.add_argument("--output", type=Path, default=ROOT / "build" / "convolution.json")
-    parser.add_argument("--page", type=Path, default=PAGE)
     options = parser.parse_args()
     torch.set_num_threads(1)
     rows: list[dict[str, float | str]] = []
@@ -159,12 +151,7 @@ def main() -> None:
         )
         print(rows[-1], flush=True)
     text = f"{machine()}, batch {BATCH}, one thread.\n\n{table(rows)}"
-    print(text)
-    facts = {"machine": machine(), "batch": BATCH, "torch": torch.__version__, "networks": rows}
-    write_text(options.output, json.dumps(facts, indent=2) + "\n")
-    page = options.page.read_text()
-    head, rest = page.split(BEGIN)
-    write_text(options.page, f"{head}{BEGIN}\n{text}\n{END}{rest.split(END)[1]}")
+    publish("convolution", text, {"batch": BATCH, "torch": torch.__version__, "networks": rows})
 
 
 if __name__ == "__main__":

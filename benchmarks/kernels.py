@@ -1,23 +1,24 @@
 """Integer matrix products against other libraries: ``python -m benchmarks.kernels``.
 
-Prints a Markdown table of GMAC/s, one thread, CPU time, all calls interleaved. onnxruntime takes
-part where it is installed (``pip install 'fxsim[bench]'``). It is measured with unsigned
-activations and signed weights, which is its fastest form.
+Writes Markdown tables of GMAC/s to docs/performance.md and the figures to build/kernels.json: one
+thread, CPU time, all calls interleaved, medians. onnxruntime takes part where it is installed
+(``pip install 'fxsim[bench]'``). It is measured with unsigned activations and signed weights, which
+is its fastest form.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+import os
 from collections.abc import Callable
-from pathlib import Path
 
 import apytypes
 import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
-from benchmarks.timing import machine, medians
+from benchmarks.peak import peaks
+from benchmarks.timing import Before, cold, hot, machine, medians, publish
 from fxsim.formats import Rounding
 from fxsim.kernels.epilogue import Epilogue, rounding_terms
 from fxsim.kernels.packing import aligned
@@ -25,7 +26,8 @@ from fxsim.kernels.product import Product
 from fxsim.kernels.saturate import beat_sums, pack_beats
 from fxsim.kernels.target import Backend, has_vnni, obstacles
 
-SHAPES = [(256, 1024, 1024), (64, 512, 1024), (1, 1024, 1024), (1024, 800, 32)]
+ROW = (1, 1024, 1024)
+SHAPES = [(256, 1024, 1024), (64, 512, 1024), ROW, (1024, 800, 32)]
 Case = dict[str, Callable[[], object]]
 
 
@@ -102,27 +104,15 @@ def calls(shape: tuple[int, int, int]) -> Case:
                 found[f"fxsim {backend}, to uint8"] = lambda p=again, e=constants, out=narrow: (
                     p.requantized(x, e, out)
                 )
-    if has_vnni():
-        out = np.empty((rows, outputs), np.int32)
-        for simd in (1, 4, 16):
-            packed = pack_beats(weight.astype(np.int8), nothing, simd, 0)
-            for name, how in {
-                "saturate": (False, False),
-                "saturate and count": (True, False),
-                "wrap and count": (True, True),
-            }.items():
-                found[f"fxsim {name}, simd {simd}"] = lambda p=packed, s=simd, how=how: beat_sums(
-                    x, 0, p, s, -(1 << 21), (1 << 21) - 1, out, *how
-                )
     for kind in ("MatMulInteger", "QLinearMatMul"):
         if (session := onnx_session(kind, columns)) is not None:
             if kind == "MatMulInteger":
                 assert (session(x)[0] == expected).all()
-            found[f"onnxruntime {kind}"] = lambda session=session: session(x)
+            found[f"onnxruntime {kind}, unsigned"] = lambda session=session: session(x)
     signed = torch.from_numpy((x >> 1).astype(np.int8))
     if rows > 16:
         torch_weight = torch.from_numpy(columns)
-        found["torch._int_mm"] = lambda: torch._int_mm(signed, torch_weight)
+        found["torch._int_mm, signed"] = lambda: torch._int_mm(signed, torch_weight)
     floats = torch.from_numpy(x.astype(np.float32)), torch.from_numpy(columns.astype(np.float32))
     found["PyTorch float32"] = lambda: floats[0] @ floats[1]
     singles = x.astype(np.float32), columns.astype(np.float32)
@@ -149,28 +139,75 @@ def apytypes_calls(x: np.ndarray, columns: np.ndarray) -> Case:
     return {"APyTypes": lambda: left @ right, "APyTypes, saturating": saturated}
 
 
+def overflowing(shape: tuple[int, int, int]) -> Case:
+    """Accumulators cut after each beat: of 22 bits, which nothing fills, and of 18."""
+    rows, inputs, outputs = shape
+    generator = np.random.default_rng(0)
+    x = generator.integers(0, 256, (rows, inputs)).astype(np.uint8)
+    weight = generator.integers(-127, 128, (outputs, inputs)).astype(np.int8)
+    out, found = np.empty((rows, outputs), np.int32), {}
+    for simd in (1, 4, 16):
+        packed = pack_beats(weight, np.zeros(outputs, np.int64), simd, 0)
+        for name, bits, counts, wraps in [
+            ("saturate", 22, False, False),
+            ("saturate and count", 22, True, False),
+            ("saturate, many overflows", 18, False, False),
+            ("saturate and count, many overflows", 18, True, False),
+            ("wrap and count, many overflows", 18, True, True),
+        ]:
+            high = (1 << bits - 1) - 1
+            how = simd, -high - 1, high, out, counts, wraps
+            found[f"{name}, simd {simd}"] = lambda packed=packed, how=how: beat_sums(
+                x, 0, packed, *how
+            )
+    return found
+
+
+def table(figures: dict[str, dict[str, float]], columns: list[str]) -> str:
+    """Markdown: a line a library, a column a shape."""
+    lines = [f"| GMAC/s | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
+    for name, row in figures.items():
+        cells = [f"{row[column]:.1f}" if column in row else "-" for column in columns]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def main() -> None:
-    """Measure and print."""
+    """Measure and publish."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=8, help="for each shape")
-    parser.add_argument("--json", type=Path, help="also write the figures to this file")
+    parser.add_argument("--seconds", type=float, default=8, help="for each column")
     options = parser.parse_args()
+    os.environ["FXSIM_THREADS"] = "1"
     torch.set_num_threads(1)
     threadpool_limits(1)
-    figures: dict[str, dict[str, float]] = {}
-    for shape in SHAPES:
-        title, work = " x ".join(map(str, shape)), float(np.prod(shape))
-        for name, seconds in medians(calls(shape), options.seconds).items():
-            figures.setdefault(name, {})[title] = work / seconds / 1e9
+    products: dict[str, dict[str, float]] = {}
+    beats: dict[str, dict[str, float]] = {}
     titles = [" x ".join(map(str, shape)) for shape in SHAPES]
-    print(f"{machine()}; GMAC/s on one thread\n")
-    print(f"| rows x inputs x outputs | {' | '.join(titles)} |")
-    print("|---" * (len(titles) + 1) + "|")
-    for name, row in figures.items():
-        cells = [f"{row[title]:.1f}" if title in row else "-" for title in titles]
-        print(f"| {name} | {' | '.join(cells)} |")
-    if options.json:
-        options.json.write_text(json.dumps({"machine": machine(), "gmac_per_s": figures}, indent=1))
+    again = f"{titles[SHAPES.index(ROW)]}, again"
+
+    def measure(
+        figures: dict[str, dict[str, float]], case: Case, shape, title: str, before
+    ) -> None:
+        for name, seconds in medians(case, options.seconds, before=before).items():
+            figures.setdefault(name, {})[title] = float(np.prod(shape)) / seconds / 1e9
+
+    for shape, title in zip(SHAPES, titles, strict=True):
+        measure(products, calls(shape), shape, title, cold)
+        if has_vnni() and shape != ROW:
+            measure(beats, overflowing(shape), shape, title, cold)
+    measure(products, calls(ROW), ROW, again, hot)
+    limits = {name: round(value, 1) for name, value in peaks().items()}
+    text = [
+        f"{machine()}, one thread. Peak of a loop that touches registers only: "
+        f"{', '.join(f'{name} {value}' for name, value in limits.items()) or 'not known'} GMAC/s.",
+        table(products, [*titles, again]),
+    ]
+    if beats:
+        text.append(
+            table(beats, [title for title in titles if title in next(iter(beats.values()))])
+        )
+    facts = {"peak": limits, "gmac_per_s": products, "beats_gmac_per_s": beats}
+    publish("kernels", "\n\n".join(text), facts)
 
 
 if __name__ == "__main__":

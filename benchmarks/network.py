@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import os
 from collections.abc import Callable
 
 import numpy as np
 import torch
 
-from benchmarks.timing import machine, medians
+from benchmarks.timing import cold, machine, medians, publish
 from fxsim.formats import AccumulatorMode, IntFormat, Overflow, Rounding
 from fxsim.linear import accumulator_bounds
 from fxsim.network import (
@@ -124,6 +125,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=10)
     options = parser.parse_args()
+    os.environ["FXSIM_THREADS"] = "1"
     torch.set_num_threads(1)
     network = ternary_network()
     x = np.random.default_rng(1).integers(0, 256, (BATCH, WIDTHS[0]), dtype=np.uint8)
@@ -131,7 +133,7 @@ def main() -> None:
     if (session := onnx_session(network)) is not None:
         difference = np.abs(session(x).astype(int) - simulate(network, x))
         print(f"onnxruntime differs in {np.count_nonzero(difference)} of {difference.size} outputs")
-        calls["onnxruntime"] = lambda: session(x)
+        calls["onnxruntime QGemm, unsigned"] = lambda: session(x)
     floats = [torch.from_numpy(layer.weight.astype(np.float32)) for layer in network.layers]
     source = torch.from_numpy(x.astype(np.float32))
 
@@ -143,11 +145,16 @@ def main() -> None:
 
     with torch.inference_mode():
         calls["PyTorch float32"] = run_floats
-        times = medians(calls, options.seconds)
-    print(f"{machine()}; {'-'.join(map(str, WIDTHS))}, ternary, batch {BATCH}, one thread\n")
-    print("| | ms a batch | times fxsim's |\n|---|---|---|")
-    for name, seconds in times.items():
-        print(f"| {name} | {1e3 * seconds:.2f} | {seconds / times['fxsim']:.2f} |")
+        times = medians(calls, options.seconds, before=cold)
+    lines = [
+        f"{machine()}; {'-'.join(map(str, WIDTHS))}, ternary, batch {BATCH}, one thread.",
+        "",
+        "| | ms a batch | times fxsim's |",
+        "|---|---|---|",
+    ]
+    for name, value in times.items():
+        lines.append(f"| {name} | {1e3 * value:.2f} | {value / times['fxsim']:.2f} |")
+    publish("network", "\n".join(lines), {"widths": WIDTHS, "batch": BATCH, "seconds": times})
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from fxsim.formats import IntFormat, Overflow, Rounding
 from fxsim.kernels.intrinsics import wide_vectors
 from fxsim.kernels.jit import jit
 from fxsim.kernels.packing import aligned
-from fxsim.kernels.vectors import requantize_8
+from fxsim.kernels.vectors import requantize_16
 from fxsim.linear import QuantizedLinear
 from fxsim.network import Activation, IntArray, Requantizer
 
@@ -102,7 +102,7 @@ def finish_block(
     high, mask, least = constants.high, constants.wrap_mask, constants.floor
     start = constants.low
     multiplier = constants.multiplier[left:]
-    line = np.empty(8, np.uint8)
+    whole, line = width // 16 * 16, np.empty(16, np.uint8)
     # Once, not in the loop: taking an address counts a reference.
     source_at, factors_at = sums.ctypes.data, multiplier.ctypes.data
     line_at, goal = line.ctypes.data, out.ctypes.data + top * out.strides[0] + left
@@ -122,21 +122,19 @@ def finish_block(
                 value = (value + base + ((value >> shift) & 1)) >> shift
                 target[j] = min(max(value + zero_point, low), high)
         else:
-            for k in range(0, width, 8):
-                place = goal + i * out.strides[0] + k if k + 8 <= width else line_at
-                requantize_8(
-                    source_at + i * sums.strides[0] + 4 * k,
-                    factors_at + 8 * k,
-                    place,
-                    base,
-                    sign,
-                    shift,
-                    zero_point,
-                    low,
-                    high,
-                )
-            for k in range(width // 8 * 8, width):
-                out[top + i, left + k] = line[k % 8]
+            source_i, goal_i = source_at + i * sums.strides[0], goal + i * out.strides[0]
+            for k in range(0, whole, 16):
+                requantize_16(
+                    source_i + 4 * k, factors_at + 8 * k, goal_i + k,
+                    base, sign, shift, zero_point, low, high,
+                )  # fmt: skip
+            if whole < width:
+                requantize_16(
+                    source_i + 4 * whole, factors_at + 8 * whole, line_at,
+                    base, sign, shift, zero_point, low, high,
+                )  # fmt: skip
+                for k in range(whole, width):
+                    out[top + i, left + k] = line[k - whole]
 
 
 @jit

@@ -13,6 +13,7 @@ caller is compiled.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import IntEnum
 from itertools import product
 from typing import Any
@@ -31,6 +32,8 @@ TILE_CONFIG = np.zeros(64, np.uint8)
 TILE_CONFIG[0] = 1
 TILE_CONFIG[16:32:2] = 64
 TILE_CONFIG[48:56] = 16
+
+_AHEAD = 4096  # bytes
 
 _I8, _I16, _I32, _I64 = (ir.IntType(bits) for bits in (8, 16, 32, 64))
 _PTR, _VOID = ir.PointerType(), ir.VoidType()
@@ -125,52 +128,77 @@ def _load(builder: Any, address: Any, offset: Any, kind: Any, align: int) -> Any
     return builder.load(_pointer(builder, address, offset), align=align, typ=kind)
 
 
+def _fetch(builder: Any, address: Any, offset: Any) -> None:
+    """Ask for the cache line at an address, which need not exist."""
+    where = _pointer(builder, address, offset)
+    how = (_I32(number) for number in (0, 3, 1))  # to read, into the nearest cache, data
+    _call(builder, "llvm.prefetch.p0", _VOID, where, *how)
+
+
+def _emit_dots(
+    builder: Any, args: Any, rows: int, chains: int, halves: int, *, fetch: bool
+) -> None:
+    """Emit what `_dot_rows` describes; with ``fetch`` weights are asked for ahead of their use."""
+    x, stride, panel, quads, start, target, pitch = args
+    step = 16 if rows == 1 else chains
+    sums = {
+        spot: cgutils.alloca_once(builder, _V16)
+        for spot in product(range(rows), range(halves), range(chains))
+    }
+    for (_, half, chain), place in sums.items():
+        first = _ZERO if chain else _load(builder, start, 64 * half, _V16, 4)
+        builder.store(first, place)
+
+    def add_quad(source: Any, weights: Any, quad: int, some: Iterable[int]) -> None:
+        tiles = {}
+        for half in some:
+            place = 64 * quad + 1024 * half
+            if fetch:
+                _fetch(builder, weights, place + _AHEAD)
+            tiles[half] = _load(builder, weights, place, _V16, 64)
+        for row in range(rows):
+            offset = builder.add(builder.mul(stride, _I64(row)), _I64(4 * quad))
+            word = _splat(builder, _load(builder, source, offset, _I32, 1))
+            for half, tile in tiles.items():
+                place = sums[row, half, quad % chains]
+                total = builder.load(place, typ=_V16)
+                name = "llvm.x86.avx512.vpdpbusd.512"
+                builder.store(_call(builder, name, _V16, total, word, tile), place)
+
+    with cgutils.for_range(builder, builder.udiv(quads, _I64(step))) as loop:
+        quad = builder.mul(loop.index, _I64(step))
+        group = builder.mul(builder.lshr(quad, _I64(4)), _I64(2048))
+        within = builder.mul(builder.and_(quad, _I64(15)), _I64(64))
+        weights = builder.add(panel, builder.add(group, within))
+        source = builder.add(x, builder.mul(quad, _I64(4)))
+        # One row is bound by its weights, and reads them in the order in which they lie.
+        for some in [[half] for half in range(halves)] if rows == 1 else [range(halves)]:
+            for k in range(step):
+                add_quad(source, weights, k, some)
+    for row, half in product(range(rows), range(halves)):
+        total = builder.load(sums[row, half, 0], typ=_V16)
+        for chain in range(1, chains):
+            total = builder.add(total, builder.load(sums[row, half, chain], typ=_V16))
+        offset = builder.add(builder.mul(pitch, _I64(row)), _I64(64 * half))
+        builder.store(total, _pointer(builder, target, offset), align=4)
+
+
 def _dot_rows(rows: int, chains: int, halves: int = 2) -> Any:
     """Products of ``rows`` rows and a panel; ``chains`` sums over k hide the latency of few rows.
 
     Of the 32 outputs only the first 16 with ``halves`` of 1. Arguments: address and row stride of
-    the activations, address of the panel, number of times four inputs (a multiple of ``chains``),
-    address of 32 start values, address and row stride of the results.
+    the activations, address of the panel, number of times four inputs (a multiple of ``chains``, or
+    of 16 for one row), address of 32 start values, address and row stride of the results, whether
+    the panel was read before. If not, it is fetched `_AHEAD`, across its end: the processor's own
+    prefetch stops at every page.
     """
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        x, stride, panel, quads, start, target, pitch = args
-        sums = {
-            (row, half, chain): cgutils.alloca_once(builder, _V16)
-            for row in range(rows)
-            for half in range(halves)
-            for chain in range(chains)
-        }
-        for (_, half, chain), place in sums.items():
-            first = _ZERO if chain else _load(builder, start, 64 * half, _V16, 4)
-            builder.store(first, place)
-        with cgutils.for_range(builder, builder.udiv(quads, _I64(chains))) as loop:
-            quad = builder.mul(loop.index, _I64(chains))
-            group = builder.mul(builder.lshr(quad, _I64(4)), _I64(2048))
-            within = builder.mul(builder.and_(quad, _I64(15)), _I64(64))
-            weights = builder.add(panel, builder.add(group, within))
-            source = builder.add(x, builder.mul(quad, _I64(4)))
-            for chain in range(chains):
-                pair = [
-                    _load(builder, weights, 64 * chain + 1024 * half, _V16, 64)
-                    for half in range(halves)
-                ]
-                for row in range(rows):
-                    offset = builder.add(builder.mul(stride, _I64(row)), _I64(4 * chain))
-                    word = _splat(builder, _load(builder, source, offset, _I32, 1))
-                    for half in range(halves):
-                        place = sums[row, half, chain]
-                        total = builder.load(place, typ=_V16)
-                        name = "llvm.x86.avx512.vpdpbusd.512"
-                        total = _call(builder, name, _V16, total, word, pair[half])
-                        builder.store(total, place)
-        for row in range(rows):
-            for half in range(halves):
-                total = builder.load(sums[row, half, 0], typ=_V16)
-                for chain in range(1, chains):
-                    total = builder.add(total, builder.load(sums[row, half, chain], typ=_V16))
-                offset = builder.add(builder.mul(pitch, _I64(row)), _I64(64 * half))
-                builder.store(total, _pointer(builder, target, offset), align=4)
+        *args, again = args
+        for fetch in (True, False):
+            known = builder.icmp_unsigned("!=", again, ir.IntType(1)(fetch))
+            with builder.if_then(known):
+                _emit_dots(builder, args, rows, chains, halves, fetch=fetch)
         return context.get_dummy_value()
 
     @intrinsic
@@ -183,8 +211,9 @@ def _dot_rows(rows: int, chains: int, halves: int = 2) -> Any:
         start: Any,
         target: Any,
         pitch: Any,
+        again: Any,
     ) -> Any:
-        return types.void(*[types.intp] * 7), generate
+        return types.void(*[types.intp] * 7, types.boolean), generate
 
     return operation
 
@@ -195,7 +224,7 @@ class Cut(IntEnum):
     SATURATE = 0
     """Clamp it."""
     WATCH = 1
-    """Leave it, and tell in which lanes a sum ever left the range."""
+    """Leave it, and tell whether one ever left the range."""
     SATURATE_COUNTED = 2
     WRAP_COUNTED = 3
 
@@ -206,11 +235,10 @@ def _emit_beats(builder: Any, args: Any, rows: int, cut: Cut, *, single: bool) -
     spots = [(row, half) for row in range(rows) for half in range(2)]
     sums = {spot: cgutils.alloca_once(builder, _V16) for spot in spots}
     beat = {spot: cgutils.alloca_once(builder, _V16) for spot in spots}
-    counts, least, greatest = (
-        [cgutils.alloca_once(builder, _V16) for _ in range(2)] for _ in range(3)
-    )
-    for place in counts + least + greatest:
+    least, greatest = ([cgutils.alloca_once(builder, _V16) for _ in range(2)] for _ in range(2))
+    for place in least + greatest:
         builder.store(_ZERO, place)
+    count = cgutils.alloca_once_value(builder, _I64(0))
     for (_, half), place in sums.items():
         builder.store(_load(builder, start, 64 * half, _V16, 4), place)
     low, high = (builder.trunc(limit, _I32) for limit in (low, high))
@@ -248,9 +276,10 @@ def _emit_beats(builder: Any, args: Any, rows: int, cut: Cut, *, single: bool) -
         else:
             value = minimum(maximum(exact, low), high)
         if cut is not Cut.SATURATE:
-            differs = builder.sext(builder.icmp_signed("!=", exact, value), _V16)
-            count = builder.load(counts[half], typ=_V16)
-            builder.store(builder.sub(count, differs), counts[half])
+            # Masks are counted outside of the vector units, which are what the sums wait for.
+            differs = builder.bitcast(builder.icmp_signed("!=", exact, value), _I16)
+            some = builder.zext(_call(builder, "llvm.ctpop.i16", _I16, differs), _I64)
+            builder.store(builder.add(builder.load(count, typ=_I64), some), count)
         return value
 
     with cgutils.for_range(builder, beats) as loop:
@@ -280,10 +309,9 @@ def _emit_beats(builder: Any, args: Any, rows: int, cut: Cut, *, single: bool) -
         left = builder.or_(
             builder.icmp_signed("<", below, low), builder.icmp_signed(">", above, high)
         )
-        builder.store(builder.zext(left, _V16), _pointer(builder, found), align=4)
+        builder.store(builder.zext(builder.bitcast(left, _I16), _I64), _pointer(builder, found))
     elif cut is not Cut.SATURATE:
-        both = builder.add(*(builder.load(count, typ=_V16) for count in counts))
-        builder.store(both, _pointer(builder, found), align=4)
+        builder.store(builder.load(count, typ=_I64), _pointer(builder, found))
 
 
 @intrinsic
@@ -308,8 +336,9 @@ def beat_rows(
 
     Arguments: address and row stride of the activations, address of the panel, of what each beat
     starts with (32 lanes a beat) and of the biases, number of beats, of quads in a beat, least and
-    greatest sum, address and row stride of the results, address of 16 counts, number of rows, `Cut`
-    (of which ``SATURATE`` leaves the counts alone).
+    greatest sum, address and row stride of the results, address of 64 bits for the number of
+    overflows (with ``WATCH`` 0 only if there are none; ``SATURATE`` leaves it alone), number of
+    rows, `Cut`.
     """
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:

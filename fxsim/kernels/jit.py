@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
+from numba.core import event
 
 F = TypeVar("F", bound=Callable[..., object])
+
+
+class _Announcement(event.Listener):  # type: ignore[misc]
+    """One line on a terminal before the first compilation of a process."""
+
+    def __init__(self) -> None:
+        self.due = sys.stderr is not None and sys.stderr.isatty()
+
+    def on_start(self, event: Any) -> None:
+        if self.due:
+            self.due = False
+            text = "fxsim: compiling kernels for this processor (seconds; kept for later runs)"
+            print(text, file=sys.stderr, flush=True)
+
+    def on_end(self, event: Any) -> None:
+        """Say nothing."""
+
+
+event.register("numba:compile", _Announcement())
 
 
 def jit(function: F) -> F:

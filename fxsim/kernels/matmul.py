@@ -85,22 +85,24 @@ def _lane_block(
     pitch: int,
     rows: int,
     width: int,
+    again: bool,
 ) -> None:
-    row, quads = 0, (inputs + 15) // 16 * 4
+    row, quads, whole = 0, (inputs + 15) // 16 * 4, (inputs + 63) // 64 * 16
     while row < rows:
         source, result = x + row * stride, target + row * pitch
         if width <= 16 and rows - row >= 16:
-            unit.dot_16_rows_half(source, stride, panel, quads, start, result, pitch)
+            unit.dot_16_rows_half(source, stride, panel, quads, start, result, pitch, again)
             row += 16
         elif rows - row >= 12:
-            unit.dot_12_rows(source, stride, panel, quads, start, result, pitch)
+            unit.dot_12_rows(source, stride, panel, quads, start, result, pitch, again)
             row += 12
         elif rows - row >= 4:
-            unit.dot_4_rows(source, stride, panel, quads, start, result, pitch)
+            unit.dot_4_rows(source, stride, panel, quads, start, result, pitch, again)
             row += 4
         else:
-            unit.dot_row(source, stride, panel, quads, start, result, pitch)
+            unit.dot_row(source, stride, panel, whole, start, result, pitch, again)
             row += 1
+        again = True
 
 
 @jit
@@ -134,11 +136,12 @@ def _any_block(
     pitch: int,
     rows: int,
     width: int,
+    again: bool,
 ) -> None:
     if rows > FEW:
         _tile_block(x, stride, panel, (inputs + 63) // 64, start, target, pitch, rows)
     else:
-        _lane_block(x, stride, panel, inputs, start, target, pitch, rows, width)
+        _lane_block(x, stride, panel, inputs, start, target, pitch, rows, width, again)
 
 
 def _begin(weight: PackedWeight) -> None:
@@ -160,8 +163,9 @@ def _block(
     pitch: int,
     rows: int,
     width: int,
+    again: bool,
 ) -> None:
-    """One block of rows and the first ``width`` outputs of one panel."""
+    """One block of rows and the first ``width`` outputs of one panel, ``again`` if it was read."""
 
 
 def _is(kind: Any, weight: Any) -> bool:
@@ -190,6 +194,7 @@ def _block_overload(
     pitch: Any,
     rows: Any,
     width: Any,
+    again: Any,
 ) -> Any:
     block = _any_block if _is(TileWeight, weight) else _lane_block
 
@@ -204,8 +209,9 @@ def _block_overload(
         pitch: Any,
         rows: Any,
         width: Any,
+        again: Any,
     ) -> Any:
-        block(x, stride, panel, inputs, start, target, pitch, rows, width)
+        block(x, stride, panel, inputs, start, target, pitch, rows, width, again)
 
     def choose_pairs(
         weight: Any,
@@ -218,6 +224,7 @@ def _block_overload(
         pitch: Any,
         rows: Any,
         width: Any,
+        again: Any,
     ) -> Any:
         groups = (inputs + 63) // 64
         _pair_block(x, stride, panel, groups, start, target, pitch, rows, weight.short)
@@ -271,10 +278,13 @@ def packed_products(
                 start = weight.start.ctypes.data + 128 * p
                 place, pitch, whole = sums.ctypes.data, 128, False
                 if epilogue is None:
-                    whole = width == 32 and (height == 32 or height == 16)
+                    whole = width == 32 and (height == 32 or height == 16 or height <= FEW)
                     if whole:
                         place, pitch = out.ctypes.data + (top * outputs + 32 * p) * 4, 4 * outputs
-                _block(weight, place_x, pitch_x, panel, inputs, start, place, pitch, height, width)
+                _block(
+                    weight, place_x, pitch_x, panel, inputs, start, place, pitch, height, width,
+                    top > 0,
+                )  # fmt: skip
                 if epilogue is not None:
                     finish_block(sums, height, width, top, 32 * p, epilogue, out)
                 elif not whole:
@@ -283,6 +293,38 @@ def packed_products(
                         unit.copy(goal, sums.ctypes.data + 128 * i, 4 * width)
     if count > FEW:
         _end(weight)
+
+
+# Called from Python, numba takes as long for the type of a named tuple as for all other arguments
+# together, hence plain ones.
+
+
+@jit
+def _tile_entry(x: Any, flip: int, weight: Any, epilogue: Any, out: Any) -> None:
+    if epilogue is None:
+        packed_products(x, flip, TileWeight(*weight), None, out)
+    else:
+        packed_products(x, flip, TileWeight(*weight), Epilogue(*epilogue), out)
+
+
+@jit
+def _lane_entry(x: Any, flip: int, weight: Any, epilogue: Any, out: Any) -> None:
+    if epilogue is None:
+        packed_products(x, flip, LaneWeight(*weight), None, out)
+    else:
+        packed_products(x, flip, LaneWeight(*weight), Epilogue(*epilogue), out)
+
+
+@jit
+def _pair_entry(x: Any, flip: int, weight: Any, epilogue: Any, out: Any) -> None:
+    if epilogue is None:
+        packed_products(x, flip, PairWeight(*weight), None, out)
+    else:
+        packed_products(x, flip, PairWeight(*weight), Epilogue(*epilogue), out)
+
+
+entries = {TileWeight: _tile_entry, LaneWeight: _lane_entry, PairWeight: _pair_entry}
+"""`packed_products` by type of weight, for calls with plain tuples."""
 
 
 @jit
@@ -305,7 +347,7 @@ def row_products(row: tuple[int, int, int, int, int, int], back: bool) -> None:
     for i in range(panels):
         p = panels - 1 - i if back else i
         place = panel + p * groups * 2048
-        unit.dot_row(x, 0, place, 16 * groups, start + 128 * p, out + 128 * p, 128)
+        unit.dot_row(x, 0, place, 16 * groups, start + 128 * p, out + 128 * p, 128, False)
 
 
 @jit

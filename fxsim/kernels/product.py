@@ -13,7 +13,7 @@ import numpy.typing as npt
 from fxsim.errors import ConfigError
 from fxsim.kernels.epilogue import Epilogue
 from fxsim.kernels.jit import jit
-from fxsim.kernels.matmul import packed_products
+from fxsim.kernels.matmul import entries
 from fxsim.kernels.operand import (
     MAX_INPUTS,
     Operand,
@@ -78,7 +78,8 @@ class Product:
         """Whether sums are 32 bits and `requantized` may be called."""
         if self.fused:
             corrected = start - offset * weight.sum(axis=1)
-            self._packed = pack(weight.astype(np.int8), corrected, self.backend)
+            packed = pack(weight.astype(np.int8), corrected, self.backend)
+            self._products, self._packed = entries[type(packed)], tuple(packed)
         elif self.backend in _MOST_PASSES and passes <= _MOST_PASSES[self.backend]:
             self._operands = self._split(weight, low, high)
         elif self.backend is not Backend.PLAIN and reach < _EXACT64:
@@ -120,7 +121,7 @@ class Product:
         A contiguous ``out`` takes them.
         """
         out = aligned((len(x), self.outputs), np.uint8) if out is None else out
-        self._run(as_bytes(x), epilogue, out)
+        self._run(as_bytes(x), tuple(epilogue), out)
         return out
 
     def _split(self, weight: IntArray, low: int, high: int) -> list[tuple[slice, Operand]]:
@@ -129,23 +130,28 @@ class Product:
         return [(run, operand_of(weight[:, run], nothing, low, high, self.backend)) for run in runs]
 
     def _run(
-        self, x: npt.NDArray[np.uint8], epilogue: Epilogue | None, out: npt.NDArray[Any]
+        self, x: npt.NDArray[np.uint8], epilogue: tuple[Any, ...] | None, out: npt.NDArray[Any]
     ) -> None:
         work = len(x) * self.inputs * self.outputs
-        parts = min(threads(), len(x) // 64) if work >= _WORTH_THREADS else 1
-        step = max(32, -(-len(x) // max(1, parts) // 32) * 32)
+        if work < _WORTH_THREADS:
+            self._products(x, self.flip, self._packed, epilogue, out)
+            return
+        parts = max(1, min(threads(), len(x) // 64))
+        step = max(32, -(-len(x) // parts // 32) * 32)
         runs = [slice(first, first + step) for first in range(step, len(x), step)]
         done = [
-            _pool().submit(packed_products, x[run], self.flip, self._packed, epilogue, out[run])
+            _pool().submit(self._products, x[run], self.flip, self._packed, epilogue, out[run])
             for run in runs
         ]
-        packed_products(x[:step], self.flip, self._packed, epilogue, out[:step])
+        self._products(x[:step], self.flip, self._packed, epilogue, out[:step])
         for future in done:
             future.result()
 
 
 def as_bytes(x: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     """Low bytes of ``x``, contiguous."""
+    if x.dtype == np.uint8 and x.flags.c_contiguous:
+        return x
     if x.dtype.itemsize == 1:
         return np.ascontiguousarray(x).view(np.uint8)
     return np.ascontiguousarray(x.astype(np.uint8))

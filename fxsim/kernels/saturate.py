@@ -80,11 +80,11 @@ def beat_sums(
     outputs = out.shape[1]
     panels, beats, quads = weight.panels.shape[:3]
     stride = beats * quads * 4
-    raw = np.empty(_BLOCK * stride + (_BLOCK * 128 + 64) + 64, np.uint8)
+    raw = np.empty(_BLOCK * (stride + 128) + 64, np.uint8)
     align = -raw.ctypes.data % 64
     sums = raw[align : align + _BLOCK * 128].view(np.int32).reshape((_BLOCK, 32))
-    found = raw[align + _BLOCK * 128 : align + _BLOCK * 128 + 64].view(np.int32)
-    begin = align + _BLOCK * 128 + 64
+    found = np.zeros(1, np.int64)
+    begin = align + _BLOCK * 128
     rows = raw[begin : begin + _BLOCK * stride].reshape((_BLOCK, stride))
     words = raw[begin : begin + _BLOCK * stride].view(np.uint32).reshape((_BLOCK, stride // 4))
     bits = np.uint8(flip)
@@ -120,14 +120,14 @@ def beat_sums(
                         place, stride, panel, offsets, start, beats, quads, low, high,
                         target, 128, found.ctypes.data, size, _WATCH if counting else _SATURATE,
                     )  # fmt: skip
-                    quiet = not (counting and found.any())
+                    quiet = not counting or found[0] == 0
                 if not quiet:
                     beat_rows(
                         place, stride, panel, offsets, start, beats, quads, low, high,
                         target, 128, found.ctypes.data, size, counted,
                     )  # fmt: skip
-                    overflows += found.sum()
-                    quiet = not found.any()
+                    overflows += found[0]
+                    quiet = found[0] == 0
                 i += size
             for i in range(height):
                 result = out[top + i]

@@ -25,7 +25,10 @@ from fxsim.kernels.target import Backend
 from tests.strategies import unhurried
 
 BACKENDS = [backend for backend in Backend if not target.obstacles()[backend]]
-SHAPES = [(1, 1, 1), (0, 5, 5), (3, 7, 2), (33, 65, 31), (16, 64, 32), (45, 130, 67), (70, 1, 96)]
+SHAPES = [
+    *[(1, 1, 1), (0, 5, 5), (3, 7, 2), (33, 65, 31), (16, 64, 32), (45, 130, 67), (70, 1, 96)],
+    *[(2, 0, 3), (2, 3, 0), (1, 67, 33), (1, 128, 64), (13, 127, 61)],
+]
 RANGES = [(0, 255), (-128, 127), (0, 1), (-1, 0), (-256, 255), (0, 65535), (-32768, 32767)]
 WEIGHTS = [
     (-1, 1),
@@ -58,10 +61,11 @@ def operands(seed, shape, source, weights):
     shape=st.sampled_from(SHAPES),
     source=st.sampled_from(RANGES),
     weights=st.sampled_from(WEIGHTS),
+    most=st.sampled_from([1000, 1 << 33]),  # 32 bits hold the sums of bytes, or do not
 )
-def test_products(backend, seed, shape, source, weights) -> None:
+def test_products(backend, seed, shape, source, weights, most) -> None:
     x, weight = operands(seed, shape, source, weights)
-    start = np.random.default_rng(seed).integers(-(1 << 33), 1 << 33, len(weight))
+    start = np.random.default_rng(seed).integers(-most, most, len(weight))
     expected = x @ weight.T + start
     found = Product(weight, start, *source, backend)
     assert np.array_equal(found(x), expected)
@@ -75,6 +79,30 @@ def test_extremes_and_huge_sums(backend) -> None:
     weight[1] = 127
     found = Product(weight, np.array([7, -7]), 0, 255, backend)(x)
     assert found.tolist() == [[-128 * 255 * inputs + 7, 127 * 255 * inputs - 7]]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize(
+    ("source", "value"), [((-128, 127), -128), ((-128, 127), 127), ((0, 255), 255)]
+)
+@pytest.mark.parametrize("weight", [-128, 127])
+def test_extremes_everywhere(backend, shape, source, value, weight) -> None:
+    rows, inputs, outputs = shape
+    product = Product(np.full((outputs, inputs), weight), np.arange(outputs), *source, backend)
+    found = product(np.full((rows, inputs), value))
+    assert np.array_equal(found, np.full((rows, 1), value * weight * inputs) + np.arange(outputs))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("rows", [1, 3, 40])
+def test_unaligned_inputs(backend, rows) -> None:
+    for inputs, offset in [(64, 1), (70, 3), (128, 61)]:
+        x, weight = operands(4, (rows, inputs, 33), (0, 255), (-127, 127))
+        raw = np.empty(rows * inputs + offset, np.uint8)[offset:].reshape(rows, inputs)
+        raw[:] = x
+        found = Product(weight, np.zeros(33, np.int64), 0, 255, backend)(raw)
+        assert np.array_equal(found, x @ weight.T)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
