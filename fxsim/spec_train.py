@@ -109,23 +109,36 @@ class TrainSpec(ScheduleSpec):
 
 
 class RetrainSpec(ScheduleSpec):
-    """Retraining with quantized weights.
+    """Retraining with quantized weights, and with quantized activations if it is asked for.
 
     ``step`` is how the first step sizes are chosen; see `fxsim.train.step_sizes`. ``scheme`` is
     what becomes of them: ``fixed``; ``adaptive``, refreshed ``refreshes`` times (1) in each epoch
     of the first half; ``first``, ``refreshes`` times (8) in the first epoch, then fixed (Shin et
-    al. 2017). ``gradual`` gives levels to retrain with before those of the layers, each for
-    ``epochs`` epochs, such as [63, 31, 15, 7]; a layer never has fewer levels than its own. No
-    epochs leave the weights of the parent, with the step sizes chosen for them. ``backward`` is
-    which weights errors pass on their way back: the quantized ones of the forward pass (Sung et
-    al. 2015), or the float ones behind them (Alvarez et al. 2016, Algorithm 1).
+    al. 2017); ``every_update``, before each update, as is usual with asymmetric weights, whose
+    range is found fast (Alvarez et al. 2016). ``gradual`` gives levels to retrain with before those
+    of the layers, each for ``epochs`` epochs, such as [63, 31, 15, 7]; a layer never has fewer
+    levels than its own. No epochs leave the weights of the parent, with the step sizes chosen for
+    them. ``backward`` is which weights errors pass on their way back: the quantized ones of the
+    forward pass (Sung et al. 2015), or the float ones behind them (Alvarez et al. 2016,
+    Algorithm 1); gradients of the weights are then of inputs not rounded on the fly either.
+
+    ``activations`` is what forward passes, those on the validation split too, do to activations;
+    gradients pass it straight through. ``float``: nothing. ``calibrated``: what the integers will
+    do; the input and what each layer yields are rounded to their words (``bits``, ``signed``,
+    ``rounding``, ``overflow``) with the scale that quantization finds for the present weights, anew
+    whenever step sizes are (each time as long as quantizing takes: not with ``every_update``).
+    ``on_the_fly``: the inputs of each product are rounded to as many bits, asymmetrically, over the
+    range of each vector or image when it arrives (Alvarez et al. 2016, section 3.1;
+    `fxsim.train.activations.OnTheFly`). In LSTM layers either rounds x, h and, with a projection,
+    the outputs of the cells; gates and cell states stay float.
 
     ``float_layers`` are layers that stay float, or named groups of weights such as h4-out
-    (`fxsim.weight_groups`).
+    (`fxsim.weight_groups`). What enters them is not rounded on the fly.
     """
 
-    scheme: Literal["fixed", "adaptive", "first"] = "fixed"
+    scheme: Literal["fixed", "adaptive", "first", "every_update"] = "fixed"
     backward: Literal["quantized", "float"] = "quantized"
+    activations: Literal["float", "calibrated", "on_the_fly"] = "float"
     step: Literal["l2", "moments", "search"] = "l2"
     refreshes: Size | None = None
     gradual: tuple[Annotated[int, Field(ge=3, le=(1 << 16) - 1)], ...] = ()
@@ -151,8 +164,14 @@ def check_recipes(
                     f"levels must fall, not go from {retrain.gradual[i - 1]} to {levels}",
                     f"retrain.gradual[{i}]",
                 )
-        if retrain.scheme == "fixed" and retrain.refreshes is not None:
-            fail("refreshes must be left out with scheme: fixed", "retrain.refreshes")
+        if retrain.scheme in ("fixed", "every_update") and retrain.refreshes is not None:
+            fail(f"refreshes must be left out with scheme: {retrain.scheme}", "retrain.refreshes")
+        if retrain.scheme == "every_update" and retrain.activations == "calibrated":
+            fail(
+                "scheme must be 'fixed', 'adaptive' or 'first' with activations: calibrated,"
+                " which takes too long for 'every_update'",
+                "retrain.scheme",
+            )
     for key, recipe in recipes.items():
         if recipe.plateau is not None and recipe.final_lr > recipe.plateau.factor:
             fail(

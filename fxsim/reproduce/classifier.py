@@ -13,6 +13,7 @@ from fxsim.evaluate import calibration_samples
 from fxsim.network import IntArray
 from fxsim.quantize import quantize, quantized_parameters
 from fxsim.reproduce.experiment import Table
+from fxsim.reproduce.fake import rounded_outputs
 from fxsim.simulate import simulate
 from fxsim.spec import NetworkSpec, parse_spec
 from fxsim.train import predict
@@ -154,11 +155,13 @@ def in_integers(
     dict
         ``fake`` and ``fixed``: errors in percent over the first ``samples`` test samples;
         ``samples``: how many these are;
-        ``differing``: predictions that differ; ``differing_16``: those that still do when
-        activations have 16 bits, so that the other differences come from the activations.
+        ``differing``: predictions that differ; ``differing_rounded``: those that still do from
+        `fxsim.reproduce.fake.rounded_outputs`; ``differing_16``: those that still do when
+        activations have 16 bits.
     """
     split = Split(dataset.test.x[:samples], dataset.test.y[:samples])
-    fake = predictions(spec, quantized_parameters(spec, checkpoint), split)
+    parameters = quantized_parameters(spec, checkpoint)
+    fake = predictions(spec, parameters, split)
     calibration = calibration_samples(dataset)
     found = {"fake": 100 * (1 - dataset.accuracy(fake, split.y)), "samples": len(split.y)}
     for bits, key in ((8, "differing"), (16, "differing_16")):
@@ -167,6 +170,8 @@ def in_integers(
         found[key] = int((fixed != fake).sum())
         if bits == 8:
             found["fixed"] = 100 * (1 - dataset.accuracy(fixed, split.y))
+            near = rounded_outputs(spec, parameters, network, split.x).argmax(axis=1)
+            found["differing_rounded"] = int((fixed != near).sum())
     return found
 
 
@@ -178,18 +183,26 @@ def integers_table(
     score: str = "Errors in percent",
 ) -> Table:
     """What `in_integers` found, a row for each network; ``columns`` are those that name it."""
-    keys = ("fake", "fixed", "samples", "differing", "differing_16")
-    shown = ["fake", "fixed point", "samples", "differing", "at 16 bits"]
+    shown = {
+        "fake": "fake",
+        "fixed": "fixed point",
+        "samples": "samples",
+        "differing": "differing",
+        "differing_rounded": "rounded",
+        "differing_16": "at 16 bits",
+    }
     return Table(
         name=name,
         title=f"{what}: integers against fake quantization",
-        columns=[*columns, *shown],
-        rows=[[*label, *[found[key] for key in keys]] for label, found in rows],
+        columns=[*columns, *shown.values()],
+        rows=[[*label, *[found.get(key, "") for key in shown]] for label, found in rows],
         note=(
             f"{score}, and predictions that differ between the bit-exact simulator with 8-bit"
-            " activations and quantized weights with float activations, and how many still do with"
-            " 16-bit activations (and tables): the others are due to the rounding of activations,"
-            " the rest to near ties and to the last bits of 16."
+            " activations and quantized weights with float activations; how many still do when"
+            " activations and biases are rounded there as in the integers, which leaves"
+            " multipliers, and the tables and states of LSTM layers; and how many when the integers"
+            " have 16-bit activations (and tables), which leaves biases, near ties and the last"
+            " bits of 16."
         ),
     )
 

@@ -11,6 +11,7 @@ from fxsim.data import Dataset, Split
 from fxsim.evaluate import bits_per_character, calibration_samples
 from fxsim.floating import forward
 from fxsim.quantize import quantize, quantized_parameters
+from fxsim.reproduce.fake import rounded_outputs
 from fxsim.simulate import simulate
 from fxsim.spec import NetworkSpec, parse_spec
 
@@ -72,12 +73,14 @@ def in_integers(
     -------
     dict
         ``fake`` and ``fixed``: bits per character over the first ``sequences`` test sequences;
-        ``samples``: characters in them; ``differing``: predictions that differ; ``differing_16``:
-        those that still do when activations, tables and states have 16 bits and more, so that the
-        other differences come from theirs.
+        ``samples``: characters in them; ``differing``: predictions that differ;
+        ``differing_rounded``: those that still do from `fxsim.reproduce.fake.rounded_outputs`;
+        ``differing_16``: those that still do when activations, tables and states have 16 bits and
+        more.
     """
     split = Split(dataset.test.x[:sequences], dataset.test.y[:sequences])
-    logits = forward(spec, quantized_parameters(spec, checkpoint), split.x)
+    parameters = quantized_parameters(spec, checkpoint)
+    logits = forward(spec, parameters, split.x)
     calibration = calibration_samples(dataset)
     found: dict[str, float] = {
         "fake": floating.bits_per_character(logits, split.y),
@@ -89,6 +92,8 @@ def in_integers(
         found[key] = int((fixed.argmax(axis=-1) != logits.argmax(axis=-1)).sum())
         if wanted is spec:
             found["fixed"] = bits_per_character(network, split)
+            near = rounded_outputs(spec, parameters, network, split.x).argmax(axis=-1)
+            found["differing_rounded"] = int((fixed.argmax(axis=-1) != near).sum())
     return found
 
 

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple, Protocol
 
 import torch
 
+from fxsim.train.activations import Quantizer
+
 
 class GateRule(Protocol):
     """What happens to the gate gradients of a layer."""
@@ -46,6 +48,17 @@ class Matrices(NamedTuple):
     P: torch.Tensor | None = None
 
 
+class Inputs(NamedTuple):
+    """What the products take in the forward pass: x, and how h and the cells' outputs are rounded.
+
+    What is None is taken as it is.
+    """
+
+    x: torch.Tensor | None = None
+    h: Quantizer | None = None
+    m: Quantizer | None = None
+
+
 class LstmFunction(torch.autograd.Function):
     """The layer as one node of the graph; gradients stop at the state it starts from.
 
@@ -65,6 +78,7 @@ class LstmFunction(torch.autograd.Function):
         rule: GateRule,
         P: torch.Tensor | None = None,
         ahead: Matrices | None = None,
+        taken: Inputs | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Outputs (n, t, outputs) and the last cell state (n, cells).
 
@@ -79,33 +93,46 @@ class LstmFunction(torch.autograd.Function):
         P : tensor, shape (outputs, cells), optional
             Recurrent projection; without it there are as many outputs as cells.
         ahead : Matrices, optional
-            Quantized matrices for the forward pass; errors go back through W, U and P all the same
-            (Alvarez et al. 2016, Algorithm 1).
+            Quantized matrices for the forward pass; errors go back through W, U and P all the same,
+            and gradients of these are of inputs that are not rounded (Alvarez et al. 2016,
+            Algorithm 1).
+        taken : Inputs, optional
+            Rounding of what W (only with ``ahead``; x is rounded already without), U and P take.
+            Gradients pass straight through it.
         """
         count, steps, _ = x.shape
         width = len(U) // 4
-        there = Matrices(W, U, P) if ahead is None else ahead
+        there, taken = ahead or Matrices(W, U, P), taken or Inputs()
         x = x.transpose(0, 1).contiguous()
-        gates = torch.addmm(b, x.flatten(0, 1), there.W.t()).view(steps, count, 4 * width)
+        first = x if taken.x is None else taken.x.transpose(0, 1)
+        gates = torch.addmm(b, first.flatten(0, 1), there.W.t()).view(steps, count, 4 * width)
         hidden = x.new_empty(steps + 1, count, U.shape[1])
         cells = x.new_empty(steps + 1, count, width)
         hidden[0], cells[0] = state
         squashed = x.new_empty(steps, count, width)
         wide = hidden[1:] if P is None else torch.empty_like(squashed)  # o * tanh(c)
+        fed = hidden[:-1] if taken.h is None else torch.empty_like(hidden[:-1])
+        projected = wide if taken.m is None else torch.empty_like(wide)
         i, f, o, g = (gate.unbind() for gate in gates.chunk(4, dim=2))
         sigmoids, transposed = gates[..., : 3 * width].unbind(), there.U.t()
         z, h, c, q = gates.unbind(), hidden.unbind(), cells.unbind(), squashed.unbind()
-        m = wide.unbind()
+        m, u, p = wide.unbind(), fed.unbind(), projected.unbind()
         for t in range(steps):
-            z[t].addmm_(h[t], transposed)
+            if taken.h is not None:
+                u[t].copy_(taken.h.values(h[t]))
+            z[t].addmm_(u[t], transposed)
             sigmoids[t].sigmoid_()
             g[t].tanh_()
             torch.mul(f[t], c[t], out=c[t + 1]).addcmul_(i[t], g[t])
             torch.tanh(c[t + 1], out=q[t])
             torch.mul(o[t], q[t], out=m[t])
             if there.P is not None:
-                torch.mm(m[t], there.P.t(), out=h[t + 1])
-        ctx.save_for_backward(x, gates, hidden, cells, squashed, wide, W, U, P)
+                if taken.m is not None:
+                    p[t].copy_(taken.m.values(m[t]))
+                torch.mm(p[t], there.P.t(), out=h[t + 1])
+        if ahead is not None:
+            fed, projected = hidden[:-1], wide
+        ctx.save_for_backward(x, gates, fed, cells, squashed, projected, W, U, P)
         ctx.rule = rule
         last = cells[-1].clone()
         ctx.mark_non_differentiable(last)
@@ -114,7 +141,7 @@ class LstmFunction(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         """Gradients of x, W, U, b and P."""
-        x, gates, hidden, cells, squashed, wide, W, U, P = ctx.saved_tensors
+        x, gates, fed, cells, squashed, projected, W, U, P = ctx.saved_tensors
         rule: GateRule = ctx.rule
         steps, count, width = squashed.shape
         dy = gradients[0].transpose(0, 1).unbind()
@@ -125,7 +152,7 @@ class LstmFunction(torch.autograd.Function):
         o_slopes = dnet[..., 2 * width : 3 * width].clone().unbind()
         f, passed, d = gates[..., width : 2 * width].unbind(), through.unbind(), dnet.unbind()
         recurrent, kept = x.new_zeros(count, U.shape[1]), x.new_zeros(count, width)
-        errors = [] if P is None else torch.empty_like(hidden[1:]).unbind()
+        errors = [] if P is None else torch.empty_like(fed).unbind()
         rule.start(steps * count)
         for t in reversed(range(steps)):
             dh = recurrent.add_(dy[t])
@@ -142,9 +169,9 @@ class LstmFunction(torch.autograd.Function):
         flat = dnet.flatten(0, 1)
         dx = (flat @ W).view(steps, count, -1).transpose(0, 1) if ctx.needs_input_grad[0] else None
         dW = flat.t() @ x.flatten(0, 1)
-        dU = flat.t() @ hidden[:-1].flatten(0, 1)
-        dP = None if P is None else torch.cat(tuple(errors)).t() @ wide.flatten(0, 1)
-        return dx, None, dW, dU, flat.sum(dim=0), None, dP, None
+        dU = flat.t() @ fed.flatten(0, 1)
+        dP = None if P is None else torch.cat(tuple(errors)).t() @ projected.flatten(0, 1)
+        return dx, None, dW, dU, flat.sum(dim=0), None, dP, None, None
 
 
 def _slopes(

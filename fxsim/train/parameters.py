@@ -10,7 +10,8 @@ import torch
 from fxsim.checkpoint import Checkpoint, LinearParameters, RetrainedParameters
 from fxsim.network import FloatArray
 from fxsim.spec import NetworkSpec
-from fxsim.train.module import Network, Product
+from fxsim.train.module import Network
+from fxsim.train.product import Product
 
 _ARRAYS = ("weight", "bias", "gain")
 """Of `LinearParameters`; not all have a gain."""

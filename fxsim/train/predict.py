@@ -1,4 +1,4 @@
-"""The float network in single precision: what `fxsim.floating` computes, much faster."""
+"""The float network in PyTorch: what `fxsim.floating` computes, much faster, or rounded."""
 
 from __future__ import annotations
 
@@ -10,29 +10,38 @@ import numpy.typing as npt
 import torch
 
 from fxsim.checkpoint import LinearParameters
-from fxsim.network import FloatArray
+from fxsim.network import FloatArray, QuantizedNetwork
 from fxsim.spec import NetworkSpec
+from fxsim.train.calibrate import follow
 from fxsim.train.epoch import IMAGES, VECTORS
 from fxsim.train.module import Network
 
 
 @torch.no_grad()
 def predict(
-    spec: NetworkSpec, parameters: Mapping[str, LinearParameters], x: npt.NDArray[Any]
+    spec: NetworkSpec,
+    parameters: Mapping[str, LinearParameters],
+    x: npt.NDArray[Any],
+    activations: QuantizedNetwork | None = None,
 ) -> FloatArray:
-    """Outputs (n, outputs) of a network without an LSTM layer.
+    """Outputs (n, outputs) of a network, or (n, t, outputs) with LSTM layers.
 
-    Nothing is quantized here; give `fxsim.quantize.quantized_parameters` for quantized weights.
+    Weights are not quantized here; give `fxsim.quantize.quantized_parameters` for that. In single
+    precision, or with ``activations`` in double: fewer values then fall on the other side of a tie.
 
     Parameters
     ----------
     spec : NetworkSpec
     parameters : mapping of str to LinearParameters
-    x : float array, shape (n, *spec.input.shape)
+    x : float array, shape (n, *spec.input.shape), or (n, t, ...) with LSTM layers
+        Sequences start from the state 0.
+    activations : QuantizedNetwork, optional
+        What to round activations like (`fxsim.train.calibrate.follow`); they stay float without.
     """
+    samples = torch.from_numpy(x.astype(np.float32 if activations is None else np.float64))
     device = "cuda" if torch.cuda.is_available() else "cpu"
     with torch.random.fork_rng():
-        network = Network(spec).to(device)
+        network = Network(spec).to(device, samples.dtype)
     for place, product in zip(spec.products, network.linears(), strict=True):
         found = parameters[place.name]
         if product.norm is not None and found.gain is None:  # it is in the weight
@@ -40,9 +49,11 @@ def predict(
                 weight=found.weight, bias=found.bias, gain=np.ones(len(found.bias))
             )
         product.load(found)
+    if activations is not None:
+        follow(network, activations)
     network.eval()
-    pieces = torch.split(
-        torch.from_numpy(x.astype(np.float32)), IMAGES if spec.spatial else VECTORS
-    )
-    logits = [network(piece.to(device)).cpu().numpy() for piece in pieces]
+    logits = []
+    for piece in torch.split(samples, IMAGES if spec.spatial else VECTORS):
+        network.reset_state()
+        logits.append(network(piece.to(device)).cpu().numpy())
     return np.concatenate(logits).astype(np.float64)

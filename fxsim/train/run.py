@@ -12,10 +12,17 @@ import torch
 from fxsim.checkpoint import Checkpoint, LinearParameters
 from fxsim.data import Dataset
 from fxsim.errors import RangeError
+from fxsim.evaluate import calibration_samples
 from fxsim.quantize import weight_scale
 from fxsim.spec import NetworkSpec, RetrainSpec, TrainSpec
 from fxsim.train import step_sizes
 from fxsim.train.batches import batches, tensors
+from fxsim.train.calibrate import (
+    calibrate,
+    calibrated_state,
+    quantize_on_the_fly,
+    restore_calibrated,
+)
 from fxsim.train.epoch import OnStep, evaluate, run_epoch
 from fxsim.train.module import Network
 from fxsim.train.parameters import fisher, pack, retrained, snapshot, unpack
@@ -75,6 +82,7 @@ class Run:
                 product.load(start[place.name])
             pieces = torch.split(self.data[0][:_MEASURED], spec.train.batch)
             measure_statistics(self.network, iter(pieces))
+        self.samples = calibration_samples(dataset)
         self.parent: dict[str, LinearParameters] = {}
         self.fisher: dict[str, LinearParameters] = {}
         if path is None:
@@ -95,6 +103,8 @@ class Run:
                 self.parent = state.values.get("parent", {}) and unpack(state.values["parent"])
         if index < state.stage:
             return
+        if isinstance(recipe, RetrainSpec) and recipe.activations == "on_the_fly":
+            quantize_on_the_fly(network)
         count = batches(self.data, self.spec.train)[1]
         optimizer = make_optimizer(network, recipe.optimizer)
         schedule = Schedule(optimizer, recipe, recipe.epochs * count)
@@ -106,7 +116,9 @@ class Run:
             best = state.values["best"]
         elif isinstance(recipe, RetrainSpec):
             data = self.data if self.held_out is None else self.held_out
-            step_sizes.choose(network, recipe.step, lambda: evaluate(network, data)[0])
+            step_sizes.choose(
+                network, recipe.step, lambda: evaluate(network, data)[0], self._calibrate
+            )
         for epoch in range(state.epoch, recipe.epochs):
             if schedule.ended:
                 break
@@ -168,6 +180,7 @@ class Run:
         def refresh(update: int) -> None:
             if isinstance(recipe, RetrainSpec) and update in refreshes:
                 step_sizes.refresh(self.network, recipe.step)
+                self._calibrate()
 
         refreshes: frozenset[int] = frozenset()
         if isinstance(recipe, RetrainSpec):
@@ -186,12 +199,18 @@ class Run:
         except RangeError as error:
             raise RangeError(f"{error} in epoch {epoch + 1}") from None
 
+    def _calibrate(self) -> None:
+        """Fit activations to the present weights, if they are calibrated."""
+        if self.spec.retrain is not None and self.spec.retrain.activations == "calibrated":
+            calibrate(self.network, self.samples)
+
     def _snapshot(self) -> dict[str, Any]:
-        """Weights, step sizes and rules on gate gradients."""
+        """Weights, step sizes, calibrated activations and rules on gate gradients."""
         scales = [product.scale for product in self.network.linears()]
         return {
             "weights": copy.deepcopy(self.network.state_dict()),
             "scales": [None if s is None else torch.from_numpy(s.copy()) for s in scales],
+            "activations": calibrated_state(self.network),
             "rules": [layer.rule and layer.rule.state_dict() for layer in self.network.lstms],
         }
 
@@ -199,6 +218,7 @@ class Run:
         self.network.load_state_dict(snapshot["weights"])
         for product, scale in zip(self.network.linears(), snapshot["scales"], strict=True):
             product.scale = None if scale is None else scale.numpy()
+        restore_calibrated(self.network, snapshot["activations"])
         for layer, rule in zip(self.network.lstms, snapshot["rules"], strict=True):
             if layer.rule is not None:
                 layer.rule.load_state_dict(rule)

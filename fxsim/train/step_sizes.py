@@ -12,13 +12,19 @@ from fxsim.network import FloatArray
 from fxsim.quantize import fitting_scale, groups_of, weight_scale
 from fxsim.spec_train import RetrainSpec
 from fxsim.step_size import l2_scale
-from fxsim.train.module import Network, Product
+from fxsim.train.module import Network
+from fxsim.train.product import Product
 
 _FACTORS = 2.0 ** (np.arange(-8, 9) / 8)
 """Multiples of a step that `search` tries, from half to twice."""
 
 
-def choose(network: Network, method: str, loss: Callable[[], float]) -> None:
+def choose(
+    network: Network,
+    method: str,
+    loss: Callable[[], float],
+    calibrate: Callable[[], None] = lambda: None,
+) -> None:
     """Quantize the products that are to be, from now on, with step sizes for the present weights.
 
     Parameters
@@ -31,8 +37,11 @@ def choose(network: Network, method: str, loss: Callable[[], float]) -> None:
         L2-optimal step between half and twice with the least loss, all products being quantized.
     loss : callable
         Loss of the network as it stands, on the evaluation set; asked by ``search`` only.
+    calibrate : callable, optional
+        Called when steps have changed: before the loss is asked, and in the end.
     """
     refresh(network, method)
+    calibrate()
     if method != "search":
         return
     for product in network.quantized():
@@ -44,6 +53,7 @@ def choose(network: Network, method: str, loss: Callable[[], float]) -> None:
             product.scale = candidate
             losses.append(loss())
         product.scale = candidates[int(np.argmin(losses))]
+    calibrate()
 
 
 def refresh(network: Network, method: str) -> None:
@@ -92,6 +102,8 @@ def refresh_updates(recipe: RetrainSpec, per_epoch: int) -> frozenset[int]:
         Updates in an epoch.
     """
     total = recipe.epochs * per_epoch
+    if recipe.scheme == "every_update":
+        return frozenset(range(1, total))
     if recipe.scheme == "adaptive":
         times = (recipe.refreshes or 1) * (recipe.epochs // 2)
         spacing = per_epoch / (recipe.refreshes or 1)

@@ -16,7 +16,7 @@ from fxsim.quantize_weight import quantize_asymmetric, range_scale
 from fxsim.simulate import simulate
 from fxsim.spec import parse_spec
 from fxsim.storage import load_network, network_hash, save_network
-from fxsim.train.module import QuantizeWeight
+from fxsim.train.product import QuantizeWeight
 from tests.fxsim.test_lstm_quantize import make_checkpoint, make_spec, samples
 
 BYTE = {"scheme": "asymmetric", "levels": 256}

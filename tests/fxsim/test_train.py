@@ -13,7 +13,8 @@ from fxsim.floating import accuracy, forward
 from fxsim.quantize import quantize_weight, quantized_parameters, weight_scale
 from fxsim.spec import LinearSpec, WeightsSpec, parse_spec
 from fxsim.train import Progress, step_sizes, train
-from fxsim.train.module import Network, QuantizeWeight
+from fxsim.train.module import Network
+from fxsim.train.product import QuantizeWeight
 
 
 def make_spec(retrain=None, per="channel", **train):

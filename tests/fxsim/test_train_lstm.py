@@ -12,7 +12,8 @@ from fxsim.quantize import quantize_weight, quantized_parameters, weight_scale
 from fxsim.spec import parse_spec
 from fxsim.train import step_sizes, train
 from fxsim.train.batches import chunks
-from fxsim.train.module import Network, QuantizeWeight
+from fxsim.train.module import Network
+from fxsim.train.product import QuantizeWeight
 
 
 def make_spec(levels=3, retrain=None, layer=None, **recipe):

@@ -24,13 +24,19 @@ truncation recovered with the float V_min. Errors of values in steps, of dot pro
 non-negative activations relative to the result's root mean square.
 
 *Networks.* Character language models on {text.name}: *match*, trained and run in float; *mismatch*,
-trained in float, run in integers; *quant*, trained on with quantized weights in all layers but the
+trained in float, run in integers; *quant*, trained on in quantized form in all layers but the
 classifier; *quant-all*, in all layers. All four have the same number of epochs. Integers are those
 of the bit-exact simulator: asymmetric weights of a range for each gate matrix, 8-bit activations,
-tables for the nonlinearities. As in Algorithm 1, the backward pass uses the float weights, and they
-take the updates. Unlike there, the range of a matrix is refreshed eight times an epoch in the first
-half of the further training, not at each step, and activations are float in training; in integers
-they have calibrated ranges instead of ranges found on the fly.
+tables for the nonlinearities. The further training is Algorithm 1: before each update the range of
+each gate matrix is taken again, the forward pass has quantized weights and the inputs x and h of
+each product quantized on the fly to 8 bits (and the cells' outputs before a projection), the
+backward pass has the float weights and inputs, and the float weights take the updates. What
+differs: a range belongs to one vector, that of a sequence at a time step, where the paper says
+only "inputs" (so that nothing depends on the other sequences of a batch), and it is made to hold 0;
+products of quantized values are summed in float, which for words of 8 bits is the same but for the
+last bits; the loss is the cross entropy from beginning to end; and the integers that are compared
+have calibrated ranges for their activations instead of ranges found on the fly, which the hardware
+does not have.
 The paper's figures are word error rates of speech recognisers with 3 to 10 million parameters."""
 
 

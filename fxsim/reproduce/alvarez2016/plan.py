@@ -12,7 +12,11 @@ from fxsim.reproduce.alvarez2016.run import compare
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """One network, with or without a recurrent projection."""
+    """One network, with or without a recurrent projection.
+
+    ``activations`` are those of the training that knows of quantization
+    (`fxsim.spec_train.RetrainSpec`).
+    """
 
     kind: ClassVar[str] = "text"
 
@@ -21,6 +25,7 @@ class Recipe:
     seed: int = 1
     epochs: int = 2
     extra: int = 1
+    activations: str = "on_the_fly"
 
     @property
     def name(self) -> str:
@@ -41,6 +46,7 @@ class Recipe:
             seed=self.seed,
             epochs=self.epochs,
             extra=self.extra,
+            activations=self.activations,
         )
 
 

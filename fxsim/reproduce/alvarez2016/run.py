@@ -17,12 +17,19 @@ QAT_BITS = (8, 4)
 """Of these quantization-aware training is done too."""
 
 
-KNOWS = {"scheme": "adaptive", "refreshes": 8, "backward": "float"}
-"""Training that knows of quantization: Algorithm 1 but for how often ranges are taken."""
+KNOWS = {"scheme": "every_update", "backward": "float"}
+"""Training that knows of quantization: Algorithm 1, with the activations of the recipe."""
 
 
 def compare(
-    dataset: Dataset, *, cells: int, projection: int | None, seed: int, epochs: int, extra: int
+    dataset: Dataset,
+    *,
+    cells: int,
+    projection: int | None,
+    seed: int,
+    epochs: int,
+    extra: int,
+    activations: str,
 ) -> dict[str, Any]:
     """Bits per character of one network, by training and word length.
 
@@ -33,7 +40,9 @@ def compare(
     projection : int, optional
         Units of the recurrent projection.
     seed, epochs, extra : int
-        Of float training; ``extra`` epochs more are in float or with quantized weights.
+        Of float training; ``extra`` epochs more are in float or quantized.
+    activations : str
+        In these.
     """
     optimizer = {"type": "adam", "lr": 0.008}
     common = {"batch": 16, "steps": 48, "clip": 1.0, "seed": seed}
@@ -46,7 +55,7 @@ def compare(
             cells,
             1 << bits,
             recipe_of,
-            more | KNOWS | retrain if retrain else None,
+            more | KNOWS | {"activations": activations} | retrain if retrain else None,
             scheme="asymmetric",
             projection=projection,
         )

@@ -1,0 +1,43 @@
+"""The fake-quantized network, as near to the integers as real numbers come."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy.typing as npt
+
+from fxsim.checkpoint import LinearParameters
+from fxsim.network import FloatArray, QuantizedNetwork
+from fxsim.spec import NetworkSpec
+from fxsim.train import predict
+
+
+def rounded_outputs(
+    spec: NetworkSpec,
+    parameters: Mapping[str, LinearParameters],
+    network: QuantizedNetwork,
+    x: npt.NDArray[Any],
+) -> FloatArray:
+    """Outputs with quantized weights, and activations and biases rounded as the integers are.
+
+    What is left to differ from the simulator are multipliers, and the tables, sums and states of
+    LSTM layers.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+    parameters : mapping of str to LinearParameters
+        From `fxsim.quantize.quantized_parameters`.
+    network : QuantizedNetwork
+    x : float array, shape (n, *spec.input.shape), or (n, t, ...) with LSTM layers
+    """
+    biases = {
+        product.name: product.weight_scale * product.input.scale * product.bias
+        for product in network.linears
+    }
+    rounded = {
+        name: LinearParameters(weight=found.weight, bias=biases[name])
+        for name, found in parameters.items()
+    }
+    return predict(spec, rounded, x, network)
