@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from fxsim.checkpoint import Checkpoint, RetrainedParameters
 from fxsim.network import (
     INPUT,
@@ -15,8 +17,9 @@ from fxsim.network import (
     QuantizedNetwork,
     Requantizer,
 )
-from fxsim.quantize import quantize, weight_scale
+from fxsim.quantize import fitting_scale, quantize
 from fxsim.spec import LinearSpec, LstmSpec, NetworkSpec, ProductSpec
+from fxsim.spec import Product as Place
 from fxsim.spec_add import AddSpec
 from fxsim.spec_images import ConvolutionSpec
 from fxsim.train.activations import Calibrated, OnTheFly
@@ -46,7 +49,7 @@ def calibrate(network: Network, samples: FloatArray) -> None:
     """
     spec = _finest(network.spec)
     found = {
-        place.name: _frozen(product, place.spec)
+        place.name: _frozen(product, place)
         for place, product in zip(spec.products, network.linears(), strict=True)
     }
     follow(network, quantize(spec, Checkpoint(parent=found, retrained=found), samples))
@@ -142,10 +145,12 @@ def _finest(spec: NetworkSpec) -> NetworkSpec:
     return spec.model_copy(update={"layers": tuple(layers)})
 
 
-def _frozen(product: Product, finest: ProductSpec) -> RetrainedParameters:
-    """The present weight, quantized or float."""
-    weight = float_array(product.real_weight())
-    scale = weight_scale(weight, finest) if product.scale is None else product.scale
+def _frozen(product: Product, place: Place) -> RetrainedParameters:
+    """The present weight, quantized or float; the latter over its range, which is found fast."""
+    weight, scale = float_array(product.real_weight()), product.scale
+    if scale is None:
+        step = float(np.abs(weight).max()) / (_FINEST // 2) or 1.0
+        scale = fitting_scale(weight, np.full(place.scales, step), place.spec)
     return RetrainedParameters(weight=weight, scale=scale, levels=_FINEST, **product.folded())
 
 

@@ -31,10 +31,10 @@ def train(
     """Train the float network, then retrain it with quantized weights if the file asks for it.
 
     In retraining, forward and backward passes use quantized weights (the backward pass float ones
-    with ``backward: float``), and the float weights behind them take the updates; biases and
-    activations stay float. `RetrainSpec` says how the step sizes
-    come about. Only the training split moves weights; the validation split, if there is one, steers
-    plateaus, early stopping and the search for steps.
+    with ``backward: float``), and the float weights behind them take the updates; biases stay
+    float, and so do activations unless ``activations`` says otherwise. `RetrainSpec` says how the
+    step sizes come about. Only the training split moves weights; the validation split, if there is
+    one, steers plateaus, early stopping and the search for steps.
 
     Two runs on one machine give the same arrays. They do not touch the state of torch outside. A
     GPU is used where PyTorch sees one, with the deterministic algorithms of cuDNN.
