@@ -13,8 +13,8 @@ from fxsim.kernels.epilogue import Epilogue, finish_block
 from fxsim.kernels.jit import jit
 from fxsim.kernels.packing import LaneWeight, PackedWeight, PairWeight, TileWeight
 
-BLOCK = 32
-"""Rows of activations that are taken at a time."""
+_TILE_ROWS, _LANE_ROWS = 32, 48
+"""Rows of activations that are taken at a time: two tiles, or four times what registers hold."""
 
 FEW = 4
 """Rows for which tiles, which always compute 16, do not pay."""
@@ -168,8 +168,26 @@ def _block(
     """One block of rows and the first ``width`` outputs of one panel, ``again`` if it was read."""
 
 
+def _rows_at_a_time(weight: PackedWeight) -> int:
+    """Height of a block."""
+    return _LANE_ROWS if isinstance(weight, LaneWeight) else _TILE_ROWS
+
+
+def _tile_rows(weight: Any) -> Any:
+    return _TILE_ROWS
+
+
+def _lane_rows(weight: Any) -> Any:
+    return _LANE_ROWS
+
+
 def _is(kind: Any, weight: Any) -> bool:
     return getattr(weight, "instance_class", None) is kind
+
+
+@overload(_rows_at_a_time)
+def _rows_at_a_time_overload(weight: Any) -> Any:
+    return _lane_rows if _is(LaneWeight, weight) else _tile_rows
 
 
 @overload(_begin)
@@ -249,18 +267,19 @@ def packed_products(
     groups = weight.panels.shape[1]
     panels = (outputs + 31) // 32
     stride = groups * 64 + _SLACK
-    raw = np.empty(BLOCK * stride + 4096 + 64, np.uint8)
+    block = _rows_at_a_time(weight)
+    raw = np.empty(block * (stride + 128) + 64, np.uint8)
     begin = -raw.ctypes.data % 64
-    sums = raw[begin : begin + 4096].view(np.int32).reshape((BLOCK, 32))
-    begin += 4096
-    rows = raw[begin : begin + BLOCK * stride].reshape((BLOCK, stride))
+    sums = raw[begin : begin + block * 128].view(np.int32).reshape((block, 32))
+    begin += block * 128
+    rows = raw[begin : begin + block * stride].reshape((block, stride))
     bits = np.uint8(flip)
     chunk = max(1, _RESIDENT // (groups * 2048))
     if count > FEW:
         _begin(weight)
     for first in range(0, panels, chunk):
-        for top in range(0, count, BLOCK):
-            height = min(BLOCK, count - top)
+        for top in range(0, count, block):
+            height = min(block, count - top)
             # Few panels do not repay a copy. What is read past a row must be there: other rows.
             rest = (count - top - height + 1) * inputs
             direct = flip == 0 and panels <= 2 and rest >= groups * 64
@@ -278,7 +297,7 @@ def packed_products(
                 start = weight.start.ctypes.data + 128 * p
                 place, pitch, whole = sums.ctypes.data, 128, False
                 if epilogue is None:
-                    whole = width == 32 and (height == 32 or height == 16 or height <= FEW)
+                    whole = width == 32 and (height == block or height == 16 or height <= FEW)
                     if whole:
                         place, pitch = out.ctypes.data + (top * outputs + 32 * p) * 4, 4 * outputs
                 _block(
