@@ -2,9 +2,9 @@
 
 ``python -m benchmarks.cost_model`` synthesises random configurations of three networks, fits the
 model of each network and target to the training ones, predicts the held-out ones, and writes the
-table of docs/exploration.md. Both draws are seeded. While the amounts that the model counts were
+table of docs/exploration.md. All draws are seeded. While the amounts that the model counts were
 chosen, only training configurations were looked at (``--train``: cross-validation on these alone);
-`HELD_OUT` is a seed that was drawn after they were frozen.
+the held-out seed of a case was drawn for amounts that are not changed any more.
 """
 
 import argparse
@@ -20,6 +20,7 @@ import numpy as np
 from fxsim.checkpoint import Checkpoint, LinearParameters
 from fxsim.cli.synthesis import synthesis
 from fxsim.errors import RangeError, SpecError
+from fxsim.explore.amounts import FABRICS
 from fxsim.explore.cost_model import CostModel, relative
 from fxsim.explore.metrics import SYNTHESISED
 from fxsim.explore.space import parse_space
@@ -30,8 +31,6 @@ from fxsim.spec import parse_spec
 PAGE = Path(__file__).parents[1] / "docs" / "exploration.md"
 DRAWS = (1, 20261122)
 """Seeds of the configurations of the fit: the first draw, and the held-out one of a first test."""
-
-HELD_OUT = 20261123
 
 
 def folding(rows, simd):
@@ -166,13 +165,13 @@ def _random(spec):
 
 NETWORKS = {"mlp": mlp, "lstm": lstm, "images": images}
 CASES = (
-    ("mlp", "ice40", (40, 30), 30),
-    ("mlp", "ecp5", (40, 30), 15),
-    ("mlp", "xc7", (30, 15), 15),
-    ("lstm", "ecp5", (30, 15), 15),
-    ("images", "ice40", (30, 15), 15),
+    ("mlp", "ice40", (40, 30), 30, 20261123),
+    ("mlp", "ecp5", (40, 30), 15, 20261123),
+    ("mlp", "xc7", (30, 0), 30, 20261127),
+    ("lstm", "ecp5", (30, 0), 15, 20261127),
+    ("images", "ice40", (30, 0), 15, 20261127),
 )
-"""Network, target, configurations of each draw of the fit, and held-out ones."""
+"""Network, target, configurations of each draw of the fit, held-out ones, and their seed."""
 
 
 @cache
@@ -206,7 +205,7 @@ def cells_of(networks, target: str, parallel: int):
         return list(pool.map(synthesis(target).blocks, networks))
 
 
-def errors(name: str, target: str, counts, held: int, parallel: int) -> Iterator[str]:
+def errors(name: str, target: str, counts, held: int, seed: int, parallel: int) -> Iterator[str]:
     """Lines of the table for a network and target; ``held`` 0 leaves the test out."""
     train = fitted(name, counts)
     model = CostModel(
@@ -215,7 +214,7 @@ def errors(name: str, target: str, counts, held: int, parallel: int) -> Iterator
     crossed = model.cross_validate()
     found = {}
     if held:
-        fresh = {k: n for k, n in drawn(name, held, HELD_OUT).items() if k not in train}
+        fresh = {k: n for k, n in drawn(name, held, seed).items() if k not in train}
         cells = cells_of(fresh.values(), target, parallel)
         guesses = [model.predict(network) for network in fresh.values()]
         for kind in SYNTHESISED:
@@ -232,19 +231,28 @@ def errors(name: str, target: str, counts, held: int, parallel: int) -> Iterator
         )
 
 
+def kept_and_new(page: str, lines: list[str]) -> list[str]:
+    """Lines of the table: those that the page has of cases not measured now, and the new ones."""
+    cases = [f"| {name} | {target} |" for name, target, *_ in CASES]
+    new = {case: [line for line in lines if line.startswith(case)] for case in cases}
+    old = {case: [line for line in page.splitlines() if line.startswith(case)] for case in cases}
+    return lines[:2] + [line for case in cases for line in new[case] or old[case]]
+
+
 def main() -> None:
     """Measure, and replace what is between the markers of the page."""
     parser = argparse.ArgumentParser()
     parser.add_argument("network", nargs="?", default="all", choices=["all", *NETWORKS])
+    parser.add_argument("target", nargs="?", default="all", choices=["all", *FABRICS])
     parser.add_argument("--train", action="store_true", help="cross-validation only; no page")
     parser.add_argument("-j", dest="parallel", type=int, default=1)
     parser.add_argument("--collect", action="store_true", help="synthesise only")
     arguments = parser.parse_args()
     if arguments.collect:
-        for name, target, train, test in CASES:
-            if arguments.network not in ("all", name):
+        for name, target, train, test, seed in CASES:
+            if arguments.network not in ("all", name) or arguments.target not in ("all", target):
                 continue
-            for draw in (fitted(name, train), drawn(name, test, HELD_OUT)):
+            for draw in (fitted(name, train), drawn(name, test, seed)):
                 cells_of(draw.values(), target, arguments.parallel)
                 print(name, target, len(draw), flush=True)
         return
@@ -252,19 +260,18 @@ def main() -> None:
     head += " | median, cross-validated | worst |"
     lines = [head, "|---" * (head.count("|") - 1) + "|"]
     print("\n".join(lines))
-    for name, target, counts, held in CASES:
-        if arguments.network not in ("all", name):
+    for name, target, counts, held, seed in CASES:
+        if arguments.network not in ("all", name) or arguments.target not in ("all", target):
             continue
         held = 0 if arguments.train else held
-        for line in errors(name, target, counts, held, arguments.parallel):
+        for line in errors(name, target, counts, held, seed, arguments.parallel):
             print(line, flush=True)
             lines.append(line)
     if not arguments.train:
-        table = "\n".join(lines)
+        text = PAGE.read_text()
+        table = "\n".join(kept_and_new(text, lines))
         pattern = r"(<!-- cost model -->\n\n).*?(\n\n<!-- end -->)"
-        text = re.sub(
-            pattern, lambda found: found[1] + table + found[2], PAGE.read_text(), flags=re.S
-        )
+        text = re.sub(pattern, lambda found: found[1] + table + found[2], text, flags=re.S)
         write_text(PAGE, text)
 
 

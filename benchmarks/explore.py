@@ -4,9 +4,9 @@
 it and prints the table of docs/exploration.md: points evaluated until the hypervolume is 90, 99 and
 100 % of the grid's, and the share that is reached in the end.
 
-``python -m benchmarks.explore speed`` evaluates the space in this process, then with two, and
-prints points a second: by the clock on the wall, and by processor time, which other work on the
-machine does not change.
+``python -m benchmarks.explore speed`` evaluates points of the space in this process and with two,
+in turn, and prints points a second of the median run: by the clock on the wall, and by processor
+time, which other work on the machine does not change.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
+
 from fxsim import data
 from fxsim.checkpoint import load_checkpoint
 from fxsim.explore.job import Job, make_job
@@ -25,7 +27,7 @@ from fxsim.explore.methods import METHODS
 from fxsim.explore.outcome import Goals, Outcome
 from fxsim.explore.pareto import Values, convergence
 from fxsim.explore.run import Settings, facts_of, search_space
-from fxsim.explore.space import parse_space
+from fxsim.explore.space import Choices, parse_space
 from fxsim.explore.store import open_store
 from fxsim.explore.workers import Processes, Workers, local_workers
 from fxsim.spec import load_spec
@@ -67,28 +69,34 @@ def until(curve: list[float], wanted: float) -> int | None:
     return next((k + 1 for k, value in enumerate(curve) if value >= wanted), None)
 
 
-def speed(job: Job, count: int, seed: int) -> None:
+def speed(job: Job, count: int, seed: int, repeats: int) -> None:
     """Print the points a second of one process and of two, on a random sample of the space."""
     chosen = random.Random(seed).sample(range(job.space.size), count)
     points = sorted(map(job.space.choices, chosen))
+    runs = [(timed(job, points, 1), timed(job, points, 2)) for _ in range(repeats)]
     print("| processes | points | seconds | points a second | by processor time | speedup |")
     print("|---|---|---|---|---|---|")
     first = 0.0
-    for processes in (1, 2):
-        with local_workers(job, processes) as workers:
-            list(workers.run(points[:: count // 8]))  # compiles and starts
-        with local_workers(job, processes) as workers:
-            if processes > 1:
-                list(workers.run(points[:: count // 8]))
-            wall, used = time.perf_counter(), _processor_time(workers)
-            total = len(list(workers.run(points)))
-            wall, used = time.perf_counter() - wall, _processor_time(workers) - used
+    for k, processes in enumerate((1, 2)):
+        wall, used = np.median([run[k] for run in runs], axis=0)
         first = first or wall
         print(
-            f"| {processes} | {total} | {wall:.1f} | {total / wall:.1f} |"
-            f" {processes * total / used:.1f} | {first / wall:.2f} |",
-            flush=True,
+            f"| {processes} | {count} | {wall:.1f} | {count / wall:.1f} |"
+            f" {processes * count / used:.1f} | {first / wall:.2f} |"
         )
+
+
+def timed(job: Job, points: list[Choices], processes: int) -> tuple[float, float]:
+    """Seconds on the wall and of processor time that points take when everything has started."""
+    warm = points[:: max(1, len(points) // 8)]
+    with local_workers(job, processes) as workers:
+        list(workers.run(warm))
+    with local_workers(job, processes) as workers:
+        if processes > 1:
+            list(workers.run(warm))
+        wall, used = time.perf_counter(), _processor_time(workers)
+        assert len(list(workers.run(points))) == len(points)
+        return time.perf_counter() - wall, _processor_time(workers) - used
 
 
 def _processor_time(workers: Workers) -> float:
@@ -107,12 +115,13 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("what", nargs="?", choices=["methods", "speed"], default="methods")
     parser.add_argument("--points", type=int, default=600)
+    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--budget", type=int, default=800)
     arguments = parser.parse_args()
     job = make()
     if arguments.what == "speed":
-        speed(job, arguments.points, arguments.seed)
+        speed(job, arguments.points, arguments.seed, arguments.repeats)
         return
     goals = Goals(job.space, job.float_error)
     everything = outcomes_of(job, "grid", arguments.seed)

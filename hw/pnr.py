@@ -14,9 +14,9 @@ from hw.yosys import run_yosys
 
 PARTS = {
     # Ports are left unplaced, so that blocks with more ports than a package has pins can be
-    # measured; nextpnr-ice40 cannot do that.
+    # measured; nextpnr-ice40 cannot do that. Its default router may go round in circles.
     "ecp5": "--85k --package CABGA756 --speed 6 --out-of-context",
-    "ice40": "--hx8k --package ct256",
+    "ice40": "--hx8k --package ct256 --router router2",
 }
 """Options of the largest part: an LFE5UM-85F of speed grade 6, an iCE40HX8K."""
 

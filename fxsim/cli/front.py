@@ -68,9 +68,9 @@ def print_front(title: str, rows: list[dict[str, Any]]) -> None:
 
 
 def _shown(value: float | str | None) -> Any:
-    if isinstance(value, str):
+    if value is None or isinstance(value, str):
         return value
-    return int(value) if value is not None and float(value).is_integer() else value
+    return round(value) if float(value).is_integer() or value >= 1000 else value
 
 
 def _verdict(seen: dict[str, Any] | None) -> str:

@@ -21,7 +21,9 @@ class Fabric(NamedTuple):
     ``block`` the bits and the widths of a block RAM; ``rom`` and ``ram`` the bits up to which
     memory that one block RAM would hold is made of LUTs instead, ``lut_ram`` the depth and width
     of memory in LUTs, if there is any; ``dsp`` the word lengths of a multiplier and the least word
-    length of a product that takes one; ``carry`` the bits of a carry cell.
+    length of a product that takes one; ``carry`` the bits of a carry cell; ``shift`` the registers
+    in a row from which on they become a shift register in a LUT, which Yosys makes for 7-series
+    only. There it also moves the registers before a product into its DSP block.
     """
 
     address: int
@@ -32,10 +34,11 @@ class Fabric(NamedTuple):
     lut_ram: tuple[int, int] | None
     dsp: tuple[int, int, int]
     carry: int
+    shift: int | None = None
 
 
 FABRICS = {
-    "xc7": Fabric(6, 16384, (1, 2, 4, 9, 18, 36), 8256, 3072, (32, 6), (25, 18, 9), 4),
+    "xc7": Fabric(6, 16384, (1, 2, 4, 9, 18, 36), 8256, 3072, (32, 6), (25, 18, 9), 4, 3),
     "ecp5": Fabric(4, 16384, (1, 2, 4, 9, 18, 36), 2048, 2048, (16, 4), (18, 18, 0), 2),
     "ice40": Fabric(4, 4096, (2, 4, 8, 16), 1024, 64, None, (16, 16, 11), 1),
 }
@@ -47,6 +50,8 @@ def amounts(kind: str, facts: Facts, target: str) -> list[float]:
 
 
 def _mac_array(f: Facts, on: Fabric) -> list[float]:
+    if on.address == 6:
+        return _mac_array_of_large_luts(f, on)
     rows, simd, weight, source = f["rows"], f["simd"], f["weight"], f["source"]
     accumulator, lanes = f["accumulator"], f["rows"] * f["simd"]
     ternary, booth = f["ternary"], not f["ternary"] and not f["dsp"]
@@ -90,6 +95,57 @@ def _mac_array(f: Facts, on: Fabric) -> list[float]:
         simd * source,
         f["style"] == 1,
         lanes * weight * (f["style"] == 1),
+    ]
+
+
+def _mac_array_of_large_luts(f: Facts, on: Fabric) -> list[float]:
+    """The same for 7-series, with less for the fit to find: its registers are counted exactly.
+
+    Those of the activations are inside the DSP blocks, and what only travels beside the data is in
+    shift registers.
+    """
+    rows, simd, weight, source = f["rows"], f["simd"], f["weight"], f["source"]
+    lanes, depth, tiles = rows * simd, f["tiles"] * f["beats"], f["tiles"]
+    ternary, booth = f["ternary"], not f["ternary"] and not f["dsp"]
+    blocks, soft = _multiply(on, source, weight)
+    dsp, logic = (0, 0) if ternary or booth else (blocks, blocks == 0)
+    most = 99 if f["saturate"] else f["accumulator"]
+    product = min(source + 1 if ternary else weight + source, most)
+    _, added, kept, carries, total = _tree(simd, product, most, on.carry)
+    accumulator = max(f["accumulator"], total) if f["saturate"] else f["accumulator"]
+    digits, digit = (weight + 1) // 2, min(source + 2, most)
+    latency = _log(simd) + (1 if ternary else digits if booth else 2)
+    place, flags = _delay(on, latency), _delay(on, latency + 1)
+    counters = _log(depth) + _log(tiles) + _log(f["beats"])
+    columns = f["columns"] * (f["style"] != 1)
+    registers = [
+        latency + 1 + 2 * flags[0] + _log(tiles) * place[0] + counters,
+        simd * source * (dsp == 0),
+        columns + f["bias_columns"],
+        lanes * (product * (ternary + 2 * logic) + ternary),
+        rows * (kept + f["accumulator"]),
+    ]
+    return [
+        sum(registers),
+        lanes * dsp,
+        lanes * soft * logic,
+        lanes * ceil((weight + source) / on.carry) * logic,
+        lanes * product * ternary,
+        lanes * digit * digits * booth,
+        lanes * min(weight + source, most) * digits * booth,
+        lanes * source * (digits - 1) * booth,
+        lanes * weight * (digits - 1) * booth,
+        lanes * ceil(digit / on.carry) * digits * booth,
+        lanes * ceil(min(weight + source, most) / on.carry) * digits * booth,
+        rows * added,
+        rows * carries,
+        rows * f["accumulator"],
+        rows * accumulator * f["saturate"],
+        rows * ceil(accumulator / on.carry),
+        rows * ceil(accumulator / on.carry) * f["saturate"],
+        *_rom(on, depth, lanes * weight, f["columns"], f["style"]),
+        f["bias_columns"],
+        2 * flags[1] + _log(tiles) * place[1] + counters,
     ]
 
 
@@ -286,12 +342,20 @@ def _tree(terms: int, bits: int, most: int, carry: int) -> tuple[int, int, int, 
 
 
 def _multiply(on: Fabric, a: int, b: int) -> tuple[int, int]:
-    """DSP blocks of a product, or the bits of partial products that it takes in LUTs."""
+    """DSP blocks of a product, or the bits of partial products that it takes in LUTs.
+
+    A LUT of six inputs adds two partial products, bits and gates, so there it is bits of adders.
+    """
     wide, slim, least = on.dsp
     if min(a, b) < 2 or a + b < least:
-        return 0, a * b
+        return 0, (min(a, b) - 1) * (max(a, b) + 2) if on.address == 6 else a * b
     a, b = max(a, b), min(a, b)
     return ceil(a / wide) * ceil(b / slim), 0
+
+
+def _delay(on: Fabric, cycles: int) -> tuple[int, int]:
+    """Registers of a bit that is delayed, or the LUTs of its shift register."""
+    return (0, 1) if on.shift is not None and cycles >= on.shift else (cycles, 0)
 
 
 def _blocks(on: Fabric, depth: int, width: int) -> int:
@@ -311,8 +375,12 @@ def _rom(on: Fabric, depth: int, width: int, columns: int, style: int) -> list[f
     blocks = _blocks(on, depth, width)
     if style == 1 or (style == 0 and depth * width > on.rom * blocks):
         return [0, 0, 0, 0, blocks, ceil(blocks / 2)]
-    shallow = depth <= 1 << on.address
-    luts = columns * depth / (1 << on.address)
+    one = 1 << on.address
+    if on.address == 6:
+        more = [columns * max(depth - 16, 0), columns * max(depth - one, 0)]
+        return [columns, *more, _log(depth), 0, 0]
+    shallow = depth <= one
+    luts = columns * depth / one
     return [columns * shallow, luts * (not shallow), columns, _log(depth), 0, 0]
 
 

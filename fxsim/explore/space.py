@@ -223,7 +223,10 @@ def _check(space: Space, source: str) -> None:
     if repeated:
         raise SpecError(f"objectives must differ, not {repeated[0]!r} twice ({source}: objectives)")
     if (name := wanted.constraints.part) is not None:
-        part = find_part(name)
+        try:
+            part = find_part(name)
+        except SpecError as error:
+            raise SpecError(f"{error} ({source}: constraints.part)") from None
         if part.target != wanted.target:
             raise SpecError(
                 f"target must be {part.target!r} for {name}, not {wanted.target!r}"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing import get_context
@@ -14,15 +12,12 @@ from typing import Protocol, TypeAlias
 from fxsim.errors import ConfigError
 from fxsim.explore.evaluate import Evaluator
 from fxsim.explore.job import Job
+from fxsim.explore.shares import Shares
 from fxsim.explore.space import Choices
+from fxsim.explore.threads import one_thread, one_thread_in_children
 
 Result: TypeAlias = tuple[Choices, dict[str, float] | str, float]
 """Point, its metrics or why there are none, and the seconds that it took."""
-
-_BLOCK = 16
-"""Neighbouring points at most that a process takes at a time: they share layers."""
-
-_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 class Workers(Protocol):
@@ -60,17 +55,9 @@ class Processes:
 
     def start(self) -> None:
         """Start the processes, each with one thread for linear algebra."""
-        saved = {name: os.environ.get(name) for name in _THREADS}
-        os.environ.update(dict.fromkeys(_THREADS, "1"))
-        try:
+        with one_thread_in_children():
             for _ in range(self._count):
                 self._start_one()
-        finally:
-            for name, value in saved.items():
-                if value is None:
-                    del os.environ[name]
-                else:
-                    os.environ[name] = value
 
     def _start_one(self) -> None:
         here, there = self._context.Pipe()
@@ -96,17 +83,16 @@ class Processes:
         ConfigError
             If all processes have died.
         """
-        size = max(1, min(_BLOCK, -(-len(points) // (4 * self._count))))
-        blocks = deque(list(points[k : k + size]) for k in range(0, len(points), size))
+        shares = Shares(points, self._count)
         busy: dict[Connection, list[Choices]] = {}
-        while blocks or busy:
-            while blocks and self._idle:
+        while shares or busy:
+            while shares and self._idle:
                 connection = self._idle.pop()
-                busy[connection] = blocks.popleft()
+                busy[connection] = shares.take(connection)
                 try:
                     connection.send(busy[connection])
                 except OSError:
-                    self._lost(connection, busy, blocks)
+                    self._lost(connection, busy, shares)
             if not self._processes:
                 raise ConfigError("every worker process has died; is there enough memory?")
             for ready in wait(list(busy)):
@@ -114,7 +100,7 @@ class Processes:
                 try:
                     result: Result = ready.recv()
                 except (EOFError, OSError):
-                    self._lost(ready, busy, blocks)
+                    self._lost(ready, busy, shares)
                     continue
                 busy[ready].remove(result[0])
                 if not busy[ready]:
@@ -123,12 +109,9 @@ class Processes:
                 yield result
 
     def _lost(
-        self,
-        connection: Connection,
-        busy: dict[Connection, list[Choices]],
-        blocks: deque[list[Choices]],
+        self, connection: Connection, busy: dict[Connection, list[Choices]], shares: Shares
     ) -> None:
-        blocks.appendleft(busy.pop(connection))
+        shares.lose(connection, busy.pop(connection))
         del self._processes[connection]
         connection.close()
 
@@ -137,7 +120,8 @@ class Processes:
 def local_workers(job: Job, processes: int) -> Iterator[Workers]:
     """Workers on this machine: none but this process, or ``processes`` others."""
     if processes == 1:
-        yield Here(job)
+        with one_thread():
+            yield Here(job)
         return
     workers = Processes(job, processes)
     try:

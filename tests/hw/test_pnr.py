@@ -41,7 +41,7 @@ def fake(tmp_path, monkeypatch, target):
 
 @pytest.mark.parametrize(
     ("target", "option", "cell"),
-    [("ecp5", "--out-of-context", "TRELLIS_FF"), ("ice40", "--hx8k", "SB_DFF")],
+    [("ecp5", "--out-of-context", "TRELLIS_FF"), ("ice40", "router2", "SB_DFF")],
 )
 def test_one_synthesis_is_placed_for_each_seed_and_the_slowest_clock_counts(
     tmp_path, monkeypatch, target, option, cell

@@ -5,6 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from fxsim.checkpoint import Checkpoint
+from fxsim.data import load
 from fxsim.evaluate import accuracy
 from fxsim.explore import finish
 from fxsim.explore.evaluate import Evaluator
@@ -15,9 +17,12 @@ from fxsim.explore.job import make_job
 from fxsim.explore.outcome import Goals
 from fxsim.explore.pareto import front
 from fxsim.explore.run import Settings, facts_of, search_space
+from fxsim.explore.space import parse_space
 from fxsim.explore.store import open_store
+from fxsim.floating import forward
 from fxsim.quantize import quantize
-from fxsim.spec import RetrainSpec
+from fxsim.spec import RetrainSpec, parse_spec
+from fxsim.train import train
 from tests.fxsim.explore.small import make_dataset, make_space
 from tests.two_layers import make_checkpoint, make_spec
 
@@ -145,3 +150,47 @@ def test_each_variable_is_weighed_alone_whatever_the_method_asked_for(tmp_path, 
         name: evaluate((*finest[:v], 0, *finest[v + 1 :]))["loss"] - evaluate(finest)["loss"]
         for v, name in enumerate(job.space.names)
     }
+
+
+IMAGES = {
+    "name": "images",
+    "data": "digits",
+    "input": {"shape": [1, 8, 8]},
+    "layers": [
+        {"type": "convolution", "units": 6, "kernel": 3, "nonlinearity": "relu", "output": {}}
+        | {"batch_norm": True},
+        {"type": "max_pool", "kernel": 2},
+        {"type": "flatten"},
+        {"type": "linear", "units": 10},
+    ],
+    "train": {"epochs": 2, "batch": 30, "optimizer": {"lr": 0.1}},
+}
+
+
+def test_batch_normalisation_is_retrained_from_what_the_checkpoint_folds(tmp_path):
+    spec = parse_spec(IMAGES, "test")
+    dataset = load(spec.data, spec.input.shape)
+    parent = Checkpoint(parent=train(spec, dataset).parent)
+    variables = {"kernel": {"set": ["layers[0].weights.levels"], "to": [3, 15]}}
+    objectives = ["loss", "weight_memory_bits"]
+    space = parse_space(spec, {"variables": variables, "objectives": objectives}, "test")
+    job = make_job(space, parent, dataset)
+    with open_store(tmp_path / "s", facts_of(job, Settings()), resume=False) as store:
+        search_space(job, store, Settings())
+        recipe = RECIPE.model_copy(update={"epochs": 2})
+        retrain_front(job, store, dataset, recipe, tmp_path, lambda text: None)
+        ternary, finer = front_rows(store)
+    assert "reason" not in ternary["retrained"] | finer["retrained"]
+    assert ternary["retrained"]["validation"]["loss"] < 0.8 * ternary["metrics"]["loss"]
+    point = space.apply(tuple(ternary["choices"]))
+    found = finish.load_checkpoint(tmp_path / f"point{ternary['point']}.npz", point)
+    gain = found.retrained["layer0"].gain
+    assert not np.allclose(gain, parent.parent["layer0"].gain)
+    # The float parent of the retraining is the network that it started from.
+    np.testing.assert_allclose(found.parent["layer0"].gain, parent.parent["layer0"].gain, rtol=1e-5)
+    np.testing.assert_allclose(
+        forward(spec, found.parent, dataset.test.x[:50]),
+        forward(spec, parent.parent, dataset.test.x[:50]),
+        rtol=1e-3,
+        atol=1e-3,
+    )
