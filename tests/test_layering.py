@@ -39,8 +39,8 @@ HOME_OF = {
     "cocotb_tools": ("testbenches",),
     "pyosys": ("hw/yosys.py",),
     "amaranth": ("hw", "testbenches", "benchmarks"),
-    "numba": ("fxsim/kernels",),
-    "llvmlite": ("fxsim/kernels",),
+    "numba": ("fxsim/kernels", "benchmarks"),
+    "llvmlite": ("fxsim/kernels", "benchmarks"),
 }
 
 HW_MAY_IMPORT = {

@@ -83,6 +83,10 @@ def _unknown(spec: NetworkSpec, path: Path) -> str:
         model = _model_of(fields[part].annotation)
     if path in {("layers",), ("explore",)} or isinstance(path[-1], int):
         return "a variable must set a key of a layer, of the input or of the network"
+    if path[0] == "layers" and "requantize" in path:
+        layer = spec.layers[int(path[1])]
+        if getattr(layer, "output", None) is None:
+            return f"requantize must be left out for layer {path[1]}, which has no output"
     return ""
 
 

@@ -14,7 +14,8 @@ from fxsim.explore.evaluate import Evaluator
 from fxsim.explore.job import Job
 from fxsim.explore.shares import Shares
 from fxsim.explore.space import Choices
-from fxsim.explore.threads import one_thread, one_thread_in_children
+from fxsim.explore.threads import one_thread
+from fxsim.threads import one_thread_each
 
 Result: TypeAlias = tuple[Choices, dict[str, float] | str, float]
 """Point, its metrics or why there are none, and the seconds that it took."""
@@ -55,7 +56,7 @@ class Processes:
 
     def start(self) -> None:
         """Start the processes, each with one thread for linear algebra."""
-        with one_thread_in_children():
+        with one_thread_each():
             for _ in range(self._count):
                 self._start_one()
 

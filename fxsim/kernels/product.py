@@ -27,6 +27,7 @@ from fxsim.kernels.operand import (
 from fxsim.kernels.packing import aligned, pack
 from fxsim.kernels.target import Backend, chosen
 from fxsim.network import IntArray
+from fxsim.threads import cores
 
 _MOST_PASSES = {
     Backend.AMX: 9,
@@ -201,7 +202,7 @@ def threads() -> int:
     """
     text = os.environ.get("FXSIM_THREADS", "")
     if not text:
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+        return cores()
     if not text.isdecimal() or int(text) < 1:
         raise ConfigError(f"FXSIM_THREADS must be a positive integer, not {text!r}")
     return int(text)

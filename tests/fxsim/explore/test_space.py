@@ -77,6 +77,10 @@ def test_values_may_be_mappings_for_keys_that_go_together():
         (one("layers[0].weight.levels", 3), r"'weight'; did you mean 'weights'\? .*variables\.v\."),
         (one("layers[0].weights.level", 3), r"'level'; did you mean 'levels'\?"),
         (one("layers[2].weights.levels", 3), r"layer must be from 0 to 1, not 2"),
+        (
+            one("layers[1].requantize.multiplier_bits", 8),
+            "requantize must be left out for layer 1, which has no output",
+        ),
         (one("layers[*].cell.bits", 3), r"unknown key 'cell'; did you mean|known keys: type"),
         (one("inputs.bits", 3), r"'inputs'; did you mean 'input'\?"),
         (one("input[0]", 3), r"only layers have an index, not 'input'"),
