@@ -59,8 +59,9 @@ def perform(module, plan, folder, *sets):
 
 
 def check_integers(table):
-    """16 bits differ no more than 8, or hardly: near ties fall either way."""
-    *_, eight, sixteen = zip(*table.rows, strict=True)
+    """Rounded activations and biases, or 16 bits, leave no more than float ones, or hardly."""
+    *_, eight, rounded, sixteen = zip(*table.rows, strict=True)
+    assert sum(rounded) <= sum(eight)
     assert sum(sixteen) <= sum(eight)
 
 
