@@ -366,7 +366,7 @@ def row_products(row: tuple[int, int, int, int, int, int], back: bool) -> None:
     for i in range(panels):
         p = panels - 1 - i if back else i
         place = panel + p * groups * 2048
-        unit.dot_row(x, 0, place, 16 * groups, start + 128 * p, out + 128 * p, 128, False)
+        unit.dot_row(x, 0, place, 16 * groups, start + 128 * p, out + 128 * p, 128, True)
 
 
 @jit
