@@ -92,6 +92,7 @@ def render(store: Store, name: str, chosen: int | None = None) -> str:
         metrics=metrics,
         extras=extras(shown),
         verified=any("verified" in row for row in rows),
+        predicted="lut" in metrics and not all(row["measured"] for row in rows),
         marked=marked,
         suggested=chosen is None,
         evaluated=len(outcomes),
@@ -167,6 +168,6 @@ def _value(value: float | str | None, name: str) -> str:
 def _number(value: float | str | None) -> str:
     if value is None or isinstance(value, str):
         return value or ""
-    if float(value).is_integer():
-        return f"{int(value):,}"
-    return f"{value:,.1f}" if value >= 1000 else f"{value:.4g}"
+    if float(value).is_integer() or value >= 1000:
+        return f"{round(value):,}"
+    return f"{value:.4g}"

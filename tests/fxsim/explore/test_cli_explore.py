@@ -174,7 +174,7 @@ def test_cells_are_measured_and_the_front_is_verified(tmp_path, model, monkeypat
         assert (row["verified"]["latency"], row["verified"]["interval"]) == (9, 3)
     assert len(streamed) == len(found["front"])
     assert {count for _, count in streamed} == {200}
-    assert page.read_text().count("bit-exact, 7 words; 9 cycles") == len(found["front"])
+    assert page.read_text().count("bit-exact, 9 cycles") == len(found["front"])
     assert "Cost model" in page.read_text()
     fxsim_cli(*command)
     assert len(streamed) == len(found["front"])  # known from the store
