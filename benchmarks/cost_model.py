@@ -166,10 +166,10 @@ def _random(spec):
 NETWORKS = {"mlp": mlp, "lstm": lstm, "images": images}
 CASES = (
     ("mlp", "ice40", (40, 30), 30, 20261123),
-    ("mlp", "ecp5", (40, 30), 15, 20261123),
-    ("mlp", "xc7", (30, 0), 22, 20261127),
-    ("lstm", "ecp5", (30, 0), 15, 20261127),
-    ("images", "ice40", (30, 0), 15, 20261127),
+    ("mlp", "ecp5", (40, 30), 30, 20261123),
+    ("mlp", "xc7", (40, 0), 30, 20261127),
+    ("lstm", "ecp5", (40, 0), 30, 20261127),
+    ("images", "ice40", (40, 0), 30, 20261127),
 )
 """Network, target, configurations of each draw of the fit, held-out ones, and their seed."""
 
