@@ -9,6 +9,7 @@ a JSON document and the table in docs/performance.md.
 from __future__ import annotations
 
 import argparse
+import os
 
 import numpy as np
 import torch
@@ -141,6 +142,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=20, help="for each network")
     options = parser.parse_args()
+    os.environ["FXSIM_THREADS"] = "1"
     torch.set_num_threads(1)
     rows: list[dict[str, float | str]] = []
     for name, network in image_networks().items():

@@ -6,6 +6,7 @@ Prints Markdown tables. One thread (CPU time) unless ``--threads`` says otherwis
 from __future__ import annotations
 
 import argparse
+import os
 
 import numpy as np
 import torch
@@ -73,6 +74,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=10, help="for each line")
     options = parser.parse_args()
+    os.environ["FXSIM_THREADS"] = str(options.threads)
     torch.set_num_threads(options.threads)
     cpu = options.threads == 1
 

@@ -63,7 +63,9 @@ class _Fit:
 
     def __call__(self, new: Features) -> FloatArray:
         low, spread, middle, stretch = self.scaling
-        linear, shape = (new.linear - low) / spread, (new.shape - middle) / stretch
+        # Amounts extrapolate; what is learned beyond them does not, since errors would be powers.
+        linear = _within((new.linear - low) / spread, self.known[0])
+        shape = _within((new.shape - middle) / stretch, self.known[1])
         kernel = _kernel(linear, shape, *self.known, self.width, self.weight)
         logs = _base(new.amounts, self.prices) + self.mean + kernel @ self.dual
         found: FloatArray = np.expm1(logs)
@@ -212,6 +214,11 @@ def _prices(amounts: FloatArray, counts: FloatArray) -> FloatArray:
 def _base(amounts: FloatArray, prices: FloatArray) -> FloatArray:
     found: FloatArray = np.log1p(amounts @ prices)
     return found
+
+
+def _within(values: FloatArray, known: FloatArray) -> FloatArray:
+    """Each column cut to the range that it has in the fit."""
+    return np.clip(values, known.min(axis=0), known.max(axis=0))
 
 
 def _spread(values: FloatArray) -> FloatArray:
