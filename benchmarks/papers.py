@@ -25,7 +25,7 @@ def section(page: Path) -> str:
         minutes = sum(float(row["processor seconds"]) for row in csv.DictReader(file)) / 60
     text = re.sub(r"### Time\n\n.*?(?=\n### |\Z)", "", text, flags=re.S)
     text = re.sub(r"### [^\n]*\n\n(!\[[^\]]*\]\()", rf"\1papers/{paper}-", text)
-    run = f"`fxsim reproduce {paper} --quick`: {minutes:.1f} minutes of processor time."
+    run = f"`fxsim reproduce {paper} -o FOLDER`: {minutes:.1f} minutes of processor time."
     text = text.replace("### Claims of the paper\n", f"{run}\n")
     return re.sub(r"\n{3,}", "\n\n", f"#{text}").strip()
 
@@ -41,6 +41,8 @@ def main() -> None:
         [page] = found
         whole = (DOCS / "papers.md").read_text()
         begin, end = f"<!-- {page.stem} -->", f"<!-- end of {page.stem} -->"
+        if begin not in whole or end not in whole:
+            raise FileError(f"docs/papers.md: {begin} or {end} is missing")
         head, _, rest = whole.partition(begin)
         text = f"{head}{begin}\n{section(page)}\n{end}{rest.partition(end)[2]}"
         for old in (DOCS / "papers").glob(f"{page.stem}-*.svg"):

@@ -17,11 +17,8 @@ from fxsim.kernels.packing import aligned
 from fxsim.kernels.product import Product
 
 SHAPES = [
-    (1, 1024, 1024),
-    (64, 64, 64),
     (128, 128, 128),
     (256, 256, 256),
-    (64, 1024, 1024),
     (128, 512, 1024),
     (1024, 800, 32),
     (4096, 256, 64),

@@ -52,7 +52,8 @@ def save_network(network: QuantizedNetwork, folder: str | Path) -> None:
     """Write the network into ``folder``, which is made if missing.
 
     If this is interrupted at any point, even by a kill, the folder holds either the network that
-    it held before or this one. The next save removes what was left over.
+    it held before or this one. The next save removes what was left over. Saves into one folder must
+    follow one another.
     """
     tensors = {name: _smallest(tensor) for name, tensor in tensors_of(network).items()}
     folder, digest = Path(folder), network_hash(network)

@@ -38,7 +38,11 @@ def reproduce(
     processes: Annotated[
         int | None,
         typer.Option(
-            "--processes", "-j", min=1, max=1024, help="Runs at a time; default: one a core."
+            "--processes",
+            "-j",
+            min=1,
+            max=1024,
+            help="Runs at a time; default: one a core. With a GPU, 1 is best.",
         ),
     ] = None,
     as_json: JsonOption = False,

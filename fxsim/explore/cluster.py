@@ -17,6 +17,7 @@ from fxsim.explore.evaluate import Evaluator
 from fxsim.explore.job import Job
 from fxsim.explore.space import Choices
 from fxsim.explore.workers import Result, Workers, timed
+from fxsim.threads import one_thread_each
 
 LOCAL = "local"
 """Address that stands for a cluster of processes on this machine."""
@@ -113,7 +114,8 @@ def cluster_workers(job: Job, address: str, processes: int) -> Iterator[Workers]
         ) from None
     own = None
     if address == LOCAL:
-        own = LocalCluster(n_workers=processes, threads_per_worker=1, dashboard_address=None)
+        with one_thread_each():
+            own = LocalCluster(n_workers=processes, threads_per_worker=1, dashboard_address=None)
     try:
         client = Client(own or address, timeout=CONNECT)
     except (OSError, ValueError, TimeoutError) as error:

@@ -66,6 +66,8 @@ def _paths(spec: NetworkSpec, key: str, where: str) -> list[Path]:
 
 def _unknown(spec: NetworkSpec, path: Path) -> str:
     """What is wrong with a path; nothing if the specification has it."""
+    if path[0] == "layers" and len(path) > 1 and not isinstance(path[1], int):
+        return "layers must have an index, as in layers[0] or layers[*]"
     model: Any = type(spec)
     for i, part in enumerate(path):
         if isinstance(part, int):
@@ -84,9 +86,10 @@ def _unknown(spec: NetworkSpec, path: Path) -> str:
     if path in {("layers",), ("explore",)} or isinstance(path[-1], int):
         return "a variable must set a key of a layer, of the input or of the network"
     if path[0] == "layers" and "requantize" in path:
-        layer = spec.layers[int(path[1])]
-        if getattr(layer, "output", None) is None:
-            return f"requantize must be left out for layer {path[1]}, which has no output"
+        place = path[1]
+        assert isinstance(place, int)
+        if getattr(spec.layers[place], "output", None) is None:
+            return f"requantize must be left out for layer {place}, which has no output"
     return ""
 
 

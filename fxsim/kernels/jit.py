@@ -21,7 +21,7 @@ class _Announcement(event.Listener):  # type: ignore[misc]
         self.due = sys.stderr is not None and sys.stderr.isatty()
 
     def on_start(self, event: Any) -> None:
-        if self.due:
+        if self.due and event.data["dispatcher"].py_func.__module__.startswith("fxsim."):
             self.due = False
             text = "fxsim: compiling kernels for this processor (seconds; kept for later runs)"
             print(text, file=sys.stderr, flush=True)

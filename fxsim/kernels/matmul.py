@@ -14,7 +14,8 @@ from fxsim.kernels.jit import jit
 from fxsim.kernels.packing import LaneWeight, PackedWeight, PairWeight, TileWeight
 
 _TILE_ROWS, _LANE_ROWS = 32, 48
-"""Rows of activations that are taken at a time: two tiles, or four times what registers hold."""
+"""Rows of activations that are taken at a time: two tiles (AVX2 as well), or four times what
+registers hold."""
 
 FEW = 4
 """Rows for which tiles, which always compute 16, do not pay."""
@@ -168,9 +169,20 @@ def _block(
     """One block of rows and the first ``width`` outputs of one panel, ``again`` if it was read."""
 
 
-def _rows_at_a_time(weight: PackedWeight) -> int:
+def _rows_at_a_time(weight: PackedWeight) -> Any:
     """Height of a block."""
-    return _LANE_ROWS if isinstance(weight, LaneWeight) else _TILE_ROWS
+
+
+def _read_rows(weight: PackedWeight, height: int) -> Any:
+    """Rows that are read for a block of ``height``: tiles always read 16."""
+
+
+def _rows_of_tiles(weight: Any, height: Any) -> Any:
+    return height if height <= FEW else (height + 15) // 16 * 16
+
+
+def _rows_of_lanes(weight: Any, height: Any) -> Any:
+    return height
 
 
 def _tile_rows(weight: Any) -> Any:
@@ -188,6 +200,11 @@ def _is(kind: Any, weight: Any) -> bool:
 @overload(_rows_at_a_time)
 def _rows_at_a_time_overload(weight: Any) -> Any:
     return _lane_rows if _is(LaneWeight, weight) else _tile_rows
+
+
+@overload(_read_rows)
+def _read_rows_overload(weight: Any, height: Any) -> Any:
+    return _rows_of_tiles if _is(TileWeight, weight) else _rows_of_lanes
 
 
 @overload(_begin)
@@ -281,7 +298,7 @@ def packed_products(
         for top in range(0, count, block):
             height = min(block, count - top)
             # Few panels do not repay a copy. What is read past a row must be there: other rows.
-            rest = (count - top - height + 1) * inputs
+            rest = (count - top - _read_rows(weight, height) + 1) * inputs
             direct = flip == 0 and panels <= 2 and rest >= groups * 64
             if direct:
                 place_x, pitch_x = x.ctypes.data + top * x.strides[0], x.strides[0]

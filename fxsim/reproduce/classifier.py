@@ -195,7 +195,7 @@ def integers_table(
         name=name,
         title=f"{what}: integers against fake quantization",
         columns=[*columns, *shown.values()],
-        rows=[[*label, *[found.get(key, "") for key in shown]] for label, found in rows],
+        rows=[[*label, *[found[key] for key in shown]] for label, found in rows],
         note=(
             f"{score}, and predictions that differ between the bit-exact simulator with 8-bit"
             " activations and quantized weights with float activations; how many still do when"

@@ -21,8 +21,8 @@ def rounded_outputs(
 ) -> FloatArray:
     """Outputs with quantized weights, and activations and biases rounded as the integers are.
 
-    What is left to differ from the simulator are multipliers, and the tables, sums and states of
-    LSTM layers.
+    What is left to differ from the simulator are multipliers, accumulators that overflow, and the
+    tables, sums and states of LSTM layers. Inputs have a zero point of 0.
 
     Parameters
     ----------

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
 from multiprocessing import get_context
 from typing import TypeVar
 
@@ -19,7 +20,8 @@ def each(work: Callable[[T], R], items: Sequence[T], processes: int) -> Iterator
     """Do ``work`` with every item; yields items with their results as they are finished.
 
     With one process all is done here, in order. Otherwise ``work``, items and results must be
-    importable or picklable. What is running when one fails is waited for.
+    importable or picklable. When one fails, those that are running are finished first, and no other
+    is begun.
 
     Raises
     ------
@@ -30,15 +32,15 @@ def each(work: Callable[[T], R], items: Sequence[T], processes: int) -> Iterator
         for item in items:
             yield item, work(item)
         return
-    with (
-        one_thread_each(),
-        ProcessPoolExecutor(min(processes, len(items)), get_context("spawn")) as pool,
-    ):
-        waiting = {pool.submit(work, item): item for item in items}
+    with one_thread_each(), ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+        waiting, running = iter(items), dict[Future[R], T]()
+        # No more than there are processes: what is queued cannot be called back for certain.
+        running.update((pool.submit(work, item), item) for item in islice(waiting, processes))
         try:
-            for future in as_completed(waiting):
-                yield waiting[future], future.result()
+            while running:
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    done, result = running.pop(future), future.result()
+                    running.update((pool.submit(work, item), item) for item in islice(waiting, 1))
+                    yield done, result
         except BrokenProcessPool as error:
             raise ConfigError("a process of the runs has died; is there enough memory?") from error
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)

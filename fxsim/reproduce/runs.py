@@ -33,6 +33,9 @@ if TYPE_CHECKING:
             """Do it; returns plain values."""
 
 
+_VERSION = 2
+"""Of what runs do and yield: stored ones of another version are done again."""
+
 Results = Mapping[str, dict[str, Any]]
 """Results of finished runs by their names."""
 
@@ -88,7 +91,8 @@ class Experiment(Generic[P]):
             Data sets that take the place of those of their kind.
         on_run : callable, optional
         processes : int
-            That many runs at a time; results do not depend on it.
+            That many runs at a time; training does not depend on it, nor do scores but for the
+            last bits of sums.
 
         Raises
         ------
@@ -152,7 +156,7 @@ class _Run:
 
     @property
     def plain(self) -> dict[str, Any]:
-        return asdict(self.recipe) | {"data": self.data}
+        return asdict(self.recipe) | {"data": self.data, "version": _VERSION}
 
     def stored(self) -> dict[str, Any] | None:
         return self.store.find(self.recipe.name, self.plain)

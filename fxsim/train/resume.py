@@ -18,6 +18,7 @@ from fxsim.files import read_bytes, replacing
 from fxsim.spec import NetworkSpec
 
 _MAX_BYTES = 1 << 32
+_STATE = 2  # version of what a state holds
 
 
 @dataclass(kw_only=True)
@@ -47,7 +48,7 @@ def fingerprint(
     spec: NetworkSpec, dataset: Dataset, start: Mapping[str, LinearParameters] | None = None
 ) -> str:
     """Hash of everything that the result of training depends on."""
-    digest = hashlib.sha256(f"{torch.__version__} {spec.model_dump_json()}".encode())
+    digest = hashlib.sha256(f"{_STATE} {torch.__version__} {spec.model_dump_json()}".encode())
     for split in (dataset.train, dataset.validation):
         if split is not None:
             digest.update(f"{split.x.dtype} {split.x.shape}".encode())

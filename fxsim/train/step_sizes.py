@@ -8,6 +8,7 @@ from statistics import NormalDist
 
 import numpy as np
 
+from fxsim.errors import RangeError
 from fxsim.network import FloatArray
 from fxsim.quantize import fitting_scale, groups_of, weight_scale
 from fxsim.spec_train import RetrainSpec
@@ -57,8 +58,16 @@ def choose(
 
 
 def refresh(network: Network, method: str) -> None:
-    """Fit every step size to the present weights, by ``moments`` or else L2-optimal."""
+    """Fit every step size to the present weights, by ``moments`` or else L2-optimal.
+
+    Raises
+    ------
+    RangeError
+        If a weight is not finite.
+    """
     for product in network.quantized():
+        if not np.isfinite(product.array()).all():
+            raise RangeError("weights must stay finite")
         if method == "moments":
             product.scale = moment_scale(product)
         else:

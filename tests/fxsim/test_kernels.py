@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from fxsim import arith
 from fxsim.errors import ConfigError
 from fxsim.formats import AccumulatorMode, IntFormat, Overflow, Rounding
+from fxsim.kernels import matmul, target
 from fxsim.kernels import product as product_module
-from fxsim.kernels import target
 from fxsim.kernels.epilogue import Epilogue, requantize, rounding_terms
 from fxsim.kernels.operand import digits_of, exact_sums, operand_of, planes_of, scratch, split
 from fxsim.kernels.product import Product
@@ -333,3 +333,8 @@ def test_info_says_what_is_used() -> None:
     assert failed.returncode == 1
     assert "FXSIM_KERNEL must be one of" in failed.stderr
     assert "Traceback" not in failed.stderr
+
+
+def test_blocks_on_tiles_need_the_rows_that_a_tile_reads():
+    read = [matmul._rows_of_tiles(None, height) for height in range(1, 33)]
+    assert read == [1, 2, 3, 4, *[16] * 12, *[32] * 16]

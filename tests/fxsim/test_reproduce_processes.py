@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from dataclasses import dataclass
 from functools import partial
 
@@ -75,6 +76,19 @@ def test_processes_have_one_thread_each(monkeypatch):
 def test_an_error_of_a_run_is_that_of_all(processes):
     with raises(RangeError, "the loss is not finite"):
         list(each(Task.fail, [Task(1), Task(2), Task(3)], processes))
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_no_run_is_begun_after_an_error(processes, tmp_path):
+    with raises(RangeError, "the loss is not finite"):
+        list(each(partial(mark, tmp_path), [Task(2), *map(Task, range(3, 12))], processes))
+    assert len(list(tmp_path.iterdir())) <= processes - 1
+
+
+def mark(folder, task):
+    task.fail()
+    time.sleep(1)
+    (folder / str(task.number)).touch()
 
 
 def test_a_dead_process_is_told():

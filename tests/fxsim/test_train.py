@@ -165,6 +165,16 @@ def test_divergence_is_one_clear_line():
         train(spec, load("digits"))
 
 
+@pytest.mark.parametrize("method", ["l2", "moments"])
+def test_weights_that_are_not_finite_have_no_step_size(method):
+    network = Network(make_spec())
+    step_sizes.refresh(network, method)
+    with torch.no_grad():
+        network.linears()[0].weight[0, 0] = float("nan")
+    with pytest.raises(RangeError, match=r"^weights must stay finite$"):
+        step_sizes.refresh(network, method)
+
+
 def test_without_torch_the_message_says_what_to_install():
     program = (
         "import sys; sys.modules['torch'] = None\n"

@@ -11,7 +11,7 @@ from fxsim.data import Dataset
 from fxsim.reproduce.alvarez2016.bias import bias
 from fxsim.reproduce.alvarez2016.plan import FULL, QUICK, Plan
 from fxsim.reproduce.alvarez2016.tables import bias_table, plot, tables
-from fxsim.reproduce.alvarez2016.trends import mean, trends
+from fxsim.reproduce.alvarez2016.trends import mean, trends, with_losses
 from fxsim.reproduce.experiment import Outcome
 from fxsim.reproduce.runs import Experiment, Results, seconds
 
@@ -44,7 +44,7 @@ def evaluate(plan: Plan, results: Results, sets: Mapping[str, Dataset]) -> Outco
     """Verdicts, tables and figures of finished runs."""
     networks: dict[str, list[dict[str, Any]]] = {}
     for recipe in plan.recipes:
-        networks.setdefault(recipe.label, []).append(results[recipe.name])
+        networks.setdefault(recipe.label, []).append(with_losses(results[recipe.name]))
     runs = {label: mean(found) for label, found in networks.items()}
     biases = [bias(steps, terms) for steps, terms in ((255, 128), (255, 1024), (63, 1024))]
     return Outcome(

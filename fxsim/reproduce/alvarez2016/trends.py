@@ -21,9 +21,18 @@ def mean(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
+def with_losses(run: Mapping[str, Any]) -> dict[str, Any]:
+    """A run with its losses, so that means are of them and not of what they are made of."""
+    losses = {
+        key: {bits: 100 * (value / run["match"] - 1) for bits, value in run[key].items()}
+        for key in ("mismatch", "quant", "quant-all")
+    }
+    return {**run, "losses": losses}
+
+
 def loss(run: Mapping[str, Any], key: str, bits: int) -> float:
     """Bits per character above *match*, in percent of it."""
-    return float(100 * (run[key][str(bits)] / run["match"] - 1))
+    return float(run["losses"][key][str(bits)])
 
 
 def trends(runs: Mapping[str, dict[str, Any]], biases: list[list[Bias]]) -> list[Trend]:

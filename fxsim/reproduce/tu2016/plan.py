@@ -61,7 +61,7 @@ class Plan:
 
 
 def _full(seed: int, epochs: int) -> Recipe:
-    """585,098 parameters; the paper's fully connected part has 591,242."""
+    """585,738 parameters; the paper's fully connected part has 591,242."""
     return Recipe(title="Fully connected", hidden=(640, 128), seed=seed, epochs=epochs)
 
 

@@ -51,7 +51,8 @@ def reproduce(
         Called with the name of a run after each step, if it is done in this process, and with its
         result when it is finished.
     processes : int
-        That many runs at a time; results do not depend on it.
+        That many runs at a time; training does not depend on it, nor do scores but for the last
+        bits of sums.
 
     Raises
     ------

@@ -81,6 +81,8 @@ def test_values_may_be_mappings_for_keys_that_go_together():
             one("layers[1].requantize.multiplier_bits", 8),
             "requantize must be left out for layer 1, which has no output",
         ),
+        (one("layers.weights.levels", 3), r"layers must have an index, as in layers\[0\]"),
+        (one("layers.requantize.rounding", "floor"), r"layers must have an index"),
         (one("layers[*].cell.bits", 3), r"unknown key 'cell'; did you mean|known keys: type"),
         (one("inputs.bits", 3), r"'inputs'; did you mean 'input'\?"),
         (one("input[0]", 3), r"only layers have an index, not 'input'"),
