@@ -48,7 +48,7 @@ def front(
 
 def print_front(title: str, rows: list[dict[str, Any]]) -> None:
     """Table of the points of a front."""
-    from fxsim.explore.front import columns, extras
+    from fxsim.explore.front import columns, extras, in_words
 
     names, metrics = columns(rows)
     more = extras(rows)
@@ -58,7 +58,7 @@ def print_front(title: str, rows: list[dict[str, Any]]) -> None:
         ["point", *names, *(name.replace("_", " ") for name in (*metrics, *more))]
         + (["Verilog"] if checked else []),
         [
-            [str(row["point"]), *(str(value) for value in row["values"].values())]
+            [str(row["point"]), *map(in_words, row["values"].values())]
             + [_shown(row["metrics"].get(name)) for name in metrics]
             + [_shown(column[k]) for column in more.values()]
             + ([_verdict(row.get("verified"))] if checked else [])

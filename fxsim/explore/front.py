@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 from typing import Any
 
@@ -17,6 +17,11 @@ from fxsim.explore.store import Store
 
 NOTES = ("test", "retrained", "clock")
 """What may be known of a point of the front beside its metrics; see `fxsim.explore.finish`."""
+
+
+def in_words(value: Any) -> str:
+    """The value of a variable for people: of a mapping its values, as in ``wrap, 12``."""
+    return ", ".join(map(str, value.values())) if isinstance(value, Mapping) else str(value)
 
 
 def extras(rows: Sequence[dict[str, Any]]) -> dict[str, list[float | str | None]]:

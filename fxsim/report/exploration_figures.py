@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from fxsim.explore.front import in_words
 from fxsim.explore.pareto import nondominated
 from fxsim.report.figures import COLOURS, INK, MUTED, render_figure
 
@@ -137,7 +138,7 @@ def heat_figure(front: Sequence[Row], sizes: Mapping[str, int], chosen: int) -> 
                 axes.barh(
                     i, 0.94, left=j - 0.47, height=0.9, color=COLOURS[0], alpha=0.12 + 0.5 * share
                 )
-                text = str(front[i]["values"][names[j]])
+                text = in_words(front[i]["values"][names[j]])
                 shown = text if len(text) < 12 else text[:11] + "…"
                 axes.annotate(shown, (j, i), ha="center", va="center", color=INK)
         axes.set_xticks(range(len(names)), names, rotation=0 if len(names) < 8 else 35)
