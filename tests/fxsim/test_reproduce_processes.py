@@ -87,7 +87,7 @@ def test_no_run_is_begun_after_an_error(processes, tmp_path):
 
 def mark(folder, task):
     task.fail()
-    time.sleep(1)
+    time.sleep(3)
     (folder / str(task.number)).touch()
 
 
