@@ -5,7 +5,7 @@ import pytest
 
 from fxsim.errors import RangeError
 from fxsim.explore.blocks import REST, blocks_of
-from fxsim.explore.cost_model import CostModel, relative
+from fxsim.explore.cost_model import CostModel, Features, _fit, relative
 from fxsim.explore.costs import fit_costs, measure_front, sample
 from fxsim.explore.evaluate import Evaluator
 from fxsim.explore.job import with_costs
@@ -129,6 +129,19 @@ def test_cross_validation_does_not_see_what_it_predicts():
         for network in networks
     ]
     assert CostModel(networks, cells, target="ecp5").cross_validate()["lut"]["median"] > 0.1
+
+
+def test_what_is_learned_beyond_the_amounts_is_not_extrapolated():
+    rng = np.random.default_rng(1)
+    amounts = rng.uniform(50, 100, (20, 1))
+    linear = np.column_stack([rng.uniform(size=20), np.zeros(20)])
+    linear[0, 1] = 1e-3  # a column that hardly differs
+    counts = amounts[:, 0] * (1 + 0.3 * linear[:, 0] + 300 * linear[:, 1])
+    fit = _fit(Features(amounts, linear, linear), {"lut": counts})["lut"]
+    edge, far = np.array([[0.5, 1e-3]]), np.array([[0.5, 1.0]])
+    at = [float(fit(Features(amounts[:1], place, place))[0]) for place in (edge, far)]
+    assert at[0] == at[1]
+    assert 0.9 < at[1] / amounts[0, 0] < 1.8
 
 
 def test_errors_of_small_counts_are_compared_with_twenty():
