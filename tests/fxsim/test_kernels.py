@@ -105,6 +105,38 @@ def test_unaligned_inputs(backend, rows) -> None:
         assert np.array_equal(found, x @ weight.T)
 
 
+GUARDED = """
+import ctypes, mmap, sys
+import numpy as np
+from fxsim.kernels.product import Product
+from fxsim.kernels.target import Backend
+libc = ctypes.CDLL(None, use_errno=True)
+memory = mmap.mmap(-1, 17 * mmap.PAGESIZE)
+first = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+end = 16 * mmap.PAGESIZE
+assert libc.mprotect(ctypes.c_void_p(first + end), ctypes.c_size_t(mmap.PAGESIZE), 0) == 0
+generator = np.random.default_rng(0)
+for inputs in (64, 65, 100, 128):
+    weight = generator.integers(-127, 128, (33, inputs))
+    product = Product(weight, np.zeros(33, np.int64), 0, 255, Backend(sys.argv[1]))
+    for rows in (1, 3, 5, 15, 16, 17, 31, 33, 49, 60):
+        size = rows * inputs
+        x = np.frombuffer(memory, np.uint8, size, end - size).reshape(rows, inputs)
+        x[:] = generator.integers(0, 256, x.shape)
+        assert (product(x) == x.astype(int) @ weight.T).all(), (inputs, rows)
+print("equal")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="protects pages with a call of Linux")
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_nothing_is_read_past_the_activations(backend) -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", GUARDED, backend], capture_output=True, text=True
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("equal\n", "", 0)
+
+
 @pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("dtype", [np.int8, np.int16, np.int64])
 def test_narrow_and_strided_inputs(backend, dtype) -> None:
