@@ -150,7 +150,7 @@ def overflowing(shape: tuple[int, int, int]) -> Case:
     weight = generator.integers(-127, 128, (outputs, inputs)).astype(np.int8)
     out, found = np.empty((rows, outputs), np.int32), {}
     for simd in (1, 4, 16):
-        packed = pack_beats(weight, np.zeros(outputs, np.int64), simd, 0)
+        nothing = np.zeros(outputs, np.int64)
         for name, bits, counts, wraps in [
             ("fxsim saturate", 22, False, False),
             ("fxsim saturate and count", 22, True, False),
@@ -159,7 +159,8 @@ def overflowing(shape: tuple[int, int, int]) -> Case:
             ("fxsim wrap and count, many overflows", 18, True, True),
         ]:
             high = (1 << bits - 1) - 1
-            how = simd, -high - 1, high, out, counts, wraps
+            packed = pack_beats(weight, nothing, simd, 0, -high - 1, high)
+            how = simd, out, counts, wraps
             found[f"{name}, simd {simd}"] = lambda packed=packed, how=how: beat_sums(
                 x, 0, packed, *how
             )

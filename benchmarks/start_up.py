@@ -41,9 +41,9 @@ layer = stack(8, 1)[0]
 x = np.zeros((4, 3, 8), np.int64)
 forward_and_backward([contract(layer)], x, x)
 if has_vnni():
-    weight = pack_beats(np.ones((4, 8), np.int8), np.zeros(4, np.int64), 4, 0)
+    weight = pack_beats(np.ones((4, 8), np.int8), np.zeros(4, np.int64), 4, 0, -9, 8)
     x, out = np.ones((4, 8), np.uint8), np.empty((4, 4), np.int32)
-    beat_sums(x, 0, weight, 4, -9, 8, out, True, False)
+    beat_sums(x, 0, weight, 4, out, True, False)
 print(time.perf_counter() - start)
 """
 

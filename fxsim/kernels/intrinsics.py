@@ -227,122 +227,106 @@ class Cut(IntEnum):
     """Leave it, and tell whether one ever left the range."""
     SATURATE_COUNTED = 2
     WRAP_COUNTED = 3
+    """Leave it: what wraps is the same sum, cut once. Count how often its upper bits changed."""
 
 
 def _emit_beats(builder: Any, args: Any, rows: int, cut: Cut, *, single: bool) -> None:
     """Emit `beat_rows` for one number of rows and one cut; with ``single`` a beat is one quad."""
-    x, stride, panel, offsets, start, beats, quads, low, high, target, pitch, found = args
-    spots = [(row, half) for row in range(rows) for half in range(2)]
-    sums = {spot: cgutils.alloca_once(builder, _V16) for spot in spots}
-    beat = {spot: cgutils.alloca_once(builder, _V16) for spot in spots}
-    least, greatest = ([cgutils.alloca_once(builder, _V16) for _ in range(2)] for _ in range(2))
-    for place in least + greatest:
-        builder.store(_ZERO, place)
+    x, stride, panel, floors, start, beats, quads, span, target, pitch, found = args
+    halves = range(2)
+    spots = list(product(range(rows), halves))
+    span = _splat(builder, builder.trunc(span, _I32))
+
+    def variables(first: Any) -> dict[Any, Any]:
+        return {spot: cgutils.alloca_once_value(builder, first[spot[-1]]) for spot in spots}
+
+    def loads(address: Any, offset: Any = 0, align: int = 64) -> list[Any]:
+        begin = builder.add(address, offset if isinstance(offset, ir.Value) else _I64(offset))
+        return [_load(builder, begin, 64 * half, _V16, align) for half in halves]
+
+    def vector(operation: str, *operands: Any) -> Any:
+        return _call(builder, f"llvm.{operation}.v16i32", _V16, *operands)
+
+    biases, floor = loads(start, align=4), loads(floors)
+    sums = variables(biases)
+    former = variables([builder.sub(biases[half], floor[half]) for half in halves])
+    highest = [cgutils.alloca_once_value(builder, _ZERO) for _ in halves]
     count = cgutils.alloca_once_value(builder, _I64(0))
-    for (_, half), place in sums.items():
-        builder.store(_load(builder, start, 64 * half, _V16, 4), place)
-    low, high = (builder.trunc(limit, _I32) for limit in (low, high))
-    unused = _call(builder, "llvm.ctlz.i32", _I32, high, ir.Constant(ir.IntType(1), 0))
-    unused = _splat(builder, builder.sub(unused, _I32(1)))
-    low, high = _splat(builder, low), _splat(builder, high)
-
-    def minimum(left: Any, right: Any) -> Any:
-        return _call(builder, "llvm.smin.v16i32", _V16, left, right)
-
-    def maximum(left: Any, right: Any) -> Any:
-        return _call(builder, "llvm.smax.v16i32", _V16, left, right)
 
     def add_quad(quad: Any) -> None:
-        weights = builder.add(panel, builder.mul(quad, _I64(128)))
+        pair = loads(panel, builder.mul(quad, _I64(128)))
         source = builder.add(x, builder.mul(quad, _I64(4)))
-        pair = [_load(builder, weights, 64 * half, _V16, 64) for half in range(2)]
         for row in range(rows):
-            offset = builder.mul(stride, _I64(row))
-            word = _splat(builder, _load(builder, source, offset, _I32, 1))
-            for half in range(2):
-                total = builder.load(beat[row, half], typ=_V16)
-                name = "llvm.x86.avx512.vpdpbusd.512"
-                total = _call(builder, name, _V16, total, word, pair[half])
-                builder.store(total, beat[row, half])
+            word = _load(builder, source, builder.mul(stride, _I64(row)), _I32, 1)
+            word = _splat(builder, word)
+            for half in halves:
+                place, name = sums[row, half], "llvm.x86.avx512.vpdpbusd.512"
+                total = builder.load(place, typ=_V16)
+                builder.store(_call(builder, name, _V16, total, word, pair[half]), place)
 
-    def treated(exact: Any, half: int) -> Any:
+    def add_count(overflows: Any) -> None:
+        # Masks are counted outside of the vector units, which are what the sums wait for.
+        some = _call(builder, "llvm.ctpop.i16", _I16, builder.bitcast(overflows, _I16))
+        builder.store(builder.add(builder.load(count, typ=_I64), builder.zext(some, _I64)), count)
+
+    def treat(spot: Any, floor: Any, ceiling: Any) -> None:
+        exact = builder.load(sums[spot], typ=_V16)
+        if cut in {Cut.SATURATE, Cut.SATURATE_COUNTED}:
+            value = vector("smin", vector("smax", exact, floor), ceiling)
+            builder.store(value, sums[spot])
+            if cut is Cut.SATURATE_COUNTED:
+                add_count(builder.icmp_signed("!=", exact, value))
+            return
+        above = builder.sub(exact, floor)
         if cut is Cut.WATCH:
-            for places, extreme in ((least, minimum), (greatest, maximum)):
-                former = builder.load(places[half], typ=_V16)
-                builder.store(extreme(former, exact), places[half])
-            return exact
-        if cut is Cut.WRAP_COUNTED:
-            value = builder.ashr(builder.shl(exact, unused), unused)
+            place = highest[spot[-1]]
+            builder.store(vector("umax", builder.load(place, typ=_V16), above), place)
         else:
-            value = minimum(maximum(exact, low), high)
-        if cut is not Cut.SATURATE:
-            # Masks are counted outside of the vector units, which are what the sums wait for.
-            differs = builder.bitcast(builder.icmp_signed("!=", exact, value), _I16)
-            some = builder.zext(_call(builder, "llvm.ctpop.i16", _I16, differs), _I64)
-            builder.store(builder.add(builder.load(count, typ=_I64), some), count)
-        return value
+            changes = builder.xor(above, builder.load(former[spot], typ=_V16))
+            builder.store(above, former[spot])
+            add_count(builder.icmp_unsigned(">", changes, span))
 
     with cgutils.for_range(builder, beats) as loop:
-        place = builder.add(offsets, builder.mul(loop.index, _I64(128)))
-        first = [_load(builder, place, 64 * half, _V16, 64) for half in range(2)]
-        for (_, half), variable in beat.items():
-            builder.store(first[half], variable)
         if single:
             add_quad(loop.index)
         else:
             begin = builder.mul(loop.index, quads)
             with cgutils.for_range(builder, quads) as inner:
                 add_quad(builder.add(begin, inner.index))
-        for (row, half), variable in sums.items():
-            added = builder.load(beat[row, half], typ=_V16)
-            exact = builder.add(builder.load(variable, typ=_V16), added)
-            builder.store(treated(exact, half), variable)
-    for (row, half), variable in sums.items():
+        low = loads(floors, builder.mul(builder.add(loop.index, _I64(1)), _I64(128)))
+        high = [builder.add(value, span) for value in low]
+        for row, half in spots:
+            treat((row, half), low[half], high[half])
+    last = loads(floors, builder.mul(beats, _I64(128)))
+    for row, half in spots:
+        value = builder.sub(builder.load(sums[row, half], typ=_V16), last[half])
         offset = builder.add(builder.mul(pitch, _I64(row)), _I64(64 * half))
-        value = builder.load(variable, typ=_V16)
-        builder.store(value, _pointer(builder, target, offset), align=4)
+        place = _pointer(builder, target, offset)
+        builder.store(builder.add(value, floor[half]), place, align=4)
     if cut is Cut.WATCH:
-        below, above = (
-            extreme(*(builder.load(place, typ=_V16) for place in places))
-            for places, extreme in ((least, minimum), (greatest, maximum))
-        )
-        left = builder.or_(
-            builder.icmp_signed("<", below, low), builder.icmp_signed(">", above, high)
-        )
-        builder.store(builder.zext(builder.bitcast(left, _I16), _I64), _pointer(builder, found))
+        highest = vector("umax", *(builder.load(place, typ=_V16) for place in highest))
+        left = builder.bitcast(builder.icmp_unsigned(">", highest, span), _I16)
+        builder.store(builder.zext(left, _I64), _pointer(builder, found))
     elif cut is not Cut.SATURATE:
         builder.store(builder.load(count, typ=_I64), _pointer(builder, found))
 
 
 @intrinsic
-def beat_rows(
-    typing: Any,
-    x: Any,
-    stride: Any,
-    panel: Any,
-    offsets: Any,
-    start: Any,
-    beats: Any,
-    quads: Any,
-    low: Any,
-    high: Any,
-    target: Any,
-    pitch: Any,
-    found: Any,
-    rows: Any,
-    cut: Any,
-) -> Any:
+def beat_rows(typing: Any, places: Any, rows: Any, cut: Any) -> Any:
     """Sums of 6 rows or 1 and a panel that are cut after each beat of ``quads`` x 4 products.
 
-    Arguments: address and row stride of the activations, address of the panel, of what each beat
-    starts with (32 lanes a beat) and of the biases, number of beats, of quads in a beat, least and
-    greatest sum, address and row stride of the results, address of 64 bits for the number of
-    overflows (with ``WATCH`` 0 only if there are none; ``SATURATE`` leaves it alone), number of
-    rows, `Cut`.
+    Where activations are too large by an offset, so are sums; the range moves along with them.
+
+    Arguments: address and row stride of the activations, address of the panel, of the floors (32
+    lanes, one more than there are beats) and of the biases, number of beats, of quads in a beat,
+    greatest less least sum, address and row stride of the results, address of 64 bits for the
+    number of overflows (with ``WATCH`` 0 only if there are none; ``SATURATE`` leaves it alone);
+    then number of rows, `Cut`.
     """
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        *args, wanted, chosen = args
+        packed, wanted, chosen = args
+        args = cgutils.unpack_tuple(builder, packed)
         quads = args[6]
         for rows, cut, single in product((6, 1), Cut, (True, False)):
             match = builder.and_(
@@ -354,7 +338,7 @@ def beat_rows(
                 _emit_beats(builder, args, rows, cut, single=single)
         return context.get_dummy_value()
 
-    return types.void(*[types.intp] * 14), generate
+    return types.void(types.UniTuple(types.intp, 11), types.intp, types.intp), generate
 
 
 def _emit_pairs(builder: Any, args: Any, rows: int, *, short: bool) -> None:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from fxsim.formats import AccumulatorMode
 from fxsim.kernels.epilogue import epilogue_of, narrowest, requantize
+from fxsim.kernels.operand import MAX_INPUTS
 from fxsim.kernels.product import Product, as_bytes
 from fxsim.kernels.saturate import accumulate_beats, beat_sums, pack_beats
 from fxsim.kernels.target import Backend, chosen, has_vnni
@@ -49,7 +50,8 @@ class LinearKernel:
             self._product = Product(layer.weight, layer.bias, source.min, source.max)
         if not self.exact and _lanes_fit(layer):
             weight = layer.weight.astype(np.int8)
-            self._beats = pack_beats(weight, layer.bias, self._simd, self._flip)
+            limits = self._low, self._high
+            self._beats = pack_beats(weight, layer.bias, self._simd, self._flip, *limits)
         self._columns = np.ascontiguousarray(layer.weight.T)
         self._epilogue = epilogue_of(layer) if layer.requantizer is not None else None
         fused = self.exact and self._product is not None and self._product.fused
@@ -71,8 +73,8 @@ class LinearKernel:
             return ((total - self._low) & ((1 << self._bits) - 1)) + self._low, 0
         if self._beats is not None:
             out = np.empty((len(x), len(self._bias)), np.int32)
-            how = self._low, self._high, out, count, not self._saturates
-            return out, beat_sums(as_bytes(x), self._flip, self._beats, self._simd, *how)
+            how = self._simd, out, count, not self._saturates
+            return out, beat_sums(as_bytes(x), self._flip, self._beats, *how)
         return accumulate_beats(
             np.ascontiguousarray(x, np.int64),
             self._columns,
@@ -101,7 +103,7 @@ class LinearKernel:
 
 
 def _lanes_fit(layer: QuantizedLinear) -> bool:
-    """Whether bytes and 32-bit lanes hold the operands and the sums of a beat."""
+    """Whether bytes and 32-bit lanes hold the operands, and any sum and range of `beat_sums`."""
     weights = layer.weight_format
     return (
         chosen() in {Backend.AMX, Backend.VNNI}
@@ -111,4 +113,5 @@ def _lanes_fit(layer: QuantizedLinear) -> bool:
         and weights.max <= 127
         and layer.accumulator.format.bits <= _MOST_BITS
         and layer.folding.simd <= 1 << 14
+        and layer.inputs <= MAX_INPUTS
     )

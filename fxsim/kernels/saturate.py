@@ -1,9 +1,9 @@
 """Accumulators cut after each beat of ``simd`` products, many outputs at a time.
 
 The order of the hardware is kept: outputs are independent of each other, so the lanes of a register
-hold outputs, and the beats of an output follow one another. The products of a beat are summed
-exactly, four at a time, and added to the accumulator, which is then clamped. An accumulator that
-wraps needs this only where the beats that overflow are counted: cut once, its sum is the same.
+hold outputs, and the beats of an output follow one another. The products of a beat are added
+exactly, four at a time, and the accumulator is then clamped. One that wraps needs this only where
+the beats that overflow are counted: cut once, its sum is the same.
 
 The first overflow of an accumulator is where its plain sum first leaves the range. So a block of
 sums is first computed without a cut, watching the extremes, which is as fast as clamping; its beats
@@ -31,17 +31,25 @@ _SATURATE_COUNTED, _WRAP_COUNTED = int(Cut.SATURATE_COUNTED), int(Cut.WRAP_COUNT
 class BeatWeight(NamedTuple):
     """Weights of a layer whose beats have ``simd`` products.
 
-    ``panels`` are int8 of shape (panels, beats, quads, 2, 16, 4), ``offsets`` what each beat starts
-    with (activations are read as unsigned), ``start`` the biases.
+    ``panels`` are int8 of shape (panels, beats, quads, 2, 16, 4), ``start`` the biases. Signed
+    activations are read as unsigned, which makes sums too large; their range moves along:
+    ``floors`` (panels, beats + 1, 32) is its least value before the first beat and after each,
+    ``span`` its greatest less that.
     """
 
     panels: npt.NDArray[np.int8]
-    offsets: npt.NDArray[np.int32]
+    floors: npt.NDArray[np.int32]
     start: npt.NDArray[np.int32]
+    span: int
 
 
-def pack_beats(weight: npt.NDArray[np.int8], bias: IntArray, simd: int, offset: int) -> BeatWeight:
-    """Pack weights (outputs, inputs); ``offset`` is what activations are too large by."""
+def pack_beats(
+    weight: npt.NDArray[np.int8], bias: IntArray, simd: int, offset: int, low: int, high: int
+) -> BeatWeight:
+    """Pack weights (outputs, inputs) for sums from ``low`` to ``high``.
+
+    ``offset`` is what activations are too large by.
+    """
     outputs, inputs = weight.shape
     count, beats, quads = -(-outputs // LANES), -(-inputs // simd), -(-simd // 4)
     padded = np.zeros((count * LANES, beats * simd), np.int8)
@@ -50,13 +58,14 @@ def pack_beats(weight: npt.NDArray[np.int8], bias: IntArray, simd: int, offset: 
     slots[:, :, :simd] = padded.reshape(-1, beats, simd)
     panels = aligned((count, beats, quads, 2, 16, 4), np.int8)
     panels[...] = slots.reshape(count, 2, 16, beats, quads, 4).transpose(0, 3, 4, 1, 2, 5)
-    offsets = aligned((count, beats, LANES), np.int32)
+    floors = aligned((count, beats + 1, LANES), np.int32)
+    floors[:] = low
     sums = slots.sum(axis=2, dtype=np.int32).reshape(count, LANES, beats)
-    offsets[...] = -offset * sums.transpose(0, 2, 1)
+    floors[:, 1:] += offset * sums.cumsum(axis=2, dtype=np.int32).transpose(0, 2, 1)
     start = aligned((count * LANES,), np.int32)
     start[:] = 0
     start[:outputs] = bias
-    return BeatWeight(panels, offsets, start)
+    return BeatWeight(panels, floors, start, high - low)
 
 
 @jit
@@ -65,8 +74,6 @@ def beat_sums(
     flip: int,
     weight: BeatWeight,
     simd: int,
-    low: int,
-    high: int,
     out: npt.NDArray[np.int32],
     counting: bool,
     wraps: bool,
@@ -79,6 +86,7 @@ def beat_sums(
     count, inputs = x.shape
     outputs = out.shape[1]
     panels, beats, quads = weight.panels.shape[:3]
+    low, span = weight.floors[0, 0, 0], weight.span
     stride = beats * quads * 4
     raw = np.empty(_BLOCK * (stride + 128) + 64, np.uint8)
     align = -raw.ctypes.data % 64
@@ -108,31 +116,31 @@ def beat_sums(
         for p in range(panels):
             width = min(32, outputs - 32 * p)
             panel = weight.panels.ctypes.data + p * beats * quads * 128
-            offsets = weight.offsets.ctypes.data + p * beats * 128
+            floors = weight.floors.ctypes.data + p * (beats + 1) * 128
             start = weight.start.ctypes.data + p * 128
             i = 0
             while i < height:
-                place = rows.ctypes.data + i * stride
-                target = sums.ctypes.data + i * 128
                 size = 6 if height - i >= 6 else 1
+                places = (
+                    rows.ctypes.data + i * stride, stride, panel, floors, start, beats, quads, span,
+                    sums.ctypes.data + i * 128, 128, found.ctypes.data,
+                )  # fmt: skip
                 if quiet:
-                    beat_rows(
-                        place, stride, panel, offsets, start, beats, quads, low, high,
-                        target, 128, found.ctypes.data, size, _WATCH if counting else _SATURATE,
-                    )  # fmt: skip
+                    beat_rows(places, size, _WATCH if counting else _SATURATE)
                     quiet = not counting or found[0] == 0
                 if not quiet:
-                    beat_rows(
-                        place, stride, panel, offsets, start, beats, quads, low, high,
-                        target, 128, found.ctypes.data, size, counted,
-                    )  # fmt: skip
+                    beat_rows(places, size, counted)
                     overflows += found[0]
                     quiet = found[0] == 0
                 i += size
             for i in range(height):
                 result = out[top + i]
-                for j in range(width):
-                    result[32 * p + j] = sums[i, j]
+                if wraps:
+                    for j in range(width):
+                        result[32 * p + j] = ((sums[i, j] - low) & span) + low
+                else:
+                    for j in range(width):
+                        result[32 * p + j] = sums[i, j]
     return overflows
 
 

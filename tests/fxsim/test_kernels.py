@@ -18,7 +18,15 @@ from fxsim.formats import AccumulatorMode, IntFormat, Overflow, Rounding
 from fxsim.kernels import matmul, target
 from fxsim.kernels import product as product_module
 from fxsim.kernels.epilogue import Epilogue, requantize, rounding_terms
-from fxsim.kernels.operand import digits_of, exact_sums, operand_of, planes_of, scratch, split
+from fxsim.kernels.operand import (
+    MAX_INPUTS,
+    digits_of,
+    exact_sums,
+    operand_of,
+    planes_of,
+    scratch,
+    split,
+)
 from fxsim.kernels.product import Product
 from fxsim.kernels.saturate import accumulate_beats, beat_sums, pack_beats
 from fxsim.kernels.target import Backend
@@ -246,13 +254,29 @@ def test_accumulators_that_overflow(seed, shape, simd, bits, signed, mode) -> No
     assert (found.ravel().tolist(), count) == (sums, overflows)
     if target.has_vnni():
         flip = 128 if signed else 0
-        packed = pack_beats(weight.astype(np.int8), bias, simd, flip)
+        packed = pack_beats(weight.astype(np.int8), bias, simd, flip, fmt.min, fmt.max)
         out = np.empty(found.shape, np.int32)
         for counting in (True, False) if saturates else (True,):
-            how = fmt.min, fmt.max, out, counting, not saturates
-            count = beat_sums(x.astype(np.uint8), flip, packed, simd, *how)
+            count = beat_sums(x.astype(np.uint8), flip, packed, simd, out, counting, not saturates)
             assert out.ravel().tolist() == sums
             assert count == (overflows if counting else 0)
+
+
+@pytest.mark.skipif(not target.has_vnni(), reason="the kernel needs AVX-512 VNNI")
+@pytest.mark.parametrize("saturates", [True, False])
+@pytest.mark.parametrize("simd", [1, 7, 1 << 14])
+@pytest.mark.parametrize(("value", "weight"), [(-128, -128), (-128, 127), (127, -128)])
+def test_the_longest_sums_of_beats(saturates, simd, value, weight) -> None:
+    bits, inputs = 30, MAX_INPUTS
+    x, weights = np.full((1, inputs), value), np.full((2, inputs), weight)
+    x[0, inputs // 2 :] = -value - 1  # half of the way back
+    weights[1, : inputs // 4] //= 2
+    columns, bias = np.ascontiguousarray(weights.T), np.array([-(1 << 29), (1 << 29) - 1])
+    expected, count = accumulate_beats(x, columns, bias, simd, bits, saturates)
+    packed = pack_beats(weights.astype(np.int8), bias, simd, 128, -(1 << 29), (1 << 29) - 1)
+    out = np.empty((1, 2), np.int32)
+    found = beat_sums(x.astype(np.uint8), 128, packed, simd, out, True, not saturates)
+    assert (out.tolist(), found) == (expected.tolist(), count)
 
 
 def test_threads_change_nothing(monkeypatch) -> None:
