@@ -91,7 +91,7 @@ def _bytes(panels: Any, start: Any, x: Any, out: Any) -> None:
     for p in range(len(panels)):
         place, quads = panels.ctypes.data + p * panels.strides[0], 16 * panels.shape[1]
         begin, goal = start.ctypes.data + 128 * p, out.ctypes.data + 128 * p
-        unit.dot_row(x.ctypes.data, 0, place, quads, begin, goal, 128, False)
+        unit.dot_row((x.ctypes.data, 0, place, quads, begin, goal, 128), False)
 
 
 def squeezed(panels: npt.NDArray[np.int8]) -> npt.NDArray[np.uint8]:

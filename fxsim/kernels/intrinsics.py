@@ -193,27 +193,18 @@ def _dot_rows(rows: int, chains: int, halves: int = 2) -> Any:
     prefetch stops at every page.
     """
 
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        *args, again = args
-        for fetch in (True, False):
-            known = builder.icmp_unsigned("!=", again, ir.IntType(1)(fetch))
-            with builder.if_then(known):
-                _emit_dots(builder, args, rows, chains, halves, fetch=fetch)
-        return context.get_dummy_value()
-
     @intrinsic
-    def operation(
-        typing: Any,
-        x: Any,
-        stride: Any,
-        panel: Any,
-        quads: Any,
-        start: Any,
-        target: Any,
-        pitch: Any,
-        again: Any,
-    ) -> Any:
-        return types.void(*[types.intp] * 7, types.boolean), generate
+    def operation(typing: Any, places: Any, again: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            places, again = args
+            for fetch in (True, False):
+                known = builder.icmp_unsigned("!=", again, ir.IntType(1)(fetch))
+                with builder.if_then(known):
+                    each = cgutils.unpack_tuple(builder, places)
+                    _emit_dots(builder, each, rows, chains, halves, fetch=fetch)
+            return context.get_dummy_value()
+
+        return types.void(types.UniTuple(types.intp, 7), types.boolean), generate
 
     return operation
 
@@ -393,25 +384,16 @@ def _emit_pairs(builder: Any, args: Any, rows: int, *, short: bool) -> None:
 
 
 @intrinsic
-def pair_rows(
-    typing: Any,
-    x: Any,
-    stride: Any,
-    panel: Any,
-    groups: Any,
-    start: Any,
-    target: Any,
-    pitch: Any,
-    rows: Any,
-    short: Any,
-) -> Any:
+def pair_rows(typing: Any, places: Any, rows: Any, short: Any) -> Any:
     """Products of 4 rows or 1 and a panel with AVX2.
 
-    Arguments: as those of the rows of VNNI, number of rows, whether 16 bits hold two products.
+    Arguments: those of the rows of VNNI, with groups of 64 inputs for quads; number of rows,
+    whether 16 bits hold two products.
     """
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        *args, wanted, short = args
+        packed, wanted, short = args
+        args = cgutils.unpack_tuple(builder, packed)
         for rows, flag in product((4, 1), (True, False)):
             match = builder.icmp_signed("==", wanted, _I64(rows))
             fits = builder.icmp_unsigned("==", short, ir.IntType(1)(flag))
@@ -419,7 +401,7 @@ def pair_rows(
                 _emit_pairs(builder, args, rows, short=flag)
         return context.get_dummy_value()
 
-    return types.void(*[types.intp] * 8, types.boolean), generate
+    return types.void(types.UniTuple(types.intp, 7), types.intp, types.boolean), generate
 
 
 dot_12_rows, dot_4_rows, dot_row = _dot_rows(12, 1), _dot_rows(4, 2), _dot_rows(1, 4)

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from fxsim import arith
 from fxsim.errors import ConfigError
 from fxsim.formats import AccumulatorMode, IntFormat, Overflow, Rounding
-from fxsim.kernels import matmul, target
 from fxsim.kernels import product as product_module
+from fxsim.kernels import target
+from fxsim.kernels.blocks import rows_read_by_tiles
 from fxsim.kernels.epilogue import Epilogue, requantize, rounding_terms
 from fxsim.kernels.operand import (
     MAX_INPUTS,
@@ -392,5 +393,5 @@ def test_info_says_what_is_used() -> None:
 
 
 def test_blocks_on_tiles_need_the_rows_that_a_tile_reads():
-    read = [matmul._rows_of_tiles(None, height) for height in range(1, 33)]
+    read = [rows_read_by_tiles(None, height) for height in range(1, 33)]
     assert read == [1, 2, 3, 4, *[16] * 12, *[32] * 16]

@@ -1,0 +1,196 @@
+"""A block of activations times one panel of weights: the inner loop of every product, on each unit.
+
+Compiled code is specialised to the type of the packed weights. The functions at the end have an
+implementation for each of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from numba.extending import overload
+
+from fxsim.kernels import intrinsics as unit
+from fxsim.kernels.jit import jit
+from fxsim.kernels.packing import LaneWeight, PackedWeight, PairWeight, TileWeight
+
+FEW = 4
+"""Rows for which tiles, which always compute 16, do not pay."""
+
+_TILE_ROWS, _LANE_ROWS = 32, 48
+"""Heights of a block: two tiles (AVX2 as well), or four times what registers hold."""
+
+_CONFIG = unit.TILE_CONFIG
+
+
+class Block(NamedTuple):
+    """Rows of activations that meet a panel, and where their sums go; places are addresses."""
+
+    x: int
+    stride: int
+    inputs: int
+    rows: int
+    panel: int
+    """Number of the panel."""
+    width: int
+    """Outputs of the panel that are wanted; the first of 32."""
+    again: bool
+    """Whether the panel was read before."""
+    target: int
+    pitch: int
+
+
+@jit
+def _places(weight: PackedWeight, block: Block) -> tuple[int, int, int]:
+    """Groups of inputs, address of the panel and of its start values."""
+    groups = weight.panels.shape[1]
+    panel = weight.panels.ctypes.data + block.panel * groups * 2048
+    return groups, panel, weight.start.ctypes.data + 128 * block.panel
+
+
+@jit
+def _on_tiles(weight: TileWeight, block: Block) -> None:
+    """Fill two or four tiles; start values are loaded with stride 0, once for every row."""
+    groups, panel, start = _places(weight, block)
+    x, stride, target, pitch = block.x, block.stride, block.target, block.pitch
+    unit.tile_load(0, start, 0)
+    unit.tile_load(1, start + 64, 0)
+    if block.rows > 16:
+        unit.tile_load(2, start, 0)
+        unit.tile_load(3, start + 64, 0)
+        below = x + 16 * stride
+        for _ in range(groups):
+            unit.tile_load(4, x, stride)
+            unit.tile_stream(6, panel, 64)
+            unit.tile_stream(7, panel + 1024, 64)
+            unit.tile_dot(0, 4, 6)
+            unit.tile_dot(1, 4, 7)
+            unit.tile_load(5, below, stride)
+            unit.tile_dot(2, 5, 6)
+            unit.tile_dot(3, 5, 7)
+            x += 64
+            below += 64
+            panel += 2048
+        unit.tile_store(2, target + 16 * pitch, pitch)
+        unit.tile_store(3, target + 16 * pitch + 64, pitch)
+    else:
+        for _ in range(groups):
+            unit.tile_load(4, x, stride)
+            unit.tile_stream(6, panel, 64)
+            unit.tile_stream(7, panel + 1024, 64)
+            unit.tile_dot(0, 4, 6)
+            unit.tile_dot(1, 4, 7)
+            x += 64
+            panel += 2048
+    unit.tile_store(0, target, pitch)
+    unit.tile_store(1, target + 64, pitch)
+
+
+@jit
+def _on_lanes(weight: TileWeight | LaneWeight, block: Block) -> None:
+    groups, panel, start = _places(weight, block)
+    stride, pitch, quads = block.stride, block.pitch, (block.inputs + 15) // 16 * 4
+    row, again = 0, block.again
+    while row < block.rows:
+        left, x, target = block.rows - row, block.x + row * stride, block.target + row * pitch
+        places = x, stride, panel, quads, start, target, pitch
+        if block.width <= 16 and left >= 16:
+            unit.dot_16_rows_half(places, again)
+            row += 16
+        elif left >= 12:
+            unit.dot_12_rows(places, again)
+            row += 12
+        elif left >= 4:
+            unit.dot_4_rows(places, again)
+            row += 4
+        else:
+            unit.dot_row((x, stride, panel, 16 * groups, start, target, pitch), again)
+            row += 1
+        again = True
+
+
+def _block_on_tiles(weight: TileWeight, block: Block) -> None:
+    if block.rows > FEW:
+        _on_tiles(weight, block)
+    else:
+        _on_lanes(weight, block)
+
+
+def _block_on_lanes(weight: LaneWeight, block: Block) -> None:
+    _on_lanes(weight, block)
+
+
+def _block_on_pairs(weight: PairWeight, block: Block) -> None:
+    groups, panel, start = _places(weight, block)
+    row = 0
+    while row < block.rows:
+        size = 4 if block.rows - row >= 4 else 1
+        x, target = block.x + row * block.stride, block.target + row * block.pitch
+        places = x, block.stride, panel, groups, start, target, block.pitch
+        unit.pair_rows(places, size, weight.short)
+        row += size
+
+
+def _begin_on_tiles(weight: TileWeight) -> None:
+    unit.tile_config(_CONFIG.ctypes.data)
+
+
+def _end_on_tiles(weight: TileWeight) -> None:
+    unit.tile_release()
+
+
+def _nothing(weight: PackedWeight) -> None:
+    pass
+
+
+def rows_read_by_tiles(weight: TileWeight, height: int) -> int:
+    """Of `rows_read`: a tile always reads 16."""
+    return height if height <= FEW else (height + 15) // 16 * 16
+
+
+def _rows_themselves(weight: PackedWeight, height: int) -> int:
+    return height
+
+
+def begin(weight: PackedWeight) -> None:
+    """Before the first block of a call."""
+
+
+def end(weight: PackedWeight) -> None:
+    """After the last one."""
+
+
+def height_of_blocks(weight: PackedWeight) -> int:
+    """Rows of a block, at most."""
+    raise NotImplementedError
+
+
+def rows_read(weight: PackedWeight, height: int) -> int:
+    """Rows that are read for a block of ``height``."""
+    raise NotImplementedError
+
+
+def multiply_block(weight: PackedWeight, block: Block) -> None:
+    """Start values plus products; all 32 sums of each row are written, and up to 32 rows."""
+
+
+def _implement(operation: Any, tiles: Any, lanes: Any, pairs: Any) -> None:
+    kinds = {TileWeight: tiles, LaneWeight: lanes, PairWeight: pairs}
+
+    @overload(operation, strict=False)
+    def choose(weight: Any, *rest: Any) -> Callable[..., Any]:
+        found: Callable[..., Any] = kinds[weight.instance_class]
+        return found
+
+
+_implement(begin, _begin_on_tiles, _nothing, _nothing)
+_implement(end, _end_on_tiles, _nothing, _nothing)
+_implement(
+    height_of_blocks,
+    lambda weight: _TILE_ROWS,
+    lambda weight: _LANE_ROWS,
+    lambda weight: _TILE_ROWS,
+)
+_implement(rows_read, rows_read_by_tiles, _rows_themselves, _rows_themselves)
+_implement(multiply_block, _block_on_tiles, _block_on_lanes, _block_on_pairs)
