@@ -1,18 +1,20 @@
 """Integer LSTM against PyTorch's float32 ``nn.LSTM``: ``python -m benchmarks.lstm_speed``.
 
-Prints Markdown tables. One thread (CPU time) unless ``--threads`` says otherwise (wall clock).
+Writes a Markdown table to docs/performance.md and the figures to build/lstm.json: one thread, CPU
+time, interleaved, medians.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+from dataclasses import replace
 
 import numpy as np
 import torch
 
-from benchmarks.gradient_error import NARROW, quantized, random_weights
-from benchmarks.timing import machine, medians
+from benchmarks.gradient_error import NARROW, Words, quantized, random_weights
+from benchmarks.timing import machine, medians, publish
 from fxsim.backward import backward
 from fxsim.formats import Rounding
 from fxsim.kernels.recurrent import lstm_kernel_of
@@ -21,11 +23,13 @@ from fxsim.lstm_gradient import GradientFormat, LstmGradient
 from fxsim.simulate import run_lstm_states
 from fxsim.tensors import IntArray
 
+TERNARY = replace(NARROW, weight=2)
 
-def stack(cells: int, layers: int) -> list[QuantizedLstm]:
-    """Layers of 8-bit weights, activations and tables with ``cells`` inputs and cells."""
+
+def stack(cells: int, layers: int, words: Words = NARROW) -> list[QuantizedLstm]:
+    """Layers with ``cells`` inputs and cells; by default all words but the cell's have 8 bits."""
     generator = np.random.default_rng(1)
-    return [quantized(random_weights(generator, cells, cells), NARROW) for _ in range(layers)]
+    return [quantized(random_weights(generator, cells, cells), words) for _ in range(layers)]
 
 
 def forward(layers: list[QuantizedLstm], x: IntArray) -> IntArray:
@@ -62,35 +66,30 @@ def contract(layer: QuantizedLstm) -> LstmGradient:
     )
 
 
-def row(name: str, times: dict[str, float], unit: float = 1e3) -> str:
-    """A line: both times and how many times faster the integers are."""
-    ours, theirs = times["fxsim"], times["torch"]
-    return f"| {name} | {ours * unit:.2f} | {theirs * unit:.2f} | {theirs / ours:.2f} |"
-
-
 def main() -> None:
-    """Measure and print."""
+    """Measure and publish."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=10, help="for each line")
     options = parser.parse_args()
-    os.environ["FXSIM_THREADS"] = str(options.threads)
-    torch.set_num_threads(options.threads)
-    cpu = options.threads == 1
+    os.environ["FXSIM_THREADS"] = "1"
+    torch.set_num_threads(1)
+    lines = [f"{machine()}, one thread; PyTorch {torch.__version__}.", ""]
+    lines += ["| | fxsim, ms | PyTorch, ms | PyTorch / fxsim |", "|---|---|---|---|"]
+    facts: dict[str, list[float]] = {}
 
-    def measure(ours, theirs):
-        return medians({"fxsim": ours, "torch": theirs}, options.seconds, cpu=cpu)
+    def line(name: str, ours: float, theirs: float) -> None:
+        lines.append(f"| {name} | {1e3 * ours:.2f} | {1e3 * theirs:.2f} | {theirs / ours:.2f} |")
+        facts[name] = [ours, theirs]
 
-    print(f"{machine()}; {options.threads} thread(s) for PyTorch {torch.__version__}\n")
-    print("| | fxsim, ms | PyTorch, ms | PyTorch / fxsim |\n|---|---|---|---|")
     generator = np.random.default_rng(2)
     cells, count, steps = 256, 64, 100
     layers, net = stack(cells, 3), torch.nn.LSTM(cells, cells, 3, batch_first=True)
     x = generator.integers(-127, 127, (count, steps, cells), endpoint=True)
     real = torch.from_numpy(x / 127.0).float()
     with torch.no_grad():
-        times = measure(lambda: forward(layers, x), lambda: net(real))
-    print(row("forward, batch 64, 100 steps, 3 x 256 cells", times))
+        calls = {"fxsim": lambda: forward(layers, x), "torch": lambda: net(real)}
+        times = medians(calls, options.seconds)
+    line("forward, batch 64, 100 steps, 3 x 256 cells", *times.values())
 
     dy = generator.integers(-20, 20, (count, steps, cells), endpoint=True)
     leaf, real_dy = real.clone().requires_grad_(), torch.from_numpy(dy / 1024.0).float()
@@ -100,23 +99,37 @@ def main() -> None:
         net(leaf)[0].backward(real_dy)
 
     gradients = [contract(layer) for layer in layers]
-    times = measure(lambda: forward_and_backward(gradients, x, dy), train_step)
-    print(row("forward and backward, the same", times))
-
+    calls = {"fxsim": lambda: forward_and_backward(gradients, x, dy), "torch": train_step}
+    line("forward and backward, the same", *medians(calls, options.seconds).values())
     for cells in (64, 256):
-        layers, net = stack(cells, 1), torch.nn.LSTM(cells, cells, 1, batch_first=True)
-        x = generator.integers(-127, 127, (1, 1000, cells), endpoint=True)
-        real = torch.from_numpy(x / 127.0).float()
-        with torch.no_grad():
-            times = measure(lambda: forward(layers, x), lambda: net(real))  # noqa: B023
-            print(row(f"batch 1, 1000 steps, {cells} cells", times))
-            times["torch"] = medians(
-                {"torch": lambda: step_by_step(net, real[:, :100])},  # noqa: B023
-                options.seconds / 2,
-                cpu=cpu,
-            )["torch"]
-        times["torch"] *= 10
-        print(row(f"the same, PyTorch one step a call, {cells} cells", times))
+        for name, times in streams(cells, options.seconds).items():
+            line(name, *times)
+    publish("lstm", "\n".join(lines), {"seconds": facts})
+
+
+def streams(cells: int, seconds: float) -> dict[str, tuple[float, float]]:
+    """One sequence of 1000 steps; times of fxsim and of PyTorch."""
+    net = torch.nn.LSTM(cells, cells, 1, batch_first=True)
+    x = np.random.default_rng(3).integers(-127, 127, (1, 1000, cells), endpoint=True)
+    real = torch.from_numpy(x / 127.0).float()
+    bytes_, ternary = stack(cells, 1), stack(cells, 1, TERNARY)
+    with torch.no_grad():
+        times = medians(
+            {
+                "bytes": lambda: forward(bytes_, x),
+                "ternary": lambda: forward(ternary, x),
+                "whole": lambda: net(real),
+            },
+            seconds,
+        )
+        # Apart: the Python code of a call for each step would displace all that the others read.
+        times |= medians({"steps": lambda: step_by_step(net, real[:, :100])}, seconds / 2)
+    title = f"batch 1, 1000 steps, {cells} cells"
+    return {
+        title: (times["bytes"], times["whole"]),
+        f"{title}, ternary": (times["ternary"], times["whole"]),
+        f"{title}, PyTorch one step a call": (times["bytes"], 10 * times["steps"]),
+    }
 
 
 def step_by_step(net: torch.nn.LSTM, x: torch.Tensor) -> None:

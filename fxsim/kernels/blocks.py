@@ -41,6 +41,42 @@ class Block(NamedTuple):
     pitch: int
 
 
+class Places(NamedTuple):
+    """Addresses of packed weights, so that no loop counts references to arrays."""
+
+    groups: int
+    panels: int
+    narrow: int
+    """0 where there are none."""
+    start: int
+
+
+@jit
+def places_of(weight: TileWeight | LaneWeight) -> Places:
+    """Places of weights that may be narrow."""
+    narrow = weight.narrow.ctypes.data if len(weight.narrow) > 0 else 0
+    panels = weight.panels
+    return Places(panels.shape[1], panels.ctypes.data, narrow, weight.start.ctypes.data)
+
+
+@jit
+def excess_of(places: Places, x: int) -> int:
+    """What `row_of_panel` needs to know of a row."""
+    return unit.narrow_excess(x, places.groups) if places.narrow != 0 else 0
+
+
+@jit
+def row_of_panel(places: Places, panel: int, x: int, excess: int, target: int, again: bool) -> None:
+    """One row of activations at ``x``, as many as weights have inputs, to 32 sums at ``target``."""
+    groups, start = places.groups, places.start + 128 * panel
+    if places.narrow != 0:
+        weights = places.narrow + panel * groups * 512
+        unit.dot_row_narrow((x, excess, weights, groups, start, target), again)
+    else:
+        weights = places.panels + panel * groups * 2048
+        unit.dot_row((x, 0, weights, 16 * groups, start, target, 0), again)
+
+
 @jit
 def _places(weight: PackedWeight, block: Block) -> tuple[int, int, int]:
     """Groups of inputs, address of the panel and of its start values."""
@@ -89,23 +125,25 @@ def _on_tiles(weight: TileWeight, block: Block) -> None:
 
 @jit
 def _on_lanes(weight: TileWeight | LaneWeight, block: Block) -> None:
-    groups, panel, start = _places(weight, block)
+    places = places_of(weight)
+    panel = places.panels + block.panel * places.groups * 2048
+    start = places.start + 128 * block.panel
     stride, pitch, quads = block.stride, block.pitch, (block.inputs + 15) // 16 * 4
     row, again = 0, block.again
     while row < block.rows:
         left, x, target = block.rows - row, block.x + row * stride, block.target + row * pitch
-        places = x, stride, panel, quads, start, target, pitch
+        rows = x, stride, panel, quads, start, target, pitch
         if block.width <= 16 and left >= 16:
-            unit.dot_16_rows_half(places, again)
+            unit.dot_16_rows_half(rows, again)
             row += 16
         elif left >= 12:
-            unit.dot_12_rows(places, again)
+            unit.dot_12_rows(rows, again)
             row += 12
         elif left >= 4:
-            unit.dot_4_rows(places, again)
+            unit.dot_4_rows(rows, again)
             row += 4
         else:
-            unit.dot_row((x, stride, panel, 16 * groups, start, target, pitch), again)
+            row_of_panel(places, block.panel, x, excess_of(places, x), target, again)
             row += 1
         again = True
 

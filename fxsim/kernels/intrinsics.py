@@ -128,6 +128,13 @@ def _load(builder: Any, address: Any, offset: Any, kind: Any, align: int) -> Any
     return builder.load(_pointer(builder, address, offset), align=align, typ=kind)
 
 
+def _add_dot(builder: Any, place: Any, x: Any, weights: Any) -> None:
+    """Add four products of bytes to each lane of a variable."""
+    total = builder.load(place, typ=_V16)
+    total = _call(builder, "llvm.x86.avx512.vpdpbusd.512", _V16, total, x, weights)
+    builder.store(total, place)
+
+
 def _fetch(builder: Any, address: Any, offset: Any) -> None:
     """Ask for the cache line at an address, which need not exist."""
     where = _pointer(builder, address, offset)
@@ -160,10 +167,7 @@ def _emit_dots(
             offset = builder.add(builder.mul(stride, _I64(row)), _I64(4 * quad))
             word = _splat(builder, _load(builder, source, offset, _I32, 1))
             for half, tile in tiles.items():
-                place = sums[row, half, quad % chains]
-                total = builder.load(place, typ=_V16)
-                name = "llvm.x86.avx512.vpdpbusd.512"
-                builder.store(_call(builder, name, _V16, total, word, tile), place)
+                _add_dot(builder, sums[row, half, quad % chains], word, tile)
 
     with cgutils.for_range(builder, builder.udiv(quads, _I64(step))) as loop:
         quad = builder.mul(loop.index, _I64(step))
@@ -209,6 +213,72 @@ def _dot_rows(rows: int, chains: int, halves: int = 2) -> Any:
     return operation
 
 
+@intrinsic
+def narrow_excess(typing: Any, x: Any, groups: Any) -> Any:
+    """What `dot_row_narrow` is too large by, from a row of activations."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        x, groups = args
+        twos = ir.Constant(_V16, [0x02020202] * 12 + [0] * 4)
+        total = cgutils.alloca_once_value(builder, _ZERO)
+        with cgutils.for_range(builder, groups) as loop:
+            source = _load(builder, x, builder.mul(loop.index, _I64(64)), _V16, 1)
+            _add_dot(builder, total, source, twos)
+        name = "llvm.vector.reduce.add.v16i32"
+        return builder.sext(_call(builder, name, _I32, builder.load(total, typ=_V16)), _I64)
+
+    return types.intp(types.intp, types.intp), generate
+
+
+@intrinsic
+def dot_row_narrow(typing: Any, places: Any, again: Any) -> Any:
+    """One row and a panel of weights of two bits, in which a byte holds those of four inputs.
+
+    A group of 64 inputs has 512 bytes: for each half 4 times 64. Lane j of number k holds in byte
+    i, bits 2c and 2c + 1, the weight of output j and input 16c + 4k + i. Bits are masked, not
+    moved, so what chain c sums is 4**c times too large; chain 3 reads signed weights, the others
+    weights plus 2.
+
+    Arguments: address of the activations, their `narrow_excess`, address of the panel, number of
+    groups, address of 32 start values and of the results; whether the panel was read before.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        places, again = args
+        for fetch in (True, False):
+            known = builder.icmp_unsigned("!=", again, ir.IntType(1)(fetch))
+            with builder.if_then(known):
+                _emit_narrow_dots(builder, cgutils.unpack_tuple(builder, places), fetch=fetch)
+        return context.get_dummy_value()
+
+    return types.void(types.UniTuple(types.intp, 6), types.boolean), generate
+
+
+def _emit_narrow_dots(builder: Any, args: Any, *, fetch: bool) -> None:
+    x, excess, panel, groups, start, target = args
+    sums = [[cgutils.alloca_once_value(builder, _ZERO) for _ in range(4)] for _ in range(2)]
+    masks = [ir.Constant(_V16, [(3 << 2 * chain) * 0x01010101] * 16) for chain in range(4)]
+    with cgutils.for_range(builder, groups) as loop:
+        weights = builder.add(panel, builder.mul(loop.index, _I64(512)))
+        source = builder.add(x, builder.mul(loop.index, _I64(64)))
+        for half, k in product(range(2), range(4)):
+            offset = 256 * half + 64 * k
+            if fetch:
+                _fetch(builder, weights, offset + _AHEAD // 2)
+            packed = _load(builder, weights, offset, _V16, 64)
+            for chain, place in enumerate(sums[half]):
+                word = _splat(builder, _load(builder, source, 16 * chain + 4 * k, _I32, 1))
+                _add_dot(builder, place, word, builder.and_(packed, masks[chain]))
+    excess = _splat(builder, builder.trunc(excess, _I32))
+    for half, chains in enumerate(sums):
+        found = builder.sub(_load(builder, start, 64 * half, _V16, 4), excess)
+        for chain, place in enumerate(chains):
+            total = builder.load(place, typ=_V16)
+            moved = builder.ashr(total, ir.Constant(_V16, [2 * chain] * 16))
+            found = builder.add(found, moved)
+        builder.store(found, _pointer(builder, target, 64 * half), align=4)
+
+
 class Cut(IntEnum):
     """What `beat_rows` does with each sum after each beat."""
 
@@ -251,9 +321,7 @@ def _emit_beats(builder: Any, args: Any, rows: int, cut: Cut, *, single: bool) -
             word = _load(builder, source, builder.mul(stride, _I64(row)), _I32, 1)
             word = _splat(builder, word)
             for half in halves:
-                place, name = sums[row, half], "llvm.x86.avx512.vpdpbusd.512"
-                total = builder.load(place, typ=_V16)
-                builder.store(_call(builder, name, _V16, total, word, pair[half]), place)
+                _add_dot(builder, sums[row, half], word, pair[half])
 
     def add_count(overflows: Any) -> None:
         # Masks are counted outside of the vector units, which are what the sums wait for.

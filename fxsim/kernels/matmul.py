@@ -12,10 +12,13 @@ from fxsim.kernels import intrinsics as unit
 from fxsim.kernels.blocks import (
     FEW,
     Block,
+    Places,
     begin,
     end,
+    excess_of,
     height_of_blocks,
     multiply_block,
+    row_of_panel,
     rows_read,
 )
 from fxsim.kernels.epilogue import Epilogue, finish_block
@@ -124,26 +127,15 @@ entries = {TileWeight: _tile_entry, LaneWeight: _lane_entry, PairWeight: _pair_e
 
 
 @jit
-def row_of(
-    weight: PackedWeight, x: npt.NDArray[np.uint8], out: npt.NDArray[np.int32]
-) -> tuple[int, int, int, int, int, int]:
-    """Packed weights, a row of as many inputs and room for the sums, for `row_products`."""
-    panels, groups, _ = weight.panels.shape
-    places = x.ctypes.data, out.ctypes.data
-    return panels, groups, weight.panels.ctypes.data, weight.start.ctypes.data, *places
-
-
-@jit
-def row_products(row: tuple[int, int, int, int, int, int], back: bool) -> None:
-    """`multiply` for one row and without memory of its own.
+def row_products(places: Places, panels: int, x: int, out: int, back: bool) -> None:
+    """`multiply` for one row and without memory of its own: addresses of all inputs and all sums.
 
     Calls that alternate in ``back`` find what the last one has read in the nearest cache.
     """
-    panels, groups, panel, start, x, out = row
+    excess = excess_of(places, x)
     for i in range(panels):
         p = panels - 1 - i if back else i
-        place = panel + p * groups * 2048
-        unit.dot_row((x, 0, place, 16 * groups, start + 128 * p, out + 128 * p, 128), True)
+        row_of_panel(places, p, x, excess, out + 128 * p, True)
 
 
 @jit

@@ -3,7 +3,8 @@
 A panel holds 32 outputs. For every 64 inputs it has two tiles of 16 outputs, each 16 rows of 64
 bytes: row r holds inputs 4r .. 4r + 3 of output 0, then of output 1, and so on. AMX, VNNI and AVX2
 read the same bytes. Missing inputs and outputs are zeros, so what stands beside an activation
-vector in memory does not matter.
+vector in memory does not matter. Weights of two bits are packed once more, four to a byte, for
+single rows, which are bound by reading them.
 """
 
 from __future__ import annotations
@@ -22,10 +23,14 @@ GROUP = 64
 
 
 class TileWeight(NamedTuple):
-    """For AMX: int8 panels, shape (panels, groups, 2048), and 32-bit start values of the sums."""
+    """For AMX: int8 panels, shape (panels, groups, 2048), and 32-bit start values of the sums.
+
+    ``narrow`` is of shape (panels, groups, 512), see `dot_row_narrow`, or empty.
+    """
 
     panels: npt.NDArray[np.int8]
     start: npt.NDArray[np.int32]
+    narrow: npt.NDArray[np.uint8]
 
 
 class LaneWeight(NamedTuple):
@@ -33,6 +38,7 @@ class LaneWeight(NamedTuple):
 
     panels: npt.NDArray[np.int8]
     start: npt.NDArray[np.int32]
+    narrow: npt.NDArray[np.uint8]
 
 
 class PairWeight(NamedTuple):
@@ -78,11 +84,22 @@ def pack(weight: npt.NDArray[np.int8], start: npt.NDArray[Any], backend: Backend
     first = aligned((count * LANES,), np.int32)
     first[:] = 0
     first[:outputs] = wrapped
+    least, greatest = int(weight.min(initial=0)), int(weight.max(initial=0))
     if backend is Backend.AVX2:
-        most = max(-int(weight.min(initial=0)), int(weight.max(initial=0)))
-        return PairWeight(panels, first, 2 * 255 * most < 1 << 15)
+        return PairWeight(panels, first, 2 * 255 * max(-least, greatest) < 1 << 15)
     kind = TileWeight if backend is Backend.AMX else LaneWeight
-    return kind(panels, first)
+    narrow = least >= -2 and greatest <= 1
+    return kind(panels, first, _narrow(panels if narrow else panels[:0]))
+
+
+def _narrow(panels: npt.NDArray[np.int8]) -> npt.NDArray[np.uint8]:
+    """Panels of weights from -2 to 1 in two bits, as `dot_row_narrow` reads them."""
+    count, groups, _ = panels.shape
+    quads = panels.reshape(count, groups, 2, 4, 4, GROUP)
+    packed = aligned((count, groups, 512), np.uint8)
+    bits = sum((quads[:, :, :, chain] + 2).view(np.uint8) << 2 * chain for chain in range(3))
+    packed[:] = (bits | quads[:, :, :, 3].view(np.uint8) << 6).reshape(packed.shape)
+    return packed
 
 
 @jit

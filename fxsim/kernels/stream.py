@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fxsim.kernels.blocks import places_of
 from fxsim.kernels.epilogue import Epilogue
 from fxsim.kernels.intrinsics import gather, shift_right, wide_vectors
 from fxsim.kernels.jit import jit
-from fxsim.kernels.matmul import multiply, row_of, row_products
+from fxsim.kernels.matmul import multiply, row_products
 from fxsim.kernels.operand import Operand, split
 from fxsim.kernels.packing import GROUP
 from fxsim.network import IntArray
@@ -81,7 +82,8 @@ def stream(
     planes, partial = np.empty((group, inputs), np.uint8), _room(group, input_product.pitch)
     h = _room(1, -(-cells // GROUP) * GROUP // 4).view(np.uint8)[0]
     sums = _room(1, hidden_product.pitch)[0]
-    weights = row_of(hidden_product.weight, h, sums)
+    places, panels = places_of(hidden_product.weight), len(hidden_product.weight.panels)
+    h_place, sums_place = h.ctypes.data, sums.ctypes.data
 
     z, gates = _room(1, 4 * cells)[0], _room(1, 4 * cells)[0]
     i, f = gates[:cells], gates[cells : 2 * cells]
@@ -108,7 +110,7 @@ def stream(
         multiply(planes[:size], 0, input_product.weight, partial[:size])
         _requantize(partial[:size], input_epilogue, 4 * cells)
         for s in range(size):
-            row_products(weights, (s & 1) != 0)
+            row_products(places, panels, h_place, sums_place, (s & 1) != 0)
             for k in range(4 * cells):
                 z[k] = _cut(np.int64(sums[k]) * np.int64(np.int32(multiplier[k])), h_cut)
             for k in range(4 * cells):
