@@ -30,6 +30,7 @@ class Block(NamedTuple):
     x: int
     stride: int
     inputs: int
+    """Bytes of a row."""
     rows: int
     panel: int
     """Number of the panel."""
@@ -49,14 +50,15 @@ class Places(NamedTuple):
     narrow: int
     """0 where there are none."""
     start: int
+    words: bool
 
 
 @jit
 def places_of(weight: TileWeight | LaneWeight) -> Places:
     """Places of weights that may be narrow."""
+    panels, start = weight.panels, weight.start
     narrow = weight.narrow.ctypes.data if len(weight.narrow) > 0 else 0
-    panels = weight.panels
-    return Places(panels.shape[1], panels.ctypes.data, narrow, weight.start.ctypes.data)
+    return Places(panels.shape[1], panels.ctypes.data, narrow, start.ctypes.data, are_words(weight))
 
 
 @jit
@@ -74,7 +76,7 @@ def row_of_panel(places: Places, panel: int, x: int, excess: int, target: int, a
         unit.dot_row_narrow((x, excess, weights, groups, start, target), again)
     else:
         weights = places.panels + panel * groups * 2048
-        unit.dot_row((x, 0, weights, 16 * groups, start, target, 0), again)
+        unit.dot_row((x, 0, weights, 16 * groups, start, target, 0), places.words, again)
 
 
 @jit
@@ -129,18 +131,18 @@ def _on_lanes(weight: TileWeight | LaneWeight, block: Block) -> None:
     panel = places.panels + block.panel * places.groups * 2048
     start = places.start + 128 * block.panel
     stride, pitch, quads = block.stride, block.pitch, (block.inputs + 15) // 16 * 4
-    row, again = 0, block.again
+    row, words, again = 0, places.words, block.again
     while row < block.rows:
         left, x, target = block.rows - row, block.x + row * stride, block.target + row * pitch
         rows = x, stride, panel, quads, start, target, pitch
         if block.width <= 16 and left >= 16:
-            unit.dot_16_rows_half(rows, again)
+            unit.dot_16_rows_half(rows, words, again)
             row += 16
         elif left >= 12:
-            unit.dot_12_rows(rows, again)
+            unit.dot_12_rows(rows, words, again)
             row += 12
         elif left >= 4:
-            unit.dot_4_rows(rows, again)
+            unit.dot_4_rows(rows, words, again)
             row += 4
         else:
             row_of_panel(places, block.panel, x, excess_of(places, x), target, again)
@@ -191,6 +193,11 @@ def _rows_themselves(weight: PackedWeight, height: int) -> int:
     return height
 
 
+def are_words(weight: PackedWeight) -> bool:
+    """Whether weights and activations have 16 bits."""
+    raise NotImplementedError
+
+
 def begin(weight: PackedWeight) -> None:
     """Before the first block of a call."""
 
@@ -222,6 +229,7 @@ def _implement(operation: Any, tiles: Any, lanes: Any, pairs: Any) -> None:
         return found
 
 
+_implement(are_words, lambda weight: False, lambda weight: weight.words, lambda weight: False)
 _implement(begin, _begin_on_tiles, _nothing, _nothing)
 _implement(end, _end_on_tiles, _nothing, _nothing)
 _implement(

@@ -3,9 +3,10 @@
 Each function becomes one LLVM intrinsic, or a loop of them, inside the numba kernel that calls it.
 Addresses are plain integers. An AMX tile is a register of 16 rows x 64 bytes; its number is part of
 the instruction and must be a constant. ``tile_dot`` and ``vpdpbusd`` multiply four neighbouring
-unsigned bytes (activations) by four signed ones (weights) and add the sum to a 32-bit lane; sums
-wrap. AVX2 has no such instruction: ``vpmaddubsw`` multiplies two bytes by two and saturates their
-sum at 16 bits, ``vpmaddwd`` two words by two with a sum of 32 bits.
+unsigned bytes (activations) by four signed ones (weights) and add the sum to a 32-bit lane,
+``vpdpwssd`` does so with two signed words; sums wrap. AVX2 has no such instruction: ``vpmaddubsw``
+multiplies two bytes by two and saturates their sum at 16 bits, ``vpmaddwd`` two words by two with a
+sum of 32 bits.
 
 Nothing here checks that the target has the instruction: `fxsim.kernels.target` does, before any
 caller is compiled.
@@ -128,11 +129,11 @@ def _load(builder: Any, address: Any, offset: Any, kind: Any, align: int) -> Any
     return builder.load(_pointer(builder, address, offset), align=align, typ=kind)
 
 
-def _add_dot(builder: Any, place: Any, x: Any, weights: Any) -> None:
-    """Add four products of bytes to each lane of a variable."""
+def _add_dot(builder: Any, place: Any, x: Any, weights: Any, *, words: bool = False) -> None:
+    """Add four products of bytes, or two of words, to each lane of a variable."""
+    name = f"llvm.x86.avx512.vpdp{'wssd' if words else 'busd'}.512"
     total = builder.load(place, typ=_V16)
-    total = _call(builder, "llvm.x86.avx512.vpdpbusd.512", _V16, total, x, weights)
-    builder.store(total, place)
+    builder.store(_call(builder, name, _V16, total, x, weights), place)
 
 
 def _fetch(builder: Any, address: Any, offset: Any) -> None:
@@ -143,7 +144,7 @@ def _fetch(builder: Any, address: Any, offset: Any) -> None:
 
 
 def _emit_dots(
-    builder: Any, args: Any, rows: int, chains: int, halves: int, *, fetch: bool
+    builder: Any, args: Any, rows: int, chains: int, halves: int, *, words: bool, fetch: bool
 ) -> None:
     """Emit what `_dot_rows` describes; with ``fetch`` weights are asked for ahead of their use."""
     x, stride, panel, quads, start, target, pitch = args
@@ -167,7 +168,7 @@ def _emit_dots(
             offset = builder.add(builder.mul(stride, _I64(row)), _I64(4 * quad))
             word = _splat(builder, _load(builder, source, offset, _I32, 1))
             for half, tile in tiles.items():
-                _add_dot(builder, sums[row, half, quad % chains], word, tile)
+                _add_dot(builder, sums[row, half, quad % chains], word, tile, words=words)
 
     with cgutils.for_range(builder, builder.udiv(quads, _I64(step))) as loop:
         quad = builder.mul(loop.index, _I64(step))
@@ -191,24 +192,25 @@ def _dot_rows(rows: int, chains: int, halves: int = 2) -> Any:
     """Products of ``rows`` rows and a panel; ``chains`` sums over k hide the latency of few rows.
 
     Of the 32 outputs only the first 16 with ``halves`` of 1. Arguments: address and row stride of
-    the activations, address of the panel, number of times four inputs (a multiple of ``chains``, or
-    of 16 for one row), address of 32 start values, address and row stride of the results, whether
-    the panel was read before. If not, it is fetched `_AHEAD`, across its end: the processor's own
-    prefetch stops at every page.
+    the activations, address of the panel, number of times four bytes of inputs (a multiple of
+    ``chains``, or of 16 for one row), address of 32 start values, address and row stride of the
+    results; whether inputs and weights are words; whether the panel was read before. If not, it is
+    fetched `_AHEAD`, across its end: the processor's own prefetch stops at every page.
     """
 
     @intrinsic
-    def operation(typing: Any, places: Any, again: Any) -> Any:
+    def operation(typing: Any, places: Any, words: Any, again: Any) -> Any:
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            places, again = args
-            for fetch in (True, False):
+            places, words, again = args
+            for long, fetch in product((True, False), repeat=2):
                 known = builder.icmp_unsigned("!=", again, ir.IntType(1)(fetch))
-                with builder.if_then(known):
+                fits = builder.icmp_unsigned("==", words, ir.IntType(1)(long))
+                with builder.if_then(builder.and_(known, fits)):
                     each = cgutils.unpack_tuple(builder, places)
-                    _emit_dots(builder, each, rows, chains, halves, fetch=fetch)
+                    _emit_dots(builder, each, rows, chains, halves, words=long, fetch=fetch)
             return context.get_dummy_value()
 
-        return types.void(types.UniTuple(types.intp, 7), types.boolean), generate
+        return types.void(types.UniTuple(types.intp, 7), types.boolean, types.boolean), generate
 
     return operation
 

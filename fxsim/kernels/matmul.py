@@ -48,7 +48,8 @@ def packed_products(
 ) -> None:
     """Sums of (``x`` ^ ``flip``), shape (rows, inputs), to ``out``, shape (rows, outputs).
 
-    ``out`` takes the 32-bit sums, or with an `Epilogue` the low bytes of the activations.
+    ``x`` has twice as many columns, and ``flip`` is 0, where weights are words. ``out`` takes the
+    32-bit sums, or with an `Epilogue` the low bytes of the activations.
     """
     count, inputs = x.shape
     outputs = out.shape[1]

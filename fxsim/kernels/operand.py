@@ -2,7 +2,8 @@
 
 An activation plus ``offset`` is unsigned; its bytes are *planes*. A weight is a sum of signed bytes
 times powers of 256, its *digits*. Every plane meets every digit, and 32 bits hold the sums of such
-products for 65536 inputs. What ``offset`` adds is taken back by ``start``.
+products for 65536 inputs. What ``offset`` adds is taken back by ``start``. With VNNI, operands of
+up to 16 bits whose sums fit 32 stay words: half as many products at once, but in one pass.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ class Operand(NamedTuple):
     pitch: int
     complete: bool
     """Whether there is one plane and one digit, and the 32-bit sums hold ``start`` already."""
+    words: bool
+    """Whether the one plane and the one digit have 16 bits."""
 
 
 def planes_of(low: int, high: int) -> tuple[int, int]:
@@ -60,35 +63,64 @@ def digits_of(weight: npt.NDArray[Any]) -> list[npt.NDArray[np.int8]]:
     return digits
 
 
-def operand_of(
+def words_fit(
     weight: npt.NDArray[Any], start: IntArray, low: int, high: int, backend: Backend
+) -> bool:
+    """Whether words, signed, do in one pass what takes bytes several."""
+    least, greatest = int(weight.min(initial=0)), int(weight.max(initial=0))
+    fits = all(-(1 << 15) <= value < 1 << 15 for value in (low, high, least, greatest))
+    bytes_ = planes_of(low, high)[0] == 1 and least >= -128 and greatest <= 127
+    return (
+        backend is Backend.VNNI
+        and fits
+        and not bytes_
+        and _reach(weight, start, low, high) < 1 << 31
+    )
+
+
+def _reach(weight: npt.NDArray[Any], start: IntArray, low: int, high: int) -> int:
+    """Bound of the magnitude of every sum."""
+    magnitudes = np.abs(weight, dtype=np.promote_types(weight.dtype, np.int16))
+    most = magnitudes.sum(axis=1, dtype=np.int64).max(initial=0)
+    return int(most) * max(high, -low) + int(np.abs(start).max(initial=0))
+
+
+def operand_of(
+    weight: npt.NDArray[Any],
+    start: IntArray,
+    low: int,
+    high: int,
+    backend: Backend,
+    *,
+    words: bool = True,
 ) -> Operand:
-    """Operand of weights (outputs, inputs), at most `MAX_INPUTS` of the latter."""
+    """Operand of weights (outputs, inputs), at most `MAX_INPUTS` of the latter.
+
+    Without ``words`` activations are always bytes, for a caller that splits them itself.
+    """
     outputs, inputs = weight.shape
-    digits = digits_of(weight)
-    planes, offset = planes_of(low, high)
+    words = words and words_fit(weight, start, low, high, backend)
+    digits = [weight.astype(np.int16)] if words else digits_of(weight)
+    planes, offset = (1, 0) if words else planes_of(low, high)
     pitch = -(-outputs // 32) * 32
-    stacked = np.zeros((pitch * len(digits), inputs), np.int8)
+    stacked = np.zeros((pitch * len(digits), inputs), digits[0].dtype)
     for place, digit in enumerate(digits):
         stacked[place * pitch : place * pitch + outputs] = digit
     corrected = start - offset * weight.sum(axis=1, dtype=np.int64)
-    magnitudes = np.abs(weight, dtype=np.promote_types(weight.dtype, np.int16))
-    most = magnitudes.sum(axis=1, dtype=np.int64).max(initial=0)
-    reach = int(most) * max(high, -low) + int(np.abs(start).max(initial=0))
-    complete = planes == len(digits) == 1 and reach < 1 << 31
+    complete = planes == len(digits) == 1 and _reach(weight, start, low, high) < 1 << 31
     sums = np.zeros(len(stacked), np.int64)
     if complete:
         sums[:outputs], corrected = corrected, np.zeros_like(corrected)
     packed = pack(stacked, sums, backend)
-    return Operand(packed, corrected, planes, offset, len(digits), pitch, complete)
+    return Operand(packed, corrected, planes, offset, len(digits), pitch, complete, words)
 
 
 @jit
 def scratch(rows: int, inputs: int, operand: Operand) -> tuple[Any, Any]:
     """Room that `exact_sums` needs for that many rows: bytes and 32-bit sums."""
-    count = rows * operand.planes
+    count, size = rows * operand.planes, 2 if operand.words else 1
     return (
-        np.empty((count, inputs), np.uint8),
+        np.empty((count, inputs * size), np.uint8),
         np.empty((count, operand.digits * operand.pitch), np.int32),
     )
 
@@ -98,6 +130,11 @@ def split(x: IntArray, operand: Operand, target: npt.NDArray[np.uint8], first: i
     """Bytes of the rows of ``x`` to ``target``, whose planes are ``first`` rows apart."""
     for i in range(x.shape[0]):
         source = x[i]
+        if operand.words:
+            words = target[i].view(np.int16)
+            for k in range(len(source)):
+                words[k] = source[k]
+            continue
         for plane in range(operand.planes):
             row, shift = target[plane * first + i], 8 * plane
             for k in range(len(source)):

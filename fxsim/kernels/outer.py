@@ -56,7 +56,8 @@ class OuterSums:
             turned = np.empty((columns, len(run)), dtype)
             _turn(x.reshape(-1, columns), run, middle, turned)
             nothing = np.zeros(columns, np.int64)
-            operand = operand_of(turned, nothing, -self._half, self._half - 1, chosen())
+            limits = -self._half, self._half - 1
+            operand = operand_of(turned, nothing, *limits, chosen(), words=False)
             partial = scratch(rows, 0, operand)[1]
             found = np.empty_like(sums)
             exact_sums(operand, planes, partial, found)

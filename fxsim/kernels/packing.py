@@ -34,11 +34,12 @@ class TileWeight(NamedTuple):
 
 
 class LaneWeight(NamedTuple):
-    """For AVX-512 VNNI: the same."""
+    """For AVX-512 VNNI: the same, or with ``words`` weights of 16 bits, of 32 inputs a group."""
 
     panels: npt.NDArray[np.int8]
     start: npt.NDArray[np.int32]
     narrow: npt.NDArray[np.uint8]
+    words: bool
 
 
 class PairWeight(NamedTuple):
@@ -68,11 +69,17 @@ def aligned(shape: tuple[int, ...], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
     return raw[offset : offset + size].view(dtype).reshape(shape)
 
 
-def pack(weight: npt.NDArray[np.int8], start: npt.NDArray[Any], backend: Backend) -> PackedWeight:
+def pack(
+    weight: npt.NDArray[np.int8 | np.int16], start: npt.NDArray[Any], backend: Backend
+) -> PackedWeight:
     """Pack weights of shape (outputs, inputs) and start values of shape (outputs,).
 
-    Start values are taken modulo 2**32, as are the sums of the kernels.
+    Start values are taken modulo 2**32, as are the sums of the kernels. Only VNNI takes int16, for
+    activations that are signed words.
     """
+    words = weight.dtype == np.int16
+    if words:
+        weight = np.ascontiguousarray(weight).view(np.int8)
     outputs, inputs = weight.shape
     wrapped = start.astype(np.int64).astype(np.int32)
     if backend not in {Backend.AMX, Backend.VNNI, Backend.AVX2}:
@@ -87,9 +94,10 @@ def pack(weight: npt.NDArray[np.int8], start: npt.NDArray[Any], backend: Backend
     least, greatest = int(weight.min(initial=0)), int(weight.max(initial=0))
     if backend is Backend.AVX2:
         return PairWeight(panels, first, 2 * 255 * max(-least, greatest) < 1 << 15)
-    kind = TileWeight if backend is Backend.AMX else LaneWeight
-    narrow = least >= -2 and greatest <= 1
-    return kind(panels, first, _narrow(panels if narrow else panels[:0]))
+    narrow = _narrow(panels if least >= -2 and greatest <= 1 and not words else panels[:0])
+    if backend is Backend.AMX:
+        return TileWeight(panels, first, narrow)
+    return LaneWeight(panels, first, narrow, words)
 
 
 def _narrow(panels: npt.NDArray[np.int8]) -> npt.NDArray[np.uint8]:

@@ -23,6 +23,7 @@ from fxsim.kernels.operand import (
     planes_of,
     scratch,
     split,
+    words_fit,
 )
 from fxsim.kernels.packing import aligned, pack
 from fxsim.kernels.target import Backend, chosen
@@ -34,6 +35,7 @@ _MOST_PASSES = {
     Backend.VNNI: 6,
     Backend.AVX2: 2,
 }  # byte products that are faster than float64
+_MOST_PARTS = 4  # of the inputs, for words whose sums do not fit 32 bits
 _WORTH_THREADS = 1 << 27  # multiplications
 _EXACT32, _EXACT64 = 1 << 24, 1 << 53
 _LEAST_RUN = 128  # inputs for which a float32 product is worth a call
@@ -43,9 +45,9 @@ class Product:
     """start[m] + sum over k of weight[m, k] * x[k], exactly.
 
     Operands of up to 8 bits whose sums fit 32 are multiplied as bytes: activations unsigned (signed
-    ones plus 128, which ``start`` takes back), weights signed. Wider ones are split into bytes
-    (`fxsim.kernels.operand`). BLAS multiplies floats, in runs of inputs whose partial sums are
-    integers that the float holds. What fits nothing else is left to a plain loop.
+    ones plus 128, which ``start`` takes back), weights signed. Wider ones stay words or are split
+    into bytes (`fxsim.kernels.operand`). BLAS multiplies floats, in runs of inputs whose partial
+    sums are integers that the float holds. What fits nothing else is left to a plain loop.
 
     Parameters
     ----------
@@ -71,15 +73,17 @@ class Product:
         most = max(high, -low, 1)
         reach = int(np.abs(weight).sum(axis=1).max(initial=0)) * most
         planes, offset = planes_of(low, high)
-        self.flip = 0x80 if offset else 0
         digits = len(digits_of(weight)) if self.backend in _MOST_PASSES else 0
         passes = planes * digits
         narrow = reach + int(np.abs(start).max(initial=0)) < 1 << 31
-        self.fused = passes == 1 and narrow
+        self._words = words_fit(weight, start, low, high, self.backend)
+        self.fused = (passes == 1 and narrow) or self._words
         """Whether sums are 32 bits and `requantized` may be called."""
+        self.flip = 0x80 if offset and not self._words else 0
         if self.fused:
-            corrected = start - offset * weight.sum(axis=1)
-            packed = pack(weight.astype(np.int8), corrected, self.backend)
+            corrected = start if self._words else start - offset * weight.sum(axis=1)
+            digit = weight.astype(np.int16) if self._words else weight.astype(np.int8)
+            packed = pack(digit, corrected, self.backend)
             self._products, self._packed = entries[type(packed)], tuple(packed)
         elif self.backend in _MOST_PASSES and passes <= _MOST_PASSES[self.backend]:
             self._operands = self._split(weight, low, high)
@@ -100,7 +104,7 @@ class Product:
         """
         if self.fused:
             out = aligned((len(x), self.outputs), np.int32) if out is None else out
-            self._run(as_bytes(x), None, out)
+            self._run(self._bytes(x), None, out)
             return out
         result = np.empty((len(x), self.outputs), np.int64)
         result[:] = self._start
@@ -122,13 +126,23 @@ class Product:
         A contiguous ``out`` takes them.
         """
         out = aligned((len(x), self.outputs), np.uint8) if out is None else out
-        self._run(as_bytes(x), tuple(epilogue), out)
+        self._run(self._bytes(x), tuple(epilogue), out)
         return out
+
+    def _bytes(self, x: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+        return np.ascontiguousarray(x, np.int16).view(np.uint8) if self._words else as_bytes(x)
 
     def _split(self, weight: IntArray, low: int, high: int) -> list[tuple[slice, Operand]]:
         nothing = np.zeros(self.outputs, np.int64)
-        runs = [slice(k, k + MAX_INPUTS) for k in range(0, self.inputs, MAX_INPUTS)]
-        return [(run, operand_of(weight[:, run], nothing, low, high, self.backend)) for run in runs]
+        whole = (nothing, low, high, self.backend)
+        for parts in range(1, _MOST_PARTS + 1):
+            step = max(1, min(MAX_INPUTS, -(-self.inputs // parts)))
+            runs = [slice(k, k + step) for k in range(0, self.inputs, step)]
+            if all(words_fit(weight[:, run], *whole) for run in runs):
+                break
+        else:
+            runs = [slice(k, k + MAX_INPUTS) for k in range(0, self.inputs, MAX_INPUTS)]
+        return [(run, operand_of(weight[:, run], *whole)) for run in runs]
 
     def _run(
         self, x: npt.NDArray[np.uint8], epilogue: tuple[Any, ...] | None, out: npt.NDArray[Any]

@@ -14,7 +14,7 @@ from fxsim.formats import Rounding
 from fxsim.kernels import lstm
 from fxsim.kernels.epilogue import epilogue_of, narrowest, rounding_terms
 from fxsim.kernels.linear import kernel_of
-from fxsim.kernels.operand import MAX_INPUTS, operand_of
+from fxsim.kernels.operand import MAX_INPUTS, operand_of, words_fit
 from fxsim.kernels.stream import stream
 from fxsim.kernels.target import Backend, chosen
 from fxsim.linear import QuantizedLinear
@@ -133,12 +133,15 @@ def transposed_operands(layer: QuantizedLstm, bits: int) -> tuple[Any, Any]:
     if 4 * layer.cells > MAX_INPUTS:
         raise RangeError(f"{layer.name}: cells must be at most {MAX_INPUTS // 4}")
     if bits not in known:
-        half, operands = 1 << bits - 1, []
+        half = 1 << bits - 1
+        cases = []
         for product in (layer.input_product, layer.hidden_product):
             weight = (product.weight * row_multipliers(product)[:, None]).T
-            nothing = np.zeros(len(weight), np.int64)
-            operands.append(operand_of(weight, nothing, -half, half - 1, chosen()))
-        known[bits] = operands[0], operands[1]
+            cases.append((weight, np.zeros(len(weight), np.int64), -half, half - 1, chosen()))
+        # Both meet the same gradients, split once.
+        words = all(words_fit(*case) for case in cases)
+        first, second = (operand_of(*case, words=words) for case in cases)
+        known[bits] = first, second
     return known[bits]
 
 

@@ -1,8 +1,8 @@
 """One sequence through an LSTM layer, in as short a step as possible.
 
-Like `fxsim.kernels.lstm.run`, for layers whose constants are ``quick``: h stays bytes, and values
-between the cuts have 32 bits. The step is one function and takes no slices, because counting the
-references to an array costs as much as a row of its arithmetic.
+Like `fxsim.kernels.lstm.run`, for layers whose constants are ``quick``: h stays bytes or words, and
+values between the cuts have 32 bits. The step is one function and takes no slices, because counting
+the references to an array costs as much as a row of its arithmetic.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from fxsim.kernels.epilogue import Epilogue
 from fxsim.kernels.intrinsics import gather, shift_right, wide_vectors
 from fxsim.kernels.jit import jit
 from fxsim.kernels.matmul import multiply, row_products
-from fxsim.kernels.operand import Operand, split
+from fxsim.kernels.operand import Operand, scratch, split
 from fxsim.kernels.packing import GROUP
 from fxsim.network import IntArray
 
@@ -79,8 +79,10 @@ def stream(
     steps, inputs = x.shape
     cells = len(cell)
     group = max(1, min(steps, _STEPS))
-    planes, partial = np.empty((group, inputs), np.uint8), _room(group, input_product.pitch)
-    h = _room(1, -(-cells // GROUP) * GROUP // 4).view(np.uint8)[0]
+    planes = scratch(group, inputs, input_product)[0]
+    partial = _room(group, input_product.pitch)
+    h = _room(1, -(-cells // GROUP) * GROUP // 2).view(np.uint8)[0]
+    h_words, words = h.view(np.int16), hidden_product.words
     sums = _room(1, hidden_product.pitch)[0]
     places, panels = places_of(hidden_product.weight), len(hidden_product.weight.panels)
     h_place, sums_place = h.ctypes.data, sums.ctypes.data
@@ -103,7 +105,10 @@ def stream(
     cell_low, cell_high = constants.cell_low, constants.cell_high
 
     for k in range(cells):
-        h[k] = np.uint8(hidden[k] + offset)
+        if words:
+            h_words[k] = hidden[k]
+        else:
+            h[k] = np.uint8(hidden[k] + offset)
     for first in range(0, steps, group):
         size = min(group, steps - first)
         split(x[first : first + size], input_product, planes, size)
@@ -131,6 +136,9 @@ def stream(
                 value = _cut(np.int64(o[k]) * np.int64(bent[k]), o_cut)
                 value = min(max(value, low), high)
                 out[first + s, k] = value
-                h[k] = np.uint8(value + offset)
+                if words:
+                    h_words[k] = value
+                else:
+                    h[k] = np.uint8(value + offset)
     for k in range(cells):
-        hidden[k] = np.int64(h[k]) - offset
+        hidden[k] = h_words[k] if words else np.int64(h[k]) - offset

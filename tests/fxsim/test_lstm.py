@@ -65,16 +65,25 @@ def test_results_alone_equal_those_of_the_trace(data: st.DataObject, count: int)
     assert np.array_equal(states.activations, seen.activations)
 
 
+@pytest.mark.parametrize(
+    ("words", "backends"),
+    [
+        (NARROW, {Backend.AMX, Backend.VNNI}),
+        (replace(NARROW, weight=2), {Backend.AMX, Backend.VNNI}),
+        (replace(NARROW, activation=16), {Backend.VNNI}),  # words, not bytes
+    ],
+)
 @pytest.mark.parametrize("cells", [1, 5, 33, 64, 70])
 @pytest.mark.parametrize("rounding", Rounding)
-def test_a_stream_of_one_sequence_goes_on(cells: int, rounding: Rounding) -> None:
+def test_a_stream_of_one_sequence_goes_on(cells, rounding, words, backends) -> None:
     generator = np.random.default_rng(cells)
-    layer = replace(quantized(random_weights(generator, 7, cells), NARROW), rounding=rounding)
-    x = generator.integers(-127, 127, (1, 150, 7), endpoint=True)
+    layer = replace(quantized(random_weights(generator, 7, cells), words), rounding=rounding)
+    fmt = layer.input_product.input.format
+    x = generator.integers(fmt.min, fmt.max, (1, 150, 7), endpoint=True)
     trace = run_lstm(layer, x)
     kernel = lstm_kernel_of(layer)
-    vectors = target.chosen() in {Backend.AMX, Backend.VNNI}
-    assert kernel.streams == (vectors and rounding is not Rounding.TIES_EVEN)
+    quick = rounding is not Rounding.TIES_EVEN
+    assert kernel.streams == (target.chosen() in backends and quick)
     state = trace.start.cell.copy(), trace.start.hidden.copy()
     parts = [kernel.run(x[:, part], *state).outputs for part in (slice(70), slice(70, None))]
     assert np.array_equal(np.concatenate(parts, axis=1), trace.activations)
