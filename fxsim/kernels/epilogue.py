@@ -92,7 +92,7 @@ def finish_block(
     constants: Epilogue,
     out: Any,
 ) -> None:
-    """Low bytes of the activations of a block of sums, to ``out[top:, left:]``."""
+    """Low bits of the activations of a block of sums, to ``out[top:, left:]``, uint8 or uint16."""
     wide_vectors()
     shift, base = constants.shift, constants.base
     sign, parity = constants.sign, constants.parity
@@ -102,10 +102,12 @@ def finish_block(
     high, mask, least = constants.high, constants.wrap_mask, constants.floor
     start = constants.low
     multiplier = constants.multiplier[left:]
-    whole, line = width // 16 * 16, np.empty(16, np.uint8)
+    whole, line = width // 16 * 16, np.empty(16, out.dtype)
     # Once, not in the loop: taking an address counts a reference.
     source_at, factors_at = sums.ctypes.data, multiplier.ctypes.data
-    line_at, goal = line.ctypes.data, out.ctypes.data + top * out.strides[0] + left
+    size = out.strides[1]
+    line_at, goal = line.ctypes.data, out.ctypes.data + top * out.strides[0] + left * size
+    terms = base, sign, shift, zero_point, low, high
     for i in range(height):
         if mask != 0:
             source, target = sums[i], out[top + i, left : left + width]
@@ -124,15 +126,11 @@ def finish_block(
         else:
             source_i, goal_i = source_at + i * sums.strides[0], goal + i * out.strides[0]
             for k in range(0, whole, 16):
-                requantize_16(
-                    source_i + 4 * k, factors_at + 8 * k, goal_i + k,
-                    base, sign, shift, zero_point, low, high,
-                )  # fmt: skip
+                places = source_i + 4 * k, factors_at + 8 * k, goal_i + k * size
+                requantize_16(places, terms, out)
             if whole < width:
-                requantize_16(
-                    source_i + 4 * whole, factors_at + 8 * whole, line_at,
-                    base, sign, shift, zero_point, low, high,
-                )  # fmt: skip
+                places = source_i + 4 * whole, factors_at + 8 * whole, line_at
+                requantize_16(places, terms, out)
                 for k in range(whole, width):
                     out[top + i, left + k] = line[k - whole]
 

@@ -58,7 +58,7 @@ class LinearKernel:
         self._fused = (
             fused
             and self._epilogue is not None
-            and layer.output.format.bits <= 8
+            and layer.output.format.bits <= 16
             and int(self._epilogue.multiplier.max()) < 1 << 31
         )
         self._type = narrowest(layer.output.format)

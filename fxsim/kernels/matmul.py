@@ -49,7 +49,7 @@ def packed_products(
     """Sums of (``x`` ^ ``flip``), shape (rows, inputs), to ``out``, shape (rows, outputs).
 
     ``x`` has twice as many columns, and ``flip`` is 0, where weights are words. ``out`` takes the
-    32-bit sums, or with an `Epilogue` the low bytes of the activations.
+    32-bit sums, or with an `Epilogue` the low bits of the activations.
     """
     count, inputs = x.shape
     outputs = out.shape[1]

@@ -119,13 +119,15 @@ class Product:
         return result
 
     def requantized(
-        self, x: npt.NDArray[Any], epilogue: Epilogue, out: npt.NDArray[np.uint8] | None = None
-    ) -> npt.NDArray[np.uint8]:
-        """Low bytes of the activations, in one pass; only where ``fused``.
+        self, x: npt.NDArray[Any], epilogue: Epilogue, out: npt.NDArray[Any] | None = None
+    ) -> npt.NDArray[np.uint8 | np.uint16]:
+        """Low bits of the activations, in one pass; only where ``fused``.
 
-        A contiguous ``out`` takes them.
+        Bytes for a format of up to 8 bits, else words; a contiguous ``out`` takes them.
         """
-        out = aligned((len(x), self.outputs), np.uint8) if out is None else out
+        if out is None:
+            dtype = np.uint8 if epilogue.high - epilogue.low < 256 else np.uint16
+            out = aligned((len(x), self.outputs), dtype)
         self._run(self._bytes(x), tuple(epilogue), out)
         return out
 

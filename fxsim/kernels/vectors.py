@@ -14,25 +14,16 @@ _LANES = 8
 
 
 @intrinsic
-def requantize_16(
-    typing: Any,
-    source: Any,
-    multiplier: Any,
-    target: Any,
-    base: Any,
-    sign: Any,
-    shift: Any,
-    zero_point: Any,
-    low: Any,
-    high: Any,
-) -> Any:
-    """Low bytes of 16 activations: clamp((sum * multiplier + rounding) >> shift + zero_point).
+def requantize_16(typing: Any, places: Any, constants: Any, out: Any) -> Any:
+    """Low bits of 16 activations: clamp((sum * multiplier + rounding) >> shift + zero_point).
 
-    The first three are addresses: of 32-bit sums, of 64-bit multipliers below 2**31, and of the
-    bytes. ``base`` and ``sign`` round as in `fxsim.kernels.epilogue`.
+    ``places`` are addresses: of 32-bit sums, of 64-bit multipliers below 2**31, and of the result,
+    of the type of the array ``out``. ``constants`` are base and sign of `fxsim.kernels.epilogue`,
+    shift, zero point, least and greatest activation.
     """
-    words, longs, bytes_ = (ir.VectorType(kind, _LANES) for kind in (_I32, _I64, _I8))
-    all_bytes = ir.VectorType(_I8, 2 * _LANES)
+    narrow = ir.IntType(out.dtype.bitwidth)
+    words, longs, results = (ir.VectorType(kind, _LANES) for kind in (_I32, _I64, narrow))
+    all_results = ir.VectorType(narrow, 2 * _LANES)
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         def place(address: Any, offset: int) -> Any:
@@ -49,9 +40,9 @@ def requantize_16(
             return builder.call(function, [left, right])
 
         def half(first: int) -> Any:
-            """Bytes of eight activations, the zero point still missing."""
-            sums = builder.load(place(args[0], 4 * first), align=4, typ=words)
-            factors = builder.load(place(args[1], 8 * first), align=8, typ=longs)
+            """Eight activations, the zero point still missing."""
+            sums = builder.load(place(source, 4 * first), align=4, typ=words)
+            factors = builder.load(place(multiplier, 8 * first), align=8, typ=longs)
             # Through 32 bits, so that one multiplication instruction does it.
             factors = builder.sext(builder.trunc(factors, words), longs)
             value = builder.mul(builder.sext(sums, longs), factors)
@@ -59,17 +50,18 @@ def requantize_16(
             value = builder.add(value, builder.add(plus, builder.and_(negative, mask)))
             value = builder.ashr(value, cut)
             value = call("llvm.smin.v8i64", call("llvm.smax.v8i64", value, least), most)
-            return builder.trunc(value, bytes_)
+            return builder.trunc(value, results)
 
-        base, sign, shift, zero_point, low, high = args[3:]
+        source, multiplier, target = cgutils.unpack_tuple(builder, args[0])
+        base, sign, shift, zero_point, low, high = cgutils.unpack_tuple(builder, args[1])
         limits = builder.sub(low, zero_point), builder.sub(high, zero_point)
         plus, mask, cut, least, most = (
             splat(value, longs) for value in (base, sign, shift, *limits)
         )
         order = ir.Constant(ir.VectorType(_I32, 2 * _LANES), list(range(2 * _LANES)))
         joined = builder.shuffle_vector(half(0), half(_LANES), order)
-        offset = splat(builder.trunc(zero_point, _I8), all_bytes)
-        builder.store(builder.add(joined, offset), place(args[2], 0), align=1)
+        offset = splat(builder.trunc(zero_point, narrow), all_results)
+        builder.store(builder.add(joined, offset), place(target, 0), align=1)
         return context.get_dummy_value()
 
-    return types.void(*[types.intp] * 9), generate
+    return types.void(types.UniTuple(types.intp, 3), types.UniTuple(types.intp, 6), out), generate

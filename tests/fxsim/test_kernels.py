@@ -196,13 +196,18 @@ def test_planes_hold_the_range(low, high) -> None:
     relu=st.booleans(),
     shift=st.integers(0, 20),
     zero_point=st.integers(-100, 100),
-    fmt=st.sampled_from([IntFormat(bits=b, signed=s) for b in (3, 8) for s in (True, False)]),
+    fmt=st.sampled_from(
+        [IntFormat(bits=b, signed=s) for b in (3, 8, 9, 16) for s in (True, False)]
+    ),
+    most=st.sampled_from([127, 5000]),
     backend=st.sampled_from(
         [b for b in BACKENDS if b not in {Backend.BLAS, Backend.PLAIN}] or [None]
     ),
 )
-def test_requantization(seed, rounding, overflow, relu, shift, zero_point, fmt, backend) -> None:
-    x, weight = operands(seed, (35, 20, 34), (-128, 127), (-127, 127))
+def test_requantization(
+    seed, rounding, overflow, relu, shift, zero_point, fmt, most, backend
+) -> None:
+    x, weight = operands(seed, (35, 20, 34), (-most - 1, most), (-127, 127))
     multiplier = np.zeros(64, np.int64)
     multiplier[:34] = np.random.default_rng(seed).integers(0, 1 << 12, 34)
     constants = Epilogue(
@@ -226,9 +231,12 @@ def test_requantization(seed, rounding, overflow, relu, shift, zero_point, fmt, 
     ]
     assert requantize(sums, constants)[0].tolist() == expected
     if backend is not None:
-        fused = Product(weight, np.zeros(34, np.int64), -128, 127, backend)
-        assert fused.fused
-        assert np.array_equal(fused.requantized(x, constants), np.array(expected) & 255)
+        fused = Product(weight, np.zeros(34, np.int64), -most - 1, most, backend)
+        assert fused.fused == (most == 127 or backend is Backend.VNNI)
+        if fused.fused:
+            found = fused.requantized(x, constants)
+            assert found.dtype == (np.uint8 if fmt.bits <= 8 else np.uint16)
+            assert np.array_equal(found, np.array(expected) & (1 << 8 * found.itemsize) - 1)
 
 
 @unhurried
