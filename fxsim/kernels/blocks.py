@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import numpy as np
 from numba.extending import overload
 
 from fxsim.kernels import intrinsics as unit
@@ -50,7 +51,8 @@ class Places(NamedTuple):
     narrow: int
     """0 where there are none."""
     start: int
-    words: bool
+    kind: np.int8 | np.int16
+    """A zero of the type of the weights."""
 
 
 @jit
@@ -58,7 +60,8 @@ def places_of(weight: TileWeight | LaneWeight) -> Places:
     """Places of weights that may be narrow."""
     panels, start = weight.panels, weight.start
     narrow = weight.narrow.ctypes.data if len(weight.narrow) > 0 else 0
-    return Places(panels.shape[1], panels.ctypes.data, narrow, start.ctypes.data, are_words(weight))
+    kind = panels.dtype.type(0)
+    return Places(panels.shape[1], panels.ctypes.data, narrow, start.ctypes.data, kind)
 
 
 @jit
@@ -76,7 +79,7 @@ def row_of_panel(places: Places, panel: int, x: int, excess: int, target: int, a
         unit.dot_row_narrow((x, excess, weights, groups, start, target), again)
     else:
         weights = places.panels + panel * groups * 2048
-        unit.dot_row((x, 0, weights, 16 * groups, start, target, 0), places.words, again)
+        unit.dot_row((x, 0, weights, 16 * groups, start, target, 0), places.kind, again)
 
 
 @jit
@@ -131,18 +134,18 @@ def _on_lanes(weight: TileWeight | LaneWeight, block: Block) -> None:
     panel = places.panels + block.panel * places.groups * 2048
     start = places.start + 128 * block.panel
     stride, pitch, quads = block.stride, block.pitch, (block.inputs + 15) // 16 * 4
-    row, words, again = 0, places.words, block.again
+    row, kind, again = 0, places.kind, block.again
     while row < block.rows:
         left, x, target = block.rows - row, block.x + row * stride, block.target + row * pitch
         rows = x, stride, panel, quads, start, target, pitch
         if block.width <= 16 and left >= 16:
-            unit.dot_16_rows_half(rows, words, again)
+            unit.dot_16_rows_half(rows, kind, again)
             row += 16
         elif left >= 12:
-            unit.dot_12_rows(rows, words, again)
+            unit.dot_12_rows(rows, kind, again)
             row += 12
         elif left >= 4:
-            unit.dot_4_rows(rows, words, again)
+            unit.dot_4_rows(rows, kind, again)
             row += 4
         else:
             row_of_panel(places, block.panel, x, excess_of(places, x), target, again)
@@ -193,11 +196,6 @@ def _rows_themselves(weight: PackedWeight, height: int) -> int:
     return height
 
 
-def are_words(weight: PackedWeight) -> bool:
-    """Whether weights and activations have 16 bits."""
-    raise NotImplementedError
-
-
 def begin(weight: PackedWeight) -> None:
     """Before the first block of a call."""
 
@@ -229,7 +227,6 @@ def _implement(operation: Any, tiles: Any, lanes: Any, pairs: Any) -> None:
         return found
 
 
-_implement(are_words, lambda weight: False, lambda weight: weight.words, lambda weight: False)
 _implement(begin, _begin_on_tiles, _nothing, _nothing)
 _implement(end, _end_on_tiles, _nothing, _nothing)
 _implement(

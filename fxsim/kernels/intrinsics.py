@@ -194,23 +194,25 @@ def _dot_rows(rows: int, chains: int, halves: int = 2) -> Any:
     Of the 32 outputs only the first 16 with ``halves`` of 1. Arguments: address and row stride of
     the activations, address of the panel, number of times four bytes of inputs (a multiple of
     ``chains``, or of 16 for one row), address of 32 start values, address and row stride of the
-    results; whether inputs and weights are words; whether the panel was read before. If not, it is
-    fetched `_AHEAD`, across its end: the processor's own prefetch stops at every page.
+    results; a number of the type of the weights, int8 or, if they and the inputs are words, int16;
+    whether the panel was read before. If not, it is fetched `_AHEAD`, across its end: the
+    processor's own prefetch stops at every page.
     """
 
     @intrinsic
-    def operation(typing: Any, places: Any, words: Any, again: Any) -> Any:
+    def operation(typing: Any, places: Any, kind: Any, again: Any) -> Any:
+        words = kind.bitwidth == 16
+
         def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            places, words, again = args
-            for long, fetch in product((True, False), repeat=2):
+            places, _, again = args
+            for fetch in (True, False):
                 known = builder.icmp_unsigned("!=", again, ir.IntType(1)(fetch))
-                fits = builder.icmp_unsigned("==", words, ir.IntType(1)(long))
-                with builder.if_then(builder.and_(known, fits)):
+                with builder.if_then(known):
                     each = cgutils.unpack_tuple(builder, places)
-                    _emit_dots(builder, each, rows, chains, halves, words=long, fetch=fetch)
+                    _emit_dots(builder, each, rows, chains, halves, words=words, fetch=fetch)
             return context.get_dummy_value()
 
-        return types.void(types.UniTuple(types.intp, 7), types.boolean, types.boolean), generate
+        return types.void(types.UniTuple(types.intp, 7), kind, types.boolean), generate
 
     return operation
 

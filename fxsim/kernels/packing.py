@@ -34,12 +34,11 @@ class TileWeight(NamedTuple):
 
 
 class LaneWeight(NamedTuple):
-    """For AVX-512 VNNI: the same, or with ``words`` weights of 16 bits, of 32 inputs a group."""
+    """For AVX-512 VNNI: the same, or int16 panels, shape (panels, groups of 32 inputs, 1024)."""
 
-    panels: npt.NDArray[np.int8]
+    panels: npt.NDArray[np.int8 | np.int16]
     start: npt.NDArray[np.int32]
     narrow: npt.NDArray[np.uint8]
-    words: bool
 
 
 class PairWeight(NamedTuple):
@@ -97,7 +96,7 @@ def pack(
     narrow = _narrow(panels if least >= -2 and greatest <= 1 and not words else panels[:0])
     if backend is Backend.AMX:
         return TileWeight(panels, first, narrow)
-    return LaneWeight(panels, first, narrow, words)
+    return LaneWeight(panels.view(np.int16) if words else panels, first, narrow)
 
 
 def _narrow(panels: npt.NDArray[np.int8]) -> npt.NDArray[np.uint8]:
