@@ -1,13 +1,13 @@
 """A block of activations times one panel of weights: the inner loop of every product, on each unit.
 
-Compiled code is specialised to the type of the packed weights. The functions at the end have an
-implementation for each of them.
+Compiled code is specialised to the type of the packed weights and of their places. The functions at
+the end have an implementation for each kind.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numba.extending import overload
@@ -43,35 +43,73 @@ class Block(NamedTuple):
     pitch: int
 
 
-class Places(NamedTuple):
-    """Addresses of packed weights, so that no loop counts references to arrays."""
+class TilePlaces(NamedTuple):
+    """Addresses of a `TileWeight`, so that no loop counts references to arrays."""
 
+    kind: np.int8
+    """A zero of the type of the weights."""
     groups: int
     panels: int
     narrow: int
     """0 where there are none."""
     start: int
+
+
+class LanePlaces(NamedTuple):
+    """Addresses of a `LaneWeight`."""
+
     kind: np.int8 | np.int16
-    """A zero of the type of the weights."""
+    groups: int
+    panels: int
+    narrow: int
+    start: int
+
+
+class PairPlaces(NamedTuple):
+    """Addresses of a `PairWeight`."""
+
+    groups: int
+    panels: int
+    start: int
+    short: bool
+
+
+Places: TypeAlias = Any
+"""Any of the three; compiled code is specialised to the one that it gets."""
 
 
 @jit
-def places_of(weight: TileWeight | LaneWeight) -> Places:
-    """Places of weights that may be narrow."""
-    panels, start = weight.panels, weight.start
-    narrow = weight.narrow.ctypes.data if len(weight.narrow) > 0 else 0
-    kind = panels.dtype.type(0)
-    return Places(panels.shape[1], panels.ctypes.data, narrow, start.ctypes.data, kind)
+def _narrow_or_none(weight: TileWeight | LaneWeight) -> int:
+    return weight.narrow.ctypes.data if len(weight.narrow) > 0 else 0
+
+
+def _places_of_tiles(weight: TileWeight) -> TilePlaces:
+    panels, narrow = weight.panels, _narrow_or_none(weight)
+    start, kind = weight.start.ctypes.data, panels.dtype.type(0)
+    return TilePlaces(kind, panels.shape[1], panels.ctypes.data, narrow, start)
+
+
+def _places_of_lanes(weight: LaneWeight) -> LanePlaces:
+    panels, narrow = weight.panels, _narrow_or_none(weight)
+    start, kind = weight.start.ctypes.data, panels.dtype.type(0)
+    return LanePlaces(kind, panels.shape[1], panels.ctypes.data, narrow, start)
+
+
+def _places_of_pairs(weight: PairWeight) -> PairPlaces:
+    panels, start = weight.panels, weight.start.ctypes.data
+    return PairPlaces(panels.shape[1], panels.ctypes.data, start, weight.short)
 
 
 @jit
-def excess_of(places: Places, x: int) -> int:
+def excess_of(places: TilePlaces | LanePlaces, x: int) -> int:
     """What `row_of_panel` needs to know of a row."""
     return unit.narrow_excess(x, places.groups) if places.narrow != 0 else 0
 
 
 @jit
-def row_of_panel(places: Places, panel: int, x: int, excess: int, target: int, again: bool) -> None:
+def row_of_panel(
+    places: TilePlaces | LanePlaces, panel: int, x: int, excess: int, target: int, again: bool
+) -> None:
     """One row of activations at ``x``, as many as weights have inputs, to 32 sums at ``target``."""
     groups, start = places.groups, places.start + 128 * panel
     if places.narrow != 0:
@@ -83,17 +121,10 @@ def row_of_panel(places: Places, panel: int, x: int, excess: int, target: int, a
 
 
 @jit
-def _places(weight: PackedWeight, block: Block) -> tuple[int, int, int]:
-    """Groups of inputs, address of the panel and of its start values."""
-    groups = weight.panels.shape[1]
-    panel = weight.panels.ctypes.data + block.panel * groups * 2048
-    return groups, panel, weight.start.ctypes.data + 128 * block.panel
-
-
-@jit
-def _on_tiles(weight: TileWeight, block: Block) -> None:
+def _on_tiles(places: TilePlaces, block: Block) -> None:
     """Fill two or four tiles; start values are loaded with stride 0, once for every row."""
-    groups, panel, start = _places(weight, block)
+    groups, start = places.groups, places.start + 128 * block.panel
+    panel = places.panels + block.panel * groups * 2048
     x, stride, target, pitch = block.x, block.stride, block.target, block.pitch
     unit.tile_load(0, start, 0)
     unit.tile_load(1, start + 64, 0)
@@ -129,8 +160,7 @@ def _on_tiles(weight: TileWeight, block: Block) -> None:
 
 
 @jit
-def _on_lanes(weight: TileWeight | LaneWeight, block: Block) -> None:
-    places = places_of(weight)
+def _on_lanes(places: TilePlaces | LanePlaces, block: Block) -> None:
     panel = places.panels + block.panel * places.groups * 2048
     start = places.start + 128 * block.panel
     stride, pitch, quads = block.stride, block.pitch, (block.inputs + 15) // 16 * 4
@@ -153,87 +183,105 @@ def _on_lanes(weight: TileWeight | LaneWeight, block: Block) -> None:
         again = True
 
 
-def _block_on_tiles(weight: TileWeight, block: Block) -> None:
+def _block_on_tiles(places: TilePlaces, block: Block) -> None:
     if block.rows > FEW:
-        _on_tiles(weight, block)
+        _on_tiles(places, block)
     else:
-        _on_lanes(weight, block)
+        _on_lanes(places, block)
 
 
-def _block_on_lanes(weight: LaneWeight, block: Block) -> None:
-    _on_lanes(weight, block)
+def _block_on_lanes(places: LanePlaces, block: Block) -> None:
+    _on_lanes(places, block)
 
 
-def _block_on_pairs(weight: PairWeight, block: Block) -> None:
-    groups, panel, start = _places(weight, block)
+def _block_on_pairs(places: PairPlaces, block: Block) -> None:
+    groups, start = places.groups, places.start + 128 * block.panel
+    panel = places.panels + block.panel * groups * 2048
     row = 0
     while row < block.rows:
         size = 4 if block.rows - row >= 4 else 1
         x, target = block.x + row * block.stride, block.target + row * block.pitch
-        places = x, block.stride, panel, groups, start, target, block.pitch
-        unit.pair_rows(places, size, weight.short)
+        rows = x, block.stride, panel, groups, start, target, block.pitch
+        unit.pair_rows(rows, size, places.short)
         row += size
 
 
-def _begin_on_tiles(weight: TileWeight) -> None:
+def _begin_on_tiles(places: TilePlaces) -> None:
     unit.tile_config(_CONFIG.ctypes.data)
 
 
-def _end_on_tiles(weight: TileWeight) -> None:
+def _end_on_tiles(places: TilePlaces) -> None:
     unit.tile_release()
 
 
-def _nothing(weight: PackedWeight) -> None:
+def _nothing(places: Places) -> None:
     pass
 
 
-def rows_read_by_tiles(weight: TileWeight, height: int) -> int:
+def rows_read_by_tiles(places: TilePlaces, height: int) -> int:
     """Of `rows_read`: a tile always reads 16."""
     return height if height <= FEW else (height + 15) // 16 * 16
 
 
-def _rows_themselves(weight: PackedWeight, height: int) -> int:
+def _rows_themselves(places: Places, height: int) -> int:
     return height
 
 
-def begin(weight: PackedWeight) -> None:
+def places_of(weight: PackedWeight) -> Places:
+    """Addresses of weights, of a type that says which kernel they are for."""
+    return _PLACES[type(weight)](weight)
+
+
+def begin(places: Places) -> None:
     """Before the first block of a call."""
 
 
-def end(weight: PackedWeight) -> None:
+def end(places: Places) -> None:
     """After the last one."""
 
 
-def height_of_blocks(weight: PackedWeight) -> int:
+def height_of_blocks(places: Places) -> int:
     """Rows of a block, at most."""
     raise NotImplementedError
 
 
-def rows_read(weight: PackedWeight, height: int) -> int:
+def rows_read(places: Places, height: int) -> int:
     """Rows that are read for a block of ``height``."""
     raise NotImplementedError
 
 
-def multiply_block(weight: PackedWeight, block: Block) -> None:
+def multiply_block(places: Places, block: Block) -> None:
     """Start values plus products; all 32 sums of each row are written, and up to 32 rows."""
 
 
-def _implement(operation: Any, tiles: Any, lanes: Any, pairs: Any) -> None:
-    kinds = {TileWeight: tiles, LaneWeight: lanes, PairWeight: pairs}
+_KINDS = ((TileWeight, TilePlaces), (LaneWeight, LanePlaces), (PairWeight, PairPlaces))
+
+
+def _implement(operation: Any, *implementations: Any) -> None:
+    """For tiles, lanes and pairs; what is chosen depends on the type of the first argument."""
+    of = {
+        kind: found for kinds, found in zip(_KINDS, implementations, strict=True) for kind in kinds
+    }
 
     @overload(operation, strict=False)
-    def choose(weight: Any, *rest: Any) -> Callable[..., Any]:
-        found: Callable[..., Any] = kinds[weight.instance_class]
+    def choose(first: Any, *rest: Any) -> Callable[..., Any]:
+        found: Callable[..., Any] = of[first.instance_class]
         return found
 
 
+_PLACES: dict[Any, Any] = {
+    TileWeight: _places_of_tiles,
+    LaneWeight: _places_of_lanes,
+    PairWeight: _places_of_pairs,
+}
+_implement(places_of, *_PLACES.values())
 _implement(begin, _begin_on_tiles, _nothing, _nothing)
 _implement(end, _end_on_tiles, _nothing, _nothing)
 _implement(
     height_of_blocks,
-    lambda weight: _TILE_ROWS,
-    lambda weight: _LANE_ROWS,
-    lambda weight: _TILE_ROWS,
+    lambda places: _TILE_ROWS,
+    lambda places: _LANE_ROWS,
+    lambda places: _TILE_ROWS,
 )
 _implement(rows_read, rows_read_by_tiles, _rows_themselves, _rows_themselves)
 _implement(multiply_block, _block_on_tiles, _block_on_lanes, _block_on_pairs)

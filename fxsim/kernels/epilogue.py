@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fxsim.formats import IntFormat, Overflow, Rounding
-from fxsim.kernels.intrinsics import wide_vectors
+from fxsim.kernels.intrinsics import copy, wide_vectors
 from fxsim.kernels.jit import jit
 from fxsim.kernels.packing import aligned
 from fxsim.kernels.vectors import requantize_16
@@ -102,11 +102,10 @@ def finish_block(
     high, mask, least = constants.high, constants.wrap_mask, constants.floor
     start = constants.low
     multiplier = constants.multiplier[left:]
-    whole, line = width // 16 * 16, np.empty(16, out.dtype)
+    whole, size = width // 16 * 16, out.itemsize
     # Once, not in the loop: taking an address counts a reference.
     source_at, factors_at = sums.ctypes.data, multiplier.ctypes.data
-    size = out.strides[1]
-    line_at, goal = line.ctypes.data, out.ctypes.data + top * out.strides[0] + left * size
+    goal = out.ctypes.data + top * out.strides[0] + left * size
     terms = base, sign, shift, zero_point, low, high
     for i in range(height):
         if mask != 0:
@@ -129,10 +128,9 @@ def finish_block(
                 places = source_i + 4 * k, factors_at + 8 * k, goal_i + k * size
                 requantize_16(places, terms, out)
             if whole < width:
-                places = source_i + 4 * whole, factors_at + 8 * whole, line_at
-                requantize_16(places, terms, out)
-                for k in range(whole, width):
-                    out[top + i, left + k] = line[k - whole]
+                rest = source_i + 4 * whole  # whose place takes the results
+                requantize_16((rest, factors_at + 8 * whole, rest), terms, out)
+                copy(goal_i + whole * size, rest, (width - whole) * size)
 
 
 @jit

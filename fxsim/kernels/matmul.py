@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,16 @@ from fxsim.kernels import intrinsics as unit
 from fxsim.kernels.blocks import (
     FEW,
     Block,
+    LanePlaces,
+    PairPlaces,
     Places,
+    TilePlaces,
     begin,
     end,
     excess_of,
     height_of_blocks,
     multiply_block,
+    places_of,
     row_of_panel,
     rows_read,
 )
@@ -42,7 +47,7 @@ def _copy_rows(x: npt.NDArray[np.uint8], flip: int, rows: npt.NDArray[np.uint8])
 def packed_products(
     x: npt.NDArray[np.uint8],
     flip: int,
-    weight: PackedWeight,
+    places: Places,
     epilogue: Epilogue | None,
     out: npt.NDArray[Any],
 ) -> None:
@@ -53,10 +58,10 @@ def packed_products(
     """
     count, inputs = x.shape
     outputs = out.shape[1]
-    groups = weight.panels.shape[1]
+    groups = places.groups
     panels = (outputs + 31) // 32
     stride = groups * 64 + _SLACK
-    block = height_of_blocks(weight)
+    block = height_of_blocks(places)
     raw = np.empty(block * (stride + 128) + 64, np.uint8)
     spot = -raw.ctypes.data % 64
     sums = raw[spot : spot + block * 128].view(np.int32).reshape((block, 32))
@@ -64,12 +69,12 @@ def packed_products(
     rows = raw[spot : spot + block * stride].reshape((block, stride))
     chunk = max(1, _RESIDENT // (groups * 2048))
     if count > FEW:
-        begin(weight)
+        begin(places)
     for first in range(0, panels, chunk):
         for top in range(0, count, block):
             height = min(block, count - top)
             # Few panels do not repay a copy. What is read past a row must be there: other rows.
-            rest = (count - top - rows_read(weight, height) + 1) * inputs
+            rest = (count - top - rows_read(places, height) + 1) * inputs
             direct = flip == 0 and panels <= 2 and rest >= groups * 64
             if direct:
                 x_place, x_pitch = x.ctypes.data + top * x.strides[0], x.strides[0]
@@ -84,7 +89,7 @@ def packed_products(
                     if whole:
                         target, pitch = out.ctypes.data + (top * outputs + 32 * p) * 4, 4 * outputs
                 source = x_place, x_pitch, inputs, height
-                multiply_block(weight, Block(*source, p, width, top > 0, target, pitch))
+                multiply_block(places, Block(*source, p, width, top > 0, target, pitch))
                 if epilogue is not None:
                     finish_block(sums, height, width, top, 32 * p, epilogue, out)
                 elif not whole:
@@ -92,39 +97,42 @@ def packed_products(
                         spot = out.ctypes.data + ((top + i) * outputs + 32 * p) * 4
                         unit.copy(spot, sums.ctypes.data + 128 * i, 4 * width)
     if count > FEW:
-        end(weight)
+        end(places)
 
 
-# Called from Python, numba takes as long for the type of a named tuple as for all other arguments
-# together, hence plain ones.
-
-
-@jit
-def _tile_entry(x: Any, flip: int, weight: Any, epilogue: Any, out: Any) -> None:
-    if epilogue is None:
-        packed_products(x, flip, TileWeight(*weight), None, out)
-    else:
-        packed_products(x, flip, TileWeight(*weight), Epilogue(*epilogue), out)
+# Called from Python, numba takes longer for an array than for all addresses together, and for the
+# type of a named tuple than for anything else, hence plain tuples of numbers.
 
 
 @jit
-def _lane_entry(x: Any, flip: int, weight: Any, epilogue: Any, out: Any) -> None:
+def _enter(x: Any, flip: int, places: Places, epilogue: Any, out: Any) -> None:
     if epilogue is None:
-        packed_products(x, flip, LaneWeight(*weight), None, out)
+        packed_products(x, flip, places, None, out)
     else:
-        packed_products(x, flip, LaneWeight(*weight), Epilogue(*epilogue), out)
+        packed_products(x, flip, places, Epilogue(*epilogue), out)
 
 
 @jit
-def _pair_entry(x: Any, flip: int, weight: Any, epilogue: Any, out: Any) -> None:
-    if epilogue is None:
-        packed_products(x, flip, PairWeight(*weight), None, out)
-    else:
-        packed_products(x, flip, PairWeight(*weight), Epilogue(*epilogue), out)
+def _tile_entry(x: Any, flip: int, places: Any, epilogue: Any, out: Any) -> None:
+    _enter(x, flip, TilePlaces(*places), epilogue, out)
 
 
-entries = {TileWeight: _tile_entry, LaneWeight: _lane_entry, PairWeight: _pair_entry}
-"""`packed_products` by type of weight, for calls with plain tuples."""
+@jit
+def _lane_entry(x: Any, flip: int, places: Any, epilogue: Any, out: Any) -> None:
+    _enter(x, flip, LanePlaces(*places), epilogue, out)
+
+
+@jit
+def _pair_entry(x: Any, flip: int, places: Any, epilogue: Any, out: Any) -> None:
+    _enter(x, flip, PairPlaces(*places), epilogue, out)
+
+
+_ENTRIES = {TileWeight: _tile_entry, LaneWeight: _lane_entry, PairWeight: _pair_entry}
+
+
+def entry_of(weight: PackedWeight) -> tuple[Callable[..., None], tuple[Any, ...]]:
+    """`packed_products` for calls from Python, and its ``places``; who calls keeps ``weight``."""
+    return _ENTRIES[type(weight)], tuple(places_of(weight))
 
 
 @jit
@@ -143,7 +151,7 @@ def row_products(places: Places, panels: int, x: int, out: int, back: bool) -> N
 def _packed_sums(
     x: npt.NDArray[np.uint8], flip: int, weight: PackedWeight, out: npt.NDArray[np.int32]
 ) -> None:
-    packed_products(x, flip, weight, None, out)
+    packed_products(x, flip, places_of(weight), None, out)
 
 
 def multiply(
@@ -179,7 +187,7 @@ def _plain_products(
 
 @overload(multiply)
 def _multiply_overload(x: Any, flip: Any, weight: Any, out: Any) -> Any:
-    products = _packed_sums if weight.instance_class in entries else _plain_products
+    products = _packed_sums if weight.instance_class in _ENTRIES else _plain_products
 
     def choose(x: Any, flip: Any, weight: Any, out: Any) -> Any:
         products(x, flip, weight, out)

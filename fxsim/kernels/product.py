@@ -13,7 +13,7 @@ import numpy.typing as npt
 from fxsim.errors import ConfigError
 from fxsim.kernels.epilogue import Epilogue
 from fxsim.kernels.jit import jit
-from fxsim.kernels.matmul import entries
+from fxsim.kernels.matmul import entry_of
 from fxsim.kernels.operand import (
     MAX_INPUTS,
     Operand,
@@ -83,8 +83,8 @@ class Product:
         if self.fused:
             corrected = start if self._words else start - offset * weight.sum(axis=1)
             digit = weight.astype(np.int16) if self._words else weight.astype(np.int8)
-            packed = pack(digit, corrected, self.backend)
-            self._products, self._packed = entries[type(packed)], tuple(packed)
+            self._packed = pack(digit, corrected, self.backend)
+            self._products, self._places = entry_of(self._packed)
         elif self.backend in _MOST_PASSES and passes <= _MOST_PASSES[self.backend]:
             self._operands = self._split(weight, low, high)
         elif self.backend is not Backend.PLAIN and reach < _EXACT64:
@@ -151,16 +151,16 @@ class Product:
     ) -> None:
         work = len(x) * self.inputs * self.outputs
         if work < _WORTH_THREADS:
-            self._products(x, self.flip, self._packed, epilogue, out)
+            self._products(x, self.flip, self._places, epilogue, out)
             return
         parts = max(1, min(threads(), len(x) // 64))
         step = max(32, -(-len(x) // parts // 32) * 32)
         runs = [slice(first, first + step) for first in range(step, len(x), step)]
         done = [
-            _pool().submit(self._products, x[run], self.flip, self._packed, epilogue, out[run])
+            _pool().submit(self._products, x[run], self.flip, self._places, epilogue, out[run])
             for run in runs
         ]
-        self._products(x[:step], self.flip, self._packed, epilogue, out[:step])
+        self._products(x[:step], self.flip, self._places, epilogue, out[:step])
         for future in done:
             future.result()
 

@@ -134,11 +134,14 @@ def stream(
             _look_up(tanh, place.ctypes.data, bent.ctypes.data, cells)
             for k in range(cells):
                 value = _cut(np.int64(o[k]) * np.int64(bent[k]), o_cut)
-                value = min(max(value, low), high)
-                out[first + s, k] = value
-                if words:
-                    h_words[k] = value
-                else:
-                    h[k] = np.uint8(value + offset)
+                place[k] = min(max(value, low), high)
+            for k in range(cells):
+                out[first + s, k] = place[k]
+            if words:
+                for k in range(cells):
+                    h_words[k] = place[k]
+            else:
+                for k in range(cells):
+                    h[k] = np.uint8(place[k] + offset)
     for k in range(cells):
         hidden[k] = h_words[k] if words else np.int64(h[k]) - offset
