@@ -7,9 +7,13 @@ from the network's when one key of it is set.
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from itertools import pairwise
-from typing import Any, TypeAlias, get_args
+from typing import Annotated, Any, TypeAlias, get_args
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
 
 from fxsim.errors import SpecError
 from fxsim.spec import LAYER_TYPES, NetworkSpec
@@ -29,6 +33,37 @@ def check_key(spec: NetworkSpec, key: str, where: str) -> None:
     problems = [_unknown(spec, path) for path in _paths(spec, key, where)]
     if all(problems):
         raise SpecError(f"{problems[0]} ({where}: {key})")
+
+
+def check_value(spec: NetworkSpec, key: str, value: Any, where: str) -> None:
+    """Check that a key, which the network has, could ever hold a value.
+
+    Raises
+    ------
+    SpecError
+        If the value is of no type, number or name that the key takes, whatever the others are.
+    """
+    problems = []
+    for path in _paths(spec, key, where):
+        if _unknown(spec, path):
+            continue
+        field = _field(spec, path)
+        kind: Any = field.annotation
+        if field.metadata:
+            kind = Annotated[kind, *field.metadata]
+        try:
+            TypeAdapter[Any](kind).validate_json(json.dumps(value), strict=True)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            name = first["loc"][-1] if first["loc"] else path[-1]
+            if first["type"] == "extra_forbidden":
+                problems.append(f"{path[-1]} has no key {name!r}")
+            else:
+                problem = first["msg"].removeprefix("Input should be ")
+                problems.append(f"{name} must be {problem}, not {first['input']!r}")
+        else:
+            return
+    raise SpecError(f"{problems[0]} ({where})")
 
 
 def set_key(spec: NetworkSpec, tree: dict[str, Any], key: str, value: Any) -> None:
@@ -91,6 +126,19 @@ def _unknown(spec: NetworkSpec, path: Path) -> str:
         if getattr(spec.layers[place], "output", None) is None:
             return f"requantize must be left out for layer {place}, which has no output"
     return ""
+
+
+def _field(spec: NetworkSpec, path: Path) -> FieldInfo:
+    """The field at a path that the specification has."""
+    model: Any = type(spec)
+    fields: list[FieldInfo] = []
+    for part in path:
+        if isinstance(part, int):
+            model = LAYER_TYPES[spec.layers[part].type]
+        else:
+            fields.append(model.model_fields[part])
+            model = _model_of(fields[-1].annotation)
+    return fields[-1]
 
 
 def _model_of(annotation: Any) -> Any:

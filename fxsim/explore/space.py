@@ -29,7 +29,7 @@ from pydantic import Field, ValidationError
 from fxsim.errors import SpecError
 from fxsim.explore.metrics import METRICS, SYNTHESISED
 from fxsim.explore.parts import find_part
-from fxsim.explore.point import check_key, set_key
+from fxsim.explore.point import check_key, check_value, set_key
 from fxsim.files import read_yaml
 from fxsim.spec import NetworkSpec, parse_spec
 from fxsim.spec_layers import Model
@@ -239,6 +239,8 @@ def _check(space: Space, source: str) -> None:
             if key in taken:
                 raise SpecError(f"{key} is set by {taken[key]!r} too ({here}.set)")
             taken[key] = name
+            for i, choice in enumerate(variable.to):
+                check_value(space.spec, key, choice, f"{here}.to[{i}]")
         texts = [json.dumps(value) for value in variable.to]
         if len(set(texts)) < len(texts):
             raise SpecError(f"values must differ ({here}.to)")

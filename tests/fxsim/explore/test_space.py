@@ -90,7 +90,19 @@ def test_values_may_be_mappings_for_keys_that_go_together():
         (one("layers[0]", 3), r"a variable must set a key of a layer"),
         (one("layers[0]..weights", 3), r"keys must look like layers\[0\]"),
         (one("input.bits", 3, 3), r"values must differ \(x: variables\.v\.to\)"),
-        (one("input.bits", 99), r"less than or equal to 16, not 99 \(point 0 of n: input\.bits\)"),
+        (
+            one("input.bits", 4, 99),
+            r"bits must be less .* to 16, not 99 \(x: variables\.v\.to\[1\]",
+        ),
+        (
+            one("input.bits", "4"),
+            r"bits must be a valid integer, not '4' \(x: variables\.v\.to\[0\]",
+        ),
+        (
+            one("layers[*].requantize.overflow", "wrp", "saturate"),
+            r"overflow must be 'wrap' or 'saturate', not 'wrp' \(x: variables\.v\.to\[0\]\)",
+        ),
+        (one("layers[0].weights", {"level": 3}), r"weights has no key 'level' \(x: variables"),
         (
             {"variables": {v: {"set": ["input.bits"], "to": [2]} for v in "ab"}},
             r"input\.bits is set by 'a' too",
