@@ -51,6 +51,7 @@ def clocks_mhz(
     dsp: bool = False,
     seeds: Sequence[int] = (1, 2, 3),
     memories: Mapping[str, str] | None = None,
+    limit_s: float = 3600,
 ) -> list[float]:
     """Highest clocks, in MHz, between the registers of ``top``.
 
@@ -64,13 +65,16 @@ def clocks_mhz(
         Of the placer, which places the same synthesis once for each; clocks vary by some percent.
     memories : mapping of str to str, optional
         Name and text of the files that the Verilog reads.
+    limit_s : float
+        Seconds that one run of nextpnr may take: a router may go round in circles.
 
     Raises
     ------
     ConfigError
         If the target has no nextpnr.
     MissingToolError
-        If nextpnr is not installed, or with its last line if it or Yosys fails.
+        If nextpnr is not installed, takes longer than ``limit_s``, or with its last line if it or
+        Yosys fails.
     """
     tool = find_nextpnr(target)
     command = command_of(target, dsp=dsp and target != "ice40")
@@ -84,13 +88,19 @@ write_json design.json"""
         for file, text in {"design.v": verilog, **(memories or {})}.items():
             (folder / file).write_text(text)
         run_yosys(script, folder)
-        return [_place(tool, folder, [*options.split(), "--seed", str(seed)]) for seed in seeds]
+        runs = [[tool, *options.split(), "--seed", str(seed)] for seed in seeds]
+        return [_place(run, folder, limit_s) for run in runs]
 
 
-def _place(tool: str, folder: Path, options: list[str]) -> float:
-    result = subprocess.run(
-        [tool, *options], cwd=folder, capture_output=True, text=True, check=False
-    )
+def _place(command: list[str], folder: Path, limit_s: float) -> float:
+    try:
+        result = subprocess.run(
+            command, cwd=folder, capture_output=True, text=True, check=False, timeout=limit_s
+        )
+    except subprocess.TimeoutExpired:
+        raise MissingToolError(
+            f"nextpnr placed and routed nothing within {limit_s:g} s (seed {command[-1]})"
+        ) from None
     if result.returncode != 0:
         lines = result.stderr.strip().splitlines() or [f"exit status {result.returncode}"]
         raise MissingToolError(f"nextpnr failed: {lines[-1]}")

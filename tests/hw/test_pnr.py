@@ -14,13 +14,15 @@ module top(input clk, input [7:0] a, b, output reg [7:0] y);
 endmodule
 """
 FAKE = f"""#!{sys.executable}
-import json, sys
+import json, sys, time
 from pathlib import Path
 options = sys.argv[1:]
 design = json.loads(Path(options[options.index("--json") + 1]).read_text())
 cells = {{cell["type"] for cell in design["modules"]["top"]["cells"].values()}}
 if "--fail" in cells or "no-such" in options:
     sys.exit("ERROR: cannot place")
+if "in-circles" in options:
+    time.sleep(60)
 seed = int(options[options.index("--seed") + 1])
 report = {{"fmax": {{"clk": {{"achieved": 100.0 + seed}}, "other": {{"achieved": 900.0}}}}}}
 Path(options[options.index("--report") + 1]).write_text(json.dumps(report))
@@ -58,6 +60,14 @@ def test_a_failure_is_one_line(tmp_path, monkeypatch):
     monkeypatch.setitem(pnr.PARTS, "ecp5", "no-such")
     with pytest.raises(MissingToolError, match=r"^nextpnr failed: ERROR: cannot place$"):
         pnr.clocks_mhz(DESIGN, "top")
+
+
+def test_a_router_that_never_ends_is_stopped(tmp_path, monkeypatch):
+    fake(tmp_path, monkeypatch, "ecp5")
+    monkeypatch.setitem(pnr.PARTS, "ecp5", "in-circles")
+    message = r"^nextpnr placed and routed nothing within 1 s \(seed 2\)$"
+    with pytest.raises(MissingToolError, match=message):
+        pnr.clocks_mhz(DESIGN, "top", seeds=(2,), limit_s=1)
 
 
 def test_missing(monkeypatch):
