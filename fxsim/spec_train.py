@@ -16,8 +16,8 @@ Epochs = Annotated[int, Field(ge=0, le=1 << 16)]
 class OptimizerSpec(Model):
     """Optimizer of the PyTorch training and its parameters.
 
-    ``momentum`` serves sgd and rmsprop, ``nesterov`` sgd, ``smoothing`` (of the squared gradient)
-    rmsprop and adadelta.
+    ``momentum`` is for sgd and rmsprop, ``nesterov`` for sgd, ``smoothing`` (of the squared
+    gradient) for rmsprop and adadelta; others do not take them.
     """
 
     type: Literal["sgd", "rmsprop", "adam", "adadelta"] = "sgd"
@@ -26,6 +26,14 @@ class OptimizerSpec(Model):
     nesterov: bool = True
     smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.9
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
+
+
+_SERVES = {
+    "momentum": ("sgd", "rmsprop"),
+    "nesterov": ("sgd",),
+    "smoothing": ("rmsprop", "adadelta"),
+}
+"""Parameters that not every optimizer has."""
 
 
 class PlateauSpec(Model):
@@ -153,7 +161,7 @@ def check_recipes(
     """Constraints between the keys of the recipes."""
     if train.sparsify is not None:
         _check_sparsify(train.sparsify, fail, recurrent=recurrent)
-    recipes: dict[str, ScheduleSpec] = {"train": train}
+    recipes: dict[str, TrainSpec | RetrainSpec] = {"train": train}
     if retrain is not None:
         recipes["retrain"] = retrain
         for i, levels in enumerate(retrain.gradual):
@@ -173,12 +181,20 @@ def check_recipes(
                 "retrain.scheme",
             )
     for key, recipe in recipes.items():
+        _check_optimizer(recipe.optimizer, fail, f"{key}.optimizer")
         if recipe.plateau is not None and recipe.final_lr > recipe.plateau.factor:
             fail(
                 f"final_lr must be at most factor ({recipe.plateau.factor:g}) with a plateau,"
                 f" not {recipe.final_lr:g}",
                 f"{key}.final_lr",
             )
+
+
+def _check_optimizer(optimizer: OptimizerSpec, fail: Fail, where: str) -> None:
+    for key, types in _SERVES.items():
+        value = getattr(optimizer, key)
+        if optimizer.type not in types and value != OptimizerSpec.model_fields[key].default:
+            fail(f"{key} must be left out with type: {optimizer.type}", f"{where}.{key}")
 
 
 def _check_sparsify(sparsify: SparsifySpec, fail: Fail, *, recurrent: bool) -> None:

@@ -282,6 +282,16 @@ def test_a_state_is_read_as_it_was_written(tmp_path):
             r"final_lr must be at most factor \(0.1\) with a plateau, not 0.5 \(test: train.final_",
         ),
         (None, {"plateau": {"patienc": 2}}, r"unknown key 'patienc'; did you mean 'patience'\?"),
+        (
+            None,
+            {"optimizer": {"type": "adam", "momentum": 0.5}},
+            r"^momentum must be left out with type: adam \(test: train.optimizer.momentum\)$",
+        ),
+        (
+            {"optimizer": {"type": "rmsprop", "nesterov": False}},
+            {},
+            r"^nesterov must be left out with type: rmsprop \(test: retrain.optimizer.nesterov\)$",
+        ),
         (None, {"optimizer": {"type": "rms"}}, r"type must be 'sgd', 'rmsprop', 'adam' or 'ada"),
     ],
 )
