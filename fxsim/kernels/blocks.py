@@ -80,24 +80,24 @@ Places: TypeAlias = Any
 
 @jit
 def _narrow_or_none(weight: TileWeight | LaneWeight) -> int:
-    return weight.narrow.ctypes.data if len(weight.narrow) > 0 else 0
+    return unit.address(weight.narrow) if len(weight.narrow) > 0 else 0
 
 
 def _places_of_tiles(weight: TileWeight) -> TilePlaces:
     panels, narrow = weight.panels, _narrow_or_none(weight)
-    start, kind = weight.start.ctypes.data, panels.dtype.type(0)
-    return TilePlaces(kind, panels.shape[1], panels.ctypes.data, narrow, start)
+    start, kind = unit.address(weight.start), panels.dtype.type(0)
+    return TilePlaces(kind, panels.shape[1], unit.address(panels), narrow, start)
 
 
 def _places_of_lanes(weight: LaneWeight) -> LanePlaces:
     panels, narrow = weight.panels, _narrow_or_none(weight)
-    start, kind = weight.start.ctypes.data, panels.dtype.type(0)
-    return LanePlaces(kind, panels.shape[1], panels.ctypes.data, narrow, start)
+    start, kind = unit.address(weight.start), panels.dtype.type(0)
+    return LanePlaces(kind, panels.shape[1], unit.address(panels), narrow, start)
 
 
 def _places_of_pairs(weight: PairWeight) -> PairPlaces:
-    panels, start = weight.panels, weight.start.ctypes.data
-    return PairPlaces(panels.shape[1], panels.ctypes.data, start, weight.short)
+    panels, start = weight.panels, unit.address(weight.start)
+    return PairPlaces(panels.shape[1], unit.address(panels), start, weight.short)
 
 
 @jit
@@ -207,7 +207,7 @@ def _block_on_pairs(places: PairPlaces, block: Block) -> None:
 
 
 def _begin_on_tiles(places: TilePlaces) -> None:
-    unit.tile_config(_CONFIG.ctypes.data)
+    unit.tile_config(unit.address(_CONFIG))
 
 
 def _end_on_tiles(places: TilePlaces) -> None:

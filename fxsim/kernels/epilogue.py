@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fxsim.formats import IntFormat, Overflow, Rounding
-from fxsim.kernels.intrinsics import copy, wide_vectors
+from fxsim.kernels.intrinsics import address, copy, wide_vectors
 from fxsim.kernels.jit import jit
 from fxsim.kernels.packing import aligned
 from fxsim.kernels.vectors import requantize_16
@@ -104,8 +104,8 @@ def finish_block(
     multiplier = constants.multiplier[left:]
     whole, size = width // 16 * 16, out.itemsize
     # Once, not in the loop: taking an address counts a reference.
-    source_at, factors_at = sums.ctypes.data, multiplier.ctypes.data
-    goal = out.ctypes.data + top * out.strides[0] + left * size
+    source_at, factors_at = address(sums), address(multiplier)
+    goal = address(out) + top * out.strides[0] + left * size
     terms = base, sign, shift, zero_point, low, high
     for i in range(height):
         if mask != 0:

@@ -20,6 +20,7 @@ from itertools import product
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
@@ -54,6 +55,28 @@ def _pointer(builder: Any, address: Any, offset: Any = 0) -> Any:
     if not isinstance(offset, ir.Value):
         offset = _I64(offset)
     return builder.inttoptr(builder.add(address, offset), _PTR)
+
+
+@intrinsic
+def _address(typing: Any, array: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        structure = context.make_array(signature.args[0])(context, builder, args[0])
+        return builder.ptrtoint(structure.data, _I64)
+
+    return types.intp(array), generate
+
+
+def address(array: npt.NDArray[Any]) -> int:
+    """Address of the first item.
+
+    In compiled code ``array.ctypes.data`` is unsigned, and becomes a float where it meets an int.
+    """
+    return array.ctypes.data
+
+
+@overload(address, inline="always", strict=False)
+def _address_overload(array: Any) -> Any:
+    return lambda array: _address(array)
 
 
 @intrinsic

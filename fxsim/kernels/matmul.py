@@ -63,7 +63,7 @@ def packed_products(
     stride = groups * 64 + _SLACK
     block = height_of_blocks(places)
     raw = np.empty(block * (stride + 128) + 64, np.uint8)
-    spot = -raw.ctypes.data % 64
+    spot = -unit.address(raw) % 64
     sums = raw[spot : spot + block * 128].view(np.int32).reshape((block, 32))
     spot += block * 128
     rows = raw[spot : spot + block * stride].reshape((block, stride))
@@ -77,25 +77,28 @@ def packed_products(
             rest = (count - top - rows_read(places, height) + 1) * inputs
             direct = flip == 0 and panels <= 2 and rest >= groups * 64
             if direct:
-                x_place, x_pitch = x.ctypes.data + top * x.strides[0], x.strides[0]
+                x_place, x_pitch = unit.address(x) + top * x.strides[0], x.strides[0]
             else:
-                x_place, x_pitch = rows.ctypes.data, stride
+                x_place, x_pitch = unit.address(rows), stride
                 _copy_rows(x[top : top + height], flip, rows)
             for p in range(first, min(first + chunk, panels)):
                 width = min(32, outputs - 32 * p)
-                target, pitch, whole = sums.ctypes.data, 128, False
+                target, pitch, whole = unit.address(sums), 128, False
                 if epilogue is None:
                     whole = width == 32 and (height == block or height == 16 or height <= FEW)
                     if whole:
-                        target, pitch = out.ctypes.data + (top * outputs + 32 * p) * 4, 4 * outputs
+                        target, pitch = (
+                            unit.address(out) + (top * outputs + 32 * p) * 4,
+                            4 * outputs,
+                        )
                 source = x_place, x_pitch, inputs, height
                 multiply_block(places, Block(*source, p, width, top > 0, target, pitch))
                 if epilogue is not None:
                     finish_block(sums, height, width, top, 32 * p, epilogue, out)
                 elif not whole:
                     for i in range(height):
-                        spot = out.ctypes.data + ((top + i) * outputs + 32 * p) * 4
-                        unit.copy(spot, sums.ctypes.data + 128 * i, 4 * width)
+                        spot = unit.address(out) + ((top + i) * outputs + 32 * p) * 4
+                        unit.copy(spot, unit.address(sums) + 128 * i, 4 * width)
     if count > FEW:
         end(places)
 

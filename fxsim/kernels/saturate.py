@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fxsim.kernels.arith import wrap
-from fxsim.kernels.intrinsics import LANES, Cut, beat_rows
+from fxsim.kernels.intrinsics import LANES, Cut, address, beat_rows
 from fxsim.kernels.jit import jit
 from fxsim.kernels.packing import aligned
 from fxsim.network import IntArray
@@ -89,7 +89,7 @@ def beat_sums(
     low, span = weight.floors[0, 0, 0], weight.span
     stride = beats * quads * 4
     raw = np.empty(_BLOCK * (stride + 128) + 64, np.uint8)
-    align = -raw.ctypes.data % 64
+    align = -address(raw) % 64
     sums = raw[align : align + _BLOCK * 128].view(np.int32).reshape((_BLOCK, 32))
     found = np.zeros(1, np.int64)
     begin = align + _BLOCK * 128
@@ -115,15 +115,15 @@ def beat_sums(
                         target[beat * 4 * quads + k] = source[beat * simd + k] ^ bits
         for p in range(panels):
             width = min(32, outputs - 32 * p)
-            panel = weight.panels.ctypes.data + p * beats * quads * 128
-            floors = weight.floors.ctypes.data + p * (beats + 1) * 128
-            start = weight.start.ctypes.data + p * 128
+            panel = address(weight.panels) + p * beats * quads * 128
+            floors = address(weight.floors) + p * (beats + 1) * 128
+            start = address(weight.start) + p * 128
             i = 0
             while i < height:
                 size = 6 if height - i >= 6 else 1
                 places = (
-                    rows.ctypes.data + i * stride, stride, panel, floors, start, beats, quads, span,
-                    sums.ctypes.data + i * 128, 128, found.ctypes.data,
+                    address(rows) + i * stride, stride, panel, floors, start, beats, quads, span,
+                    address(sums) + i * 128, 128, address(found),
                 )  # fmt: skip
                 if quiet:
                     beat_rows(places, size, _WATCH if counting else _SATURATE)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from fxsim.kernels.blocks import places_of
 from fxsim.kernels.epilogue import Epilogue
-from fxsim.kernels.intrinsics import gather, shift_right, wide_vectors
+from fxsim.kernels.intrinsics import address, gather, shift_right, wide_vectors
 from fxsim.kernels.jit import jit
 from fxsim.kernels.matmul import multiply, row_products
 from fxsim.kernels.operand import Operand, scratch, split
@@ -40,7 +40,7 @@ def _terms(rounding: tuple[int, int, int, int]) -> tuple[int, int, int]:
 def _room(rows: int, columns: int) -> npt.NDArray[np.int32]:
     """Zeros that start at a cache line and are followed by another 16."""
     raw = np.zeros(4 * rows * columns + 128, np.uint8)
-    first = -raw.ctypes.data % 64
+    first = -address(raw) % 64
     return raw[first : first + 4 * rows * columns].view(np.int32).reshape((rows, columns))
 
 
@@ -85,14 +85,14 @@ def stream(
     h_words, words = h.view(np.int16), hidden_product.words
     sums = _room(1, hidden_product.pitch)[0]
     places, panels = places_of(hidden_product.weight), len(hidden_product.weight.panels)
-    h_place, sums_place = h.ctypes.data, sums.ctypes.data
+    h_place, sums_place = address(h), address(sums)
 
     z, gates = _room(1, 4 * cells)[0], _room(1, 4 * cells)[0]
     i, f = gates[:cells], gates[cells : 2 * cells]
     o, g = gates[2 * cells : 3 * cells], gates[3 * cells :]
     place, bent = _room(1, cells)[0], _room(1, cells)[0]
-    sigmoid, tanh = constants.sigmoid.ctypes.data, constants.tanh.ctypes.data
-    entry, gate = z.ctypes.data, gates.ctypes.data
+    sigmoid, tanh = address(constants.sigmoid), address(constants.tanh)
+    entry, gate = address(z), address(gates)
     multiplier, offset = hidden_epilogue.multiplier, hidden_product.offset
     h_cut = hidden_epilogue.shift, hidden_epilogue.base, hidden_epilogue.sign
     f_cut, i_cut = _terms(constants.forget), _terms(constants.input)
@@ -131,7 +131,7 @@ def stream(
                 state = min(max(kept + added, cell_low), cell_high)
                 cell[k] = state
                 place[k] = min(max(_cut(state, c_cut), least), top) + top
-            _look_up(tanh, place.ctypes.data, bent.ctypes.data, cells)
+            _look_up(tanh, address(place), address(bent), cells)
             for k in range(cells):
                 value = _cut(np.int64(o[k]) * np.int64(bent[k]), o_cut)
                 place[k] = min(max(value, low), high)

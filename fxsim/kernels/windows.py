@@ -46,7 +46,7 @@ def gather(
     size = images.itemsize
     length, pitch = run * size, across * depth * size
     # Once, not in the loops: taking an address counts a reference.
-    begin, source, target = frame.ctypes.data, images.ctypes.data, items.ctypes.data
+    begin, source, target = unit.address(frame), unit.address(images), unit.address(items)
     for i in range(count):
         for y in range(height):
             goal = ((y + padding) * across + padding) * depth
@@ -89,7 +89,7 @@ def greatest(
     line[:] = least
     inner = line[padding * channels : (padding + width) * channels]
     pixels = images.reshape((count, height, width * channels))
-    begin, target = best.ctypes.data, items.ctypes.data
+    begin, target = unit.address(best), unit.address(items)
     for i in range(count):
         for row in range(places[0]):
             # All in long loops: over the rows of pixels, then over the columns of all windows.
