@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 from typing import Any
 
 import numpy as np
@@ -61,7 +62,7 @@ def main() -> None:
     os.environ["FXSIM_THREADS"] = "1"
     threadpool_limits(1)
     if chosen() is not Backend.VNNI:
-        print("only VNNI has words")
+        sys.exit(f"only vnni has words, not {chosen()}")
     title = f"{machine()}; {' x '.join(map(str, SHAPE))}, GMAC/s, one thread."
     lines = [title, "", "| bits of activations x weights | words | bytes | numpy float64 |"]
     lines.append("|---" * 4 + "|")

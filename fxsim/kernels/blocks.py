@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
-from numba.extending import overload
+from numba.extending import overload, register_jitable
 
 from fxsim.kernels import intrinsics as unit
 from fxsim.kernels.jit import jit
@@ -30,7 +30,7 @@ class Block(NamedTuple):
 
     x: int
     stride: int
-    inputs: int
+    size: int
     """Bytes of a row."""
     rows: int
     panel: int
@@ -78,21 +78,20 @@ Places: TypeAlias = Any
 """Any of the three; compiled code is specialised to the one that it gets."""
 
 
-@jit
-def _narrow_or_none(weight: TileWeight | LaneWeight) -> int:
-    return unit.address(weight.narrow) if len(weight.narrow) > 0 else 0
+@register_jitable
+def _fields(weight: TileWeight | LaneWeight) -> tuple[Any, int, int, int, int]:
+    panels = weight.panels
+    narrow = unit.address(weight.narrow) if len(weight.narrow) > 0 else 0
+    places = unit.address(panels), narrow, unit.address(weight.start)
+    return panels.dtype.type(0), panels.shape[1], places[0], places[1], places[2]
 
 
 def _places_of_tiles(weight: TileWeight) -> TilePlaces:
-    panels, narrow = weight.panels, _narrow_or_none(weight)
-    start, kind = unit.address(weight.start), panels.dtype.type(0)
-    return TilePlaces(kind, panels.shape[1], unit.address(panels), narrow, start)
+    return TilePlaces(*_fields(weight))
 
 
 def _places_of_lanes(weight: LaneWeight) -> LanePlaces:
-    panels, narrow = weight.panels, _narrow_or_none(weight)
-    start, kind = unit.address(weight.start), panels.dtype.type(0)
-    return LanePlaces(kind, panels.shape[1], unit.address(panels), narrow, start)
+    return LanePlaces(*_fields(weight))
 
 
 def _places_of_pairs(weight: PairWeight) -> PairPlaces:
@@ -163,7 +162,7 @@ def _on_tiles(places: TilePlaces, block: Block) -> None:
 def _on_lanes(places: TilePlaces | LanePlaces, block: Block) -> None:
     panel = places.panels + block.panel * places.groups * 2048
     start = places.start + 128 * block.panel
-    stride, pitch, quads = block.stride, block.pitch, (block.inputs + 15) // 16 * 4
+    stride, pitch, quads = block.stride, block.pitch, (block.size + 15) // 16 * 4
     row, kind, again = 0, places.kind, block.again
     while row < block.rows:
         left, x, target = block.rows - row, block.x + row * stride, block.target + row * pitch
@@ -218,8 +217,8 @@ def _nothing(places: Places) -> None:
     pass
 
 
-def rows_read_by_tiles(places: TilePlaces, height: int) -> int:
-    """Of `rows_read`: a tile always reads 16."""
+def rows_of_tiles(places: TilePlaces, height: int) -> int:
+    """`rows_touched` by tiles: always 16, or 32."""
     return height if height <= FEW else (height + 15) // 16 * 16
 
 
@@ -245,13 +244,13 @@ def height_of_blocks(places: Places) -> int:
     raise NotImplementedError
 
 
-def rows_read(places: Places, height: int) -> int:
-    """Rows that are read for a block of ``height``."""
+def rows_touched(places: Places, height: int) -> int:
+    """Rows that are read, and written, for a block of ``height``."""
     raise NotImplementedError
 
 
 def multiply_block(places: Places, block: Block) -> None:
-    """Start values plus products; all 32 sums of each row are written, and up to 32 rows."""
+    """Start values plus products, for the first ``width`` outputs; others are left or written."""
 
 
 _KINDS = ((TileWeight, TilePlaces), (LaneWeight, LanePlaces), (PairWeight, PairPlaces))
@@ -283,5 +282,5 @@ _implement(
     lambda places: _LANE_ROWS,
     lambda places: _TILE_ROWS,
 )
-_implement(rows_read, rows_read_by_tiles, _rows_themselves, _rows_themselves)
+_implement(rows_touched, rows_of_tiles, _rows_themselves, _rows_themselves)
 _implement(multiply_block, _block_on_tiles, _block_on_lanes, _block_on_pairs)

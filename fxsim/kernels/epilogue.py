@@ -103,7 +103,6 @@ def finish_block(
     start = constants.low
     multiplier = constants.multiplier[left:]
     whole, size = width // 16 * 16, out.itemsize
-    # Once, not in the loop: taking an address counts a reference.
     source_at, factors_at = address(sums), address(multiplier)
     goal = address(out) + top * out.strides[0] + left * size
     terms = base, sign, shift, zero_point, low, high

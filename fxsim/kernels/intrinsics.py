@@ -263,8 +263,8 @@ def dot_row_narrow(typing: Any, places: Any, again: Any) -> Any:
 
     A group of 64 inputs has 512 bytes: for each half 4 times 64. Lane j of number k holds in byte
     i, bits 2c and 2c + 1, the weight of output j and input 16c + 4k + i. Bits are masked, not
-    moved, so what chain c sums is 4**c times too large; chain 3 reads signed weights, the others
-    weights plus 2.
+    moved, so what chain c sums is 4**c times too large (up to 65536 inputs fit); chain 3 reads
+    signed weights, the others weights plus 2.
 
     Arguments: address of the activations, their `narrow_excess`, address of the panel, number of
     groups, address of 32 start values and of the results; whether the panel was read before.

@@ -24,7 +24,7 @@ from fxsim.kernels.blocks import (
     multiply_block,
     places_of,
     row_of_panel,
-    rows_read,
+    rows_touched,
 )
 from fxsim.kernels.epilogue import Epilogue, finish_block
 from fxsim.kernels.jit import jit
@@ -51,30 +51,31 @@ def packed_products(
     epilogue: Epilogue | None,
     out: npt.NDArray[Any],
 ) -> None:
-    """Sums of (``x`` ^ ``flip``), shape (rows, inputs), to ``out``, shape (rows, outputs).
+    """Sums of (``x`` ^ ``flip``), shape (rows, bytes), to ``out``, shape (rows, outputs).
 
-    ``x`` has twice as many columns, and ``flip`` is 0, where weights are words. ``out`` takes the
+    ``x`` has a byte an input, or two and a ``flip`` of 0 where weights are words. ``out`` takes the
     32-bit sums, or with an `Epilogue` the low bits of the activations.
     """
-    count, inputs = x.shape
+    count, size = x.shape
     outputs = out.shape[1]
     groups = places.groups
     panels = (outputs + 31) // 32
     stride = groups * 64 + _SLACK
     block = height_of_blocks(places)
     raw = np.empty(block * (stride + 128) + 64, np.uint8)
-    spot = -unit.address(raw) % 64
-    sums = raw[spot : spot + block * 128].view(np.int32).reshape((block, 32))
-    spot += block * 128
-    rows = raw[spot : spot + block * stride].reshape((block, stride))
+    begun = -unit.address(raw) % 64
+    sums = raw[begun : begun + block * 128].view(np.int32).reshape((block, 32))
+    begun += block * 128
+    rows = raw[begun : begun + block * stride].reshape((block, stride))
     chunk = max(1, _RESIDENT // (groups * 2048))
     if count > FEW:
         begin(places)
     for first in range(0, panels, chunk):
         for top in range(0, count, block):
             height = min(block, count - top)
+            touched = rows_touched(places, height)
             # Few panels do not repay a copy. What is read past a row must be there: other rows.
-            rest = (count - top - rows_read(places, height) + 1) * inputs
+            rest = (count - top - touched + 1) * size
             direct = flip == 0 and panels <= 2 and rest >= groups * 64
             if direct:
                 x_place, x_pitch = unit.address(x) + top * x.strides[0], x.strides[0]
@@ -83,22 +84,19 @@ def packed_products(
                 _copy_rows(x[top : top + height], flip, rows)
             for p in range(first, min(first + chunk, panels)):
                 width = min(32, outputs - 32 * p)
-                target, pitch, whole = unit.address(sums), 128, False
-                if epilogue is None:
-                    whole = width == 32 and (height == block or height == 16 or height <= FEW)
-                    if whole:
-                        target, pitch = (
-                            unit.address(out) + (top * outputs + 32 * p) * 4,
-                            4 * outputs,
-                        )
-                source = x_place, x_pitch, inputs, height
+                final = unit.address(out) + (top * outputs + 32 * p) * 4
+                target, pitch = unit.address(sums), 128
+                whole = epilogue is None and width == 32 and touched == height
+                if whole:
+                    target, pitch = final, 4 * outputs
+                source = x_place, x_pitch, size, height
                 multiply_block(places, Block(*source, p, width, top > 0, target, pitch))
                 if epilogue is not None:
                     finish_block(sums, height, width, top, 32 * p, epilogue, out)
                 elif not whole:
                     for i in range(height):
-                        spot = unit.address(out) + ((top + i) * outputs + 32 * p) * 4
-                        unit.copy(spot, unit.address(sums) + 128 * i, 4 * width)
+                        source_i = unit.address(sums) + 128 * i
+                        unit.copy(final + 4 * outputs * i, source_i, 4 * width)
     if count > FEW:
         end(places)
 
@@ -162,7 +160,8 @@ def multiply(
 ) -> None:
     """Fill ``out`` (rows, outputs) with start values plus (``x`` ^ ``flip``) times weights.
 
-    ``x`` has shape (rows, inputs) and contiguous rows; sums are modulo 2**32.
+    ``x`` has shape (rows, bytes), as in `packed_products`, and contiguous rows; sums are modulo
+    2**32.
     """
     for i in range(len(x)):
         out[i] = weight.start

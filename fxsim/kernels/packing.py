@@ -2,9 +2,9 @@
 
 A panel holds 32 outputs. For every 64 inputs it has two tiles of 16 outputs, each 16 rows of 64
 bytes: row r holds inputs 4r .. 4r + 3 of output 0, then of output 1, and so on. AMX, VNNI and AVX2
-read the same bytes. Missing inputs and outputs are zeros, so what stands beside an activation
-vector in memory does not matter. Weights of two bits are packed once more, four to a byte, for
-single rows, which are bound by reading them.
+read the same bytes; words are two of them. Missing inputs and outputs are zeros, so what stands
+beside an activation vector in memory does not matter. Weights of two bits are packed once more,
+four to a byte, for single rows, which are bound by reading them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ from fxsim.kernels.jit import jit
 from fxsim.kernels.target import Backend
 
 GROUP = 64
-"""Inputs of a tile."""
+"""Bytes of a row of activations that a tile meets: as many inputs, or half as many words."""
+
+_MOST_NARROW = 1 << 16
+"""Inputs for which 32 bits hold sums that are 64 times too large (`dot_row_narrow`)."""
 
 
 class TileWeight(NamedTuple):
@@ -77,9 +80,10 @@ def pack(
     activations that are signed words.
     """
     words = weight.dtype == np.int16
+    assert not words or backend is Backend.VNNI
     if words:
         weight = np.ascontiguousarray(weight).view(np.int8)
-    outputs, inputs = weight.shape
+    outputs, inputs = weight.shape  # bytes
     wrapped = start.astype(np.int64).astype(np.int32)
     if backend not in {Backend.AMX, Backend.VNNI, Backend.AVX2}:
         return PlainWeight(np.ascontiguousarray(weight.T, np.int32), wrapped)
@@ -93,10 +97,11 @@ def pack(
     least, greatest = int(weight.min(initial=0)), int(weight.max(initial=0))
     if backend is Backend.AVX2:
         return PairWeight(panels, first, 2 * 255 * max(-least, greatest) < 1 << 15)
-    narrow = _narrow(panels if least >= -2 and greatest <= 1 and not words else panels[:0])
+    narrow = least >= -2 and greatest <= 1 and not words and inputs <= _MOST_NARROW
+    packed = _narrow(panels if narrow else panels[:0])
     if backend is Backend.AMX:
-        return TileWeight(panels, first, narrow)
-    return LaneWeight(panels.view(np.int16) if words else panels, first, narrow)
+        return TileWeight(panels, first, packed)
+    return LaneWeight(panels.view(np.int16) if words else panels, first, packed)
 
 
 def _narrow(panels: npt.NDArray[np.int8]) -> npt.NDArray[np.uint8]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
@@ -131,6 +131,9 @@ class Product:
         self._run(self._bytes(x), tuple(epilogue), out)
         return out
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Product holds addresses: make another one instead of a copy")
+
     def _bytes(self, x: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
         return np.ascontiguousarray(x, np.int16).view(np.uint8) if self._words else as_bytes(x)
 
@@ -151,18 +154,24 @@ class Product:
     ) -> None:
         work = len(x) * self.inputs * self.outputs
         if work < _WORTH_THREADS:
-            self._products(x, self.flip, self._places, epilogue, out)
+            self._part(x, epilogue, out)
             return
         parts = max(1, min(threads(), len(x) // 64))
         step = max(32, -(-len(x) // parts // 32) * 32)
         runs = [slice(first, first + step) for first in range(step, len(x), step)]
         done = [
-            _pool().submit(self._products, x[run], self.flip, self._places, epilogue, out[run])
+            # A method, so that who works keeps the weights, even if this call is interrupted.
+            _pool().submit(self._part, x[run], epilogue, out[run])
             for run in runs
         ]
-        self._products(x[:step], self.flip, self._places, epilogue, out[:step])
+        self._part(x[:step], epilogue, out[:step])
         for future in done:
             future.result()
+
+    def _part(
+        self, x: npt.NDArray[np.uint8], epilogue: tuple[Any, ...] | None, out: npt.NDArray[Any]
+    ) -> None:
+        self._products(x, self.flip, self._places, epilogue, out)
 
 
 def as_bytes(x: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:

@@ -81,10 +81,10 @@ def stream(
     group = max(1, min(steps, _STEPS))
     planes = scratch(group, inputs, input_product)[0]
     partial = _room(group, input_product.pitch)
-    h = _room(1, -(-cells // GROUP) * GROUP // 2).view(np.uint8)[0]
+    places, panels = places_of(hidden_product.weight), len(hidden_product.weight.panels)
+    h = _room(1, places.groups * GROUP // 4).view(np.uint8)[0]
     h_words, words = h.view(np.int16), hidden_product.words
     sums = _room(1, hidden_product.pitch)[0]
-    places, panels = places_of(hidden_product.weight), len(hidden_product.weight.panels)
     h_place, sums_place = address(h), address(sums)
 
     z, gates = _room(1, 4 * cells)[0], _room(1, 4 * cells)[0]

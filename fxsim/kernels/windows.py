@@ -45,7 +45,6 @@ def gather(
     items = np.empty(windows * tall * run + _SLACK, images.dtype)
     size = images.itemsize
     length, pitch = run * size, across * depth * size
-    # Once, not in the loops: taking an address counts a reference.
     begin, source, target = unit.address(frame), unit.address(images), unit.address(items)
     for i in range(count):
         for y in range(height):

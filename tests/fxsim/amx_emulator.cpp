@@ -1,7 +1,7 @@
 // AMX on processors that lack it: executes the tile instructions that the kernel of Linux reports
 // as illegal, as Intel's manual defines them (Software Developer's Manual, volume 2, "TDPBUSD" and
 // its neighbours; volume 1, chapter 18). To be preloaded: it also grants the permission for tile
-// data. Anything that the processor would refuse ends the process with a line that says why.
+// data. What the processor would refuse ends the process with a line that says why.
 //
 // g++ -O2 -shared -fPIC amx_emulator.cpp -o amx_emulator.so
 
@@ -31,7 +31,7 @@ struct Unit {
 };
 
 thread_local Unit unit;
-unsigned long dots;
+unsigned long dots, kept;  // products; threads that have tiles, or set them up twice
 
 [[noreturn]] void refuse(const char *why) {
     fprintf(stderr, "amx_emulator: %s\n", why);
@@ -97,20 +97,29 @@ bool decode(const ucontext_t *context, Instruction &found) {
     return true;
 }
 
+void release() {
+    if (unit.configured) __atomic_fetch_sub(&kept, 1, __ATOMIC_RELAXED);
+    unit = {};
+}
+
 void configure(const uint8_t *memory) {
-    if (memory[0] == 0) {
-        unit = {};
-        return;
-    }
+    if (memory[0] == 0) return release();
     if (memory[0] != 1) refuse("a palette that is not 1");
+    for (int k = 2; k < 64; k++) {
+        bool reserved = k < 16 || (k >= 32 && k < 48) || k >= 56;
+        if (reserved && memory[k] != 0) refuse("a reserved byte that is not 0");
+    }
     unit = {};
     for (int k = 0; k < kTiles; k++) {
-        unit.tile[k].row_bytes = memory[16 + 2 * k] + 256 * memory[17 + 2 * k];
-        unit.tile[k].rows = memory[48 + k];
-        if (unit.tile[k].row_bytes > kRowBytes || unit.tile[k].rows > kRows)
+        int row_bytes = memory[16 + 2 * k] + 256 * memory[17 + 2 * k], rows = memory[48 + k];
+        if (row_bytes > kRowBytes || rows > kRows)
             refuse("a tile of more than 16 rows of 64 bytes");
+        if ((row_bytes == 0) != (rows == 0)) refuse("a tile of rows without bytes");
+        unit.tile[k].row_bytes = row_bytes;
+        unit.tile[k].rows = rows;
     }
     unit.configured = true;
+    __atomic_fetch_add(&kept, 1, __ATOMIC_RELAXED);
 }
 
 Tile &tile(int number) {
@@ -163,7 +172,7 @@ bool execute(const Instruction &it) {
     if (it.opcode == 0x49 && memory && it.pp == 0 && it.reg == 0) {
         configure(it.address);
     } else if (it.opcode == 0x49 && !memory && it.pp == 0 && it.reg == 0 && it.rm == 0) {
-        unit = {};
+        release();
     } else if (it.opcode == 0x49 && !memory && it.pp == 3 && it.rm == 0) {
         memset(tile(it.reg).data, 0, sizeof tile(it.reg).data);
     } else if (it.opcode == 0x4B && memory && (it.pp == 3 || it.pp == 1)) {
@@ -200,8 +209,8 @@ __attribute__((constructor)) void install() {
 // Products of tiles that this process has executed.
 extern "C" unsigned long amx_emulator_dots() { return __atomic_load_n(&dots, __ATOMIC_RELAXED); }
 
-// Whether this thread has tiles that it did not release.
-extern "C" int amx_emulator_configured() { return unit.configured; }
+// How often tiles were set up and not released, by any thread.
+extern "C" unsigned long amx_emulator_kept() { return __atomic_load_n(&kept, __ATOMIC_RELAXED); }
 
 extern "C" long syscall(long number, ...) {
     using Call = long (*)(long, ...);

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy as copy_module
 import json
 import os
+import pickle
 import subprocess
 import sys
 
@@ -15,9 +17,10 @@ from hypothesis import strategies as st
 from fxsim import arith
 from fxsim.errors import ConfigError
 from fxsim.formats import AccumulatorMode, IntFormat, Overflow, Rounding
+from fxsim.kernels import linear as linear_module
 from fxsim.kernels import product as product_module
 from fxsim.kernels import target
-from fxsim.kernels.blocks import rows_read_by_tiles
+from fxsim.kernels.blocks import rows_of_tiles
 from fxsim.kernels.epilogue import Epilogue, requantize, rounding_terms
 from fxsim.kernels.operand import (
     MAX_INPUTS,
@@ -31,6 +34,8 @@ from fxsim.kernels.operand import (
 from fxsim.kernels.product import Product
 from fxsim.kernels.saturate import accumulate_beats, beat_sums, pack_beats
 from fxsim.kernels.target import Backend
+from fxsim.network import Accumulator, Folding
+from tests.fxsim.test_network import linear as linear_layer
 from tests.strategies import unhurried
 
 BACKENDS = [backend for backend in Backend if not target.obstacles()[backend]]
@@ -42,6 +47,8 @@ RANGES = [(0, 255), (-128, 127), (0, 1), (-1, 0), (-256, 255), (0, 65535), (-327
 WEIGHTS = [
     (-1, 1),
     (-2, 1),
+    (-2, 2),
+    (-3, 1),
     (-64, 64),
     (-65, 65),
     (-128, 127),
@@ -92,6 +99,28 @@ def test_extremes_and_huge_sums(backend) -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(("weight", "inputs"), [(-1, 600_000), (-2, 300_000), (1, 720_000)])
+def test_huge_rows_of_two_bits(backend, weight, inputs) -> None:
+    product = Product(np.full((1, inputs), weight), np.array([3]), 0, 255, backend)
+    assert product(np.full((1, inputs), 255)).tolist() == [[weight * 255 * inputs + 3]]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize(("inputs", "start"), [(2, 0), (1, 1 << 30), (2, -1)])
+def test_sums_at_the_limit_of_32_bits(backend, inputs, start) -> None:
+    least = -(1 << 15)
+    product = Product(np.full((1, inputs), least), np.array([start]), least, 0, backend)
+    assert product(np.full((1, inputs), least)).tolist() == [[inputs * least**2 + start]]
+
+
+def test_a_product_has_no_copies() -> None:
+    product = Product(np.ones((2, 3), np.int64), np.zeros(2, np.int64), 0, 255)
+    for copy in (copy_module.deepcopy, copy_module.copy, pickle.dumps):
+        with pytest.raises(TypeError, match=r"^a Product holds addresses: make another one"):
+            copy(product)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize(
     ("source", "value"), [((-128, 127), -128), ((-128, 127), 127), ((0, 255), 255)]
@@ -127,13 +156,19 @@ end = 16 * mmap.PAGESIZE
 assert libc.mprotect(ctypes.c_void_p(first + end), ctypes.c_size_t(mmap.PAGESIZE), 0) == 0
 generator = np.random.default_rng(0)
 for inputs in (64, 65, 100, 128):
-    weight = generator.integers(-127, 128, (33, inputs))
-    product = Product(weight, np.zeros(33, np.int64), 0, 255, Backend(sys.argv[1]))
-    for rows in (1, 3, 5, 15, 16, 17, 31, 33, 49, 60):
-        size = rows * inputs
-        x = np.frombuffer(memory, np.uint8, size, end - size).reshape(rows, inputs)
-        x[:] = generator.integers(0, 256, x.shape)
-        assert (product(x) == x.astype(int) @ weight.T).all(), (inputs, rows)
+    for most, dtype, least, greatest in [
+        (127, np.uint8, 0, 255),
+        (1, np.uint8, 0, 255),
+        (127, np.int16, -9999, 9999),
+    ]:
+        weight = generator.integers(-most, most + 1, (33, inputs))
+        nothing = np.zeros(33, np.int64)
+        product = Product(weight, nothing, least, greatest, Backend(sys.argv[1]))
+        for rows in (1, 3, 5, 15, 16, 17, 31, 33, 49, 60):
+            size = np.dtype(dtype).itemsize * rows * inputs
+            x = np.frombuffer(memory, dtype, rows * inputs, end - size).reshape(rows, inputs)
+            x[:] = generator.integers(least, greatest + 1, x.shape)
+            assert (product(x) == x.astype(int) @ weight.T).all(), (inputs, most, rows)
 print("equal")
 """
 
@@ -295,8 +330,28 @@ def test_threads_change_nothing(monkeypatch) -> None:
     expected = x @ weight.T
     monkeypatch.setattr(product_module, "_WORTH_THREADS", 1)
     monkeypatch.setattr(product_module, "threads", lambda: 3)
+    submitted = []
+    submit = product_module._pool().submit
+    monkeypatch.setattr(product_module._pool(), "submit", lambda work, *rest: (
+        submitted.append(work), submit(work, *rest))[1])  # fmt: skip
     for _ in range(20):
         assert np.array_equal(product(x), expected)
+    # Weights are addresses to the kernel: who works must keep them if the call is interrupted.
+    assert submitted
+    assert all(work.__self__ is product for work in submitted)
+
+
+@pytest.mark.parametrize(("inputs", "fits"), [(MAX_INPUTS, True), (MAX_INPUTS + 1, False)])
+def test_beats_are_on_lanes_while_32_bits_hold_their_limits(inputs, fits) -> None:
+    layer = linear_layer(
+        weight=np.ones((2, inputs), np.int64),
+        accumulator=Accumulator(
+            format=IntFormat(bits=20, signed=True), mode=AccumulatorMode.SATURATE
+        ),
+        folding=Folding(rows=1, simd=1),
+    )
+    lanes = target.has_vnni() and target.chosen() in {Backend.AMX, Backend.VNNI}
+    assert linear_module._lanes_fit(layer) == (fits and lanes)
 
 
 def choice(**variables: str) -> str:
@@ -402,5 +457,5 @@ def test_info_says_what_is_used() -> None:
 
 
 def test_blocks_on_tiles_need_the_rows_that_a_tile_reads():
-    read = [rows_read_by_tiles(None, height) for height in range(1, 33)]
+    read = [rows_of_tiles(None, height) for height in range(1, 33)]
     assert read == [1, 2, 3, 4, *[16] * 12, *[32] * 16]

@@ -33,9 +33,9 @@ import ctypes, sys, pytest
 from fxsim.kernels import target
 print(target.chosen())
 emulator = ctypes.CDLL(None)
-emulator.amx_emulator_dots.restype = ctypes.c_ulong
+emulator.amx_emulator_dots.restype = emulator.amx_emulator_kept.restype = ctypes.c_ulong
 code = pytest.main(["-q", "-p", "no:faulthandler", "-p", "no:cacheprovider", *sys.argv[1:]])
-print("dots", emulator.amx_emulator_dots(), "configured", emulator.amx_emulator_configured())
+print(emulator.amx_emulator_dots(), emulator.amx_emulator_kept())
 sys.exit(code)
 """
 
@@ -79,9 +79,31 @@ def test_every_product_on_tiles(environment, arguments) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     first, *_, last = done.stdout.splitlines()
     assert first == Backend.AMX
-    words = last.split()
-    assert int(words[1]) > 0
-    assert words[2:] == ["configured", "0"]
+    dots, kept = map(int, last.split())
+    assert dots > 0
+    assert kept == 0
+
+
+COUNTED = """
+import ctypes
+import numpy as np
+from fxsim.kernels.product import Product
+emulator = ctypes.CDLL(None)
+emulator.amx_emulator_dots.restype = emulator.amx_emulator_kept.restype = ctypes.c_ulong
+product = Product(np.ones((64, 128), np.int64), np.zeros(64, np.int64), 0, 255)
+for rows in (1, 4, 5, 16, 17, 32, 33, 37, 64):
+    before = emulator.amx_emulator_dots()
+    assert (product(np.ones((rows, 128), np.uint8)) == 128).all()
+    print(rows, emulator.amx_emulator_dots() - before, emulator.amx_emulator_kept())
+"""
+
+
+def test_tiles_compute_every_block_of_more_than_four_rows(environment) -> None:
+    done = run(environment, COUNTED)
+    assert done.returncode == 0, done.stderr
+    tiles = {1: 0, 4: 0, 5: 1, 16: 1, 17: 2, 32: 2, 33: 2, 37: 3, 64: 4}  # of rows
+    expected = [f"{rows} {2 * 2 * 2 * count} 0" for rows, count in tiles.items()]
+    assert done.stdout.splitlines() == expected
 
 
 ALONE = """
