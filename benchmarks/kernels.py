@@ -145,7 +145,7 @@ def apytypes_calls(x: np.ndarray, columns: np.ndarray) -> Case:
 
 
 def overflowing(shape: tuple[int, int, int]) -> Case:
-    """Accumulators cut after each beat: of 22 bits, which nothing fills, and of 18."""
+    """Accumulators cut after each beat: of 22 bits, which nothing fills, of 20, and of 18."""
     rows, inputs, outputs = shape
     generator = np.random.default_rng(0)
     x = generator.integers(0, 256, (rows, inputs)).astype(np.uint8)
@@ -156,6 +156,8 @@ def overflowing(shape: tuple[int, int, int]) -> Case:
         for name, bits, counts, wraps in [
             ("fxsim saturate", 22, False, False),
             ("fxsim saturate and count", 22, True, False),
+            ("fxsim saturate, few overflows", 20, False, False),
+            ("fxsim saturate and count, few overflows", 20, True, False),
             ("fxsim saturate, many overflows", 18, False, False),
             ("fxsim saturate and count, many overflows", 18, True, False),
             ("fxsim wrap and count, many overflows", 18, True, True),

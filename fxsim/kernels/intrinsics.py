@@ -307,38 +307,36 @@ def _emit_narrow_dots(builder: Any, args: Any, *, fetch: bool) -> None:
 
 
 class Cut(IntEnum):
-    """What `beat_rows` does with each sum after each beat."""
+    """What `beat_rows` does with a sum after each beat."""
 
     SATURATE = 0
     """Clamp it."""
-    WATCH = 1
-    """Leave it, and tell whether one ever left the range."""
-    SATURATE_COUNTED = 2
-    WRAP_COUNTED = 3
-    """Leave it: what wraps is the same sum, cut once. Count how often its upper bits changed."""
+    SATURATE_COUNTED = 1
+    WRAP_COUNTED = 2
+    """Leave it: what wraps is the same sum, cut once. Count how often its upper bits change."""
 
 
 def _emit_beats(builder: Any, args: Any, rows: int, cut: Cut, *, single: bool) -> None:
     """Emit `beat_rows` for one number of rows and one cut; with ``single`` a beat is one quad."""
-    x, stride, panel, floors, start, beats, quads, span, target, pitch, found = args
+    x, stride, panel, floors, margins, start, beats, size, quads, span, *results = args
+    target, pitch, found = results
     halves = range(2)
     spots = list(product(range(rows), halves))
     span = _splat(builder, builder.trunc(span, _I32))
 
-    def variables(first: Any) -> dict[Any, Any]:
-        return {spot: cgutils.alloca_once_value(builder, first[spot[-1]]) for spot in spots}
-
-    def loads(address: Any, offset: Any = 0, align: int = 64) -> list[Any]:
-        begin = builder.add(address, offset if isinstance(offset, ir.Value) else _I64(offset))
+    def loads(address: Any, offset: Any, align: int = 64) -> list[Any]:
+        begin = builder.add(address, offset)
         return [_load(builder, begin, 64 * half, _V16, align) for half in halves]
 
     def vector(operation: str, *operands: Any) -> Any:
         return _call(builder, f"llvm.{operation}.v16i32", _V16, *operands)
 
-    biases, floor = loads(start, align=4), loads(floors)
-    sums = variables(biases)
-    former = variables([builder.sub(biases[half], floor[half]) for half in halves])
-    highest = [cgutils.alloca_once_value(builder, _ZERO) for _ in halves]
+    def read(variables: dict[Any, Any], spot: Any) -> Any:
+        return builder.load(variables[spot], typ=_V16)
+
+    biases = loads(start, _I64(0), align=4)
+    sums = {spot: cgutils.alloca_once_value(builder, biases[spot[1]]) for spot in spots}
+    former = {spot: cgutils.alloca_once(builder, _V16) for spot in spots}
     count = cgutils.alloca_once_value(builder, _I64(0))
 
     def add_quad(quad: Any) -> None:
@@ -355,46 +353,66 @@ def _emit_beats(builder: Any, args: Any, rows: int, cut: Cut, *, single: bool) -
         some = _call(builder, "llvm.ctpop.i16", _I16, builder.bitcast(overflows, _I16))
         builder.store(builder.add(builder.load(count, typ=_I64), builder.zext(some, _I64)), count)
 
-    def treat(spot: Any, floor: Any, ceiling: Any) -> None:
-        exact = builder.load(sums[spot], typ=_V16)
-        if cut in {Cut.SATURATE, Cut.SATURATE_COUNTED}:
-            value = vector("smin", vector("smax", exact, floor), ceiling)
-            builder.store(value, sums[spot])
-            if cut is Cut.SATURATE_COUNTED:
-                add_count(builder.icmp_signed("!=", exact, value))
-            return
-        above = builder.sub(exact, floor)
-        if cut is Cut.WATCH:
-            place = highest[spot[-1]]
-            builder.store(vector("umax", builder.load(place, typ=_V16), above), place)
-        else:
-            changes = builder.xor(above, builder.load(former[spot], typ=_V16))
+    def treat(spot: Any, floor: Any) -> None:
+        exact = read(sums, spot)
+        if cut is Cut.WRAP_COUNTED:
+            above = builder.sub(exact, floor)
+            changes = builder.xor(above, read(former, spot))
             builder.store(above, former[spot])
             add_count(builder.icmp_unsigned(">", changes, span))
+            return
+        value = vector("smin", vector("smax", exact, floor), builder.add(floor, span))
+        builder.store(value, sums[spot])
+        if cut is Cut.SATURATE_COUNTED:
+            add_count(builder.icmp_signed("!=", exact, value))
 
-    with cgutils.for_range(builder, beats) as loop:
-        if single:
-            add_quad(loop.index)
-        else:
-            begin = builder.mul(loop.index, quads)
-            with cgutils.for_range(builder, quads) as inner:
-                add_quad(builder.add(begin, inner.index))
-        low = loads(floors, builder.mul(builder.add(loop.index, _I64(1)), _I64(128)))
-        high = [builder.add(value, span) for value in low]
-        for row, half in spots:
-            treat((row, half), low[half], high[half])
-    last = loads(floors, builder.mul(beats, _I64(128)))
+    def risky(first: Any, chunk: Any) -> Any:
+        """Whether a sum of any row is nearer to a limit than a chunk can reach."""
+        floor = loads(floors, builder.mul(first, _I64(128)))
+        place = builder.mul(chunk, _I64(256))
+        reach, room = loads(margins, place), loads(margins, builder.add(place, _I64(128)))
+        outside = []
+        for half in halves:
+            distances = []
+            for row in range(rows):
+                above = builder.sub(read(sums, (row, half)), floor[half])
+                builder.store(above, former[row, half])
+                if cut is Cut.WRAP_COUNTED:
+                    above = builder.and_(above, span)
+                distances.append(builder.sub(above, reach[half]))
+            highest = distances[0]
+            for distance in distances[1:]:
+                highest = vector("umax", highest, distance)
+            outside.append(builder.bitcast(builder.icmp_unsigned(">", highest, room[half]), _I16))
+        return builder.icmp_unsigned("!=", builder.or_(*outside), _I16(0))
+
+    chunks = builder.udiv(builder.add(beats, builder.sub(size, _I64(1))), size)
+    with cgutils.for_range(builder, chunks) as some:
+        first = builder.mul(some.index, size)
+        left = builder.sub(beats, first)
+        here = builder.select(builder.icmp_signed("<", left, size), left, size)
+        with builder.if_else(risky(first, some.index)) as (careful, plain):
+            with careful, cgutils.for_range(builder, here) as loop:
+                beat = builder.add(first, loop.index)
+                if single:
+                    add_quad(beat)
+                else:
+                    begin = builder.mul(beat, quads)
+                    with cgutils.for_range(builder, quads) as inner:
+                        add_quad(builder.add(begin, inner.index))
+                floor = loads(floors, builder.mul(builder.add(beat, _I64(1)), _I64(128)))
+                for spot in spots:
+                    treat(spot, floor[spot[1]])
+            with plain:
+                begin = builder.mul(first, quads)
+                with cgutils.for_range(builder, builder.mul(here, quads)) as loop:
+                    add_quad(builder.add(begin, loop.index))
+    lowest, last = loads(floors, _I64(0)), loads(floors, builder.mul(beats, _I64(128)))
     for row, half in spots:
-        value = builder.sub(builder.load(sums[row, half], typ=_V16), last[half])
+        value = builder.add(builder.sub(read(sums, (row, half)), last[half]), lowest[half])
         offset = builder.add(builder.mul(pitch, _I64(row)), _I64(64 * half))
-        place = _pointer(builder, target, offset)
-        builder.store(builder.add(value, floor[half]), place, align=4)
-    if cut is Cut.WATCH:
-        highest = vector("umax", *(builder.load(place, typ=_V16) for place in highest))
-        left = builder.bitcast(builder.icmp_unsigned(">", highest, span), _I16)
-        builder.store(builder.zext(left, _I64), _pointer(builder, found))
-    elif cut is not Cut.SATURATE:
-        builder.store(builder.load(count, typ=_I64), _pointer(builder, found))
+        builder.store(value, _pointer(builder, target, offset), align=4)
+    builder.store(builder.load(count, typ=_I64), _pointer(builder, found))
 
 
 @intrinsic
@@ -402,18 +420,19 @@ def beat_rows(typing: Any, places: Any, rows: Any, cut: Any) -> Any:
     """Sums of 6 rows or 1 and a panel that are cut after each beat of ``quads`` x 4 products.
 
     Where activations are too large by an offset, so are sums; the range moves along with them.
+    Beats are not cut in a chunk of them that no sum of the block can leave the range in.
 
-    Arguments: address and row stride of the activations, address of the panel, of the floors (32
-    lanes, one more than there are beats) and of the biases, number of beats, of quads in a beat,
-    greatest less least sum, address and row stride of the results, address of 64 bits for the
-    number of overflows (with ``WATCH`` 0 only if there are none; ``SATURATE`` leaves it alone);
-    then number of rows, `Cut`.
+    Arguments: address and row stride of the activations; addresses of the panel, of the floors (32
+    lanes, one more than there are beats), of the margins (for each chunk 32 lanes of how far it can
+    reach, and of the span less twice that) and of the biases; number of beats, of beats in a chunk,
+    of quads in a beat; greatest less least sum; address and row stride of the results, address of
+    64 bits for the number of overflows, if they are counted. Then number of rows, `Cut`.
     """
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         packed, wanted, chosen = args
         args = cgutils.unpack_tuple(builder, packed)
-        quads = args[6]
+        quads = args[8]
         for rows, cut, single in product((6, 1), Cut, (True, False)):
             match = builder.and_(
                 builder.icmp_signed("==", wanted, _I64(rows)),
@@ -424,7 +443,7 @@ def beat_rows(typing: Any, places: Any, rows: Any, cut: Any) -> Any:
                 _emit_beats(builder, args, rows, cut, single=single)
         return context.get_dummy_value()
 
-    return types.void(types.UniTuple(types.intp, 11), types.intp, types.intp), generate
+    return types.void(types.UniTuple(types.intp, 13), types.intp, types.intp), generate
 
 
 def _emit_pairs(builder: Any, args: Any, rows: int, *, short: bool) -> None:

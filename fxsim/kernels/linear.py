@@ -50,7 +50,7 @@ class LinearKernel:
             self._product = Product(layer.weight, layer.bias, source.min, source.max)
         if not self.exact and _lanes_fit(layer):
             weight = layer.weight.astype(np.int8)
-            limits = self._low, self._high
+            limits = self._low, self._high, max(source.max, -source.min)
             self._beats = pack_beats(weight, layer.bias, self._simd, self._flip, *limits)
         self._columns = np.ascontiguousarray(layer.weight.T)
         self._epilogue = epilogue_of(layer) if layer.requantizer is not None else None

@@ -5,9 +5,9 @@ hold outputs, and the beats of an output follow one another. The products of a b
 exactly, four at a time, and the accumulator is then clamped. One that wraps needs this only where
 the beats that overflow are counted: cut once, its sum is the same.
 
-The first overflow of an accumulator is where its plain sum first leaves the range. So a block of
-sums is first computed without a cut, watching the extremes, which is as fast as clamping; its beats
-are counted one by one only where that shows an overflow, or where the block before had some.
+Few sums come near the limits of their range. Before each chunk of beats it is seen how far the sums
+of a block are from them; where the weights of the chunk cannot reach so far, its beats are neither
+cut nor counted.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ from fxsim.kernels.packing import aligned
 from fxsim.network import IntArray
 
 _BLOCK = 48
-_SATURATE, _WATCH = int(Cut.SATURATE), int(Cut.WATCH)
+_MOST_BEATS, _PRODUCTS = 16, 64
+"""Of a chunk: more can hardly be safe, fewer do not repay the look at the sums."""
+_SATURATE = int(Cut.SATURATE)
 _SATURATE_COUNTED, _WRAP_COUNTED = int(Cut.SATURATE_COUNTED), int(Cut.WRAP_COUNTED)
 
 
@@ -34,21 +36,30 @@ class BeatWeight(NamedTuple):
     ``panels`` are int8 of shape (panels, beats, quads, 2, 16, 4), ``start`` the biases. Signed
     activations are read as unsigned, which makes sums too large; their range moves along:
     ``floors`` (panels, beats + 1, 32) is its least value before the first beat and after each,
-    ``span`` its greatest less that.
+    ``span`` its greatest less that. ``margins`` (panels, chunks, 2, 32) are how far a chunk of
+    beats can reach, and ``span`` less twice that; or what nothing is far enough for.
     """
 
     panels: npt.NDArray[np.int8]
     floors: npt.NDArray[np.int32]
+    margins: npt.NDArray[np.int32]
     start: npt.NDArray[np.int32]
     span: int
+    chunk: int
 
 
 def pack_beats(
-    weight: npt.NDArray[np.int8], bias: IntArray, simd: int, offset: int, low: int, high: int
+    weight: npt.NDArray[np.int8],
+    bias: IntArray,
+    simd: int,
+    offset: int,
+    low: int,
+    high: int,
+    most: int = 255,
 ) -> BeatWeight:
     """Pack weights (outputs, inputs) for sums from ``low`` to ``high``.
 
-    ``offset`` is what activations are too large by.
+    ``offset`` is what activations are too large by, ``most`` the greatest magnitude of a right one.
     """
     outputs, inputs = weight.shape
     count, beats, quads = -(-outputs // LANES), -(-inputs // simd), -(-simd // 4)
@@ -65,7 +76,17 @@ def pack_beats(
     start = aligned((count * LANES,), np.int32)
     start[:] = 0
     start[:outputs] = bias
-    return BeatWeight(panels, floors, start, high - low)
+    span = high - low
+    chunk = min(_MOST_BEATS, max(2, _PRODUCTS // simd))
+    chunks = -(-beats // chunk)
+    reach = np.zeros((count * LANES, chunks * chunk), np.int64)
+    reach[:, :beats] = most * np.abs(slots, dtype=np.int16).sum(axis=2, dtype=np.int64)
+    reach = reach.reshape(count, LANES, chunks, chunk).sum(axis=3).transpose(0, 2, 1)
+    margins = aligned((count, chunks, 2, LANES), np.int32)
+    never = 2 * reach > span
+    margins[:, :, 0] = np.where(never, span + 1, reach)
+    margins[:, :, 1] = np.where(never, 0, span - 2 * reach)
+    return BeatWeight(panels, floors, margins, start, span, chunk)
 
 
 @jit
@@ -86,7 +107,7 @@ def beat_sums(
     count, inputs = x.shape
     outputs = out.shape[1]
     panels, beats, quads = weight.panels.shape[:3]
-    low, span = weight.floors[0, 0, 0], weight.span
+    low, span, chunks = weight.floors[0, 0, 0], weight.span, weight.margins.shape[1]
     stride = beats * quads * 4
     raw = np.empty(_BLOCK * (stride + 128) + 64, np.uint8)
     align = -address(raw) % 64
@@ -96,9 +117,8 @@ def beat_sums(
     rows = raw[begin : begin + _BLOCK * stride].reshape((_BLOCK, stride))
     words = raw[begin : begin + _BLOCK * stride].view(np.uint32).reshape((_BLOCK, stride // 4))
     bits = np.uint8(flip)
-    counted = _WRAP_COUNTED if wraps else _SATURATE_COUNTED
+    cut = _WRAP_COUNTED if wraps else _SATURATE_COUNTED if counting else _SATURATE
     overflows = 0
-    quiet = True
     for top in range(0, count, _BLOCK):
         height = min(_BLOCK, count - top)
         for i in range(height):
@@ -117,21 +137,17 @@ def beat_sums(
             width = min(32, outputs - 32 * p)
             panel = address(weight.panels) + p * beats * quads * 128
             floors = address(weight.floors) + p * (beats + 1) * 128
+            margins = address(weight.margins) + p * chunks * 256
             start = address(weight.start) + p * 128
             i = 0
             while i < height:
                 size = 6 if height - i >= 6 else 1
                 places = (
-                    address(rows) + i * stride, stride, panel, floors, start, beats, quads, span,
-                    address(sums) + i * 128, 128, address(found),
+                    address(rows) + i * stride, stride, panel, floors, margins, start, beats,
+                    weight.chunk, quads, span, address(sums) + i * 128, 128, address(found),
                 )  # fmt: skip
-                if quiet:
-                    beat_rows(places, size, _WATCH if counting else _SATURATE)
-                    quiet = not counting or found[0] == 0
-                if not quiet:
-                    beat_rows(places, size, counted)
-                    overflows += found[0]
-                    quiet = found[0] == 0
+                beat_rows(places, size, cut)
+                overflows += found[0]
                 i += size
             for i in range(height):
                 result = out[top + i]

@@ -324,6 +324,31 @@ def test_the_longest_sums_of_beats(saturates, simd, value, weight) -> None:
     assert (out.tolist(), found) == (expected.tolist(), count)
 
 
+@pytest.mark.skipif(not target.has_vnni(), reason="the kernel needs AVX-512 VNNI")
+@pytest.mark.parametrize("saturates", [True, False])
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("moving", [0, 5, 6])
+@pytest.mark.parametrize("spare", [-1, 0, 1])
+@pytest.mark.parametrize(
+    ("simd", "inputs"), [(1, 16), (1, 17), (1, 40), (4, 64), (16, 200), (9, 50)]
+)
+def test_beats_that_reach_the_limit_and_one_more(
+    saturates, sign, moving, spare, simd, inputs
+) -> None:
+    low, high, bits = -(1 << 17), (1 << 17) - 1, 18
+    weights = np.full((33, inputs), sign)
+    bias = np.full(33, high - 255 * inputs - spare if sign > 0 else low + 255 * inputs + spare)
+    x = np.zeros((7, inputs), int)
+    x[moving] = 255  # six rows are taken at once, then one
+    columns = np.ascontiguousarray(weights.T)
+    expected, count = accumulate_beats(x, columns, bias, simd, bits, saturates)
+    packed = pack_beats(weights.astype(np.int8), bias, simd, 0, low, high)
+    out = np.empty((7, 33), np.int32)
+    found = beat_sums(x.astype(np.uint8), 0, packed, simd, out, True, not saturates)
+    assert (out.tolist(), found) == (expected.tolist(), count)
+    assert count == (33 if spare < 0 else 0)
+
+
 def test_threads_change_nothing(monkeypatch) -> None:
     x, weight = operands(9, (300, 64, 65), (0, 255), (-127, 127))
     product = Product(weight, np.zeros(65, np.int64), 0, 255)
