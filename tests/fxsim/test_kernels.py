@@ -277,7 +277,7 @@ def test_requantization(
 @unhurried
 @given(
     seed=st.integers(0, 2**32 - 1),
-    shape=st.sampled_from([(1, 1, 1), (7, 13, 33), (50, 20, 5), (13, 40, 64)]),
+    shape=st.sampled_from([(1, 1, 1), (7, 13, 33), (50, 20, 5), (13, 40, 64), (7, 150, 3)]),
     simd=st.integers(1, 40),
     bits=st.integers(2, 30),
     signed=st.booleans(),
@@ -330,7 +330,7 @@ def test_the_longest_sums_of_beats(saturates, simd, value, weight) -> None:
 @pytest.mark.parametrize("moving", [0, 5, 6])
 @pytest.mark.parametrize("spare", [-1, 0, 1])
 @pytest.mark.parametrize(
-    ("simd", "inputs"), [(1, 16), (1, 17), (1, 40), (4, 64), (16, 200), (9, 50)]
+    ("simd", "inputs"), [(1, 16), (1, 17), (1, 40), (1, 150), (4, 64), (16, 200), (9, 50)]
 )
 def test_beats_that_reach_the_limit_and_one_more(
     saturates, sign, moving, spare, simd, inputs
