@@ -125,35 +125,28 @@ def _on_tiles(places: TilePlaces, block: Block) -> None:
     groups, start = places.groups, places.start + 128 * block.panel
     panel = places.panels + block.panel * groups * 2048
     x, stride, target, pitch = block.x, block.stride, block.target, block.pitch
+    below, tall = x + 16 * stride, block.rows > 16
     unit.tile_load(0, start, 0)
     unit.tile_load(1, start + 64, 0)
-    if block.rows > 16:
+    if tall:
         unit.tile_load(2, start, 0)
         unit.tile_load(3, start + 64, 0)
-        below = x + 16 * stride
-        for _ in range(groups):
-            unit.tile_load(4, x, stride)
-            unit.tile_stream(6, panel, 64)
-            unit.tile_stream(7, panel + 1024, 64)
-            unit.tile_dot(0, 4, 6)
-            unit.tile_dot(1, 4, 7)
+    for _ in range(groups):
+        unit.tile_load(4, x, stride)
+        unit.tile_stream(6, panel, 64)
+        unit.tile_stream(7, panel + 1024, 64)
+        unit.tile_dot(0, 4, 6)
+        unit.tile_dot(1, 4, 7)
+        if tall:
             unit.tile_load(5, below, stride)
             unit.tile_dot(2, 5, 6)
             unit.tile_dot(3, 5, 7)
-            x += 64
-            below += 64
-            panel += 2048
+        x += 64
+        below += 64
+        panel += 2048
+    if tall:
         unit.tile_store(2, target + 16 * pitch, pitch)
         unit.tile_store(3, target + 16 * pitch + 64, pitch)
-    else:
-        for _ in range(groups):
-            unit.tile_load(4, x, stride)
-            unit.tile_stream(6, panel, 64)
-            unit.tile_stream(7, panel + 1024, 64)
-            unit.tile_dot(0, 4, 6)
-            unit.tile_dot(1, 4, 7)
-            x += 64
-            panel += 2048
     unit.tile_store(0, target, pitch)
     unit.tile_store(1, target + 64, pitch)
 
