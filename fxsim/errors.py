@@ -32,5 +32,9 @@ class MissingToolError(FxsimError):
     """A program or an optional Python package is missing or too old; says what to do."""
 
 
+class PrecisionWarning(UserWarning):
+    """A quantization loses more than its word lengths promise; says where, and the remedy."""
+
+
 class MismatchError(FxsimError):
     """Hardware and simulator differ."""
