@@ -208,31 +208,25 @@ def requantizer_cases() -> Iterator[Case]:
         channels, added_to = (
             constants * (1 if len(constants) > 1 else items) for constants in (multipliers, offset)
         )
+        rest = {"slack_bits": slack, "shift": shift, "zero_point": zero_point, "fmt": fmt}
+        rest |= {"rounding": rounding, "mode": overflow, "relu": relu}
         expected = [
             [
-                arith.requantize(
-                    value,
-                    multiplier=multiplier,
-                    offset=constant,
-                    slack_bits=slack,
-                    shift=shift,
-                    zero_point=zero_point,
-                    fmt=fmt,
-                    rounding=rounding,
-                    mode=overflow,
-                    relu=relu,
-                )
+                arith.requantize(value, multiplier=multiplier, offset=constant, **rest)
                 for value, multiplier, constant in zip(vector, channels, added_to, strict=True)
             ]
             for vector in vectors
         ]
+        # Idle lanes see the accumulator 0, and an offset if all channels share it.
+        shared = offset[0] if len(offset) == 1 else 0
+        pad = arith.requantize(0, multiplier=1, offset=shared, **rest)
         kinds = [rounding, kind, *["relu"] * relu, f"m{bits}", *["channel"] * per_channel]
         kinds += [*[f"offset_{added}"] * bool(added), *[f"slack{slack}"] * bool(slack)]
         yield Case(
             name="_".join(kinds),
             block=block,
             given=Words(format=accumulator, lanes=lanes, vectors=vectors),
-            expected=Words(format=fmt, lanes=lanes, vectors=expected, pad=zero_point),
+            expected=Words(format=fmt, lanes=lanes, vectors=expected, pad=pad),
             due=[block.latency + k for k in range(len(vectors) * -(-items // lanes))],
         )
 

@@ -183,8 +183,8 @@ def test_tables_at_every_input(function, bits, input_bits, fraction, step_bits):
     grid = np.arange(table.input.min, table.input.max + 1) * 2.0**-fraction
     real = np.tanh(grid) if function is Nonlinearity.TANH else 0.5 + np.tanh(grid / 2) / 2
     found = np.array(table.expand())
-    # Values next to 1 are the greatest of the format. A chord is off by its length squared / 8 times
-    # the second derivative, at most 0.77 for tanh and 0.0963 for the sigmoid; it is rounded again.
+    # Values next to 1 are the greatest of the format. A chord is off by its length squared over 8
+    # times the second derivative, at most 0.77 for tanh and 0.0963 for the sigmoid; then rounding.
     chord = (2.0**-fraction * (1 << step_bits)) ** 2 / 8
     chord *= 0.77 if function is Nonlinearity.TANH else 0.0963
     between = 0.0 if step_bits == 0 else chord * 2.0**bits + 0.5
