@@ -6,7 +6,8 @@ import numpy as np
 
 from fxsim.formats import IntFormat
 from fxsim.network import Activation, Argmax, IntArray, QuantizedAdd, add_bounds
-from fxsim.quantize_linear import calibrated_output, integers, requantizer_of
+from fxsim.quantize_activation import integers
+from fxsim.quantize_linear import calibrated_output, requantizer_of
 from fxsim.spec import AddSpec, ArgmaxSpec, FlattenSpec, NetworkSpec
 
 

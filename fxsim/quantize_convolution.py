@@ -16,12 +16,8 @@ from fxsim.network import (
     QuantizedLinear,
     Windows,
 )
-from fxsim.quantize_linear import (
-    accumulator_of,
-    integers,
-    quantize_product,
-    requantizer_of,
-)
+from fxsim.quantize_activation import integers
+from fxsim.quantize_linear import accumulator_of, quantize_product, requantizer_of
 from fxsim.spec import (
     AveragePoolSpec,
     ConvolutionSpec,

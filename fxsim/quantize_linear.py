@@ -21,6 +21,7 @@ from fxsim.network import (
     Requantizer,
     accumulator_bounds,
 )
+from fxsim.quantize_activation import integers, onto_grid, round_in_place
 from fxsim.quantize_weight import round_real
 from fxsim.spec import (
     ConvolutionSpec,
@@ -32,8 +33,6 @@ from fxsim.spec import (
 )
 from fxsim.spec_layers import AccumulatorSpec, FormatSpec, GateRequantizeSpec, ProjectedSpec
 
-_BELOW_HALF = math.nextafter(0.5, 0.0)
-
 _FRACTIONS = np.arange(64, 1, -1) / 64
 """Output scales that calibration tries, as fractions of the one that just avoids clipping. They
 are exact, for the same scale on every machine; so is everything else here but sums of errors."""
@@ -41,39 +40,6 @@ are exact, for the same scale on every machine; so is everything else here but s
 
 _VALUES = 1 << 18
 """About as many values of images as a scale is calibrated on at most."""
-
-
-def round_in_place(value: FloatArray, rounding: Rounding) -> None:
-    """`round_real` without the way to integers, which takes most of its time."""
-    match rounding:
-        case Rounding.FLOOR:
-            np.floor(value, out=value)
-        case Rounding.TO_ZERO:
-            np.trunc(value, out=value)
-        case Rounding.TIES_EVEN:
-            np.rint(value, out=value)
-        case Rounding.TIES_AWAY:
-            # The greatest number below a half: 0.5 is rounded up by the addition, what is less not.
-            value += np.copysign(_BELOW_HALF, value)
-            np.trunc(value, out=value)
-        case Rounding.TIES_POS:
-            value[...] = round_real(value, rounding)
-
-
-def integers(
-    real: FloatArray,
-    activation: Activation,
-    rounding: Rounding,
-    overflow: Overflow = Overflow.SATURATE,
-) -> IntArray:
-    """Round real values to an activation format."""
-    fmt, zero = activation.format, activation.zero_point
-    with np.errstate(over="ignore"):
-        ratio = real / activation.scale
-    if overflow is Overflow.SATURATE:
-        ratio = np.clip(ratio, fmt.min - zero, fmt.max - zero)
-    q = round_real(ratio, rounding) + zero
-    return q if overflow is Overflow.SATURATE else (q - fmt.min) % (1 << fmt.bits) + fmt.min
 
 
 def quantize_linear(
@@ -186,6 +152,7 @@ def calibrated_output(
         with np.errstate(over="ignore"):
             np.divide(real, scale, out=space)
         np.clip(space, fmt.min, fmt.max, out=space)
+        onto_grid(space, rounding)
         round_in_place(space, rounding)
         np.multiply(space, scale, out=space)
         np.subtract(real, space, out=space)

@@ -23,7 +23,8 @@ from fxsim.network import (
     QuantizedLstm,
     accumulator_bounds,
 )
-from fxsim.quantize_linear import accumulator_of, integers, quantize_linear, requantizer_of
+from fxsim.quantize_activation import integers
+from fxsim.quantize_linear import accumulator_of, quantize_linear, requantizer_of
 from fxsim.spec import LstmSpec, NetworkSpec, Product
 from fxsim.spec_layers import AccumulatorSpec
 from fxsim.tables import build_table

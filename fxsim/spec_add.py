@@ -7,7 +7,17 @@ import math
 from collections.abc import Mapping
 from typing import Literal
 
-from fxsim.spec_layers import Fail, FormatSpec, LanesSpec, Model, RequantizeSpec, check_narrow
+from pydantic import field_validator
+
+from fxsim.spec_layers import (
+    Fail,
+    FormatSpec,
+    LanesSpec,
+    Model,
+    RequantizeSpec,
+    check_narrow,
+    signed_by_nonlinearity,
+)
 
 INPUT = "input"
 """The shortcut from the network's input."""
@@ -28,6 +38,8 @@ class AddSpec(Model):
     output: FormatSpec
     requantize: RequantizeSpec = RequantizeSpec()
     hardware: LanesSpec = LanesSpec()
+
+    _signed = field_validator("output")(signed_by_nonlinearity)
 
 
 class ArgmaxSpec(Model):

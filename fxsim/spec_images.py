@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from fxsim.errors import RangeError
 from fxsim.spec_layers import (
@@ -19,6 +19,7 @@ from fxsim.spec_layers import (
     RequantizeSpec,
     Size,
     WeightsSpec,
+    signed_by_nonlinearity,
 )
 from fxsim.windows import Windows
 
@@ -47,6 +48,8 @@ class ConvolutionSpec(Model):
     accumulator: AccumulatorSpec = AccumulatorSpec()
     requantize: RequantizeSpec = RequantizeSpec()
     hardware: HardwareSpec | None = None
+
+    _signed = field_validator("output")(signed_by_nonlinearity)
 
 
 class MaxPoolSpec(Model):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Literal, NoReturn, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from fxsim.formats import AccumulatorMode, IntFormat, MemoryStyle, Overflow, Rounding
 
@@ -20,24 +20,39 @@ class Model(BaseModel):
 
 
 class FormatSpec(Model):
-    """Word length and signedness of an activation."""
+    """Word length and signedness of an activation.
+
+    ``signed`` may be left out of a layer's output: `signed_by_nonlinearity` sets it then.
+    """
 
     bits: Annotated[int, Field(ge=1, le=16)] = 8
-    signed: bool = False
+    signed: bool | None = None
     narrow: bool = False
 
     @property
     def format(self) -> IntFormat:
         """The integer format that these keys describe."""
-        return IntFormat(bits=self.bits, signed=self.signed, narrow=self.narrow)
+        return IntFormat(bits=self.bits, signed=bool(self.signed), narrow=self.narrow)
+
+
+def signed_by_nonlinearity(output: FormatSpec | None, info: ValidationInfo) -> FormatSpec | None:
+    """Make an output unsigned with relu and signed without, unless its ``signed`` is given.
+
+    Dumps without the keys that were left out still lack it; others show it.
+    """
+    if output is None or output.signed is not None:
+        return output
+    found = {**dict(output), "signed": info.data.get("nonlinearity") != "relu"}
+    return output.model_construct(_fields_set=output.model_fields_set, **found)
 
 
 class InputSpec(FormatSpec):
-    """Shape of one sample and the format that it is quantized to.
+    """Shape of one sample and the format that it is quantized to, unsigned by default.
 
     A vector, or an image: [channels, height, width].
     """
 
+    signed: bool = False
     shape: Annotated[tuple[Size, ...], Field(min_length=1, max_length=3)]
 
 
@@ -117,6 +132,8 @@ class LinearSpec(Model):
     accumulator: AccumulatorSpec = AccumulatorSpec()
     requantize: RequantizeSpec = RequantizeSpec()
     hardware: HardwareSpec | None = None
+
+    _signed = field_validator("output")(signed_by_nonlinearity)
 
 
 class GateWeightsSpec(LevelsSpec):

@@ -56,8 +56,6 @@ def noise(
 
 
 def _measure(path: Path, checkpoint: Path | None, direct: bool) -> dict[str, Any]:
-    import numpy as np
-
     from fxsim import data
     from fxsim.checkpoint import load_checkpoint
     from fxsim.evaluate import calibration_samples
@@ -72,7 +70,7 @@ def _measure(path: Path, checkpoint: Path | None, direct: bool) -> dict[str, Any
         dataset = data.load(wanted.data, wanted.input.shape)
         network = quantize(wanted, parameters, calibration_samples(dataset), direct=direct)
     count = max(_SAMPLES // dataset.test.y[0].size, 4)
-    x = dataset.test.x[:count].astype(np.float64)
+    x = dataset.test.x[:count]
     levels = {product.name: product.spec.weights.levels for product in wanted.products}
     groups = weight_groups(wanted)
     rounded = quantized_parameters(wanted, parameters, direct=direct)
