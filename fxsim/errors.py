@@ -32,5 +32,12 @@ class MissingToolError(FxsimError):
     """A program or an optional Python package is missing or too old; says what to do."""
 
 
+class CalibrationWarning(UserWarning):
+    """Calibration samples and a format do not suit each other; says where, how much and what to do.
+
+    The command line prints it as one line.
+    """
+
+
 class MismatchError(FxsimError):
     """Hardware and simulator differ."""

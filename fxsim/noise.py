@@ -13,7 +13,10 @@ import numpy as np
 
 from fxsim.checkpoint import Checkpoint, LinearParameters
 from fxsim.floating import layer_outputs
-from fxsim.network import FloatArray, QuantizedNetwork
+from fxsim.network import (
+    FloatArray,
+    QuantizedNetwork,
+)
 from fxsim.quantize import quantized_parameters, uses_retrained
 from fxsim.simulate import simulate_trace
 from fxsim.spec import ArgmaxSpec, NetworkSpec

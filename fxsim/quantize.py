@@ -30,6 +30,7 @@ from fxsim.quantize_add import quantize_add, quantize_argmax
 from fxsim.quantize_convolution import quantize_convolution, quantize_pool
 from fxsim.quantize_linear import quantize_linear
 from fxsim.quantize_lstm import Parameters, quantize_lstm
+from fxsim.quantize_scale import input_activation
 from fxsim.quantize_weight import (
     fitting_scale,
     groups_of,
@@ -245,16 +246,8 @@ def _samples(
 
 
 def _input_quantizer(spec: NetworkSpec, samples: SampleArray) -> InputQuantizer:
-    fmt = spec.input.format
-    scale = float(np.abs(samples).max()) / max(fmt.max, 1) or 1.0
-    least = float(samples.min())
-    if not fmt.signed and least < -scale / 2:
-        raise SpecError(f"input must be signed: calibration has values down to {least:g}")
-    return InputQuantizer(
-        shape=spec.input.shape,
-        activation=Activation(format=fmt, scale=scale),
-        rounding=spec.rounding,
-    )
+    activation = input_activation(spec.input, samples)
+    return InputQuantizer(shape=spec.input.shape, activation=activation, rounding=spec.rounding)
 
 
 def _parameters(

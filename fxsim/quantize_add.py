@@ -7,7 +7,8 @@ import numpy as np
 from fxsim.formats import IntFormat
 from fxsim.network import Activation, Argmax, IntArray, QuantizedAdd, add_bounds
 from fxsim.quantize_activation import integers
-from fxsim.quantize_linear import calibrated_output, requantizer_of
+from fxsim.quantize_linear import requantizer_of
+from fxsim.quantize_scale import calibrated_output
 from fxsim.spec import AddSpec, ArgmaxSpec, FlattenSpec, NetworkSpec
 
 
@@ -36,7 +37,7 @@ def quantize_add(
         real = np.maximum(real, 0.0)
     rounding = spec.layer_rounding(index)
     scales = np.array([first.scale, second.scale])
-    output = calibrated_output(real, layer.output, layer.requantize, rounding, scales)
+    output = calibrated_output(name, real, layer.output, layer.requantize, rounding, scales)
     requantizer = requantizer_of(name, scales / output.scale, layer.requantize, rounding)
     multipliers = (int(requantizer.multiplier[0]), int(requantizer.multiplier[1]))
     quantized = QuantizedAdd(

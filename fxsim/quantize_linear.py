@@ -21,7 +21,8 @@ from fxsim.network import (
     Requantizer,
     accumulator_bounds,
 )
-from fxsim.quantize_activation import integers, onto_grid, round_in_place
+from fxsim.quantize_activation import integers
+from fxsim.quantize_scale import calibrated_output
 from fxsim.quantize_weight import round_real
 from fxsim.spec import (
     ConvolutionSpec,
@@ -31,15 +32,7 @@ from fxsim.spec import (
     ProjectionSpec,
     RequantizeSpec,
 )
-from fxsim.spec_layers import AccumulatorSpec, FormatSpec, GateRequantizeSpec, ProjectedSpec
-
-_FRACTIONS = np.arange(64, 1, -1) / 64
-"""Output scales that calibration tries, as fractions of the one that just avoids clipping. They
-are exact, for the same scale on every machine; so is everything else here but sums of errors."""
-
-
-_VALUES = 1 << 18
-"""About as many values of images as a scale is calibrated on at most."""
+from fxsim.spec_layers import AccumulatorSpec, GateRequantizeSpec
 
 
 def quantize_linear(
@@ -86,7 +79,7 @@ def quantize_product(
         output = Activation(format=accumulator.format, scale=float(unit[0]))
     else:
         rounding = layer.requantize.rounding or spec.rounding
-        output = calibrated_output(real, layer.output, layer.requantize, rounding, unit)
+        output = calibrated_output(name, real, layer.output, layer.requantize, rounding, unit)
         requantizer = requantizer_of(name, unit / output.scale, layer.requantize, rounding)
         leaving = integers(real, output, rounding, layer.requantize.overflow)
     quantized = QuantizedLinear(
@@ -121,44 +114,6 @@ def accumulator_of(
         raise RangeError(f"{name}: accumulator must fit {MAX_BITS} bits to hold {low} to {high}")
     fmt = IntFormat.spanning(low, high, signed=True)
     return bias, Accumulator(format=fmt, mode=AccumulatorMode.WIDE)
-
-
-def calibrated_output(
-    real: FloatArray,
-    wanted: FormatSpec | ProjectedSpec,
-    requantize: RequantizeSpec,
-    rounding: Rounding,
-    unit: FloatArray,
-) -> Activation:
-    """Output format with the scale of least squared error on the calibration samples ``real``.
-
-    ``unit`` is the real value of 1 in the accumulator, for plain shifts.
-    """
-    fmt = wanted.format
-    # An odd step meets every channel; images have more values than a scale needs.
-    real = real[:: max(1, real.size // _VALUES) | 1]
-    if requantize.multiplier_bits == 0:
-        scales = unit[0] * 2.0 ** np.arange(MAX_BITS + 1)
-    else:
-        peak = float(real.max() if not fmt.signed else np.abs(real).max())
-        scales = (peak / max(fmt.max, 1) if peak > 0 else 1.0) * _FRACTIONS
-
-    space = np.empty_like(real)
-
-    def error(scale: float) -> float:
-        if requantize.overflow is Overflow.WRAP:
-            q = integers(real, Activation(format=fmt, scale=scale), rounding, Overflow.WRAP)
-            return float(np.square(real - scale * q).sum())
-        with np.errstate(over="ignore"):
-            np.divide(real, scale, out=space)
-        np.clip(space, fmt.min, fmt.max, out=space)
-        onto_grid(space, rounding)
-        round_in_place(space, rounding)
-        np.multiply(space, scale, out=space)
-        np.subtract(real, space, out=space)
-        return float(np.square(space, out=space).sum())
-
-    return Activation(format=fmt, scale=min(map(float, scales), key=error))
 
 
 def requantizer_of(

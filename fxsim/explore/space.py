@@ -32,7 +32,7 @@ from fxsim.explore.parts import find_part
 from fxsim.explore.point import check_key, check_value, set_key
 from fxsim.files import read_yaml
 from fxsim.spec import NetworkSpec, parse_spec
-from fxsim.spec_layers import Model
+from fxsim.spec_formats import Model
 
 Choices: TypeAlias = tuple[int, ...]
 """A point: for each variable the index of its value."""

@@ -13,7 +13,7 @@ ADD = {"type": "add", "shortcut": "input"}
 
 def parsed(layer, **keys):
     shape = [1, 4, 4] if layer is CONVOLUTION else [4]
-    before = [LINEAR | {"name": "before", "output": {}}] if layer is ADD else []
+    before = [LINEAR | {"name": "earlier", "output": {}}] if layer is ADD else []
     tree = {"name": "n", "data": "d", "input": {"shape": shape}, "layers": [*before, layer | keys]}
     return parse_spec(tree, "x.yaml")
 
