@@ -32,12 +32,17 @@ class MissingToolError(FxsimError):
     """A program or an optional Python package is missing or too old; says what to do."""
 
 
-class CalibrationWarning(UserWarning):
-    """Calibration samples and a format do not suit each other; says where, how much and what to do.
+class FxsimWarning(UserWarning):
+    """Base of what is worth knowing but stops nothing; the command line prints it as one line."""
 
-    The command line prints it as one line.
-    """
+
+class CalibrationWarning(FxsimWarning):
+    """Calibration samples and a format do not suit each other; says where and what to do."""
+
+
+class LayoutWarning(FxsimWarning):
+    """A checkpoint does not say in which order its weights are."""
 
 
 class MismatchError(FxsimError):
-    """Hardware and simulator differ."""
+    """Two computations of one network differ."""

@@ -16,8 +16,8 @@ _FLOORS = """
 errors threads formats arith names tensors stochastic files windows spec_scale spec_formats
 spec_layers spec_images spec_add spec_train weight_groups spec_errors spec linear memory
 convolution add argmax tables lstm lstm_gradient network skip_unit spec_skip manifest storage
-step_size checkpoint prune nonuniform floating kernels flow blocks cycles depths quantize_weight
-quantize_activation quantize_remarks quantize_scale quantize_linear quantize_lstm
+step_size layouts checkpoint prune nonuniform floating expect kernels flow blocks cycles depths
+quantize_weight quantize_activation quantize_remarks quantize_scale quantize_linear quantize_lstm
 quantize_convolution quantize_add quantize reference reference_gradient state trace simulate_linear
 simulate_lstm simulate_images simulate_add simulate backward gradient_traces folding skip_cycles
 backward_cycles data evaluate noise scale_noise sample train explore interop report reproduce cli

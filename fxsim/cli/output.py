@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TextIO, TypeVar
 
-from fxsim.errors import CalibrationWarning
+from fxsim.errors import FxsimWarning
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -33,7 +33,7 @@ def print_error(message: str) -> None:
 
 @contextmanager
 def warnings_as_lines() -> Iterator[None]:
-    """Print each warning about calibration once, as one line on stderr; leave others to Python."""
+    """Print each warning of fxsim once, as one line on stderr; leave others to Python."""
     seen = set[str]()
 
     def show(
@@ -45,14 +45,14 @@ def warnings_as_lines() -> Iterator[None]:
         line: str | None = None,
     ) -> None:
         text = str(message)
-        if not issubclass(category, CalibrationWarning):
+        if not issubclass(category, FxsimWarning):
             usual(message, category, filename, lineno, file, line)
         elif text not in seen:
             seen.add(text)
             _print_remark("warning", text)
 
     with warnings.catch_warnings():
-        warnings.simplefilter("always", CalibrationWarning)
+        warnings.simplefilter("always", FxsimWarning)
         usual, warnings.showwarning = warnings.showwarning, show
         yield
 
