@@ -221,10 +221,11 @@ def fits(arrays: Arrays, spec: NetworkSpec, layout: str) -> bool:
 def _named_layout(path: Path, array: npt.NDArray[Any] | None) -> str | None:
     if array is None:
         return None
-    if array.size != 1 or (name := str(array.ravel()[0])) not in LAYOUTS:
+    names = [str(name) for name in array.ravel()]
+    if len(names) != 1 or names[0] not in LAYOUTS:
         known = " or ".join(map(repr, LAYOUTS))
-        raise FileError(f"{path}: {LAYOUT} must be {known}, not {array.tolist()!r}")
-    return name
+        raise FileError(f"{path}: {LAYOUT} must be {known}, not {', '.join(names)!r}")
+    return names[0]
 
 
 def _in_layout(arrays: Arrays, spec: NetworkSpec, layout: str) -> Checkpoint:

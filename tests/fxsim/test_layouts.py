@@ -19,7 +19,6 @@ from fxsim.floating import forward
 from fxsim.spec import parse_spec
 from tests.messages import raises
 
-
 pytestmark = pytest.mark.filterwarnings("ignore:LSTM with projections")  # says that it is slower
 
 
@@ -255,13 +254,15 @@ def test_wrong_shapes_are_named(tmp_path):
         load_checkpoint(path, spec)
 
 
+COLUMNS = "columns of convolutions are ky, kx, channel"
+
+
 @pytest.mark.parametrize(
     ("case", "orders"),
     [
         (
             "images",
-            "columns of convolutions are ky, kx, channel; flattened images are row, column,"
-            " channel",
+            f"{COLUMNS}; flattened images are row, column, channel",
         ),
         ("sequences", "gates are i, f, o, g"),
     ],
