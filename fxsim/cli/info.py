@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from fxsim.network import QuantizedLinear, QuantizedNetwork
 
 _LAYER = ["name", "inputs", "outputs", "weights", "levels", "accumulator", "overflow", "output"]
+_LAYER += ["output_scale"]
 _ADDS = ["name", "shortcut", "items", "lanes", "multipliers", "shift", "accumulator", "output"]
-_ADDS += ["depth", "queue_bits"]
+_ADDS += ["output_scale", "depth", "queue_bits"]
 _HARDWARE = ["name", "rows", "simd", "pad", "memory_bits", "interval", "utilisation"]
 
 
@@ -108,6 +109,7 @@ def describe(network: QuantizedNetwork) -> dict[str, Any]:
                 "shift": add.requantizer.shift,
                 "accumulator": str(add.accumulator),
                 "output": str(add.output.format),
+                "output_scale": add.output.scale,
                 "depth": add.depth,
                 "queue_bits": network.queue_bits(add),
             }
@@ -147,6 +149,7 @@ def _describe_layer(layer: QuantizedLinear) -> dict[str, Any]:
         "accumulator": str(layer.accumulator.format),
         "overflow": str(layer.accumulator.mode),
         "output": str(layer.output.format),
+        "output_scale": layer.output.scale,
         "rows": folding.rows,
         "simd": folding.simd,
         "pad": folding.pad,
