@@ -118,29 +118,33 @@ def _torch_name(spec: NetworkSpec, product: Product, kind: str) -> str:
 def _ordered(
     spec: NetworkSpec, product: Product, kind: str, key: str, array: npt.NDArray[Any]
 ) -> npt.NDArray[Any]:
-    """One array of a product, from the order of PyTorch."""
-    layer = spec.layers[product.layer]
-    if kind == "weight" and isinstance(layer, ConvolutionSpec):
-        channels = windows_of(layer, spec.layer_shape(product.layer)).group_channels
-        shape = (product.outputs, channels, layer.kernel, layer.kernel)
-        if array.shape not in {shape, (product.outputs, product.inputs)}:
-            raise SpecError(f"{key} must have shape {shape} in layout pytorch, not {array.shape}")
-        return np.moveaxis(array.reshape(shape), 1, -1).reshape(product.outputs, product.inputs)
-    image = _flattened(spec, product.layer)
-    first = product.name in {
-        spec.layer_name(product.layer),
-        f"{spec.layer_name(product.layer)}_input",
-    }
-    if kind == "weight" and array.shape != (product.outputs, product.inputs):
-        expected = (product.outputs, product.inputs)
-        raise SpecError(f"{key} must have shape {expected} in layout pytorch, not {array.shape}")
-    if kind == "weight" and first and image is not None:
-        array = array[:, _channels_last(image)]
-    gates = isinstance(layer, LstmSpec) and product.outputs == 4 * layer.cells
-    if gates and not product.name.endswith("_projection") and len(array) == product.outputs:
+    """One array of a product, from the order of PyTorch; ``key`` is its name there."""
+    layer, name = spec.layers[product.layer], spec.layer_name(product.layer)
+    if kind == "weight":
+        array = _matrix(spec, product, key, array)
+    recurrent = isinstance(layer, LstmSpec) and product.name != f"{name}_projection"
+    if recurrent and len(array) == product.outputs:
         blocks = np.split(array, len(GATES))
         array = np.concatenate([blocks[_TORCH_GATES.index(gate)] for gate in GATES])
     return array
+
+
+def _matrix(
+    spec: NetworkSpec, product: Product, key: str, array: npt.NDArray[Any]
+) -> npt.NDArray[Any]:
+    """A weight as a matrix whose columns are in the order of fxsim."""
+    layer, name = spec.layers[product.layer], spec.layer_name(product.layer)
+    matrix = product.outputs, product.inputs
+    shapes: tuple[tuple[int, ...], ...] = (matrix,)
+    image = _flattened(spec, product.layer) if product.name in {name, f"{name}_input"} else None
+    if isinstance(layer, ConvolutionSpec):
+        channels = windows_of(layer, spec.layer_shape(product.layer)).group_channels
+        image = channels, layer.kernel, layer.kernel
+        shapes = ((product.outputs, *image), matrix)
+    if array.shape not in shapes:
+        raise SpecError(f"{key} must have shape {shapes[0]} in layout pytorch, not {array.shape}")
+    flat = array.reshape(matrix)
+    return flat if image is None else flat[:, _channels_last(image)]
 
 
 def _flattened(spec: NetworkSpec, index: int) -> tuple[int, ...] | None:

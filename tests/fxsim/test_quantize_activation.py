@@ -93,28 +93,31 @@ def test_a_sample_between_is_what_mathematics_says(dtype, data):
         assert q == exact_round(near[0], rounding)
 
 
-def test_every_pixel_of_an_image_is_its_byte():
-    """float32 k / 255 with floor: 126 of 256 pixels were one too low."""
-    pixels = (np.arange(256, dtype=np.float32) / 255).reshape(1, 1, 16, 16)
-    for shape, x in (((1, 16, 16), pixels), ((256,), pixels.reshape(1, 256))):
-        spec = parse_spec(
-            {
-                "name": "n",
-                "data": "d",
-                "rounding": "floor",
-                "input": {"shape": list(shape), "bits": 8},
-                "layers": [{"type": "flatten"}] * (len(shape) == 3)
-                + [{"type": "linear", "units": 2}],
-            },
-            "t",
-        )
+SIGNED = np.arange(-127, 128)
+
+
+def test_every_pixel_of_an_image_is_its_integer():
+    """float32 k / 127 with floor: 126 of 255 pixels were one too low."""
+    pixels = (SIGNED.astype(np.float32) / 127).reshape(1, 1, 15, 17)
+    for shape, x in (((1, 15, 17), pixels), ((255,), pixels.reshape(1, 255))):
+        spec = on_the_floor(shape, [{"type": "flatten"}] * (len(shape) == 3))
         dataset = Dataset("d", Split(x, np.zeros(1, int)), Split(x, np.zeros(1, int)), 2)
         checkpoint = make_pixels_checkpoint(spec)
         network = quantize(spec, checkpoint, calibration_samples(dataset))
-        assert network.input.activation.scale == 1 / 255
-        assert quantize_input(network.input, x).tolist() == [list(range(256))]
-        weight = network.layers[0].weight
-        assert simulate(network, x).tolist() == [(weight @ np.arange(256)).tolist()]
+        assert network.input.activation.scale == 1 / 127
+        assert quantize_input(network.input, x).tolist() == [SIGNED.tolist()]
+        assert simulate(network, x).tolist() == [(network.layers[0].weight @ SIGNED).tolist()]
+
+
+def on_the_floor(shape, layers):
+    tree = {
+        "name": "n",
+        "data": "d",
+        "rounding": "floor",
+        "input": {"shape": list(shape), "bits": 8, "signed": True},
+        "layers": [*layers, {"type": "linear", "units": 2}],
+    }
+    return parse_spec(tree, "t")
 
 
 def make_pixels_checkpoint(spec):
@@ -139,21 +142,12 @@ def test_training_rounds_the_same(dtype, rounding):
 
 
 def test_prediction_in_double_precision_knows_that_samples_are_single():
-    spec = parse_spec(
-        {
-            "name": "n",
-            "data": "d",
-            "rounding": "floor",
-            "input": {"shape": [256], "bits": 8},
-            "layers": [{"type": "linear", "units": 3}],
-        },
-        "t",
-    )
-    x = (np.arange(256, dtype=np.float32) / 255)[None]
+    spec = on_the_floor([255], [])
+    x = (SIGNED.astype(np.float32) / 127)[None]
     checkpoint = make_checkpoint(spec)
     network = quantize(spec, checkpoint, x)
     layer = checkpoint.parent["layer0"]
-    expected = layer.weight @ (np.arange(256) / 255) + layer.bias
+    expected = layer.weight @ (SIGNED / 127) + layer.bias
     found = predict(spec, checkpoint.parent, x, network)
     assert np.abs(found - expected).max() < 1e-9
 
