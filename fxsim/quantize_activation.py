@@ -20,6 +20,8 @@ from fxsim.quantize_weight import round_real
 
 _BELOW_HALF = math.nextafter(0.5, 0.0)
 _DOUBLE = np.finfo(np.float64)
+_COMPUTED = 4 * float(_DOUBLE.eps)
+"""Precision of quotients whose terms were computed in float64 in a few operations."""
 
 
 def precision(dtype: npt.DTypeLike) -> tuple[float, float]:
@@ -45,14 +47,19 @@ def grid_ratio(real: npt.NDArray[Any], scale: float) -> FloatArray:
     """
     relative, least = precision(real.dtype)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        ratio: FloatArray = real.astype(np.float64) / scale
-        tolerance = np.maximum(relative * np.abs(ratio), least / scale)
+        ratio: FloatArray = real.astype(np.float64)
+        ratio /= scale
+        tolerance = np.abs(ratio)
+        tolerance *= relative
+        np.maximum(tolerance, least / scale, out=tolerance)
         whole = np.rint(ratio)
         rest = ratio - whole  # exact
         distance = np.abs(rest)
-        tie = np.abs(distance - 0.5) <= tolerance
-        ratio = np.where(tie, whole + np.copysign(0.5, rest), ratio)
-        return np.where(distance <= tolerance, whole, ratio)
+        on_grid = distance <= tolerance
+        tie = np.flatnonzero(~on_grid & (distance + tolerance >= 0.5))
+        np.copyto(ratio, whole, where=on_grid)
+        ratio.flat[tie] = whole.flat[tie] + np.copysign(0.5, rest.flat[tie])
+    return ratio
 
 
 def round_in_place(value: FloatArray, rounding: Rounding) -> None:
@@ -79,9 +86,9 @@ def onto_grid(ratio: FloatArray, rounding: Rounding) -> None:
     Others are left as they are: near a tie either neighbour is as far away.
     """
     if rounding is Rounding.FLOOR:
-        ratio += float(_DOUBLE.eps) * np.abs(ratio)
+        ratio += _COMPUTED * np.abs(ratio)
     elif rounding is Rounding.TO_ZERO:
-        ratio += float(_DOUBLE.eps) * ratio
+        ratio += _COMPUTED * ratio
 
 
 def integers(

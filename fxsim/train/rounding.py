@@ -37,7 +37,7 @@ def grid_ratio(x: torch.Tensor, scale: float, dtype: npt.DTypeLike) -> torch.Ten
     whole = ratio.round()
     rest = ratio - whole  # exact
     distance = rest.abs()
-    tie = (distance - 0.5).abs() <= tolerance
+    tie = distance + tolerance >= 0.5
     ratio = torch.where(tie, whole + torch.full_like(rest, 0.5).copysign_(rest), ratio)
     return torch.where(distance <= tolerance, whole, ratio)
 
