@@ -91,6 +91,8 @@ class QuantizedAdd:
         requantizer = self.requantizer
         if requantizer.multiplier.shape != (2,):
             raise RangeError(f"multiplier must have shape (2,), not {requantizer.multiplier.shape}")
+        if requantizer.offset.any():
+            raise RangeError("offset must be 0: the operands bring their zero points")
         for fmt in (self.input.format, self.other.format):
             if fmt.bits + 1 + requantizer.multiplier_bits > MAX_BITS:
                 raise RangeError(

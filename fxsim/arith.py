@@ -62,6 +62,8 @@ def requantize(
     accumulator: int,
     *,
     multiplier: int,
+    offset: int = 0,
+    slack_bits: int = 0,
     shift: int,
     zero_point: int,
     fmt: IntFormat,
@@ -71,10 +73,15 @@ def requantize(
 ) -> int:
     """Bring an accumulator to the activation format ``fmt``.
 
-    overflow(max?(shift_round(accumulator * multiplier, shift), 0) + zero_point), where the maximum
-    with 0 is taken for ``relu`` only. A plain shift is the case ``multiplier == 1``.
+    overflow(max?(shift_round(accumulator * multiplier + offset, shift), 0) + zero_point), where the
+    maximum with 0 is taken for ``relu`` only. A plain shift is the case ``multiplier == 1``.
+
+    ``slack_bits``, at most ``shift``, are low bits that are cleared before the rounding: where a
+    multiplier stands for a reciprocal, a little too large, its excess is in these bits, and ties
+    are ties again.
     """
-    scaled = shift_round(accumulator * multiplier, shift, rounding)
+    exact = (accumulator * multiplier + offset) >> slack_bits
+    scaled = shift_round(exact, shift - slack_bits, rounding)
     if relu:
         scaled = max(scaled, 0)
     return overflow(scaled + zero_point, fmt, mode)

@@ -40,7 +40,7 @@ def requantizer_latency(layer: QuantizedLinear) -> int:
     """Cycles from accumulators to activations; 0 without a requantizer."""
     if layer.requantizer is None:
         return 0
-    return 2 + (layer.requantizer.multiplier_bits > 0) + layer.requantizer.per_channel
+    return 2 + layer.requantizer.scales + layer.requantizer.per_channel
 
 
 def times_and_depths(

@@ -135,15 +135,13 @@ class QuantizedConvolution:
 def _rows(product: QuantizedLinear, rows: slice) -> QuantizedLinear:
     """Some outputs of a product."""
     requantizer = product.requantizer
-    if requantizer is not None and len(requantizer.multiplier) > 1:
-        requantizer = replace(requantizer, multiplier=requantizer.multiplier[rows])
     scale = product.weight_scale
     return replace(
         product,
         weight=product.weight[rows],
         bias=product.bias[rows],
         weight_scale=scale[rows] if len(scale) > 1 else scale,
-        requantizer=requantizer,
+        requantizer=requantizer and requantizer.rows(rows),
         folding=Folding(rows=1, simd=product.folding.simd),
     )
 

@@ -44,5 +44,9 @@ class LayoutWarning(FxsimWarning):
     """A checkpoint does not say in which order its weights are."""
 
 
+class PrecisionWarning(FxsimWarning):
+    """A quantization loses more than its word lengths promise; says where, and the remedy."""
+
+
 class MismatchError(FxsimError):
     """Two computations of one network differ."""

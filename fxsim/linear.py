@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from fxsim.errors import RangeError
 from fxsim.formats import (
@@ -49,6 +50,11 @@ class Requantizer:
         Word length of the multiplier; 0 means that there is none (a plain shift).
     shift : int
         Bits dropped after the multiplication, 0 to 62.
+    offset : int64 array, shape (1,) or (outputs,)
+        Added after the multiplication, before the shift: the bias in units of 2**-shift of an
+        output step. A channel of multiplier 0 is the constant that its offset says.
+    slack_bits : int
+        Low bits that are cleared before the rounding, 0 to ``shift``.
 
     Raises
     ------
@@ -61,18 +67,39 @@ class Requantizer:
     shift: int
     rounding: Rounding
     overflow: Overflow
+    offset: IntArray = field(default_factory=lambda: np.zeros(1, np.int64))
+    slack_bits: int = 0
 
     def __post_init__(self) -> None:
         freeze(self, "multiplier", "multiplier")
+        freeze(self, "offset", "offset")
         set_int(self, "multiplier_bits", 0, MAX_BITS)
         set_int(self, "shift", 0, MAX_BITS)
+        set_int(self, "slack_bits", 0, self.shift)
         low, high = (0, (1 << self.multiplier_bits) - 1) if self.multiplier_bits else (1, 1)
         check_range(self.multiplier, low, high, "multiplier")
+        # As wide as the product may be: their sum and what rounding adds fit 64 bits.
+        reach = 1 << (MAX_BITS - 1)
+        check_range(self.offset, -reach, reach - 1, "offset")
+        if not self.offset.any():  # however many, so that equal requantizers look alike
+            object.__setattr__(self, "offset", np.zeros(1, np.int64))
 
     @property
     def per_channel(self) -> bool:
-        """Whether channels differ in their multiplier."""
-        return len(set(self.multiplier.tolist())) > 1
+        """Whether channels differ in their multiplier or in their offset."""
+        return varies(self.multiplier) or varies(self.offset)
+
+    @property
+    def scales(self) -> bool:
+        """Whether anything comes before the shift: a multiplier or an offset."""
+        return self.multiplier_bits > 0 or bool(self.offset.any())
+
+    def rows(self, which: slice | IntArray) -> Requantizer:
+        """Constants of some of the outputs."""
+        multiplier, offset = (
+            array[which] if len(array) > 1 else array for array in (self.multiplier, self.offset)
+        )
+        return replace(self, multiplier=multiplier, offset=offset)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +137,8 @@ class QuantizedLinear:
 
     accumulator[m] = bias[m] + sum over k of weight[m, k] * x[k], in beats of ``folding.simd``; the
     correction for the input's zero point is part of ``bias``. With a `Requantizer` the output is an
-    activation, without one (last layer only) the accumulator itself.
+    activation, without one (last layer only) the accumulator itself. Its offset has what ``bias``
+    lacks of the real bias, which is less than one unit of the accumulator as a rule.
 
     Parameters
     ----------
@@ -187,11 +215,10 @@ class QuantizedLinear:
             if self.relu or self.output.format != fmt or self.output.zero_point:
                 raise RangeError("output must be the accumulator itself without a requantizer")
             return
-        if self.requantizer.multiplier.shape not in {(1,), (self.outputs,)}:
-            raise RangeError(
-                f"multiplier must have shape (1,) or ({self.outputs},),"
-                f" not {self.requantizer.multiplier.shape}"
-            )
+        for key in ("multiplier", "offset"):
+            shape = getattr(self.requantizer, key).shape
+            if shape not in {(1,), (self.outputs,)}:
+                raise RangeError(f"{key} must have shape (1,) or ({self.outputs},), not {shape}")
         if fmt.bits + self.requantizer.multiplier_bits > MAX_BITS:
             raise RangeError(
                 f"accumulator bits plus multiplier bits must be at most {MAX_BITS},"
@@ -247,13 +274,41 @@ class QuantizedLinear:
         return -(-self.inputs // self.folding.simd)
 
 
+def varies(array: IntArray) -> bool:
+    """Whether an array holds more than one value."""
+    return bool((array != array[0]).any())
+
+
 def accumulator_bounds(weight: IntArray, bias: IntArray, fmt: IntFormat) -> tuple[int, int]:
-    """Least and greatest value of any accumulator, partial sums included, for inputs in ``fmt``.
+    """Least and greatest value of any accumulator, partial sums included, for inputs in ``fmt``."""
+    low, high = channel_bounds(weight, bias, fmt)
+    return int(low.min()), int(high.max())
+
+
+def channel_bounds(
+    weight: IntArray, bias: IntArray, fmt: IntFormat
+) -> tuple[npt.NDArray[np.object_], npt.NDArray[np.object_]]:
+    """Least and greatest accumulator of each channel, partial sums included, as Python integers.
 
     Every format contains 0, so the extremes of the full sum bound each partial sum too.
     """
-    weights = weight.astype(object)
+    weights, start = weight.astype(object), bias.astype(object)
     up, down = np.maximum(weights, 0).sum(axis=1), np.minimum(weights, 0).sum(axis=1)
-    high = up * fmt.max + down * fmt.min + bias.astype(object)
-    low = up * fmt.min + down * fmt.max + bias.astype(object)
-    return min(low.min(), *bias.tolist()), max(high.max(), *bias.tolist())
+    return up * fmt.min + down * fmt.max + start, up * fmt.max + down * fmt.min + start
+
+
+def rounded_bounds(
+    weight: IntArray,
+    bias: IntArray,
+    source: IntFormat,
+    accumulator: Accumulator,
+    requantizer: Requantizer,
+) -> tuple[int, int]:
+    """Least and greatest value of any channel after the rounding shift, in every rounding mode."""
+    low, high = channel_bounds(weight, bias, source)
+    if accumulator.mode is not AccumulatorMode.WIDE:
+        low, high = low * 0 + accumulator.format.min, high * 0 + accumulator.format.max
+    multiplier, offset = requantizer.multiplier.astype(object), requantizer.offset.astype(object)
+    least = int((low * multiplier + offset).min()) >> requantizer.shift
+    most = int((high * multiplier + offset).max()) >> requantizer.shift
+    return least - 1, most + 1  # one more on either side covers every rounding mode

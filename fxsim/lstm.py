@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 
 from fxsim.errors import RangeError
-from fxsim.formats import AccumulatorMode, IntFormat, Overflow, Rounding
-from fxsim.linear import QuantizedLinear, accumulator_bounds
+from fxsim.formats import IntFormat, Overflow, Rounding
+from fxsim.linear import QuantizedLinear, rounded_bounds
 from fxsim.names import check_identifier
 from fxsim.tables import Nonlinearity, Table
 from fxsim.tensors import Activation, set_int
@@ -135,13 +135,9 @@ class QuantizedLstm:
         output = product.output
         if output.scale != scale or output.zero_point or not output.format.signed:
             raise RangeError(f"{product.name} must yield signed values of scale {scale}")
-        low, high = accumulator_bounds(product.weight, product.bias, product.input.format)
-        if product.accumulator.mode is not AccumulatorMode.WIDE:
-            low, high = product.accumulator.format.min, product.accumulator.format.max
-        factor = int(requantizer.multiplier.max())
-        # One more on either side covers every rounding mode.
-        least = (low * factor >> requantizer.shift) - 1
-        most = (high * factor >> requantizer.shift) + 1
+        least, most = rounded_bounds(
+            product.weight, product.bias, product.input.format, product.accumulator, requantizer
+        )
         if not output.format.holds(least, most):
             raise RangeError(
                 f"{product.name}: output must hold {least} to {most},"

@@ -44,6 +44,28 @@ def _activation(activation: Activation) -> dict[str, Any]:
     }
 
 
+def _describe_requantizer(requantizer: Requantizer) -> dict[str, Any]:
+    """All but multiplier and offset; slack bits only where there are any."""
+    return {
+        "multiplier_bits": requantizer.multiplier_bits,
+        "shift": requantizer.shift,
+        "rounding": str(requantizer.rounding),
+        "overflow": str(requantizer.overflow),
+    } | ({"slack_bits": requantizer.slack_bits} if requantizer.slack_bits else {})
+
+
+def _build_requantizer(entry: dict[str, Any], multiplier: Any, offset: Any) -> Requantizer:
+    return Requantizer(
+        multiplier=multiplier,
+        multiplier_bits=entry["multiplier_bits"],
+        shift=entry["shift"],
+        rounding=Rounding(entry["rounding"]),
+        overflow=Overflow(entry["overflow"]),
+        offset=np.zeros(1, np.int64) if offset is None else offset,
+        slack_bits=entry.get("slack_bits", 0),
+    )
+
+
 def _describe_linear(layer: QuantizedLinear) -> dict[str, Any]:
     requantizer = layer.requantizer
     return {
@@ -57,14 +79,7 @@ def _describe_linear(layer: QuantizedLinear) -> dict[str, Any]:
             "overflow": str(layer.accumulator.mode),
         },
         "relu": layer.relu,
-        "requantize": None
-        if requantizer is None
-        else {
-            "multiplier_bits": requantizer.multiplier_bits,
-            "shift": requantizer.shift,
-            "rounding": str(requantizer.rounding),
-            "overflow": str(requantizer.overflow),
-        },
+        "requantize": None if requantizer is None else _describe_requantizer(requantizer),
         "output": _activation(layer.output),
         "folding": {
             "rows": layer.folding.rows,
@@ -114,10 +129,7 @@ def _describe_add(layer: QuantizedAdd) -> dict[str, Any]:
         "shortcut": layer.shortcut,
         "shape": list(layer.shape),
         "multipliers": list(layer.multipliers),
-        "multiplier_bits": requantizer.multiplier_bits,
-        "shift": requantizer.shift,
-        "rounding": str(requantizer.rounding),
-        "overflow": str(requantizer.overflow),
+        **_describe_requantizer(requantizer),
         "accumulator": str(layer.accumulator),
         "relu": layer.relu,
         "output": _activation(layer.output),
@@ -180,6 +192,8 @@ def tensors_of(network: QuantizedNetwork) -> Tensors:
         tensors[f"{layer.name}.weight_scale"] = layer.weight_scale
         if layer.requantizer is not None:
             tensors[f"{layer.name}.multiplier"] = layer.requantizer.multiplier
+            if layer.requantizer.offset.any():  # absent: 0
+                tensors[f"{layer.name}.offset"] = layer.requantizer.offset
     return tensors
 
 
@@ -208,12 +222,8 @@ def _build_linear(entry: dict[str, Any], tensors: Tensors, source: Activation) -
         ),
         requantizer=None
         if requantize is None
-        else Requantizer(
-            multiplier=tensors[f"{name}.multiplier"],
-            multiplier_bits=requantize["multiplier_bits"],
-            shift=requantize["shift"],
-            rounding=Rounding(requantize["rounding"]),
-            overflow=Overflow(requantize["overflow"]),
+        else _build_requantizer(
+            requantize, tensors[f"{name}.multiplier"], tensors.get(f"{name}.offset")
         ),
         relu=entry["relu"],
         output=_read_activation(entry["output"]),
@@ -276,13 +286,7 @@ def _build_add(entry: dict[str, Any], source: Activation, starts: Starts) -> Qua
         shape=tuple(entry["shape"]),
         input=source,
         other=starts[entry["shortcut"]],
-        requantizer=Requantizer(
-            multiplier=np.array(entry["multipliers"]),
-            multiplier_bits=entry["multiplier_bits"],
-            shift=entry["shift"],
-            rounding=Rounding(entry["rounding"]),
-            overflow=Overflow(entry["overflow"]),
-        ),
+        requantizer=_build_requantizer(entry, np.array(entry["multipliers"]), None),
         accumulator=IntFormat.parse(entry["accumulator"]),
         relu=entry["relu"],
         output=_read_activation(entry["output"]),

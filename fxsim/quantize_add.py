@@ -7,7 +7,7 @@ import numpy as np
 from fxsim.formats import IntFormat
 from fxsim.network import Activation, Argmax, IntArray, QuantizedAdd, add_bounds
 from fxsim.quantize_activation import integers
-from fxsim.quantize_linear import requantizer_of
+from fxsim.quantize_requantizer import requantizer_of, tell_coarse
 from fxsim.quantize_scale import calibrated_output
 from fxsim.spec import AddSpec, ArgmaxSpec, FlattenSpec, NetworkSpec
 
@@ -38,7 +38,12 @@ def quantize_add(
     rounding = spec.layer_rounding(index)
     scales = np.array([first.scale, second.scale])
     output = calibrated_output(name, real, layer.output, layer.requantize, rounding, scales)
-    requantizer = requantizer_of(name, scales / output.scale, layer.requantize, rounding)
+    ratio = scales / output.scale
+    requantizer = requantizer_of(name, ratio, layer.requantize, rounding)
+    if layer.requantize.multiplier_bits:
+        reach = [max(a.format.max - a.zero_point, a.zero_point - a.format.min) for a in operands]
+        span = 1 << output.format.bits
+        tell_coarse(name, ratio, np.array(reach, np.float64), requantizer, span)
     multipliers = (int(requantizer.multiplier[0]), int(requantizer.multiplier[1]))
     quantized = QuantizedAdd(
         name=name,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from fxsim.errors import RangeError
 from fxsim.floating import convolution
 from fxsim.formats import IntFormat
 from fxsim.network import (
@@ -16,14 +17,14 @@ from fxsim.network import (
     QuantizedLinear,
     Windows,
 )
-from fxsim.quantize_activation import integers
-from fxsim.quantize_linear import accumulator_of, quantize_product, requantizer_of
+from fxsim.quantize_linear import quantize_product
+from fxsim.quantize_requantizer import accumulator_of, mean_requantizer
+from fxsim.quantize_weight import rounded_quotient
 from fxsim.spec import (
     AveragePoolSpec,
     ConvolutionSpec,
     MaxPoolSpec,
     NetworkSpec,
-    RequantizeSpec,
 )
 from fxsim.spec_images import windows_of
 from fxsim.spec_layers import AccumulatorSpec
@@ -59,7 +60,8 @@ def quantize_pool(
 ) -> tuple[MaxPool | QuantizedConvolution, IntArray]:
     """Take one pool to integers; returns it with the calibration samples that leave it.
 
-    The average of n pixels is a convolution with weights of 1 and the scale 1 / n.
+    The average of n pixels is a convolution with weights of 1 and a multiplier for 1 / n that is
+    exact for every sum (`fxsim.quantize_requantizer.mean_requantizer`).
     """
     layer, name = spec.layers[index], spec.layer_name(index)
     assert isinstance(layer, MaxPoolSpec | AveragePoolSpec)
@@ -82,11 +84,15 @@ def _average(
 ) -> tuple[QuantizedConvolution, IntArray]:
     name, rounding, count = spec.layer_name(index), spec.layer_rounding(index), windows.size
     weight = np.ones((windows.channels, count), np.int64)
-    bias, accumulator = accumulator_of(
-        name, weight, np.zeros(windows.channels), source, AccumulatorSpec()
+    none = np.zeros(windows.channels, np.int64)
+    bias, accumulator = accumulator_of(name, weight, none, source, AccumulatorSpec())
+    low, high = (
+        count * (end - source.zero_point) for end in (source.format.min, source.format.max)
     )
-    plain = count & (count - 1) == 0  # a shift, without a multiplier
-    wanted = RequantizeSpec(multiplier_bits=0 if plain else 16)
+    try:
+        requantizer = mean_requantizer(count, low, high, rounding)
+    except RangeError as error:
+        raise RangeError(f"{name}: {error}") from None
     product = QuantizedLinear(
         name=name,
         weight=weight,
@@ -95,14 +101,14 @@ def _average(
         bias=bias,
         input=source,
         accumulator=accumulator,
-        requantizer=requantizer_of(name, np.array([1 / count]), wanted, rounding),
+        requantizer=requantizer,
         relu=False,
         output=source,
         folding=Folding(rows=1, simd=layer.hardware.simd),
     )
-    real = source.scale / count * _sums(windows, weight, x - source.zero_point)
-    leaving = integers(real, source, rounding).reshape(len(x), -1)
-    return QuantizedConvolution(product=product, windows=windows), leaving
+    sums = _sums(windows, weight, x - source.zero_point).astype(np.int64)
+    leaving = rounded_quotient(sums, count, rounding) + source.zero_point
+    return QuantizedConvolution(product=product, windows=windows), leaving.reshape(len(x), -1)
 
 
 def _sums(windows: Windows, weight: IntArray, x: IntArray) -> FloatArray:

@@ -5,34 +5,20 @@ What `fxsim.quantize_lstm` and `fxsim.quantize` share stands here too.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
-from fxsim.errors import RangeError
-from fxsim.formats import MAX_BITS, AccumulatorMode, IntFormat, Overflow, Rounding
-from fxsim.network import (
-    Accumulator,
-    Activation,
-    FloatArray,
-    Folding,
-    IntArray,
-    QuantizedLinear,
-    Requantizer,
-    accumulator_bounds,
-)
+from fxsim.formats import Overflow
+from fxsim.network import Activation, FloatArray, Folding, IntArray, QuantizedLinear
 from fxsim.quantize_activation import integers
+from fxsim.quantize_requantizer import accumulator_of, integer_bias, requantized, within
 from fxsim.quantize_scale import calibrated_output
-from fxsim.quantize_weight import round_real
 from fxsim.spec import (
     ConvolutionSpec,
     LinearSpec,
     NetworkSpec,
     Product,
     ProjectionSpec,
-    RequantizeSpec,
 )
-from fxsim.spec_layers import AccumulatorSpec, GateRequantizeSpec
 
 
 def quantize_linear(
@@ -69,19 +55,34 @@ def quantize_product(
     layer, name = product.spec, product.name
     assert isinstance(layer, LinearSpec | ConvolutionSpec | ProjectionSpec)
     unit = scale * source.scale  # real value of 1 in the accumulator
-    bias, accumulator = accumulator_of(name, weight, real_bias / unit, source, layer.accumulator)
-    real = unit * (sums + bias)
+    real = unit * (sums - source.zero_point * weight.sum(axis=1)) + real_bias
     relu = not isinstance(layer, ProjectionSpec) and layer.nonlinearity == "relu"
     if relu:
         real = np.maximum(real, 0.0)
     if layer.output is None:
+        whole = integer_bias(name, real_bias / unit)
+        bias, accumulator = accumulator_of(name, weight, whole, source, layer.accumulator)
         requantizer, leaving = None, np.zeros(0, np.int64)
         output = Activation(format=accumulator.format, scale=float(unit[0]))
     else:
-        rounding = layer.requantize.rounding or spec.rounding
+        rounding, overflow = layer.requantize.rounding or spec.rounding, layer.requantize.overflow
         output = calibrated_output(name, real, layer.output, layer.requantize, rounding, unit)
-        requantizer = requantizer_of(name, unit / output.scale, layer.requantize, rounding)
-        leaving = integers(real, output, rounding, layer.requantize.overflow)
+        ratio, steps = unit / output.scale, real_bias / output.scale
+        span = 1 << output.format.bits
+        if overflow is Overflow.SATURATE and layer.requantize.multiplier_bits:
+            ratio, steps = within(weight, source, ratio, steps, span)
+        bias, accumulator, requantizer = requantized(
+            name,
+            weight,
+            source,
+            ratio,
+            steps,
+            accumulator=layer.accumulator,
+            requantize=layer.requantize,
+            rounding=rounding,
+            span=span,
+        )
+        leaving = integers(real, output, rounding, overflow)
     quantized = QuantizedLinear(
         name=name,
         weight=weight,
@@ -96,47 +97,3 @@ def quantize_product(
         folding=Folding(**product.hardware.model_dump()),
     )
     return quantized, leaving
-
-
-def accumulator_of(
-    name: str, weight: IntArray, ratio: FloatArray, source: Activation, wanted: AccumulatorSpec
-) -> tuple[IntArray, Accumulator]:
-    """Integer bias, and the accumulator; ``ratio`` is the real bias in units of the accumulator."""
-    if np.abs(ratio).max() >= 1 << MAX_BITS:
-        raise RangeError(f"{name}: bias must fit {MAX_BITS} bits in units of the accumulator")
-    bias = round_real(ratio, Rounding.TIES_AWAY) - source.zero_point * weight.sum(axis=1)
-    mode, bits = wanted.overflow, wanted.bits
-    if bits is not None:
-        fmt = IntFormat(bits=bits, signed=True)
-        return np.clip(bias, fmt.min, fmt.max), Accumulator(format=fmt, mode=mode)
-    low, high = accumulator_bounds(weight, bias, source.format)
-    if max(high, -low - 1).bit_length() >= MAX_BITS:
-        raise RangeError(f"{name}: accumulator must fit {MAX_BITS} bits to hold {low} to {high}")
-    fmt = IntFormat.spanning(low, high, signed=True)
-    return bias, Accumulator(format=fmt, mode=AccumulatorMode.WIDE)
-
-
-def requantizer_of(
-    name: str, ratio: FloatArray, wanted: RequantizeSpec | GateRequantizeSpec, rounding: Rounding
-) -> Requantizer:
-    """Multipliers and their common shift, as large as ``multiplier_bits`` allows."""
-    bits = wanted.multiplier_bits
-    overflow = wanted.overflow if isinstance(wanted, RequantizeSpec) else Overflow.SATURATE
-    if bits == 0:
-        shift, multiplier = 1 - math.frexp(ratio[0])[1], np.ones(1, dtype=np.int64)
-    else:
-        limit, top = (1 << bits) - 0.5, float(ratio.max())
-        if top >= limit:
-            raise RangeError(
-                f"{name}: multiplier_bits must be at least {int(top + 0.5).bit_length()} for a"
-                f" scale ratio of {top:g}, not {bits}"
-            )
-        shift = max(s for s in range(MAX_BITS + 1) if np.ldexp(top, s) < limit)
-        multiplier = round_real(np.ldexp(ratio, shift), Rounding.TIES_AWAY)
-    return Requantizer(
-        multiplier=multiplier,
-        multiplier_bits=bits,
-        shift=shift,
-        rounding=rounding,
-        overflow=overflow,
-    )

@@ -13,6 +13,7 @@ import numpy as np
 from fxsim.checkpoint import LinearParameters
 from fxsim.floating import lstm_cells
 from fxsim.formats import IntFormat, Rounding
+from fxsim.linear import rounded_bounds
 from fxsim.network import (
     Activation,
     FloatArray,
@@ -21,10 +22,10 @@ from fxsim.network import (
     Nonlinearity,
     QuantizedLinear,
     QuantizedLstm,
-    accumulator_bounds,
 )
 from fxsim.quantize_activation import integers
-from fxsim.quantize_linear import accumulator_of, quantize_linear, requantizer_of
+from fxsim.quantize_linear import quantize_linear
+from fxsim.quantize_requantizer import requantized
 from fxsim.spec import LstmSpec, NetworkSpec, Product
 from fxsim.spec_layers import AccumulatorSpec
 from fxsim.tables import build_table
@@ -42,8 +43,8 @@ def quantize_lstm(
 ) -> tuple[QuantizedLstm, IntArray]:
     """Quantize one LSTM layer; returns it with the calibration samples that leave it.
 
-    The whole bias goes to the accumulators of W x, whose unit can be coarse (ternary weights and
-    one-hot inputs: the weight scale itself); what rounding leaves goes to those of U h.
+    W x has all of the bias; its offset makes up for accumulators whose unit is coarse (ternary
+    weights and one-hot inputs: the weight scale itself).
 
     Parameters
     ----------
@@ -74,9 +75,7 @@ def quantize_lstm(
         projection, x = quantize_linear(spec, others[0], *parameters[2], output, x)
         fed_back = projection.output
     input_product = _product(layer, w, from_input, bias, source, rounding)
-    whole = input_product.bias + source.zero_point * input_product.weight.sum(axis=1)
-    rest = bias - whole * (from_input[1] * source.scale)
-    hidden_product = _product(layer, u, from_hidden, rest, fed_back, rounding)
+    hidden_product = _product(layer, u, from_hidden, np.zeros_like(bias), fed_back, rounding)
     sigmoid, tanh = (
         build_table(
             function,
@@ -117,15 +116,21 @@ def _product(
 ) -> QuantizedLinear:
     """W x or U h: requantized to the fraction of the sum, in a format that never saturates."""
     weight, scale, _ = parameters
-    unit = scale * source.scale  # real value of 1 in the accumulator
-    bias, accumulator = accumulator_of(
-        product.name, weight, real_bias / unit, source, AccumulatorSpec()
+    preactivation = layer.preactivation
+    step = 2.0 ** -(preactivation.fraction + preactivation.guard_bits)
+    bias, accumulator, requantizer = requantized(
+        product.name,
+        weight,
+        source,
+        scale * source.scale / step,
+        real_bias / step,
+        accumulator=AccumulatorSpec(),
+        requantize=layer.requantize,
+        rounding=rounding,
+        span=1 << preactivation.bits + preactivation.guard_bits,
+        step=1 << preactivation.guard_bits,
     )
-    step = 2.0 ** -(layer.preactivation.fraction + layer.preactivation.guard_bits)
-    requantizer = requantizer_of(product.name, unit / step, layer.requantize, rounding)
-    factor, shift = int(requantizer.multiplier.max()), requantizer.shift
-    bounds = accumulator_bounds(weight, bias, source.format)
-    low, high = (bound * factor >> shift for bound in bounds)
+    bounds = rounded_bounds(weight, bias, source.format, accumulator, requantizer)
     return QuantizedLinear(
         name=product.name,
         weight=weight,
@@ -137,7 +142,7 @@ def _product(
         requantizer=requantizer,
         relu=False,
         output=Activation(
-            format=IntFormat.spanning(min(low, 0) - 1, max(high, 0) + 1, signed=True), scale=step
+            format=IntFormat.spanning(min(bounds[0], 0), max(bounds[1], 0), signed=True), scale=step
         ),
         folding=Folding(**product.hardware.model_dump()),
     )

@@ -1,4 +1,4 @@
-"""Warnings about calibration: what the samples do to a scale, or a scale to the samples."""
+"""Warnings of the quantizer: what samples do to a scale, or a scale to the samples."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextvars import ContextVar
 
 import numpy as np
 
-from fxsim.errors import CalibrationWarning
+from fxsim.errors import CalibrationWarning, FxsimWarning
 from fxsim.network import Activation, FloatArray
 from fxsim.spec_scale import ScaleChoice
 
@@ -59,7 +59,7 @@ def remark(
     fmt, scale = chosen.format, chosen.scale
     below = real < -scale / 2
     if not fmt.signed and below.any():
-        _warn(
+        tell(
             f"{place}: {_percent(below.mean())} of the calibration values are below 0, down to"
             f" {real.min():.4g}, and {cut} in an unsigned format; set {key}.signed: true, or"
             " nonlinearity: relu if that is meant"
@@ -70,12 +70,12 @@ def remark(
     free = choice in ("calibrated", "power_of_two")
     if peak == 0:
         if free:
-            _warn(
+            tell(
                 f"{place}: all calibration values are 0, which sets no scale, so it is {scale:g};"
                 f" calibrate with typical samples, or set {key}.scale"
             )
     elif peak < scale / 2:
-        _warn(
+        tell(
             f"{place}: no calibration value reaches half a step of {scale:.4g}, the greatest"
             f" is {peak:.4g}; set a finer {key}.scale"
         )
@@ -86,7 +86,7 @@ def remark(
         if reach > _FAR * rest:
             lost = np.log2(reach / rest)
             enough = np.floor(1000 * (1 - few / (real.size - 1))) / 10
-            _warn(
+            tell(
                 f"{place}: {few} of {magnitude.size} calibration values set the scale of all: up to"
                 f" {peak:.4g}, the others up to {rest:.4g}, which leaves {lost:.1f} of {fmt.bits}"
                 f" bits unused; set {key}.scale, to {{percentile: {enough:.1f}}} for example"
@@ -97,6 +97,7 @@ def _percent(share: float) -> str:
     return f"{100 * share:.3g} %"
 
 
-def _warn(text: str) -> None:
+def tell(text: str, category: type[FxsimWarning] = CalibrationWarning) -> None:
+    """Warn, unless `quiet`."""
     if not _QUIET.get():
-        warnings.warn(text, CalibrationWarning, stacklevel=4)
+        warnings.warn(text, category, stacklevel=4)

@@ -135,6 +135,24 @@ def round_real(value: FloatArray, rounding: Rounding) -> IntArray:
     return result
 
 
+def rounded_quotient(value: IntArray, divisor: int, rounding: Rounding) -> IntArray:
+    """Quotients of integers, rounded by the table of `Rounding`; twice a value must fit 63 bits."""
+    floor, rest = np.divmod(value, divisor)
+    match rounding:
+        case Rounding.FLOOR:
+            step = np.zeros_like(rest, dtype=bool)
+        case Rounding.TO_ZERO:
+            step = (value < 0) & (rest > 0)
+        case Rounding.TIES_AWAY:
+            step = (2 * rest > divisor) | ((2 * rest == divisor) & (value > 0))
+        case Rounding.TIES_POS:
+            step = 2 * rest >= divisor
+        case Rounding.TIES_EVEN:
+            step = (2 * rest > divisor) | ((2 * rest == divisor) & (floor % 2 != 0))
+    result: IntArray = floor + step
+    return result
+
+
 def power_of_two(weight: FloatArray, scale: FloatArray, layer: ProductSpec) -> FloatArray:
     """The better of the powers of two around a scale."""
     mantissa, exponent = np.frexp(scale)

@@ -72,13 +72,16 @@ def run_linear(layer: QuantizedLinear, vector: Sequence[int]) -> LayerResult:
         overflows += count
     if layer.requantizer is None:
         return LayerResult(accumulators, list(accumulators), overflows)
-    multipliers = layer.requantizer.multiplier.tolist()
-    if len(multipliers) == 1:
-        multipliers *= layer.outputs
+    multipliers, offsets = (
+        array.tolist() * (1 if len(array) > 1 else layer.outputs)
+        for array in (layer.requantizer.multiplier, layer.requantizer.offset)
+    )
     activations = [
         arith.requantize(
             accumulator,
             multiplier=multiplier,
+            offset=offset,
+            slack_bits=layer.requantizer.slack_bits,
             shift=layer.requantizer.shift,
             zero_point=layer.output.zero_point,
             fmt=layer.output.format,
@@ -86,7 +89,7 @@ def run_linear(layer: QuantizedLinear, vector: Sequence[int]) -> LayerResult:
             mode=layer.requantizer.overflow,
             relu=layer.relu,
         )
-        for accumulator, multiplier in zip(accumulators, multipliers, strict=True)
+        for accumulator, multiplier, offset in zip(accumulators, multipliers, offsets, strict=True)
     ]
     return LayerResult(accumulators, activations, overflows)
 
@@ -157,6 +160,7 @@ def run_add(layer: QuantizedAdd, vector: Sequence[int], other: Sequence[int]) ->
             arith.requantize(
                 accumulators[-1],
                 multiplier=1,
+                slack_bits=layer.requantizer.slack_bits,
                 shift=layer.requantizer.shift,
                 zero_point=layer.output.zero_point,
                 fmt=layer.output.format,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,8 @@ def _added(
 ) -> tuple[IntArray, IntArray, int]:
     """Accumulators, activations, and how many of these left their format."""
     accumulators = weighted_sum(x, other, *layer.multipliers, layer.bias)
-    ones = np.ones(layer.outputs, np.int64)  # the operands have been multiplied already
-    constants = epilogue(layer.requantizer, ones, layer.relu, layer.output)
+    # The operands have been multiplied already.
+    rest = replace(layer.requantizer, multiplier=np.ones(1, np.int64), multiplier_bits=0)
+    constants = epilogue(rest, layer.outputs, layer.relu, layer.output)
     activations, clipped = requantize(accumulators, constants)
     return accumulators, activations, clipped

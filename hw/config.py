@@ -1,12 +1,13 @@
 """Frozen configurations of the blocks, built from a layer and validated."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 
 from fxsim.errors import ConfigError
 from fxsim.formats import AccumulatorMode, IntFormat, MemoryStyle, Overflow, Rounding
+from fxsim.linear import varies
 from fxsim.memory import WeightMemory
 from fxsim.network import (
     Activation,
@@ -132,6 +133,10 @@ class RequantizerConfig:
     multiplier_bits : int
         Word length of the multiplier, 0 for a plain shift.
     shift : int
+    offset : int64 array, shape (1,) or (items,)
+        Added to the product; per tensor or per channel.
+    slack_bits : int
+        Low bits that are cleared before the rounding.
     rounding : Rounding
     overflow : Overflow
     relu : bool
@@ -139,7 +144,7 @@ class RequantizerConfig:
     Raises
     ------
     ConfigError
-        If a size is out of range or the number of multipliers is wrong.
+        If a size is out of range or the number of multipliers or offsets is wrong.
     """
 
     lanes: int
@@ -149,6 +154,8 @@ class RequantizerConfig:
     multiplier: IntArray
     multiplier_bits: int
     shift: int
+    offset: IntArray = field(default_factory=lambda: np.zeros(1, np.int64))
+    slack_bits: int = 0
     rounding: Rounding
     overflow: Overflow
     relu: bool
@@ -157,10 +164,10 @@ class RequantizerConfig:
         for key in ("lanes", "items"):
             if getattr(self, key) < 1:
                 raise ConfigError(f"{key} must be at least 1, not {getattr(self, key)}")
-        if self.multiplier.shape not in {(1,), (self.items,)}:
-            raise ConfigError(
-                f"multiplier must have shape (1,) or ({self.items},), not {self.multiplier.shape}"
-            )
+        for key in ("multiplier", "offset"):
+            shape = getattr(self, key).shape
+            if shape not in {(1,), (self.items,)}:
+                raise ConfigError(f"{key} must have shape (1,) or ({self.items},), not {shape}")
 
     @classmethod
     def from_layer(cls, layer: QuantizedLinear, *, lanes: int | None = None):
@@ -181,6 +188,8 @@ class RequantizerConfig:
             multiplier=requantizer.multiplier,
             multiplier_bits=requantizer.multiplier_bits,
             shift=requantizer.shift,
+            offset=requantizer.offset,
+            slack_bits=requantizer.slack_bits,
             rounding=requantizer.rounding,
             overflow=requantizer.overflow,
             **rest,
@@ -200,13 +209,29 @@ class RequantizerConfig:
 
     @property
     def per_channel(self) -> bool:
-        """Whether the multiplier changes from beat to beat."""
-        return len(set(self.multiplier.tolist())) > 1
+        """Whether the multiplier or the offset changes from beat to beat."""
+        return varies(self.multiplier) or varies(self.offset)
 
-    @cached_property
-    def multiplier_words(self) -> list[list[int]]:
-        """Memory content: for each beat of a vector, ``lanes`` multipliers."""
-        beats = -(-self.items // self.lanes)
-        padded = np.zeros(beats * self.lanes, np.int64)
-        padded[: self.items] = self.multiplier
-        return padded.reshape(beats, self.lanes).tolist()
+    @property
+    def scales(self) -> bool:
+        """Whether anything comes before the shift: a multiplier or an offset."""
+        return self.multiplier_bits > 0 or bool(self.offset.any())
+
+    @property
+    def product_bounds(self) -> tuple[int, int]:
+        """Least and greatest value before the shift, of any accumulator and channel."""
+        multiplier, offset = self.multiplier.astype(object), self.offset.astype(object)
+        low = multiplier * self.accumulator.min + offset
+        high = multiplier * self.accumulator.max + offset
+        return int(low.min()), int(high.max())
+
+    @property
+    def beats(self) -> int:
+        """Beats of a vector."""
+        return -(-self.items // self.lanes)
+
+    def words(self, constants: IntArray) -> list[list[int]]:
+        """Memory content: for each beat of a vector, the constants of ``lanes`` channels."""
+        padded = np.zeros(self.beats * self.lanes, np.int64)
+        padded[: self.items] = constants
+        return padded.reshape(self.beats, self.lanes).tolist()

@@ -19,16 +19,13 @@ from hw.lstm_cell import LstmCell
 def by_cell(product: QuantizedLinear) -> QuantizedLinear:
     """Same product with the four gates of each cell side by side, as the cell takes them."""
     order = np.arange(product.outputs).reshape(4, -1).T.ravel()
-    requantizer = product.requantizer
-    if len(requantizer.multiplier) > 1:
-        requantizer = replace(requantizer, multiplier=requantizer.multiplier[order])
     scale = product.weight_scale
     return replace(
         product,
         weight=product.weight[order],
         bias=product.bias[order],
         weight_scale=scale[order] if len(scale) > 1 else scale,
-        requantizer=requantizer,
+        requantizer=product.requantizer.rows(order),
     )
 
 

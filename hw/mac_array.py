@@ -1,6 +1,6 @@
 """Matrix-vector product: ``rows`` x ``simd`` multiply-accumulate cells and their weights."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Const, Module, Mux, Signal
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.data import ArrayLayout, View
 from amaranth.lib.wiring import In, Out
@@ -100,19 +100,12 @@ class MacArray(wiring.Component):
                 m.d.sync += [now.eq(before) for now, before in zip(here, stages[-1], strict=True)]
             stages.append(here)
 
-        m.submodules.biases = biases = memory.Memory(
-            shape=ArrayLayout(shape_of(config.accumulator), config.rows),
-            depth=config.tiles,
-            init=config.bias_words,
-        )
-        bias = biases.read_port()
-        m.d.comb += [bias.en.eq(advance), bias.addr.eq(stages[-2][3])]
-
+        bias = self._biases(m, advance, stages[-2][3])
         valid, first, last, _ = stages[-1]
         for row, unit in enumerate(self._dots):
             m.submodules[f"row{row}"] = unit
             accumulator = Signal(shape_of(config.accumulator), name=f"accumulator_{row}")
-            exact = Mux(first, bias.data[row], accumulator) + unit.sum
+            exact = Mux(first, bias[row], accumulator) + unit.sum
             if config.mode is AccumulatorMode.SATURATE:
                 exact = saturate(exact, config.accumulator.min, config.accumulator.max)
             m.d.comb += [
@@ -126,6 +119,21 @@ class MacArray(wiring.Component):
         with m.If(advance):
             m.d.sync += self.o.valid.eq(valid & last)
         return m
+
+    def _biases(self, m, advance, tile):
+        """Start values of a tile, a cycle after its number; constants where tiles do not differ."""
+        config = self._config
+        words = config.bias_words
+        if all(word == words[0] for word in words):
+            return [Const(value, shape_of(config.accumulator)) for value in words[0]]
+        m.submodules.biases = biases = memory.Memory(
+            shape=ArrayLayout(shape_of(config.accumulator), config.rows),
+            depth=config.tiles,
+            init=words,
+        )
+        port = biases.read_port()
+        m.d.comb += [port.en.eq(advance), port.addr.eq(tile)]
+        return port.data
 
     def _weights(self, m, valid, advance, address):
         """Weights of a beat, by row and lane, a cycle after their address."""

@@ -1,12 +1,13 @@
-"""Accumulator -> activation: multiply, rounding shift, nonlinearity, zero point, overflow."""
+"""Accumulator -> activation: multiply, offset, rounding shift, relu, zero point, overflow."""
 
-from amaranth.hdl import Module, Mux, Signal, unsigned
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.data import ArrayLayout
 from amaranth.lib.wiring import In, Out
 
 from fxsim.formats import Overflow
-from hw.arith import saturate, shift_round
+from fxsim.linear import varies
+from hw.arith import saturate, shape_spanning, shift_round
 from hw.config import RequantizerConfig
 from hw.layouts import beat_of
 
@@ -21,11 +22,12 @@ class Requantizer(wiring.Component):
     Members
     -------
     i : In(stream of ``lanes`` accumulators)
-        ceil(items / lanes) beats a vector; they are counted when each channel has its multiplier.
+        ceil(items / lanes) beats a vector; they are counted when channels have constants of their
+        own.
     o : Out(stream of ``lanes`` activations)
 
-    Latency is `latency` cycles: 4, less 1 when all channels share one multiplier, less 1 for a
-    plain shift. One beat a cycle.
+    Latency is `latency` cycles: 4, less 1 when all channels share multiplier and offset, less 1 for
+    a plain shift. One beat a cycle.
     """
 
     def __init__(self, config: RequantizerConfig):
@@ -40,7 +42,7 @@ class Requantizer(wiring.Component):
     @property
     def latency(self):
         """Cycles from an input beat to its output."""
-        return 2 + (self._config.multiplier_bits > 0) + self._config.per_channel
+        return 2 + self._config.scales + self._config.per_channel
 
     def elaborate(self, platform):
         m = Module()
@@ -51,27 +53,28 @@ class Requantizer(wiring.Component):
             self.i.ready.eq(advance),
         ]
 
-        def register(values, name):
+        def register(values, name, shape=None):
             """Registers behind ``values``, one for each lane, that move when the pipeline does."""
             stage = []
             for lane, value in enumerate(values):
-                signal = Signal(value.shape(), name=f"{name}_{lane}", reset_less=True)
+                signal = Signal(shape or value.shape(), name=f"{name}_{lane}", reset_less=True)
                 with m.If(advance):
                     m.d.sync += signal.eq(value)
                 stage.append(signal)
             return stage
 
         lanes = [self.i.payload[lane] for lane in range(config.lanes)]
+        multipliers, offsets = self._constants(m, advance)
         if config.per_channel:
-            multiplier = self._multiplier_rom(m, advance)
             lanes = register(lanes, "accumulator")
-        else:
-            multiplier = config.multiplier.tolist()[:1] * config.lanes
-        if config.multiplier_bits:
-            lanes = register(
-                [value * multiplier[lane] for lane, value in enumerate(lanes)], "product"
-            )
-        rounded = [shift_round(value, config.shift, config.rounding) for value in lanes]
+        if config.scales:
+            # A multiplier and the adder of an offset are one DSP block.
+            scaled = zip(lanes, multipliers, offsets, strict=True)
+            values = [a * factor + offset for a, factor, offset in scaled]
+            lanes = register(values, "product", shape_spanning(*config.product_bounds))
+        lanes = [value >> config.slack_bits for value in lanes]
+        shift = config.shift - config.slack_bits
+        rounded = [shift_round(value, shift, config.rounding) for value in lanes]
         if config.relu:
             rounded = [Mux(value < 0, 0, value) for value in rounded]
         lanes = register([value + config.output.zero_point for value in rounded], "rounded")
@@ -92,17 +95,25 @@ class Requantizer(wiring.Component):
             m.d.sync += self.o.valid.eq(valid)
         return m
 
-    def _multiplier_rom(self, m, advance):
+    def _constants(self, m, advance):
+        """Multipliers and offsets of a beat's lanes; a ROM gives those that channels differ in."""
         config = self._config
-        words = config.multiplier_words
-        m.submodules.multipliers = rom = memory.Memory(
-            shape=ArrayLayout(unsigned(config.multiplier_bits), config.lanes),
-            depth=len(words),
-            init=words,
-        )
-        port = rom.read_port()
-        beat = Signal(range(len(words)))
-        m.d.comb += [port.en.eq(advance), port.addr.eq(beat)]
-        with m.If(self.i.valid & advance):
-            m.d.sync += beat.eq(Mux(beat == len(words) - 1, 0, beat + 1))
-        return port.data
+        beat = Signal(range(config.beats))
+        if config.per_channel:
+            with m.If(self.i.valid & advance):
+                m.d.sync += beat.eq(Mux(beat == config.beats - 1, 0, beat + 1))
+        found = []
+        for name, constants in (("multipliers", config.multiplier), ("offsets", config.offset)):
+            if not varies(constants):
+                found.append(constants.tolist()[:1] * config.lanes)
+                continue
+            shape = shape_spanning(int(constants.min()), int(constants.max()))
+            m.submodules[name] = rom = memory.Memory(
+                shape=ArrayLayout(shape, config.lanes),
+                depth=config.beats,
+                init=config.words(constants),
+            )
+            port = rom.read_port()
+            m.d.comb += [port.en.eq(advance), port.addr.eq(beat)]
+            found.append(port.data)
+        return found

@@ -153,16 +153,21 @@ def resize_cases() -> Iterator[Case]:
 
 
 def requantizer_cases() -> Iterator[Case]:
-    """`Requantizer`: every mode on every 10-bit accumulator."""
+    """`Requantizer`: every mode on every 10-bit accumulator.
+
+    With and without offsets, one or one for each channel, and slack bits.
+    """
     generator = random.Random(3)
     accumulator = IntFormat(bits=10, signed=True)
     values = list(range(accumulator.min, accumulator.max + 1))
     lanes_and_items = cycle([(3, 3), (4, 10), (3, 7), (5, 12)])
     overflows = (("wrap", Overflow.WRAP), ("sat", Overflow.SATURATE), ("narrow", Overflow.SATURATE))
+    offsets = cycle(["", "one", "", "channel", ""])
     for rounding, (kind, overflow), relu, bits, per_channel in product(
         Rounding, overflows, (False, True), (0, 8, 16), (False, True)
     ):
-        if per_channel and bits == 0:
+        added = next(offsets)
+        if per_channel and bits == 0 and added != "channel":
             continue  # all multipliers are 1, which is one for all channels
         lanes, items = next(lanes_and_items)
         narrow = kind == "narrow"
@@ -173,11 +178,15 @@ def requantizer_cases() -> Iterator[Case]:
         )
         zero_point = generator.choice([0, fmt.min, fmt.max, generator.randint(fmt.min, fmt.max)])
         multipliers = [1] if bits == 0 else [generator.randrange(1 << (bits - 1), 1 << bits)]
-        if per_channel:
+        if per_channel and bits:
             multipliers = [generator.randrange(1 << bits) for _ in range(items)]
             multipliers[:2] = [0, (1 << bits) - 1]
         # From shifts that drop nothing to those that drop everything.
         shift = generator.choice([0, 1, bits + 2, bits + 5, bits + 9, bits + 10, bits + 13])
+        slack = min(generator.choice([0, 0, 3]), shift)
+        reach = 1 << bits + 8
+        count = {"": 0, "one": 1, "channel": items}[added]
+        offset = [generator.randint(-reach, reach) for _ in range(count)] or [0]
         vectors = [values[k : k + items] for k in range(0, len(values), items)]
         vectors[-1] = (vectors[-1] + [0] * items)[:items]
         block = requantizer.Requantizer(
@@ -189,17 +198,23 @@ def requantizer_cases() -> Iterator[Case]:
                 multiplier=np.array(multipliers),
                 multiplier_bits=bits,
                 shift=shift,
+                offset=np.array(offset),
+                slack_bits=slack,
                 rounding=rounding,
                 overflow=overflow,
                 relu=relu,
             )
         )
-        channels = multipliers if per_channel else multipliers * items
+        channels, added_to = (
+            constants * (1 if len(constants) > 1 else items) for constants in (multipliers, offset)
+        )
         expected = [
             [
                 arith.requantize(
                     value,
                     multiplier=multiplier,
+                    offset=constant,
+                    slack_bits=slack,
                     shift=shift,
                     zero_point=zero_point,
                     fmt=fmt,
@@ -207,11 +222,12 @@ def requantizer_cases() -> Iterator[Case]:
                     mode=overflow,
                     relu=relu,
                 )
-                for value, multiplier in zip(vector, channels, strict=True)
+                for value, multiplier, constant in zip(vector, channels, added_to, strict=True)
             ]
             for vector in vectors
         ]
         kinds = [rounding, kind, *["relu"] * relu, f"m{bits}", *["channel"] * per_channel]
+        kinds += [*[f"offset_{added}"] * bool(added), *[f"slack{slack}"] * bool(slack)]
         yield Case(
             name="_".join(kinds),
             block=block,
@@ -327,6 +343,7 @@ def linear_cases() -> Iterator[Case]:
                 ),
                 multiplier_bits=bits,
                 shift=max(0, layer.accumulator.format.bits + bits - 8),
+                offset=np.array([generator.randint(-999, 999) for _ in range(layer.outputs)]),
                 rounding=generator.choice(list(Rounding)),
                 overflow=generator.choice(list(Overflow)),
             ),

@@ -161,6 +161,8 @@ def convolution_cases() -> Iterator[Case]:
                     multiplier=np.array([generator.randrange(16) for _ in range(outputs)]),
                     multiplier_bits=4,
                     shift=shift,
+                    offset=np.array([generator.randint(-99, 99) for _ in range(outputs)]),
+                    slack_bits=min(k % 2, shift),
                     rounding=generator.choice(list(Rounding)),
                     overflow=generator.choice(list(Overflow)),
                 ),

@@ -48,9 +48,7 @@ def chain(
             relu=False,
             output=replace(first.output, format=IntFormat(bits=8, signed=True)),
             requantizer=replace(
-                first.requantizer,
-                multiplier=first.requantizer.multiplier[:size],
-                shift=first.requantizer.shift - 2,
+                first.requantizer.rows(slice(size)), shift=first.requantizer.shift - 2
             ),
             folding=folding,
         )

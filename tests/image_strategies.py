@@ -71,16 +71,13 @@ def convolution_of(draw, where, *, source, name, last=False, max_channels=6, out
 def _outputs(product, count):
     """The product with ``count`` outputs: its own, over and over."""
     rows = [k % product.outputs for k in range(count)]
-    requantizer = product.requantizer
-    if requantizer is not None and len(requantizer.multiplier) > 1:
-        requantizer = replace(requantizer, multiplier=requantizer.multiplier[rows])
     scale = product.weight_scale
     return replace(
         product,
         weight=product.weight[rows],
         bias=product.bias[rows],
         weight_scale=scale[rows] if len(scale) > 1 else scale,
-        requantizer=requantizer,
+        requantizer=product.requantizer and product.requantizer.rows(rows),
         folding=Folding(rows=1, simd=1, dsp=product.folding.dsp),
     )
 

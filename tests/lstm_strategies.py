@@ -6,6 +6,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from fxsim.formats import AccumulatorMode, IntFormat, Overflow, Rounding
+from fxsim.linear import rounded_bounds
 from fxsim.network import (
     Accumulator,
     Activation,
@@ -40,8 +41,20 @@ def products(draw, name, inputs, outputs, source, fraction):
     channels = outputs if draw(st.booleans()) else 1
     multiplier = generator.integers(1, 1 << multiplier_bits, channels)
     shift = max(0, accumulator.bits + multiplier_bits - draw(st.integers(9, 12)))
-    factor = int(multiplier.max())
-    least, most = (low * factor >> shift) - 1, (high * factor >> shift) + 1
+    reach = (1 << draw(st.integers(0, accumulator.bits + multiplier_bits - 1))) - 1
+    requantizer = Requantizer(
+        multiplier=multiplier,
+        multiplier_bits=multiplier_bits,
+        shift=shift,
+        offset=generator.integers(
+            -reach, reach, draw(st.sampled_from([1, outputs])), endpoint=True
+        ),
+        slack_bits=draw(st.sampled_from([0, 0, min(shift, 3)])),
+        rounding=draw(st.sampled_from(Rounding)),
+        overflow=Overflow.SATURATE,
+    )
+    found = Accumulator(format=accumulator, mode=mode)
+    least, most = rounded_bounds(weight, bias, source.format, found, requantizer)
     return QuantizedLinear(
         name=name,
         weight=weight,
@@ -49,17 +62,12 @@ def products(draw, name, inputs, outputs, source, fraction):
         weight_scale=np.ones(1),
         bias=bias,
         input=source,
-        accumulator=Accumulator(format=accumulator, mode=mode),
-        requantizer=Requantizer(
-            multiplier=multiplier,
-            multiplier_bits=multiplier_bits,
-            shift=shift,
-            rounding=draw(st.sampled_from(Rounding)),
-            overflow=Overflow.SATURATE,
-        ),
+        accumulator=found,
+        requantizer=requantizer,
         relu=False,
         output=Activation(
-            format=IntFormat.spanning(least, most, signed=True), scale=2.0**-fraction
+            format=IntFormat.spanning(min(least, 0), max(most, 0), signed=True),
+            scale=2.0**-fraction,
         ),
         folding=draw(foldings(outputs, inputs)),
     )

@@ -95,10 +95,14 @@ def _requantizers(draw, accumulator: Accumulator, outputs: int, overflow: Overfl
     else:
         multiplier = np.ones(size, dtype=np.int64)
     most = accumulator.format.bits + multiplier_bits
+    shift = draw(st.integers(max(0, most - 12), min(most, MAX_BITS)) | st.integers(0, most))
+    reach = (1 << draw(st.integers(0, most - 1))) - 1
     return Requantizer(
         multiplier=multiplier,
         multiplier_bits=multiplier_bits,
-        shift=draw(st.integers(max(0, most - 12), min(most, MAX_BITS)) | st.integers(0, most)),
+        shift=shift,
+        offset=_integers(generator, -reach, reach, draw(st.sampled_from([1, outputs]))),
+        slack_bits=draw(st.just(0) | st.integers(0, shift)),
         rounding=draw(st.sampled_from(Rounding)),
         overflow=overflow,
     )

@@ -17,10 +17,11 @@ errors threads formats arith names tensors stochastic files windows spec_scale s
 spec_layers spec_images spec_add spec_train weight_groups spec_errors spec linear memory
 convolution add argmax tables lstm lstm_gradient network skip_unit spec_skip manifest storage
 step_size layouts checkpoint prune nonuniform floating expect kernels flow blocks cycles depths
-quantize_weight quantize_activation quantize_remarks quantize_scale quantize_linear quantize_lstm
-quantize_convolution quantize_add quantize reference reference_gradient state trace simulate_linear
-simulate_lstm simulate_images simulate_add simulate backward gradient_traces folding skip_cycles
-backward_cycles data evaluate noise scale_noise sample train explore interop report reproduce cli
+quantize_weight quantize_remarks quantize_requantizer quantize_activation quantize_scale
+quantize_linear quantize_lstm quantize_convolution quantize_add quantize reference
+reference_gradient state trace simulate_linear simulate_lstm simulate_images simulate_add simulate
+backward gradient_traces folding skip_cycles backward_cycles data evaluate noise scale_noise sample
+train explore interop report reproduce cli
 """
 FLOORS = _FLOORS.split()
 """The floors of fxsim from the ground up; a module imports only from floors below its own."""

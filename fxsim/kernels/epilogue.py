@@ -1,7 +1,8 @@
 """Accumulators to activations, written so that a loop over outputs becomes vector code.
 
 Every rounding mode is one sum before the shift: value + base + (negative & sign) + (odd & parity),
-with constants that depend on mode and shift (docs/arithmetic.md, Rounding).
+with constants that depend on mode and shift (docs/arithmetic.md, Rounding). Slack bits are cleared
+by a mask before it.
 """
 
 from __future__ import annotations
@@ -21,9 +22,12 @@ from fxsim.network import Activation, IntArray, Requantizer
 
 
 class Epilogue(NamedTuple):
-    """Constants of a requantizer; ``multiplier`` has zeros up to a multiple of 32 outputs."""
+    """Constants of a requantizer; the arrays have zeros up to a multiple of 32 outputs."""
 
     multiplier: IntArray
+    offset: IntArray
+    keep: int
+    """Mask of all but the slack bits."""
     shift: int
     base: int
     sign: int
@@ -53,19 +57,16 @@ def rounding_terms(rounding: Rounding, shift: int) -> tuple[int, int, int]:
 def epilogue_of(layer: QuantizedLinear) -> Epilogue:
     """Constants of a layer that has a requantizer."""
     assert layer.requantizer is not None
-    multiplier = aligned((-(-layer.outputs // 32) * 32,), np.int64)
-    multiplier[: layer.outputs] = layer.requantizer.multiplier
-    multiplier[layer.outputs :] = 0
-    return epilogue(layer.requantizer, multiplier, layer.relu, layer.output)
+    return epilogue(layer.requantizer, layer.outputs, layer.relu, layer.output)
 
 
-def epilogue(
-    requantizer: Requantizer, multiplier: IntArray, relu: bool, output: Activation
-) -> Epilogue:
-    """Constants of a requantizer with the multipliers (outputs,) in place of its own."""
+def epilogue(requantizer: Requantizer, outputs: int, relu: bool, output: Activation) -> Epilogue:
+    """Constants of a requantizer for rows of ``outputs`` accumulators."""
     fmt = output.format
     return Epilogue(
-        multiplier,
+        _padded(requantizer.multiplier, outputs),
+        _padded(requantizer.offset, outputs),
+        -(1 << requantizer.slack_bits),
         requantizer.shift,
         *rounding_terms(requantizer.rounding, requantizer.shift),
         0 if relu else -(1 << 62),
@@ -74,6 +75,13 @@ def epilogue(
         fmt.max,
         (1 << fmt.bits) - 1 if requantizer.overflow is Overflow.WRAP else 0,
     )
+
+
+def _padded(constants: IntArray, outputs: int) -> IntArray:
+    padded = aligned((-(-outputs // 32) * 32,), np.int64)
+    padded[:outputs] = constants
+    padded[outputs:] = 0
+    return padded
 
 
 def narrowest(fmt: IntFormat) -> np.dtype[np.signedinteger | np.unsignedinteger]:
@@ -101,16 +109,16 @@ def finish_block(
     zero_point = constants.zero_point
     high, mask, least = constants.high, constants.wrap_mask, constants.floor
     start = constants.low
-    multiplier = constants.multiplier[left:]
+    multiplier, offset, keep = constants.multiplier[left:], constants.offset[left:], constants.keep
     whole, size = width // 16 * 16, out.itemsize
-    source_at, factors_at = address(sums), address(multiplier)
+    source_at, factors_at, offsets_at = address(sums), address(multiplier), address(offset)
     goal = address(out) + top * out.strides[0] + left * size
-    terms = base, sign, shift, zero_point, low, high
+    terms = base, sign, shift, zero_point, low, high, keep
     for i in range(height):
         if mask != 0:
             source, target = sums[i], out[top + i, left : left + width]
             for j in range(width):
-                value = np.int64(source[j]) * multiplier[j]
+                value = (np.int64(source[j]) * multiplier[j] + offset[j]) & keep
                 odd = (value >> shift) & parity
                 value = (value + base + ((value >> 63) & sign) + odd) >> shift
                 value = max(value, least) + zero_point - start
@@ -119,16 +127,18 @@ def finish_block(
             source, target = sums[i], out[top + i, left : left + width]
             for j in range(width):
                 value = np.int64(source[j]) * np.int64(np.int32(multiplier[j]))
+                value = (value + offset[j]) & keep
                 value = (value + base + ((value >> shift) & 1)) >> shift
                 target[j] = min(max(value + zero_point, low), high)
         else:
             source_i, goal_i = source_at + i * sums.strides[0], goal + i * out.strides[0]
             for k in range(0, whole, 16):
-                places = source_i + 4 * k, factors_at + 8 * k, goal_i + k * size
-                requantize_16(places, terms, out)
+                constants_at = factors_at + 8 * k, offsets_at + 8 * k
+                requantize_16((source_i + 4 * k, *constants_at, goal_i + k * size), terms, out)
             if whole < width:
                 rest = source_i + 4 * whole  # whose place takes the results
-                requantize_16((rest, factors_at + 8 * whole, rest), terms, out)
+                constants_at = factors_at + 8 * whole, offsets_at + 8 * whole
+                requantize_16((rest, *constants_at, rest), terms, out)
                 copy(goal_i + whole * size, rest, (width - whole) * size)
 
 
@@ -139,15 +149,15 @@ def requantize_into(sums: IntArray, constants: Epilogue, result: IntArray) -> in
     multiplier, shift, base = constants.multiplier, constants.shift, constants.base
     sign, parity, least = constants.sign, constants.parity, constants.floor
     low, high, mask = constants.low, constants.high, constants.wrap_mask
-    offset = constants.zero_point
+    offset, keep, zero_point = constants.offset, constants.keep, constants.zero_point
     clipped = 0
     for i in range(rows):
         source, target = sums[i], result[i]
         for j in range(outputs):
-            value = np.int64(source[j]) * multiplier[j]
+            value = (np.int64(source[j]) * multiplier[j] + offset[j]) & keep
             odd = (value >> shift) & parity
             value = (value + base + ((value >> 63) & sign) + odd) >> shift
-            value = max(value, least) + offset
+            value = max(value, least) + zero_point
             bounded = min(max(value, low), high)
             clipped += value != bounded
             target[j] = value if mask != 0 else bounded

@@ -98,7 +98,7 @@ def _add_sums(
     constants: Elementwise,
     z: Any,
 ) -> None:
-    """`_add` from the accumulators: multipliers below 2**31, no parity; cuts never saturate."""
+    """`_add` from the accumulators: multipliers below 2**31, no parity, no slack; no saturation."""
     top = (len(constants.tanh) - 1) // 2
     rounding = constants.sum
     wide_vectors()
@@ -106,10 +106,12 @@ def _add_sums(
     h_cut = h_epilogue.shift, h_epilogue.base, h_epilogue.sign
     z_cut = rounding[0], rounding[1], rounding[2]
     x_multiplier, h_multiplier = x_epilogue.multiplier, h_epilogue.multiplier
+    x_offset, h_offset = x_epilogue.offset, h_epilogue.offset
     for k in range(len(z)):
         from_input = np.int64(x_sums[k]) * np.int64(np.int32(x_multiplier[k]))
         from_hidden = np.int64(h_sums[k]) * np.int64(np.int32(h_multiplier[k]))
-        total = _plain_cut(from_input, x_cut) + _plain_cut(from_hidden, h_cut)
+        total = _plain_cut(from_input + x_offset[k], x_cut)
+        total += _plain_cut(from_hidden + h_offset[k], h_cut)
         value = _plain_cut(total, z_cut)
         z[k] = min(max(value, -top), top)
 

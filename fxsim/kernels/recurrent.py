@@ -64,7 +64,9 @@ class LstmKernel:
             with_projection = layer.projection is not None
             self._products += [packed[2], constants[2]] if with_projection else [None, None]
             quick = all(operand.complete for operand in packed[:2]) and all(
-                int(epilogue.multiplier.max()) < 1 << 31 and not epilogue.parity
+                int(epilogue.multiplier.max()) < 1 << 31
+                and not epilogue.parity
+                and epilogue.keep == -1
                 for epilogue in constants[:2]
             )
             quick = quick and not rounding_terms(layer.rounding, layer.guard_bits)[2]

@@ -56,10 +56,11 @@ def _requantize(sums: npt.NDArray[np.int32], epilogue: Epilogue, outputs: int) -
     """Multiply and shift ``outputs`` of every row, in place."""
     wide_vectors()
     cut = epilogue.shift, epilogue.base, epilogue.sign
-    multiplier = epilogue.multiplier
+    multiplier, offset = epilogue.multiplier, epilogue.offset
     for row in range(sums.shape[0]):
         for k in range(outputs):
-            sums[row, k] = _cut(np.int64(sums[row, k]) * np.int64(np.int32(multiplier[k])), cut)
+            value = np.int64(sums[row, k]) * np.int64(np.int32(multiplier[k]))
+            sums[row, k] = _cut(value + offset[k], cut)
 
 
 @jit
@@ -93,7 +94,8 @@ def stream(
     place, bent = _room(1, cells)[0], _room(1, cells)[0]
     sigmoid, tanh = address(constants.sigmoid), address(constants.tanh)
     entry, gate = address(z), address(gates)
-    multiplier, offset = hidden_epilogue.multiplier, hidden_product.offset
+    multiplier, h_offset = hidden_epilogue.multiplier, hidden_epilogue.offset
+    offset = hidden_product.offset
     h_cut = hidden_epilogue.shift, hidden_epilogue.base, hidden_epilogue.sign
     f_cut, i_cut = _terms(constants.forget), _terms(constants.input)
     c_cut, o_cut = _terms(constants.cell), _terms(constants.output)
@@ -117,7 +119,8 @@ def stream(
         for s in range(size):
             row_products(places, panels, h_place, sums_place, (s & 1) != 0)
             for k in range(4 * cells):
-                z[k] = _cut(np.int64(sums[k]) * np.int64(np.int32(multiplier[k])), h_cut)
+                value = np.int64(sums[k]) * np.int64(np.int32(multiplier[k]))
+                z[k] = _cut(value + h_offset[k], h_cut)
             for k in range(4 * cells):
                 total = np.int32(z[k] + partial[s, k])
                 bump = np.int32(z_base + np.int32(shift_right(total, last) & z_sign))

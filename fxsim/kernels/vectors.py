@@ -15,11 +15,13 @@ _LANES = 8
 
 @intrinsic
 def requantize_16(typing: Any, places: Any, constants: Any, out: Any) -> Any:
-    """Low bits of 16 activations: clamp((sum * multiplier + rounding) >> shift + zero_point).
+    """Low bits of 16 activations.
 
-    ``places`` are addresses: of 32-bit sums, of 64-bit multipliers below 2**31, and of the result,
-    of the type of the array ``out``. ``constants`` are base and sign of `fxsim.kernels.epilogue`,
-    shift, zero point, least and greatest activation.
+    clamp((((sum * multiplier + offset) & keep) + rounding) >> shift + zero_point)
+
+    ``places`` are addresses: of 32-bit sums, of 64-bit multipliers below 2**31, of 64-bit offsets,
+    and of the result, of the type of the array ``out``. ``constants`` are base and sign of
+    `fxsim.kernels.epilogue`, shift, zero point, least and greatest activation, and keep.
     """
     narrow = ir.IntType(out.dtype.bitwidth)
     words, longs, results = (ir.VectorType(kind, _LANES) for kind in (_I32, _I64, narrow))
@@ -45,23 +47,25 @@ def requantize_16(typing: Any, places: Any, constants: Any, out: Any) -> Any:
             factors = builder.load(place(multiplier, 8 * first), align=8, typ=longs)
             # Through 32 bits, so that one multiplication instruction does it.
             factors = builder.sext(builder.trunc(factors, words), longs)
-            value = builder.mul(builder.sext(sums, longs), factors)
+            offsets = builder.load(place(offset, 8 * first), align=8, typ=longs)
+            value = builder.add(builder.mul(builder.sext(sums, longs), factors), offsets)
+            value = builder.and_(value, kept)
             negative = builder.ashr(value, ir.Constant(longs, [63] * _LANES))
             value = builder.add(value, builder.add(plus, builder.and_(negative, mask)))
             value = builder.ashr(value, cut)
             value = call("llvm.smin.v8i64", call("llvm.smax.v8i64", value, least), most)
             return builder.trunc(value, results)
 
-        source, multiplier, target = cgutils.unpack_tuple(builder, args[0])
-        base, sign, shift, zero_point, low, high = cgutils.unpack_tuple(builder, args[1])
+        source, multiplier, offset, target = cgutils.unpack_tuple(builder, args[0])
+        base, sign, shift, zero_point, low, high, keep = cgutils.unpack_tuple(builder, args[1])
         limits = builder.sub(low, zero_point), builder.sub(high, zero_point)
-        plus, mask, cut, least, most = (
-            splat(value, longs) for value in (base, sign, shift, *limits)
+        plus, mask, cut, least, most, kept = (
+            splat(value, longs) for value in (base, sign, shift, *limits, keep)
         )
         order = ir.Constant(ir.VectorType(_I32, 2 * _LANES), list(range(2 * _LANES)))
         joined = builder.shuffle_vector(half(0), half(_LANES), order)
-        offset = splat(builder.trunc(zero_point, narrow), all_results)
-        builder.store(builder.add(joined, offset), place(target, 0), align=1)
+        zero = splat(builder.trunc(zero_point, narrow), all_results)
+        builder.store(builder.add(joined, zero), place(target, 0), align=1)
         return context.get_dummy_value()
 
-    return types.void(types.UniTuple(types.intp, 3), types.UniTuple(types.intp, 6), out), generate
+    return types.void(types.UniTuple(types.intp, 4), types.UniTuple(types.intp, 7), out), generate

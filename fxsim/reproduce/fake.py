@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from fxsim.checkpoint import LinearParameters
-from fxsim.network import FloatArray, QuantizedNetwork
+from fxsim.network import FloatArray, QuantizedLinear, QuantizedNetwork
 from fxsim.spec import NetworkSpec
 from fxsim.train import predict
 
@@ -32,12 +33,17 @@ def rounded_outputs(
     network : QuantizedNetwork
     x : float array, shape (n, *spec.input.shape), or (n, t, ...) with LSTM layers
     """
-    biases = {
-        product.name: product.weight_scale * product.input.scale * product.bias
-        for product in network.linears
-    }
+    biases = {product.name: _real_bias(product) for product in network.linears}
     rounded = {
         name: LinearParameters(weight=found.weight, bias=biases[name])
         for name, found in parameters.items()
     }
     return predict(spec, rounded, x, network)
+
+
+def _real_bias(product: QuantizedLinear) -> FloatArray:
+    """Bias that the integers stand for: start value of the accumulator, and offset."""
+    real: FloatArray = product.weight_scale * product.input.scale * product.bias
+    if (requantizer := product.requantizer) is None:
+        return real
+    return real + product.output.scale * np.ldexp(requantizer.offset, -requantizer.shift)

@@ -21,7 +21,7 @@ from fxsim.kernels import linear as linear_module
 from fxsim.kernels import product as product_module
 from fxsim.kernels import target
 from fxsim.kernels.blocks import rows_of_tiles
-from fxsim.kernels.epilogue import Epilogue, requantize, rounding_terms
+from fxsim.kernels.epilogue import epilogue, requantize
 from fxsim.kernels.operand import (
     MAX_INPUTS,
     digits_of,
@@ -34,7 +34,7 @@ from fxsim.kernels.operand import (
 from fxsim.kernels.product import Product
 from fxsim.kernels.saturate import accumulate_beats, beat_sums, pack_beats
 from fxsim.kernels.target import Backend
-from fxsim.network import Accumulator, Folding
+from fxsim.network import Accumulator, Activation, Folding, Requantizer
 from tests.fxsim.test_network import linear as linear_layer
 from tests.strategies import unhurried
 
@@ -223,6 +223,10 @@ def test_planes_hold_the_range(low, high) -> None:
     )
 
 
+def constants_of(requantizer):
+    return requantizer.multiplier.tolist(), requantizer.offset.tolist()
+
+
 @unhurried
 @given(
     seed=st.integers(0, 2**32 - 1),
@@ -230,6 +234,7 @@ def test_planes_hold_the_range(low, high) -> None:
     overflow=st.sampled_from(Overflow),
     relu=st.booleans(),
     shift=st.integers(0, 20),
+    slack_bits=st.sampled_from([0, 0, 1, 6]),
     zero_point=st.integers(-100, 100),
     fmt=st.sampled_from(
         [IntFormat(bits=b, signed=s) for b in (3, 8, 9, 16) for s in (True, False)]
@@ -240,27 +245,34 @@ def test_planes_hold_the_range(low, high) -> None:
     ),
 )
 def test_requantization(
-    seed, rounding, overflow, relu, shift, zero_point, fmt, most, backend
+    seed, rounding, overflow, relu, shift, slack_bits, zero_point, fmt, most, backend
 ) -> None:
     x, weight = operands(seed, (35, 20, 34), (-most - 1, most), (-127, 127))
-    multiplier = np.zeros(64, np.int64)
-    multiplier[:34] = np.random.default_rng(seed).integers(0, 1 << 12, 34)
-    constants = Epilogue(
-        multiplier,
-        shift,
-        *rounding_terms(rounding, shift),
-        0 if relu else -(1 << 62),
-        zero_point,
-        fmt.min,
-        fmt.max,
-        (1 << fmt.bits) - 1 if overflow is Overflow.WRAP else 0,
+    generator = np.random.default_rng(seed)
+    requantizer = Requantizer(
+        multiplier=generator.integers(0, 1 << 12, 34),
+        multiplier_bits=12,
+        shift=shift,
+        offset=generator.integers(-(1 << shift + 4), 1 << shift + 4, 34),
+        slack_bits=min(slack_bits, shift),
+        rounding=rounding,
+        overflow=overflow,
     )
+    zero_point = min(max(zero_point, fmt.min), fmt.max)
+    output = Activation(format=fmt, scale=1.0, zero_point=zero_point)
+    constants = epilogue(requantizer, 34, relu, output)
     sums = x @ weight.T
-    options = {"shift": shift, "zero_point": zero_point, "fmt": fmt, "rounding": rounding}
+    options = {
+        "shift": shift,
+        "slack_bits": requantizer.slack_bits,
+        "zero_point": zero_point,
+        "fmt": fmt,
+        "rounding": rounding,
+    }
     expected = [
         [
-            arith.requantize(value, multiplier=m, mode=overflow, relu=relu, **options)
-            for value, m in zip(row, multiplier[:34].tolist(), strict=True)
+            arith.requantize(value, multiplier=m, offset=o, mode=overflow, relu=relu, **options)
+            for value, m, o in zip(row, *constants_of(requantizer), strict=True)
         ]
         for row in sums.tolist()
     ]

@@ -114,16 +114,18 @@ def test_weights_have_the_l2_scale_of_their_gate(levels, per):
         assert len(product.requantizer.multiplier) == len(product.weight_scale)
 
 
-def test_the_bias_is_shared_so_that_coarse_units_lose_nothing():
+def test_the_offset_has_what_coarse_units_lose_of_the_bias():
     _, checkpoint, network = made({"weights": {"levels": 3}})
     (layer, _) = network.layers
     real = sum(checkpoint.parent[f"layer0_{which}"].bias for which in ("input", "hidden"))
     x, h = layer.input_product, layer.hidden_product
-    from_input = x.bias * x.weight_scale * x.input.scale
-    from_hidden = h.bias * h.weight_scale * h.input.scale
-    np.testing.assert_array_equal(x.bias, np.round(real / (x.weight_scale * x.input.scale)))
-    assert np.abs(from_input - real).max() > 0.1
-    assert (np.abs(from_input + from_hidden - real) <= h.weight_scale * h.input.scale / 2).all()
+    unit, step = x.weight_scale * x.input.scale, 2.0**-x.requantizer.shift * x.output.scale
+    np.testing.assert_array_equal(x.bias, np.round(real / unit))
+    assert np.abs(unit * x.bias - real).max() > 0.1
+    said = step * (x.bias * x.requantizer.multiplier + x.requantizer.offset)
+    assert (np.abs(said - real) <= step * 0.51).all()
+    assert not h.bias.any()
+    assert not h.requantizer.offset.any()
 
 
 def test_multipliers_bring_both_products_to_the_scale_of_the_sum():
@@ -231,7 +233,9 @@ def test_it_is_stored_and_loaded(tmp_path):
 
 def test_errors_name_the_product():
     spec = make_spec({"requantize": {"multiplier_bits": 2}})
-    with pytest.raises(RangeError, match=r"^layer0_input: multiplier_bits must be at least \d+ "):
+    with pytest.raises(
+        RangeError, match=r"^layer0_input: channel 18: multiplier_bits must be at least \d+ "
+    ):
         quantize(spec, make_checkpoint(spec, spread=9.0), samples())
     parent = dict(make_checkpoint(spec).parent)
     del parent["layer0_hidden"]

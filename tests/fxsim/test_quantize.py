@@ -204,7 +204,7 @@ def test_malformed_calibration_is_refused(calibration, error, message):
         quantize(spec, make_checkpoint(spec), calibration)
 
 
-@pytest.mark.parametrize(("weight", "bias"), [(1e-200, 1e150), (1e-320, 1e300), (1e-9, 1e30)])
+@pytest.mark.parametrize(("weight", "bias"), [(1e-320, 1e300), (1e300, 1.0)])
 def test_parameters_of_absurd_size_are_one_clear_line(weight, bias):
     spec = make_spec()
     checkpoint = make_checkpoint(spec)

@@ -1,12 +1,15 @@
 """Fully connected layers on their way to integers: biases, accumulators, requantizers."""
 
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fxsim import reference
+from fxsim.checkpoint import Checkpoint, LinearParameters
 from fxsim.errors import RangeError, SpecError
 from fxsim.floating import forward
 from fxsim.formats import AccumulatorMode, Overflow, Rounding
@@ -16,6 +19,7 @@ from fxsim.quantize import (
     weight_scale,
 )
 from fxsim.quantize_activation import round_in_place
+from fxsim.spec import parse_spec
 from tests.two_layers import make_checkpoint, make_spec, run, samples
 
 
@@ -94,14 +98,65 @@ def test_an_output_that_wraps_is_scaled_to_fit():
     assert network.layers[0].output.scale > saturating.layers[0].output.scale
 
 
-@pytest.mark.parametrize("mode", ["wrap", "saturate"])
-def test_a_given_accumulator_width_is_kept_and_holds_the_bias(mode):
-    spec = make_spec({"accumulator": {"overflow": mode, "bits": 6}})
-    checkpoint = make_checkpoint(spec)
-    layer = quantize(spec, checkpoint, samples(spec)).layers[0]
-    assert str(layer.accumulator.format) == "int6"
-    assert layer.bias.min() == -32
-    assert layer.bias.max() == 31
+def with_bias(bias, mode, bits, multiplier_bits=16):
+    """One output with weights 127, -90, 0 for inputs 0 .. 15, with scales of 1."""
+    layer = {"type": "linear", "units": 1, "output": {"signed": True}}
+    layer["requantize"] = {"multiplier_bits": multiplier_bits}
+    layer["accumulator"] = {"overflow": mode, "bits": bits}
+    top = {"name": "n", "data": "d", "input": {"shape": [3], "bits": 4}, "layers": [layer]}
+    spec = parse_spec(top, "t")
+    parameters = LinearParameters(weight=np.array([[127.0, -90, 0]]), bias=np.array([bias]))
+    return quantize(spec, Checkpoint(parent={"layer0": parameters}), np.full((4, 3), 15.0))
+
+
+def test_a_bias_wraps_like_the_accumulator_that_it_starts():
+    network = with_bias(600.0, "wrap", 10)
+    (layer,) = network.layers
+    assert str(layer.accumulator.format) == "int10"
+    assert layer.bias.tolist() == [600 - 1024]
+    # 600 - 6 * 90 = 60, the accumulator without the bias would be at -540.
+    (step,) = reference.run(network, [0, 6, 0])
+    assert step.accumulators == [60]
+
+
+def test_a_bias_beyond_a_saturating_accumulator_is_refused():
+    message = (
+        r"^layer0: accumulator.bits must be at least 11 to hold the bias of channel 0, 600 in"
+        r" units of the accumulator, not 10$"
+    )
+    with pytest.raises(RangeError, match=message):
+        with_bias(600.0, "saturate", 10, multiplier_bits=0)
+    assert with_bias(500.0, "saturate", 10).layers[0].bias.tolist() == [500]
+
+
+@pytest.mark.parametrize(("mode", "bias"), [("saturate", 600.0), ("wrap", -2418.0)])
+def test_a_bias_that_no_accumulator_starts_from_is_the_offset(mode, bias):
+    network = with_bias(bias, mode, 10)
+    (layer,) = network.layers
+    assert layer.bias.tolist() == [0]
+    said = int(layer.requantizer.offset[0]) * 2.0**-layer.requantizer.shift * layer.output.scale
+    assert said == pytest.approx(bias, rel=1e-6)
+
+
+def test_a_bias_that_no_sum_brings_back_is_refused_of_a_plain_shift():
+    # Sums reach from -1350 to 1905.
+    plain = {"mode": "wrap", "bits": 10, "multiplier_bits": 0}
+    assert with_bias(-2000.0, **plain).layers[0].bias.tolist() == [-2000 + 2048]
+    with pytest.raises(RangeError, match=r"at least 13 to hold the bias of channel 0, -2418 in"):
+        with_bias(-2418.0, **plain)
+
+
+def test_the_offset_is_what_the_accumulators_cannot_say():
+    spec = make_spec({"output": {"bits": 8, "signed": True}})
+    layer = quantize(spec, (checkpoint := make_checkpoint(spec)), samples(spec)).layers[0]
+    unit = Fraction(float(layer.weight_scale[0])) * Fraction(layer.input.scale)
+    step, requantizer = Fraction(layer.output.scale), layer.requantizer
+    for k, real in enumerate(checkpoint.parent["layer0"].bias.tolist()):
+        start, offset = int(layer.bias[k]), int(requantizer.offset[k])
+        assert abs(start - Fraction(real) / unit) <= Fraction(1, 2)
+        multiplier = int(requantizer.multiplier[k % len(requantizer.multiplier)])
+        said = Fraction(start * multiplier + offset, 1 << requantizer.shift)
+        assert abs(said - Fraction(real) / step) <= Fraction(1, 2 << requantizer.shift)
 
 
 def test_widths_beyond_the_limits_are_refused():
@@ -110,7 +165,7 @@ def test_widths_beyond_the_limits_are_refused():
         input={"shape": [8], "bits": 1},
     )
     with pytest.raises(
-        RangeError, match=r"^layer0: multiplier_bits must be at least \d+ for a sca"
+        RangeError, match=r"^layer0: (channel \d+: )?multiplier_bits must be at least \d+ for a sca"
     ):
         quantize(spec, make_checkpoint(spec), samples(spec))
     spec = make_spec(
