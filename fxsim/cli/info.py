@@ -15,9 +15,8 @@ if TYPE_CHECKING:
     from fxsim.network import QuantizedLinear, QuantizedNetwork
 
 _LAYER = ["name", "inputs", "outputs", "weights", "levels", "accumulator", "overflow", "output"]
-_LAYER += ["output_scale"]
 _ADDS = ["name", "shortcut", "items", "lanes", "multipliers", "shift", "accumulator", "output"]
-_ADDS += ["output_scale", "depth", "queue_bits"]
+_ADDS += ["depth", "queue_bits"]
 _HARDWARE = ["name", "rows", "simd", "pad", "memory_bits", "interval", "utilisation"]
 
 

@@ -94,7 +94,7 @@ def test_output_is_plain_text_without_a_terminal(small):
     rows = [line.split() for line in result.stdout.splitlines() if line.startswith("first ")]
     # Whole rows on one line, however narrow the terminal claims to be.
     assert rows == [
-        ["first", "6", "4", "int2n", "3", "int9", "wide", "uint5", "0.125"],
+        ["first", "6", "4", "int2n", "3", "int9", "wide", "uint5"],
         ["first", "2", "3", "False", "48", "4", "100%"],
     ]
 
