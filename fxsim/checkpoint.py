@@ -3,7 +3,8 @@
 One npz holds ``float.<layer>.weight`` and ``float.<layer>.bias``, and after retraining also
 ``retrained.<layer>.weight``, ``.bias``, ``.scale`` and ``.levels``. The scales are those of the
 last retraining step and are part of the result: a step size refreshed after the last weight
-update flips integers that nothing relearns.
+update flips integers that nothing relearns. ``layout`` names the tool whose order all of them are
+in (`fxsim.layouts`); the rest of this text is about that of fxsim.
 
 A convolution has a row for each output channel, over the items of a window in the order of
 `fxsim.windows.Windows`; with batch normalisation also ``<layer>.gain``.
@@ -17,6 +18,7 @@ projection is ``<layer>_projection``, shape (outputs, cells); training leaves it
 from __future__ import annotations
 
 import difflib
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,10 +27,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fxsim.errors import FileError, RangeError, SpecError
+from fxsim.errors import FileError, LayoutWarning, RangeError, SpecError
 from fxsim.files import read_npz, write_npz
+from fxsim.layouts import FXSIM, LAYOUTS, Arrays, to_fxsim, undecided
 from fxsim.network import FloatArray
 from fxsim.spec import NetworkSpec
+
+LAYOUT = "layout"
+"""Array that names the layout of the others."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -135,47 +141,129 @@ class Checkpoint:
 
 def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
     """Write the checkpoint as one npz, byte for byte repeatable, atomically."""
-    write_npz(path, checkpoint.arrays())
+    write_npz(path, checkpoint.arrays() | {LAYOUT: np.array(FXSIM)})
 
 
-def load_checkpoint(path: Path, spec: NetworkSpec) -> Checkpoint:
+def load_checkpoint(path: Path, spec: NetworkSpec, layout: str | None = None) -> Checkpoint:
     """Read a checkpoint of the network ``spec``.
+
+    Parameters
+    ----------
+    path : Path
+    spec : NetworkSpec
+    layout : str, optional
+        One of `fxsim.layouts.LAYOUTS`; the one that the file names if left out, or fxsim's own. A
+        `LayoutWarning` says so where the order of a file without a name could be another.
 
     Raises
     ------
     FileError
         If the file cannot be read, lacks an array, has one too many, or one has the wrong type or
-        shape or holds a NaN or an infinity; the message names the file and the array.
+        shape or holds a NaN or an infinity; the message names the file and the array, and the
+        layout that the file fits, if there is one.
     """
-    arrays = read_npz(path)
-    retrained = any(key.startswith("retrained.") for key in arrays)
+    arrays = read_npz(path, text=LAYOUT)
+    named = _named_layout(path, arrays.pop(LAYOUT, None))
+    chosen = layout or named or FXSIM
     try:
-        _check(arrays, spec, retrained=retrained)
-        names = [product.name for product in spec.products]
-        return Checkpoint(
-            parent={
-                name: LinearParameters(
-                    weight=_floats(arrays, f"float.{name}.weight"),
-                    bias=_floats(arrays, f"float.{name}.bias"),
-                    gain=_gain(arrays, f"float.{name}.gain"),
-                )
-                for name in names
-            },
-            retrained={
-                name: RetrainedParameters(
-                    weight=_floats(arrays, f"retrained.{name}.weight"),
-                    bias=_floats(arrays, f"retrained.{name}.bias"),
-                    gain=_gain(arrays, f"retrained.{name}.gain"),
-                    scale=_floats(arrays, f"retrained.{name}.scale"),
-                    levels=_levels(arrays, f"retrained.{name}.levels"),
-                )
-                for name in names
-            }
-            if retrained
-            else None,
-        )
+        checkpoint = _in_layout(arrays, spec, chosen)
     except (RangeError, SpecError) as error:
-        raise FileError(f"{path}: {error}") from None
+        hint = ""
+        for other in LAYOUTS:
+            if other != chosen and fits(arrays, spec, other):
+                hint = f"; the file fits layout {other!r}: name it there as {LAYOUT!r}"
+        raise FileError(f"{path}: {error}{hint}") from None
+    order = undecided(spec)
+    if layout is None and named is None and checkpoint.retrained is None and order:
+        warnings.warn(
+            f"{path}: names no layout and is taken for fxsim's own, in which {order}; add an array"
+            f" {LAYOUT!r} that says {' or '.join(map(repr, LAYOUTS))}",
+            LayoutWarning,
+            stacklevel=2,
+        )
+    return checkpoint
+
+
+def load_layouts(path: Path, spec: NetworkSpec) -> dict[str, Checkpoint]:
+    """A checkpoint in every layout that its shapes fit, whichever it names.
+
+    Raises
+    ------
+    FileError
+        If the file cannot be read.
+    """
+    arrays = read_npz(path, text=LAYOUT)
+    arrays.pop(LAYOUT, None)
+    fitting = [layout for layout in LAYOUTS if fits(arrays, spec, layout)]
+    return {layout: _in_layout(arrays, spec, layout) for layout in fitting}
+
+
+def named_layout(path: Path) -> str:
+    """Layout that a file names, or fxsim's own.
+
+    Raises
+    ------
+    FileError
+        If the file cannot be read or names none that is known.
+    """
+    return _named_layout(path, read_npz(path, text=LAYOUT).get(LAYOUT)) or FXSIM
+
+
+def fits(arrays: Arrays, spec: NetworkSpec, layout: str) -> bool:
+    """Whether arrays have the names and shapes of a layout."""
+    try:
+        _in_layout(arrays, spec, layout)
+    except (RangeError, SpecError):
+        return False
+    return True
+
+
+def _named_layout(path: Path, array: npt.NDArray[Any] | None) -> str | None:
+    if array is None:
+        return None
+    names = [str(name) for name in array.ravel()]
+    if len(names) != 1 or names[0] not in LAYOUTS:
+        known = " or ".join(map(repr, LAYOUTS))
+        raise FileError(f"{path}: {LAYOUT} must be {known}, not {', '.join(names)!r}")
+    return names[0]
+
+
+def _in_layout(arrays: Arrays, spec: NetworkSpec, layout: str) -> Checkpoint:
+    """Checkpoint of arrays in a layout.
+
+    Raises
+    ------
+    SpecError, RangeError
+        If they are not in it, or hold what no parameter can be.
+    """
+    arrays = to_fxsim(arrays, layout, spec)
+    retrained = any(key.startswith("retrained.") for key in arrays)
+    if retrained and layout != FXSIM:
+        raise SpecError(f"retrained arrays must be in layout {FXSIM!r}, not {layout!r}")
+    _check(arrays, spec, retrained=retrained)
+    names = [product.name for product in spec.products]
+    return Checkpoint(
+        parent={
+            name: LinearParameters(
+                weight=_floats(arrays, f"float.{name}.weight"),
+                bias=_floats(arrays, f"float.{name}.bias"),
+                gain=_gain(arrays, f"float.{name}.gain"),
+            )
+            for name in names
+        },
+        retrained={
+            name: RetrainedParameters(
+                weight=_floats(arrays, f"retrained.{name}.weight"),
+                bias=_floats(arrays, f"retrained.{name}.bias"),
+                gain=_gain(arrays, f"retrained.{name}.gain"),
+                scale=_floats(arrays, f"retrained.{name}.scale"),
+                levels=_levels(arrays, f"retrained.{name}.levels"),
+            )
+            for name in names
+        }
+        if retrained
+        else None,
+    )
 
 
 def _shapes(spec: NetworkSpec, *, retrained: bool) -> dict[str, tuple[int, ...] | None]:

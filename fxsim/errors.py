@@ -32,9 +32,21 @@ class MissingToolError(FxsimError):
     """A program or an optional Python package is missing or too old; says what to do."""
 
 
-class PrecisionWarning(UserWarning):
+class FxsimWarning(UserWarning):
+    """Base of what is worth knowing but stops nothing; the command line prints it as one line."""
+
+
+class CalibrationWarning(FxsimWarning):
+    """Calibration samples and a format do not suit each other; says where and what to do."""
+
+
+class LayoutWarning(FxsimWarning):
+    """A checkpoint does not say in which order its weights are."""
+
+
+class PrecisionWarning(FxsimWarning):
     """A quantization loses more than its word lengths promise; says where, and the remedy."""
 
 
 class MismatchError(FxsimError):
-    """Hardware and simulator differ."""
+    """Two computations of one network differ."""

@@ -11,9 +11,10 @@ from fxsim.checkpoint import LinearParameters
 from fxsim.data import Dataset, Split
 from fxsim.errors import RangeError
 from fxsim.floating import forward
-from fxsim.network import FloatArray, IntArray, QuantizedNetwork
+from fxsim.network import IntArray, QuantizedNetwork
 from fxsim.simulate import simulate
 from fxsim.spec import NetworkSpec
+from fxsim.tensors import SampleArray
 
 
 def accuracy(network: QuantizedNetwork, split: Split) -> float:
@@ -84,10 +85,11 @@ def float_bits_per_character(
     return floating.bits_per_character(forward(spec, parameters, split.x), split.y)
 
 
-def calibration_samples(dataset: Dataset, count: int = 1000) -> FloatArray:
+def calibration_samples(dataset: Dataset, count: int = 1000) -> SampleArray:
     """At most ``count`` samples for `fxsim.quantize.quantize`, evenly spaced over ``train``.
 
-    Of sequences so many that they hold ``count`` vectors, and one at least.
+    Of sequences so many that they hold ``count`` vectors, and one at least. Their type stays: it
+    says how precise they are.
 
     Raises
     ------
@@ -98,7 +100,7 @@ def calibration_samples(dataset: Dataset, count: int = 1000) -> FloatArray:
         raise RangeError(f"count must be at least 1, not {count}")
     x, steps = dataset.train.x, dataset.train.y[:1].size
     count = max(count // max(steps, 1), 1)
-    return (x if len(x) <= count else x[np.arange(count) * len(x) // count]).astype(np.float64)
+    return x if len(x) <= count else x[np.arange(count) * len(x) // count]
 
 
 def weight_memory_bits(network: QuantizedNetwork) -> int:

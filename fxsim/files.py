@@ -28,6 +28,7 @@ MAX_YAML_BYTES = 1 << 20
 MAX_ARRAY_BYTES = 1 << 30
 MAX_MEMBERS = 4096
 _KINDS = "iuf"
+_TEXT = "U"
 _FLOAT = re.compile(
     r"[-+]?(([0-9]+\.[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+|\.inf)\Z|\.nan\Z"
 )
@@ -124,7 +125,9 @@ def _reason(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
-def _read_array(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> npt.NDArray[Any]:
+def _read_array(
+    path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo, kinds: str = _KINDS
+) -> npt.NDArray[Any]:
     name = info.filename
     with archive.open(info) as stream:
         version = np.lib.format.read_magic(stream)
@@ -136,8 +139,9 @@ def _read_array(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> 
             else np.lib.format.read_array_header_2_0
         )
         shape, fortran, dtype = read_header(stream)
-        if dtype.kind not in _KINDS:
-            raise FileError(f"{path}: {name}: must hold integers or floats, not {dtype}")
+        if dtype.kind not in kinds:
+            what = "text" if kinds == _TEXT else "integers or floats"
+            raise FileError(f"{path}: {name}: must hold {what}, not {dtype}")
         claimed = math.prod(shape) * dtype.itemsize
         present = info.file_size - stream.tell()
         if claimed != present:
@@ -147,8 +151,10 @@ def _read_array(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> 
     return array.copy(order="C")
 
 
-def read_npz(path: Path) -> dict[str, npt.NDArray[Any]]:
+def read_npz(path: Path, *, text: str | None = None) -> dict[str, npt.NDArray[Any]]:
     """Read every array of an npz file; integers and floats only, never pickles.
+
+    The array that is named ``text``, if there is one, holds text.
 
     Raises
     ------
@@ -169,7 +175,12 @@ def read_npz(path: Path) -> dict[str, npt.NDArray[Any]]:
             for name in names:
                 if not name.endswith(".npy"):
                     raise FileError(f"{path}: {name!r} is not an array")
-            return {i.filename.removesuffix(".npy"): _read_array(path, archive, i) for i in members}
+            return {
+                (name := info.filename.removesuffix(".npy")): _read_array(
+                    path, archive, info, _TEXT if name == text else _KINDS
+                )
+                for info in members
+            }
     except FileError:
         raise
     except Exception as error:  # zipfile, zlib, struct and the header parser raise many types

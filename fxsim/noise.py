@@ -13,10 +13,14 @@ import numpy as np
 
 from fxsim.checkpoint import Checkpoint, LinearParameters
 from fxsim.floating import layer_outputs
-from fxsim.network import FloatArray, QuantizedNetwork
+from fxsim.network import (
+    FloatArray,
+    QuantizedNetwork,
+)
 from fxsim.quantize import quantized_parameters, uses_retrained
 from fxsim.simulate import simulate_trace
 from fxsim.spec import ArgmaxSpec, NetworkSpec
+from fxsim.tensors import SampleArray
 from fxsim.weight_groups import weight_groups
 
 
@@ -60,7 +64,7 @@ def activation_noise(
     spec: NetworkSpec,
     parameters: Mapping[str, LinearParameters],
     network: QuantizedNetwork,
-    x: FloatArray,
+    x: SampleArray,
 ) -> dict[str, float]:
     """Ratio of what each layer yields, in decibels, with all noise from the layers before it.
 

@@ -20,16 +20,17 @@ from fxsim.depths import with_depths
 from fxsim.errors import RangeError, SpecError
 from fxsim.network import (
     Activation,
-    FloatArray,
     InputQuantizer,
     IntArray,
     Layer,
     QuantizedNetwork,
 )
+from fxsim.quantize_activation import integers
 from fxsim.quantize_add import quantize_add, quantize_argmax
 from fxsim.quantize_convolution import quantize_convolution, quantize_pool
-from fxsim.quantize_linear import integers, quantize_linear
+from fxsim.quantize_linear import quantize_linear
 from fxsim.quantize_lstm import Parameters, quantize_lstm
+from fxsim.quantize_scale import input_activation
 from fxsim.quantize_weight import (
     fitting_scale,
     groups_of,
@@ -50,7 +51,7 @@ from fxsim.spec import (
     NetworkSpec,
     ProductSpec,
 )
-from fxsim.tensors import as_vectors
+from fxsim.tensors import SampleArray, as_vectors
 
 _IMAGES = 200
 """Images that calibrate a network at most; each has thousands of values."""
@@ -79,7 +80,7 @@ def _forget(key: Hashable, make: Callable[[], Any]) -> Any:
 def quantize(
     spec: NetworkSpec,
     checkpoint: Checkpoint,
-    calibration: FloatArray,
+    calibration: SampleArray,
     *,
     direct: bool = False,
     remember: Remember = _forget,
@@ -183,7 +184,7 @@ def arithmetic_key(spec: NetworkSpec, index: int) -> Hashable:
     return spec.input, spec.rounding, layers, index == len(spec.layers) - 1
 
 
-def quantize_input(quantizer: InputQuantizer, x: FloatArray) -> IntArray:
+def quantize_input(quantizer: InputQuantizer, x: SampleArray) -> IntArray:
     """Turn real samples into the integers that a network takes: saturate(round(x / scale) + zero).
 
     Parameters
@@ -226,8 +227,11 @@ def uses_retrained(spec: NetworkSpec, checkpoint: Checkpoint) -> bool:
 
 def _samples(
     x: npt.ArrayLike, shape: tuple[int, ...], what: str, leading: tuple[str, ...]
-) -> FloatArray:
-    """Check samples and make each a vector; ``leading`` names the axes before its own."""
+) -> SampleArray:
+    """Check samples and make each a vector; ``leading`` names the axes before its own.
+
+    Their type stays, whose precision `integers` must know.
+    """
     array = np.asarray(x)
     if array.dtype.kind not in "iufb":
         raise RangeError(f"{what} must hold numbers, not {array.dtype}")
@@ -238,19 +242,12 @@ def _samples(
     if (bad := np.argwhere(~np.isfinite(array))).size:
         index = tuple(bad[0].tolist())
         raise RangeError(f"{what} must be finite, not {array[index]} at {list(index)}")
-    return as_vectors(array, shape).astype(np.float64)
+    return as_vectors(array if array.dtype.kind == "f" else array.astype(np.float64), shape)
 
 
-def _input_quantizer(spec: NetworkSpec, samples: FloatArray) -> InputQuantizer:
-    fmt = spec.input.format
-    scale = float(np.abs(samples).max()) / max(fmt.max, 1) or 1.0
-    if not fmt.signed and samples.min() < -scale / 2:
-        raise SpecError(f"input must be signed: calibration has values down to {samples.min():g}")
-    return InputQuantizer(
-        shape=spec.input.shape,
-        activation=Activation(format=fmt, scale=scale),
-        rounding=spec.rounding,
-    )
+def _input_quantizer(spec: NetworkSpec, samples: SampleArray) -> InputQuantizer:
+    activation = input_activation(spec.input, samples)
+    return InputQuantizer(shape=spec.input.shape, activation=activation, rounding=spec.rounding)
 
 
 def _parameters(

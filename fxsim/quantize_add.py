@@ -6,8 +6,9 @@ import numpy as np
 
 from fxsim.formats import IntFormat
 from fxsim.network import Activation, Argmax, IntArray, QuantizedAdd, add_bounds
-from fxsim.quantize_linear import calibrated_output, integers
+from fxsim.quantize_activation import integers
 from fxsim.quantize_requantizer import requantizer_of, tell_coarse
+from fxsim.quantize_scale import calibrated_output
 from fxsim.spec import AddSpec, ArgmaxSpec, FlattenSpec, NetworkSpec
 
 
@@ -36,7 +37,7 @@ def quantize_add(
         real = np.maximum(real, 0.0)
     rounding = spec.layer_rounding(index)
     scales = np.array([first.scale, second.scale])
-    output = calibrated_output(real, layer.output, layer.requantize, rounding, scales)
+    output = calibrated_output(name, real, layer.output, layer.requantize, rounding, scales)
     ratio = scales / output.scale
     requantizer = requantizer_of(name, ratio, layer.requantize, rounding)
     if layer.requantize.multiplier_bits:

@@ -23,7 +23,8 @@ from fxsim.network import (
     QuantizedLinear,
     QuantizedLstm,
 )
-from fxsim.quantize_linear import integers, quantize_linear
+from fxsim.quantize_activation import integers
+from fxsim.quantize_linear import quantize_linear
 from fxsim.quantize_requantizer import requantized
 from fxsim.spec import LstmSpec, NetworkSpec, Product
 from fxsim.spec_layers import AccumulatorSpec

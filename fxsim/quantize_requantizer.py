@@ -12,7 +12,6 @@ next to constant, and all of its bias is the offset.
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -23,6 +22,7 @@ from fxsim.errors import PrecisionWarning, RangeError
 from fxsim.formats import MAX_BITS, AccumulatorMode, IntFormat, Overflow, Rounding
 from fxsim.linear import channel_bounds
 from fxsim.network import Accumulator, Activation, FloatArray, IntArray, Requantizer
+from fxsim.quantize_remarks import tell
 from fxsim.quantize_weight import round_real
 from fxsim.spec import RequantizeSpec
 from fxsim.spec_layers import AccumulatorSpec, GateRequantizeSpec
@@ -233,11 +233,10 @@ def tell_coarse(
     if (worst := float(error[channel])) <= max(0.5, common):
         return
     needed = bits + math.ceil(math.log2(worst / 0.5))
-    warnings.warn(
+    tell(
         f"{name}: multiplier_bits must be about {needed} for channel {channel}, whose scale is far"
         f" below that of others, not {bits}: its values can be off by {worst:.3g} steps",
         PrecisionWarning,
-        stacklevel=2,
     )
 
 

@@ -19,6 +19,7 @@ from fxsim.formats import Overflow, Rounding
 from fxsim.names import check_identifier
 from fxsim.spec_add import INPUT, AddSpec, ArgmaxSpec, check_add, check_argmax
 from fxsim.spec_errors import explain
+from fxsim.spec_formats import Fail, FormatSpec, InputSpec, Model, OutputSpec, check_format, under
 from fxsim.spec_images import (
     AveragePoolSpec,
     ConvolutionSpec,
@@ -30,20 +31,15 @@ from fxsim.spec_images import (
     windows_of,
 )
 from fxsim.spec_layers import (
-    Fail,
-    FormatSpec,
     HardwareSpec,
-    InputSpec,
     LinearSpec,
     LstmSpec,
-    Model,
     ProjectionSpec,
     RequantizeSpec,
     WeightsSpec,
     check_batch_norm,
     check_linear,
     check_lstm,
-    check_narrow,
 )
 from fxsim.spec_train import (
     OptimizerSpec,
@@ -71,6 +67,7 @@ __all__ = [
     "MaxPoolSpec",
     "NetworkSpec",
     "OptimizerSpec",
+    "OutputSpec",
     "PlateauSpec",
     "Product",
     "ProductSpec",
@@ -301,7 +298,7 @@ def _check(spec: NetworkSpec, source: str) -> None:
     if len(spec.input.shape) == 2:
         fail("shape must have 1 item (a vector) or 3 (an image), not 2", "input.shape")
     check_recipes(spec.train, spec.retrain, fail, recurrent=spec.recurrent)
-    check_narrow(spec.input, Overflow.SATURATE, lambda text, key: fail(text, f"input.{key}"))
+    check_format(spec.input, Overflow.SATURATE, under(fail, "input"))
     seen: dict[str, tuple[int, str]] = {}
     for i, layer in enumerate(spec.layers):
         here = f"layers[{i}]"

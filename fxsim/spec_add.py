@@ -7,7 +7,10 @@ import math
 from collections.abc import Mapping
 from typing import Literal
 
-from fxsim.spec_layers import Fail, FormatSpec, LanesSpec, Model, RequantizeSpec, check_narrow
+from pydantic import field_validator
+
+from fxsim.spec_formats import Fail, Model, OutputSpec, check_format, signed_by_nonlinearity, under
+from fxsim.spec_layers import LanesSpec, RequantizeSpec
 
 INPUT = "input"
 """The shortcut from the network's input."""
@@ -25,9 +28,11 @@ class AddSpec(Model):
     name: str | None = None
     shortcut: str
     nonlinearity: Literal["none", "relu"] = "none"
-    output: FormatSpec
+    output: OutputSpec
     requantize: RequantizeSpec = RequantizeSpec()
     hardware: LanesSpec = LanesSpec()
+
+    _signed = field_validator("output")(signed_by_nonlinearity)
 
 
 class ArgmaxSpec(Model):
@@ -66,9 +71,7 @@ def check_add(
             f" {list(starts[start])}",
             "shortcut",
         )
-    check_narrow(
-        layer.output, layer.requantize.overflow, lambda text, key: fail(text, f"output.{key}")
-    )
+    check_format(layer.output, layer.requantize.overflow, under(fail, "output"))
     if layer.requantize.multiplier_bits == 0:
         fail(
             "multiplier_bits must be at least 1, not 0: two scales need two multipliers",

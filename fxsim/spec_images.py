@@ -6,20 +6,11 @@ import math
 from dataclasses import replace
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from fxsim.errors import RangeError
-from fxsim.spec_layers import (
-    AccumulatorSpec,
-    Fail,
-    FormatSpec,
-    HardwareSpec,
-    LanesSpec,
-    Model,
-    RequantizeSpec,
-    Size,
-    WeightsSpec,
-)
+from fxsim.spec_formats import Fail, Model, OutputSpec, Size, signed_by_nonlinearity
+from fxsim.spec_layers import AccumulatorSpec, HardwareSpec, LanesSpec, RequantizeSpec, WeightsSpec
 from fxsim.windows import Windows
 
 Side = Annotated[int, Field(ge=1, le=1 << 12)]
@@ -43,10 +34,12 @@ class ConvolutionSpec(Model):
     weights: WeightsSpec = WeightsSpec()
     batch_norm: bool = False
     nonlinearity: Literal["none", "relu"] = "none"
-    output: FormatSpec | None = None
+    output: OutputSpec | None = None
     accumulator: AccumulatorSpec = AccumulatorSpec()
     requantize: RequantizeSpec = RequantizeSpec()
     hardware: HardwareSpec | None = None
+
+    _signed = field_validator("output")(signed_by_nonlinearity)
 
 
 class MaxPoolSpec(Model):

@@ -2,43 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated, Literal, NoReturn, Protocol
+from typing import Annotated, Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field, field_validator
 
 from fxsim.formats import AccumulatorMode, IntFormat, MemoryStyle, Overflow, Rounding
+from fxsim.spec_formats import (
+    Fail,
+    HiddenSpec,
+    Model,
+    OutputSpec,
+    ProjectedSpec,
+    Size,
+    check_format,
+    signed_by_nonlinearity,
+    under,
+)
 
-Size = Annotated[int, Field(ge=1, le=1 << 16)]
 Fraction = Annotated[int, Field(ge=0, le=30)]
-
-
-class Model(BaseModel):
-    """Strict and frozen; an unknown key is an error."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class FormatSpec(Model):
-    """Word length and signedness of an activation."""
-
-    bits: Annotated[int, Field(ge=1, le=16)] = 8
-    signed: bool = False
-    narrow: bool = False
-
-    @property
-    def format(self) -> IntFormat:
-        """The integer format that these keys describe."""
-        return IntFormat(bits=self.bits, signed=self.signed, narrow=self.narrow)
-
-
-class InputSpec(FormatSpec):
-    """Shape of one sample and the format that it is quantized to.
-
-    A vector, or an image: [channels, height, width].
-    """
-
-    shape: Annotated[tuple[Size, ...], Field(min_length=1, max_length=3)]
 
 
 class LevelsSpec(Model):
@@ -113,10 +94,12 @@ class LinearSpec(Model):
     weights: WeightsSpec = WeightsSpec()
     batch_norm: bool = False
     nonlinearity: Literal["none", "relu"] = "none"
-    output: FormatSpec | None = None
+    output: OutputSpec | None = None
     accumulator: AccumulatorSpec = AccumulatorSpec()
     requantize: RequantizeSpec = RequantizeSpec()
     hardware: HardwareSpec | None = None
+
+    _signed = field_validator("output")(signed_by_nonlinearity)
 
 
 class GateWeightsSpec(LevelsSpec):
@@ -148,28 +131,11 @@ class CellSpec(Model):
     fraction: Fraction = 11
 
 
-class HiddenSpec(Model):
-    """Output of the cells: signed, with the scale 2**-(bits - 1) that -1 to 1 need."""
-
-    bits: Annotated[int, Field(ge=2, le=16)] = 8
-
-
 class GateRequantizeSpec(Model):
     """Accumulator to pre-activation: multiplier word length, and rounding there and in the cell."""
 
     multiplier_bits: Annotated[int, Field(ge=1, le=32)] = 16
     rounding: Rounding | None = None
-
-
-class ProjectedSpec(Model):
-    """Output of a projection: signed, with a calibrated scale."""
-
-    bits: Annotated[int, Field(ge=2, le=16)] = 8
-
-    @property
-    def format(self) -> IntFormat:
-        """The integer format that these keys describe."""
-        return IntFormat(bits=self.bits, signed=True)
 
 
 class ProjectionSpec(Model):
@@ -216,20 +182,6 @@ class LstmSpec(Model):
         return self.cells if self.projection is None else self.projection.units
 
 
-Fail = Callable[[str, str], NoReturn]
-"""Raises an error with a message and the key that it is about."""
-
-
-def check_narrow(fmt: FormatSpec, overflow: Overflow, fail: Fail) -> None:
-    """Refuse ``narrow`` where it means nothing."""
-    if not fmt.narrow:
-        return
-    if not fmt.signed or fmt.bits < 2:
-        fail("narrow must be used with signed formats of 2 bits or more", "narrow")
-    if overflow is Overflow.WRAP:
-        fail("narrow must not be combined with overflow: wrap", "narrow")
-
-
 def check_weights(weights: LevelsSpec, fail: Fail) -> None:
     """Levels are odd about 0, and even with a zero point: the number tells the scheme."""
     parity = 0 if weights.scheme == "asymmetric" else 1
@@ -249,7 +201,7 @@ class HasProduct(Protocol):
     @property
     def weights(self) -> WeightsSpec: ...
     @property
-    def output(self) -> FormatSpec | ProjectedSpec | None: ...
+    def output(self) -> OutputSpec | ProjectedSpec | None: ...
     @property
     def accumulator(self) -> AccumulatorSpec: ...
     @property
@@ -262,16 +214,14 @@ class HasNonlinearity(HasProduct, Protocol):
     @property
     def nonlinearity(self) -> str: ...
     @property
-    def output(self) -> FormatSpec | None: ...
+    def output(self) -> OutputSpec | None: ...
 
 
 def check_linear(layer: HasNonlinearity, last: bool, fail: Fail) -> None:
     """Constraints between the keys of a fully connected layer or a convolution."""
     check_product(layer, fail)
     if layer.output is not None:
-        check_narrow(
-            layer.output, layer.requantize.overflow, lambda text, key: fail(text, f"output.{key}")
-        )
+        check_format(layer.output, layer.requantize.overflow, under(fail, "output"))
     elif not last:
         fail("output is missing: only the last layer may yield raw accumulators", "output")
     elif layer.nonlinearity != "none":
@@ -342,7 +292,7 @@ def check_lstm(layer: LstmSpec, fail: Fail) -> None:
     """Constraints of an LSTM layer, most between its fractions: bits are only ever dropped."""
     check_weights(layer.weights, fail)
     if (projection := layer.projection) is not None:
-        check_product(projection, lambda text, key: fail(text, f"projection.{key}"))
+        check_product(projection, under(fail, "projection"))
     elif layer.hardware.projection is not None:
         fail("projection must be left out: the layer has none", "hardware.projection")
     tables, cell, preactivation = layer.tables, layer.cell, layer.preactivation

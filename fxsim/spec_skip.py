@@ -16,7 +16,7 @@ from fxsim.names import check_identifier
 from fxsim.network import Activation, IntArray, Requantizer
 from fxsim.skip_unit import SkipProduct, SkipUnit, product_accumulator
 from fxsim.spec_errors import explain
-from fxsim.spec_layers import FormatSpec, Model, Size
+from fxsim.spec_formats import FormatSpec, Model, Size
 
 KIND = "zero-skip"
 

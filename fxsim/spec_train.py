@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from fxsim.spec_layers import Fail, Model, Size
+from fxsim.spec_formats import Fail, Model, Size
 
 Positive = Annotated[float, Field(gt=0)]
 Decay = Annotated[float, Field(gt=0, le=1)]

@@ -14,6 +14,8 @@ from fxsim.formats import IntFormat
 
 IntArray: TypeAlias = npt.NDArray[np.int64]
 FloatArray: TypeAlias = npt.NDArray[np.float64]
+SampleArray: TypeAlias = npt.NDArray[np.floating[Any]]
+"""Real samples in the type that they were stored in, which says how precise they are."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,7 +19,7 @@ from fxsim.cli.front import front
 from fxsim.cli.generate import generate
 from fxsim.cli.info import info
 from fxsim.cli.noise import noise
-from fxsim.cli.output import print_error
+from fxsim.cli.output import print_error, warnings_as_lines
 from fxsim.cli.quantize import quantize
 from fxsim.cli.reproduce import reproduce
 from fxsim.cli.sample import sample
@@ -34,11 +34,12 @@ __all__ = ["app", "main"]
 
 
 class _Commands(TyperGroup):
-    """Turns what a user can cause into one line on stderr and exit status 1."""
+    """Turns what a user can cause into one line on stderr, and errors into exit status 1."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            result = super().invoke(ctx)
+            with warnings_as_lines():
+                result = super().invoke(ctx)
             if sys.stdout is not None:  # None when the caller closed it
                 sys.stdout.flush()
             return result

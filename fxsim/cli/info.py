@@ -108,6 +108,7 @@ def describe(network: QuantizedNetwork) -> dict[str, Any]:
                 "shift": add.requantizer.shift,
                 "accumulator": str(add.accumulator),
                 "output": str(add.output.format),
+                "output_scale": add.output.scale,
                 "depth": add.depth,
                 "queue_bits": network.queue_bits(add),
             }
@@ -147,6 +148,7 @@ def _describe_layer(layer: QuantizedLinear) -> dict[str, Any]:
         "accumulator": str(layer.accumulator.format),
         "overflow": str(layer.accumulator.mode),
         "output": str(layer.output.format),
+        "output_scale": layer.output.scale,
         "rows": folding.rows,
         "simd": folding.simd,
         "pad": folding.pad,

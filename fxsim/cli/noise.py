@@ -10,10 +10,11 @@ import typer
 
 from fxsim.cli.lookup import CHECKPOINT, blamed_on, find_spec
 from fxsim.cli.options import JsonOption, SpecArgument
-from fxsim.cli.output import print_json, print_line, print_records
+from fxsim.cli.output import percent, print_json, print_line, print_records
 
 _SAMPLES = 200
 _WEIGHTS = ["group", "product", "levels", "decibels"]
+_SCALES = ["place", "format", "scale", "clipped", "decibels"]
 _ACTIVATIONS = ["layer", "format", "own_decibels", "decibels"]
 
 
@@ -34,7 +35,8 @@ def noise(
     """Show the signal-to-quantization-noise ratio of every tensor, in decibels.
 
     Weights against the float ones they are rounded from; what layers yield on test samples, with
-    the noise of activations only (own), and against the float network.
+    the noise of activations only (own), and against the float network; and what each way to a scale
+    costs the input and every output by itself.
     """
     facts = _measure(find_spec(spec), checkpoint, direct)
     if output is not None:
@@ -51,18 +53,23 @@ def noise(
         return
     print_records("Weights", _WEIGHTS, facts["weights"])
     print_records("Activations", _ACTIVATIONS, facts["activations"])
+    rows = [row | row["others"] | {"clipped": percent(row["clipped"])} for row in facts["scales"]]
+    print_records(
+        "Scales: decibels of the rounding alone, as it is and by other choices",
+        [*_SCALES, *facts["scales"][0]["others"]],
+        rows,
+    )
     if output is not None:
         print_line(str(output))
 
 
 def _measure(path: Path, checkpoint: Path | None, direct: bool) -> dict[str, Any]:
-    import numpy as np
-
     from fxsim import data
     from fxsim.checkpoint import load_checkpoint
     from fxsim.evaluate import calibration_samples
     from fxsim.noise import activation_noise, weight_noise
     from fxsim.quantize import quantize, quantized_parameters
+    from fxsim.scale_noise import scale_noise
     from fxsim.spec import load_spec
     from fxsim.weight_groups import weight_groups
 
@@ -72,7 +79,7 @@ def _measure(path: Path, checkpoint: Path | None, direct: bool) -> dict[str, Any
         dataset = data.load(wanted.data, wanted.input.shape)
         network = quantize(wanted, parameters, calibration_samples(dataset), direct=direct)
     count = max(_SAMPLES // dataset.test.y[0].size, 4)
-    x = dataset.test.x[:count].astype(np.float64)
+    x = dataset.test.x[:count]
     levels = {product.name: product.spec.weights.levels for product in wanted.products}
     groups = weight_groups(wanted)
     rounded = quantized_parameters(wanted, parameters, direct=direct)
@@ -92,8 +99,14 @@ def _measure(path: Path, checkpoint: Path | None, direct: bool) -> dict[str, Any
             | {"own_decibels": _finite(own[name]), "decibels": _finite(whole[name])}
             for name in own
         ],
+        "scales": [
+            {"place": row.place, "format": str(row.chosen.format), "scale": row.chosen.scale}
+            | {"clipped": row.clipped, "decibels": _finite(row.decibels)}
+            | {"others": {name: _finite(ratio) for name, ratio in row.others.items()}}
+            for row in scale_noise(wanted, rounded, network, x)
+        ],
     }
 
 
-def _finite(ratio: float) -> float | None:
-    return ratio if math.isfinite(ratio) else None
+def _finite(ratio: float | None) -> float | None:
+    return ratio if ratio is not None and math.isfinite(ratio) else None

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TextIO, TypeVar
+
+from fxsim.errors import FxsimWarning
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,8 +28,38 @@ def console(*, stderr: bool = False) -> Console:
 
 def print_error(message: str) -> None:
     """One line on stderr, whatever the message holds."""
+    _print_remark("error", message)
+
+
+@contextmanager
+def warnings_as_lines() -> Iterator[None]:
+    """Print each warning of fxsim once, as one line on stderr; leave others to Python."""
+    seen = set[str]()
+
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
+        text = str(message)
+        if not issubclass(category, FxsimWarning):
+            usual(message, category, filename, lineno, file, line)
+        elif text not in seen:
+            seen.add(text)
+            _print_remark("warning", text)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", FxsimWarning)
+        usual, warnings.showwarning = warnings.showwarning, show
+        yield
+
+
+def _print_remark(kind: str, message: str) -> None:
     line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message)
-    print(f"error: {line}", file=sys.stderr)
+    print(f"{kind}: {line}", file=sys.stderr)
 
 
 def print_line(message: str) -> None:

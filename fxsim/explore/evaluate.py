@@ -21,6 +21,7 @@ from fxsim.floating import accuracy, bits_per_character
 from fxsim.formats import AccumulatorMode
 from fxsim.network import INPUT, QuantizedAdd, QuantizedNetwork
 from fxsim.quantize import arithmetic_key, quantize, uses_retrained
+from fxsim.quantize_remarks import quiet
 from fxsim.simulate import as_input, run_layer
 from fxsim.spec import NetworkSpec
 
@@ -60,9 +61,10 @@ class Evaluator:
 
     def _quantize(self, spec: NetworkSpec) -> QuantizedNetwork:
         job = self.job
-        return quantize(
-            spec, job.checkpoint, job.calibration, direct=job.direct, remember=self._memory
-        )
+        with quiet():
+            return quantize(
+                spec, job.checkpoint, job.calibration, direct=job.direct, remember=self._memory
+            )
 
     def _accuracy(self, spec: NetworkSpec, network: QuantizedNetwork) -> dict[str, float]:
         key = ("accuracy", *self._key(spec, network, len(network.layers)))

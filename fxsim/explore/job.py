@@ -18,7 +18,7 @@ from fxsim.evaluate import calibration_samples
 from fxsim.explore.cost_model import CostModel
 from fxsim.explore.space import Space
 from fxsim.floating import accuracy, forward
-from fxsim.network import FloatArray
+from fxsim.tensors import SampleArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +40,7 @@ class Job:
 
     space: Space
     checkpoint: Checkpoint
-    calibration: FloatArray
+    calibration: SampleArray
     validation: Split
     direct: bool = True
     costs: CostModel | None = None

@@ -31,8 +31,8 @@ from fxsim.explore.metrics import METRICS, SYNTHESISED
 from fxsim.explore.parts import find_part
 from fxsim.explore.point import check_key, check_value, set_key
 from fxsim.files import read_yaml
-from fxsim.spec import NetworkSpec, parse_spec
-from fxsim.spec_layers import Model
+from fxsim.spec import NetworkSpec, OutputSpec, parse_spec
+from fxsim.spec_formats import Model
 
 Choices: TypeAlias = tuple[int, ...]
 """A point: for each variable the index of its value."""
@@ -170,7 +170,12 @@ class Space:
 
     @cached_property
     def _text(self) -> str:
-        return json.dumps(self.spec.model_dump(mode="json", exclude={"explore"}))
+        tree = self.spec.model_dump(mode="json", exclude={"explore"})
+        for layer, plain in zip(self.spec.layers, tree["layers"], strict=True):
+            output = getattr(layer, "output", None)
+            if isinstance(output, OutputSpec) and "signed" not in output.model_fields_set:
+                plain["output"]["signed"] = None  # a point may have another nonlinearity
+        return json.dumps(tree)
 
     @property
     def synthesis(self) -> bool:

@@ -17,6 +17,7 @@ from fxsim.checkpoint import Checkpoint
 from fxsim.data import Dataset
 from fxsim.evaluate import accuracy, calibration_samples, weight_memory_bits
 from fxsim.quantize import quantize, uses_retrained
+from fxsim.quantize_remarks import quiet
 from fxsim.spec import NetworkSpec, parse_spec
 
 
@@ -87,7 +88,8 @@ def sweep(
     rows = []
     for count, bits, retrained in points:
         varied = vary(spec, levels=None if retrained else count, activation_bits=bits)
-        network = quantize(varied, checkpoint, samples, direct=not retrained)
+        with quiet():
+            network = quantize(varied, checkpoint, samples, direct=not retrained)
         row = SweepRow(
             levels=count,
             activation_bits=bits,

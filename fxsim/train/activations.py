@@ -14,7 +14,7 @@ import torch
 
 from fxsim.formats import IntFormat, Overflow, Rounding
 from fxsim.network import Activation
-from fxsim.train.rounding import round_asymmetric, round_real, straight_through
+from fxsim.train.rounding import grid_ratio, round_asymmetric, round_real, straight_through
 
 _TINY = float(np.finfo(np.float64).tiny)
 
@@ -28,23 +28,28 @@ class Quantizer(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Calibrated:
-    """A format and a scale found beforehand: the real values of `fxsim.quantize_linear.integers`.
+    """A format and a scale found beforehand, for the real values of what `integers` makes.
+
+    See `fxsim.quantize_activation.integers`.
 
     Parameters
     ----------
     activation : Activation
     rounding : Rounding
     overflow : Overflow
+    dtype : str, optional
+        Type that the values are as precise as, such as ``float32``; that of the tensor if left out.
     """
 
     activation: Activation
     rounding: Rounding
     overflow: Overflow = Overflow.SATURATE
+    dtype: str | None = None
 
     def values(self, x: torch.Tensor) -> torch.Tensor:
         """See `Quantizer`."""
         fmt, zero, scale = self.activation.format, self.activation.zero_point, self.activation.scale
-        ratio = x.double() / scale
+        ratio = grid_ratio(x, scale, self.dtype or str(x.dtype).removeprefix("torch."))
         if self.overflow is Overflow.SATURATE:
             q = round_real(ratio.clamp_(fmt.min - zero, fmt.max - zero), self.rounding)
         else:

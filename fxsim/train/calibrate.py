@@ -9,7 +9,6 @@ import numpy as np
 from fxsim.checkpoint import Checkpoint, RetrainedParameters
 from fxsim.network import (
     INPUT,
-    FloatArray,
     QuantizedAdd,
     QuantizedConvolution,
     QuantizedLinear,
@@ -22,6 +21,7 @@ from fxsim.spec import LinearSpec, LstmSpec, NetworkSpec, ProductSpec
 from fxsim.spec import Product as Place
 from fxsim.spec_add import AddSpec
 from fxsim.spec_images import ConvolutionSpec
+from fxsim.tensors import SampleArray
 from fxsim.train.activations import Calibrated, OnTheFly
 from fxsim.train.module import Network
 from fxsim.train.product import Product, float_array
@@ -30,7 +30,7 @@ _FINEST = (1 << 16) - 1
 """Levels that quantized weights are among, and that float ones hardly differ from."""
 
 
-def calibrate(network: Network, samples: FloatArray) -> None:
+def calibrate(network: Network, samples: SampleArray) -> None:
     """Round activations as the network that `fxsim.quantize.quantize` makes of the present weights.
 
     Quantized weights go in as they are, float ones with 16 bits, so that formats and scales are
@@ -55,14 +55,23 @@ def calibrate(network: Network, samples: FloatArray) -> None:
     follow(network, quantize(spec, Checkpoint(parent=found, retrained=found), samples))
 
 
-def follow(network: Network, quantized: QuantizedNetwork) -> None:
+def follow(network: Network, quantized: QuantizedNetwork, samples: str | None = None) -> None:
     """Round activations as a quantized network does.
 
     These are the input, what linear and convolutional layers, adds and average pools yield, and
     the outputs of LSTM layers and of their cells. The gates and states of cells stay float.
+
+    Parameters
+    ----------
+    network : Network
+    quantized : QuantizedNetwork
+    samples : str, optional
+        Type that the samples are stored in, such as ``float32``; that of the tensor if left out.
     """
     source = quantized.input
-    network.leaving = {INPUT: Calibrated(activation=source.activation, rounding=source.rounding)}
+    network.leaving = {
+        INPUT: Calibrated(activation=source.activation, rounding=source.rounding, dtype=samples)
+    }
     products = dict(zip((p.name for p in network.spec.products), network.linears(), strict=True))
     for layer in quantized.layers:
         match layer:

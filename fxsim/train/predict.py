@@ -50,7 +50,7 @@ def predict(
             )
         product.load(found)
     if activations is not None:
-        follow(network, activations)
+        follow(network, activations, samples=str(x.dtype))
     network.eval()
     logits = []
     for piece in torch.split(samples, IMAGES if spec.spatial else VECTORS):

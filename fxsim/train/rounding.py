@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy.typing as npt
 import torch
 
 from fxsim.formats import Rounding
+from fxsim.quantize_activation import precision
 
 
 def round_real(value: torch.Tensor, rounding: Rounding) -> torch.Tensor:
@@ -25,6 +27,19 @@ def round_real(value: torch.Tensor, rounding: Rounding) -> torch.Tensor:
             whole = value.trunc()
             rest = value - whole  # exact, so that a tie is a tie; value + 0.5 would not be
             return whole.add_(torch.copysign((rest.abs() >= 0.5).to(value.dtype), rest))
+
+
+def grid_ratio(x: torch.Tensor, scale: float, dtype: npt.DTypeLike) -> torch.Tensor:
+    """`fxsim.quantize_activation.grid_ratio` of values that are as precise as ``dtype``."""
+    relative, least = precision(dtype)
+    ratio = x.double() / scale
+    tolerance = (ratio.abs() * relative).clamp_(min=least / scale)
+    whole = ratio.round()
+    rest = ratio - whole  # exact
+    distance = rest.abs()
+    tie = distance + tolerance >= 0.5
+    ratio = torch.where(tie, whole + torch.full_like(rest, 0.5).copysign_(rest), ratio)
+    return torch.where(distance <= tolerance, whole, ratio)
 
 
 def round_asymmetric(ratio: torch.Tensor, top: int) -> torch.Tensor:

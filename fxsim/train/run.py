@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from fxsim.data import Dataset
 from fxsim.errors import RangeError
 from fxsim.evaluate import calibration_samples
 from fxsim.quantize import weight_scale
+from fxsim.quantize_remarks import quiet
 from fxsim.spec import NetworkSpec, RetrainSpec, TrainSpec
 from fxsim.train import step_sizes
 from fxsim.train.batches import batches, tensors
@@ -83,6 +85,7 @@ class Run:
             pieces = torch.split(self.data[0][:_MEASURED], spec.train.batch)
             measure_statistics(self.network, iter(pieces))
         self.samples = calibration_samples(dataset)
+        self.warned = False
         self.parent: dict[str, LinearParameters] = {}
         self.fisher: dict[str, LinearParameters] = {}
         if path is None:
@@ -200,9 +203,11 @@ class Run:
             raise RangeError(f"{error} in epoch {epoch + 1}") from None
 
     def _calibrate(self) -> None:
-        """Fit activations to the present weights, if they are calibrated."""
+        """Fit activations to the present weights, if they are calibrated; warn the first time."""
         if self.spec.retrain is not None and self.spec.retrain.activations == "calibrated":
-            calibrate(self.network, self.samples)
+            with quiet() if self.warned else nullcontext():
+                calibrate(self.network, self.samples)
+            self.warned = True
 
     def _snapshot(self) -> dict[str, Any]:
         """Weights, step sizes, calibrated activations and rules on gate gradients."""

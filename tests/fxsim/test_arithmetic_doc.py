@@ -14,6 +14,7 @@ from fxsim import reference
 from fxsim.arith import accumulate, overflow, requantize, saturate, shift_round, wrap
 from fxsim.formats import AccumulatorMode, IntFormat, Overflow, Rounding
 from fxsim.network import Activation, QuantizedAdd, Requantizer
+from fxsim.quantize_activation import precision
 from fxsim.quantize_weight import quantize_asymmetric, range_scale
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "arithmetic.md"
@@ -67,6 +68,13 @@ def check_asymmetric(row):
     weight = np.array([[float(ratio) for ratio in ratios]])
     assert quantize_asymmetric(weight, np.ones(1), 256, 1).tolist() == [integers(row["q"])]
     assert range_scale(weight, 256).tolist() == [1.0]
+
+
+def check_precision(row):
+    dtype = row["type of x"].split(",")[0]
+    relative, least = (Fraction(float(part)) for part in precision(dtype))
+    powers = (Fraction(1, 2 ** int(row[key].removeprefix("2^-"))) for key in ("e", "d"))
+    assert [relative, least] == list(powers)
 
 
 def check_accumulators(row):
@@ -154,6 +162,7 @@ CHECKS = {
     ("format", "smallest", "largest"): (check_formats, 7),
     ("w / scale", "q for M = 3", "q for M = 7"): (check_weights, 8),
     ("w / scale of a group, 256 levels", "zero point", "V'", "q"): (check_asymmetric, 5),
+    ("type of x", "e", "d"): (check_precision, 3),
     (
         "products",
         "bias",

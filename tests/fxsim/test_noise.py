@@ -12,6 +12,7 @@ from fxsim.cli import app
 from fxsim.floating import forward, layer_outputs
 from fxsim.noise import activation_noise, decibels, weight_noise
 from fxsim.quantize import quantize, quantized_parameters
+from fxsim.scale_noise import scale_noise
 from fxsim.simulate import simulate
 from fxsim.spec import parse_spec
 from fxsim.weight_groups import weight_groups
@@ -155,3 +156,37 @@ def test_the_command(tmp_path):
     assert [row["group"] for row in facts["weights"]] == ["In-h1", "h1-h2", "h2-out"]
     assert facts["weights"][0]["decibels"] < 10 < 40 < facts["weights"][2]["decibels"]
     assert all(row["own_decibels"] > row["decibels"] for row in facts["activations"])
+    assert [row["place"] for row in facts["scales"]] == ["input", "layer0", "layer1"]
+    assert "percentile 99.9" in result.stdout
+
+
+def test_the_cost_of_a_scale_is_that_of_its_rounding():
+    """One neuron passes 0.1 .. 10 on: what each scale cuts and rounds off, by numpy."""
+    wide = {"scale": {"range": [0, 5]}, "bits": 4, "signed": False}
+    tree = {
+        "name": "n",
+        "data": "d",
+        "input": {"shape": [1], "bits": 16},
+        "layers": [{"type": "linear", "units": 1, "output": wide}],
+    }
+    spec = parse_spec(tree, "t")
+    parent = {"layer0": LinearParameters(weight=np.ones((1, 1)), bias=np.zeros(1))}
+    x = np.arange(1, 101)[:, None] / 10
+    network = quantize(spec, Checkpoint(parent=parent), x)
+    source, output = scale_noise(spec, parent, network, x)
+    assert (source.place, output.place) == ("input", "layer0")
+    assert source.clipped == 0
+    assert output.chosen.scale == 5 / 15
+    assert output.clipped == np.mean(x > 15.5 / 3)  # 5.2 and more
+
+    def by_hand(step):
+        q = np.floor(x / step + 0.5).clip(0, 15)
+        return 10 * math.log10((x**2).sum() / ((x - step * q) ** 2).sum())
+
+    assert output.decibels == pytest.approx(by_hand(1 / 3))
+    assert output.others["percentile 100"] == pytest.approx(by_hand(10 / 15))
+    assert output.others["power of two"] == pytest.approx(max(by_hand(1.0), by_hand(0.5)))
+    assert output.others["calibrated"] == pytest.approx(
+        max(by_hand(10 / 15 * k / 64) for k in range(2, 65))
+    )
+    assert output.others["calibrated"] > output.decibels

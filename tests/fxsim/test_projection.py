@@ -164,7 +164,7 @@ def test_it_is_a_product_of_its_own():
         ({"projection": {}}, "units is missing (t: layers[0].projection.units)"),
         (
             {"projection": {"units": 3, "output": {"signed": True}}},
-            "unknown key 'signed'; known keys: bits (t: layers[0].projection.output.signed)",
+            "unknown key 'signed'; known keys: bits, scale (t: layers[0].projection.output.signed)",
         ),
         (
             {"projection": {"units": 3, "weights": {"levels": 4}}},

@@ -18,7 +18,7 @@ from fxsim.quantize import (
     round_real,
     weight_scale,
 )
-from fxsim.quantize_linear import round_in_place
+from fxsim.quantize_activation import round_in_place
 from fxsim.spec import parse_spec
 from tests.two_layers import make_checkpoint, make_spec, run, samples
 

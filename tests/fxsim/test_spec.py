@@ -22,7 +22,7 @@ def test_defaults():
     assert spec.rounding is Rounding.TIES_AWAY
     assert [spec.layer_name(i) for i in range(2)] == ["layer0", "layer1"]
     assert [spec.layer_inputs(i) for i in range(2)] == [12, 8]
-    assert spec.layers[0].output.format == IntFormat(bits=4, signed=False)
+    assert spec.layers[0].output.format == IntFormat(bits=4, signed=True)
     assert spec.layers[0].weights.levels == 255
     assert spec.layers[0].accumulator.overflow is AccumulatorMode.WIDE
     assert spec.layers[0].requantize.overflow is Overflow.SATURATE

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from fxsim import arith
 from fxsim.formats import IntFormat, Overflow, Rounding
 from fxsim.network import Activation
-from fxsim.quantize_linear import integers
+from fxsim.quantize_activation import integers
 from fxsim.quantize_weight import quantize_asymmetric, range_scale
 from fxsim.quantize_weight import round_real as numpy_round
 from fxsim.spec import parse_spec
@@ -52,7 +52,7 @@ def calibrated(draw):
 def test_calibrated_activations_are_those_of_quantize(values, quantizer, dtype):
     x = torch.tensor(values, dtype=dtype)
     activation = quantizer.activation
-    q = integers(x.double().numpy(), activation, quantizer.rounding, quantizer.overflow)
+    q = integers(x.numpy(), activation, quantizer.rounding, quantizer.overflow)
     expected = activation.scale * (q - activation.zero_point)
     found = quantizer.values(x)
     assert found.dtype == dtype

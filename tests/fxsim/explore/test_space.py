@@ -4,6 +4,7 @@ from fxsim.errors import SpecError
 from fxsim.explore.space import load_space, parse_space
 from fxsim.files import write_yaml
 from fxsim.spec import parse_spec
+from fxsim.spec_scale import Percentile
 from tests.fxsim.explore.small import SPACE, make_space
 from tests.two_layers import make_spec
 
@@ -46,6 +47,18 @@ def test_tied_keys_take_one_value_and_a_star_is_every_layer_that_has_the_key():
     listed = {"v": {"set": ["input.bits", "layers[0].output.bits"], "to": [3]}}
     both = parse_space(spec, {"variables": listed}, "t").apply((0,))
     assert (both.input.bits, both.layers[0].output.bits) == (3, 3)
+
+
+def test_a_point_may_have_another_scale_or_nonlinearity():
+    """Whose output is signed then, unless the specification says otherwise."""
+    choices = ["power_of_two", 0.5, {"percentile": 99.0}, "calibrated"]
+    space = parse_space(make_spec(), one("layers[0].output.scale", *choices), "t")
+    found = [space.apply((i,)).layers[0].output.scale for i in range(4)]
+    assert found == ["power_of_two", 0.5, Percentile(99.0), "calibrated"]
+    relu = one("layers[0].nonlinearity", "none", "relu")
+    for output, formats in (({}, ["int8", "uint8"]), ({"signed": True}, ["int8", "int8"])):
+        space = parse_space(make_spec({"output": output}), relu, "t")
+        assert [str(space.apply((i,)).layers[0].output.format) for i in range(2)] == formats
 
 
 def test_a_layer_starts_from_the_folding_of_the_network():
@@ -93,6 +106,11 @@ def test_values_may_be_mappings_for_keys_that_go_together():
         (
             one("input.bits", 4, 99),
             r"bits must be less .* to 16, not 99 \(x: variables\.v\.to\[1\]",
+        ),
+        (one("input.scale.percentile", 9), r"unknown key 'percentile'; it has no keys"),
+        (
+            one("layers[0].output.scale", "power"),
+            r"scale must be a positive number, .*, not 'power' \(x: variables\.v\.to\[0\]\)",
         ),
         (
             one("input.bits", "4"),
