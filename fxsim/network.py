@@ -15,7 +15,14 @@ from fxsim.argmax import Argmax
 from fxsim.convolution import MaxPool, QuantizedConvolution
 from fxsim.errors import RangeError
 from fxsim.formats import Rounding
-from fxsim.linear import Accumulator, Folding, QuantizedLinear, Requantizer, accumulator_bounds
+from fxsim.linear import (
+    Accumulator,
+    Folding,
+    QuantizedLinear,
+    Requantizer,
+    accumulator_bounds,
+    varies,
+)
 from fxsim.lstm import QuantizedLstm
 from fxsim.names import check_identifier
 from fxsim.tables import Nonlinearity, Table
@@ -44,6 +51,7 @@ __all__ = [
     "Windows",
     "accumulator_bounds",
     "add_bounds",
+    "varies",
 ]
 
 Layer: TypeAlias = (

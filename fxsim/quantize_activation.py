@@ -102,5 +102,7 @@ def integers(
     ratio = grid_ratio(real, activation.scale)
     if overflow is Overflow.SATURATE:
         ratio = np.clip(ratio, fmt.min - zero, fmt.max - zero)
+    else:  # exact, and rounded alike: whole turns of the format are even and keep the sign
+        ratio = np.fmod(ratio, 1 << fmt.bits)
     q = round_real(ratio, rounding) + zero
     return q if overflow is Overflow.SATURATE else (q - fmt.min) % (1 << fmt.bits) + fmt.min

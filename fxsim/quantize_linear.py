@@ -67,7 +67,8 @@ def quantize_product(
     else:
         rounding, overflow = layer.requantize.rounding or spec.rounding, layer.requantize.overflow
         output = calibrated_output(name, real, layer.output, layer.requantize, rounding, unit)
-        ratio, steps = unit / output.scale, real_bias / output.scale
+        with np.errstate(over="ignore"):  # an infinite ratio is brought `within` or refused
+            ratio, steps = unit / output.scale, real_bias / output.scale
         span = 1 << output.format.bits
         if overflow is Overflow.SATURATE and layer.requantize.multiplier_bits:
             ratio, steps = within(weight, source, ratio, steps, span)

@@ -28,6 +28,8 @@ from fxsim.spec import RequantizeSpec
 from fxsim.spec_layers import AccumulatorSpec, GateRequantizeSpec
 
 _OFFSET_BITS = MAX_BITS - 1
+_MOST_BITS = 32
+"""Longest multiplier that a specification can ask for."""
 
 
 def requantized(
@@ -77,8 +79,9 @@ def requantized(
         exact = round_real(np.ldexp(steps, scaling.shift), Rounding.TIES_AWAY)
         scaling = replace(scaling, offset=exact - whole * multiplier)
         reach = _reach(weight, whole, source)
-        within = np.divide(span + np.abs(steps), ratio, out=reach.copy(), where=ratio > 0)
-        tell_coarse(name, ratio, np.minimum(reach, within), scaling, span, step)
+        with np.errstate(over="ignore"):
+            inside = np.divide(span + np.abs(steps), ratio, out=reach.copy(), where=ratio > 0)
+        tell_coarse(name, ratio, np.minimum(reach, inside), scaling, span, step)
     return bias, found, scaling
 
 
@@ -183,9 +186,11 @@ def requantizer_of(
         top, furthest = float(ratio[channel]), 0.0 if steps is None else float(np.abs(steps).max())
         if top >= limit:
             which = f"channel {channel}: " if ratio.size > 1 else ""
+            needed = math.frexp(top + 0.5)[1] if math.isfinite(top) else MAX_BITS
+            remedy = "" if needed <= _MOST_BITS else "; samples set too fine a scale, give one"
             raise RangeError(
-                f"{name}: {which}multiplier_bits must be at least"
-                f" {math.frexp(top + 0.5)[1]} for a scale ratio of {top:g}, not {bits}"
+                f"{name}: {which}multiplier_bits must be at least {needed} for a scale ratio of"
+                f" {top:g}, not {bits}{remedy}"
             )
         # An offset twice as large would leave the format of offsets.
         widest = _OFFSET_BITS - 1 - max(0, math.frexp(furthest)[1])

@@ -24,6 +24,9 @@ are exact, for the same scale on every machine; so is everything else here but s
 _HALVINGS = np.ldexp(1.0, -np.arange(6))
 """The same for powers of two."""
 
+_TINY = float(np.finfo(np.float64).tiny)
+"""Least scale of an output; what is smaller is as good as 0."""
+
 _VALUES = 1 << 18
 """About as many values of images as a scale is calibrated on at most."""
 
@@ -87,8 +90,9 @@ def calibrated_output(
     elif given is not None:
         scales = np.array([given])
     else:
-        peak = float(real.max() if not fmt.signed else np.abs(real).max())
-        scale = peak / max(fmt.max, 1) if peak > 0 else 1.0
+        greatest = float(np.abs(real).max())  # nothing above 0 tells more than nothing at all
+        peak = greatest if fmt.signed or real.max() <= 0 else float(real.max())
+        scale = max(peak / max(fmt.max, 1), _TINY) if peak > 0 else 1.0
         power = wanted.scale == "power_of_two"
         scales = np.float64(ceiling(scale)) * _HALVINGS if power else scale * _FRACTIONS
     best = scales[0]

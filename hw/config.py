@@ -7,7 +7,6 @@ import numpy as np
 
 from fxsim.errors import ConfigError
 from fxsim.formats import AccumulatorMode, IntFormat, MemoryStyle, Overflow, Rounding
-from fxsim.linear import varies
 from fxsim.memory import WeightMemory
 from fxsim.network import (
     Activation,
@@ -16,6 +15,7 @@ from fxsim.network import (
     QuantizedAdd,
     QuantizedLinear,
     Requantizer,
+    varies,
 )
 
 

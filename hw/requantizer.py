@@ -6,7 +6,7 @@ from amaranth.lib.data import ArrayLayout
 from amaranth.lib.wiring import In, Out
 
 from fxsim.formats import Overflow
-from fxsim.linear import varies
+from fxsim.network import varies
 from hw.arith import saturate, shape_spanning, shift_round
 from hw.config import RequantizerConfig
 from hw.layouts import beat_of

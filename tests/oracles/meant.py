@@ -109,7 +109,7 @@ def convolution(
 ) -> np.ndarray:
     """Sums over windows of the channels of a group; pixels outside the image are 0."""
     outputs, depth = weight.shape[:2]
-    seen = patches(image, weight.shape[2:], stride, padding, Fraction(0))
+    seen = patches(image, weight.shape[2:], stride, padding, 0)
     result = np.empty((outputs, len(seen), len(seen[0])), object)
     for channel in range(outputs):
         first = channel // (outputs // groups) * depth
