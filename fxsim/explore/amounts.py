@@ -88,7 +88,7 @@ def _mac_array(f: Facts, on: Fabric) -> list[float]:
         rows * ceil((max(accumulator, total) if f["saturate"] else accumulator) / on.carry),
         rows,
         *_rom(on, depth, lanes * weight, f["columns"], f["style"]),
-        *_rom(on, f["tiles"], rows * accumulator, f["bias_columns"], 0),
+        *_rom(on, f["tiles"], rows * accumulator * (f["bias_columns"] > 0), f["bias_columns"], 0),
         _log(f["tiles"]) * latency,
         _log(depth) + _log(f["tiles"]) + _log(f["beats"]),
         latency,
@@ -151,10 +151,10 @@ def _mac_array_of_large_luts(f: Facts, on: Fabric) -> list[float]:
 
 def _requantizer(f: Facts, on: Fabric) -> list[float]:
     lanes, accumulator, bits = f["lanes"], f["accumulator"], f["multiplier"]
-    wide = accumulator + bits
+    wide = max(accumulator + bits, f["offset"])
     blocks, soft = _multiply(on, accumulator, bits) if bits > 1 else (0, 0)
     left = max(wide - f["shift"], 1)
-    varied = f["varied"]
+    varied, counted = f["varied"], f["varied"] or f["moved"]
     return [
         lanes * blocks,
         lanes * max(blocks - 1, 0) * wide,
@@ -169,11 +169,14 @@ def _requantizer(f: Facts, on: Fabric) -> list[float]:
         lanes * left * f["relu"],
         lanes * f["output"],
         lanes * f["output"] * f["saturate"],
-        lanes * accumulator * varied,
+        lanes * accumulator * counted,
         lanes,
+        lanes * wide * (f["offset"] > 0),
+        lanes * ceil(wide / on.carry) * (f["offset"] > 0),
         *_rom(on, f["beats"], lanes * bits * varied, f["columns"], 0),
-        _log(f["beats"]) * varied,
-        varied,
+        *_rom(on, f["beats"], lanes * f["offset"] * f["moved"], f["offset_columns"], 0),
+        _log(f["beats"]) * counted,
+        counted,
     ]
 
 

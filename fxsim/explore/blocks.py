@@ -27,6 +27,7 @@ from fxsim.network import (
     QuantizedNetwork,
     Requantizer,
     Windows,
+    varies,
 )
 
 REST = ""
@@ -259,9 +260,15 @@ def _requantizer(
     relu: bool,
 ) -> Block:
     beats, bits = -(-items // lanes), requantizer.multiplier_bits
-    words = np.zeros(beats * lanes, np.int64)
-    words[:items] = requantizer.multiplier
-    varied = requantizer.per_channel
+
+    def words(constants: IntArray) -> IntArray:
+        padded = np.zeros(beats * lanes, np.int64)
+        padded[:items] = constants
+        return padded.reshape(beats, lanes)
+
+    varied, moved = varies(requantizer.multiplier), varies(requantizer.offset)
+    low, high = int(requantizer.offset.min()), int(requantizer.offset.max())
+    added = IntFormat.spanning(low, high, signed=True).bits if low or high else 0
     constant = int(requantizer.multiplier[0])
     return Block(
         at,
@@ -272,13 +279,16 @@ def _requantizer(
             "multiplier": bits if varied or not bits else constant.bit_length(),
             "ones": 0 if varied else constant.bit_count(),
             "varied": int(varied),
+            "offset": added,
+            "moved": int(moved),
             "shift": requantizer.shift,
             "output": output,
             "relu": int(relu),
             "saturate": int(requantizer.overflow is Overflow.SATURATE),
             "floor": int(requantizer.rounding is Rounding.FLOOR),
             "beats": beats,
-            "columns": _columns(words.reshape(beats, lanes), bits) if varied else 0,
+            "columns": _columns(words(requantizer.multiplier), bits) if varied else 0,
+            "offset_columns": _columns(words(requantizer.offset), added) if moved else 0,
         },
     )
 
