@@ -13,10 +13,10 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 _FLOORS = """
-errors threads formats arith names tensors stochastic files windows spec_layers spec_images spec_add
-spec_train weight_groups spec_errors spec linear memory convolution add argmax tables lstm
-lstm_gradient network skip_unit spec_skip manifest storage step_size checkpoint prune nonuniform
-floating kernels flow blocks cycles depths quantize_weight quantize_linear quantize_lstm
+errors environment threads formats arith names tensors stochastic files folders windows spec_layers
+spec_images spec_add spec_train weight_groups spec_errors spec linear memory convolution add argmax
+tables lstm lstm_gradient network skip_unit spec_skip manifest storage step_size checkpoint prune
+nonuniform floating kernels flow blocks cycles depths quantize_weight quantize_linear quantize_lstm
 quantize_convolution quantize_add quantize reference reference_gradient state trace simulate_linear
 simulate_lstm simulate_images simulate_add simulate backward gradient_traces folding skip_cycles
 backward_cycles data evaluate noise sample train explore interop report reproduce cli
@@ -45,8 +45,10 @@ HOME_OF = {
 
 HW_MAY_IMPORT = {
     "fxsim",
+    "fxsim.environment",
     "fxsim.errors",
     "fxsim.files",
+    "fxsim.folders",
     "fxsim.formats",
     "fxsim.lstm_gradient",
     "fxsim.memory",
