@@ -54,7 +54,9 @@ class Trap:
 @pytest.fixture
 def trap(tmp_path, monkeypatch):
     """Names of the standard library, of all that is installed, and of our own packages."""
-    installed = {name for name in importlib.metadata.packages_distributions() if name.isidentifier()}
+    installed = {
+        name for name in importlib.metadata.packages_distributions() if name.isidentifier()
+    }
     modules = sys.stdlib_module_names | installed | {"sitecustomize", "usercustomize"}
     monkeypatch.setenv("FXSIM_CACHE", str(tmp_path / "cache"))
     return Trap(tmp_path, sorted(modules - set(OURS)), OURS)

@@ -10,6 +10,7 @@ import typer
 from fxsim.cli.lookup import CHECKPOINT, blamed_on, find_spec
 from fxsim.cli.options import JsonOption, SpecArgument
 from fxsim.cli.output import print_json, print_line
+from fxsim.cli.paths import check_outputs
 
 
 def quantize(
@@ -29,11 +30,15 @@ def quantize(
     from fxsim.checkpoint import load_checkpoint
     from fxsim.evaluate import calibration_samples
     from fxsim.spec import load_spec
-    from fxsim.storage import network_hash, save_network
+    from fxsim.storage import MANIFEST, TENSORS, check_free, network_hash, save_network
 
     path = find_spec(spec)
+    source = checkpoint or path.with_name(CHECKPOINT)
+    outputs = {f"{name} of --output": output / name for name in (MANIFEST, TENSORS)}
+    check_outputs(outputs, {"SPEC": path, "--checkpoint": source})
+    check_free(output)
     wanted = load_spec(path)
-    parameters = load_checkpoint(checkpoint or path.with_name(CHECKPOINT), wanted)
+    parameters = load_checkpoint(source, wanted)
     with blamed_on(path):
         samples = calibration_samples(data.load(wanted.data, wanted.input.shape))
         network = quantize.quantize(wanted, parameters, samples, direct=direct)

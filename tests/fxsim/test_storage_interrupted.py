@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from fxsim.errors import FileError
+from fxsim.folders import HIDDEN
 from fxsim.storage import MANIFEST, TENSORS, load_network, network_hash, save_network
 from tests.messages import raises
 from tests.stored_networks import assert_equal, small_network
@@ -65,7 +66,9 @@ def loaded_one(folder, networks):
 
 
 def names(folder):
-    return sorted(path.name for path in folder.iterdir())
+    """Files in a folder; the hidden one holds nothing but the lock."""
+    assert [path.name for path in (folder / HIDDEN).iterdir()] == ["lock"]
+    return sorted(path.name for path in folder.iterdir() if path.name != HIDDEN)
 
 
 def test_old_or_new(tmp_path):
