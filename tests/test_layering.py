@@ -28,6 +28,7 @@ HOME_OF = {
     "torch": ("fxsim/train", "benchmarks"),
     "onnx": ("fxsim/interop", "benchmarks"),
     "onnxruntime": ("benchmarks",),
+    "filelock": ("fxsim/folders.py",),
     "optuna": ("fxsim/explore",),
     "distributed": ("fxsim/explore",),
     "scipy": ("fxsim/explore",),

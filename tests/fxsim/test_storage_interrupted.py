@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import subprocess
 import sys
 
 import pytest
@@ -134,6 +135,28 @@ def test_files_of_others_stay(tmp_path):
         (tmp_path / name).touch()
     save_network(FIRST, tmp_path)
     assert names(tmp_path) == sorted([*others, TENSORS, MANIFEST])
+
+
+SAVE = """
+import sys
+from pathlib import Path
+from fxsim.storage import load_network, save_network
+network = load_network(sys.argv[1])
+for _ in range(30):
+    save_network(network, sys.argv[2])
+"""
+
+
+def test_saves_at_once_leave_one_of_them(tmp_path):
+    for name, network in (("first", FIRST), ("second", SECOND)):
+        save_network(network, tmp_path / name)
+    saves = [
+        subprocess.Popen([sys.executable, "-c", SAVE, tmp_path / name, tmp_path / "out"])
+        for name in ("first", "second", "first")
+    ]
+    assert [save.wait() for save in saves] == [0, 0, 0]
+    loaded_one(tmp_path / "out", (FIRST, SECOND))
+    assert names(tmp_path / "out") == [TENSORS, MANIFEST]
 
 
 def test_a_hash_is_no_path(tmp_path):
