@@ -70,12 +70,19 @@ def held(lock: Path, path: Path, *, patience: float = 0) -> Iterator[None]:
 
 def reserved(folder: Path) -> AbstractContextManager[None]:
     """Hold ``folder`` for a run that goes on from what it finds there; another is refused."""
-    return held(folder / HIDDEN / "run.lock", folder)
+    return held(_hidden(folder) / "run.lock", folder)
 
 
 def writing(folder: Path) -> AbstractContextManager[None]:
     """Hold ``folder`` while files in it change, which takes a moment; others wait."""
-    return held(folder / HIDDEN / "lock", folder, patience=_PATIENCE)
+    return held(_hidden(folder) / "lock", folder, patience=_PATIENCE)
+
+
+def _hidden(folder: Path) -> Path:
+    hidden = folder / HIDDEN
+    if hidden.is_symlink():  # what is tidied up there may not be ours
+        raise FileError(f"{hidden}: must be a folder, not a symbolic link")
+    return hidden
 
 
 @contextmanager
@@ -179,6 +186,9 @@ def _refuse_foreign(folder: Path, names: Iterable[str]) -> None:
     known = _known(folder)
     for name in names:
         path = folder / name
+        for parent in path.relative_to(folder).parents[:-1]:
+            if os.path.lexists(folder / parent) and not (folder / parent).is_dir():
+                raise FileError(f"{folder / parent}: is a file, not a folder")
         if path.is_dir():
             raise FileError(f"{path}: is a folder, not a file")
         if os.path.lexists(path) and name not in known:

@@ -74,6 +74,10 @@ def test_a_file_of_another_is_not_replaced(early, tmp_path):
     with raises(FileError, f"{tmp_path / 'b'}: is a folder, not a file"):
         fill(tmp_path, {"a": "1", "b": "2"})
     assert content(tmp_path) == {}
+    (tmp_path / "sub").write_text("mine")
+    with raises(FileError, f"{tmp_path / 'sub'}: is a file, not a folder"):
+        fill(tmp_path, {"a": "1", "sub/c": "2"})
+    assert content(tmp_path) == {"sub": "mine"}
 
 
 def test_an_error_leaves_what_was_there(tmp_path):
@@ -164,6 +168,13 @@ def test_a_list_names_no_file_elsewhere(tmp_path):
     fill(out, {"b": "2"})
     assert (outside / "kept").read_text() == "1"
     assert (out / "self").is_symlink()
+    (outside / HIDDEN / "run-1").mkdir()
+    (outside / HIDDEN / ".mine.json").write_text("mine")
+    (tmp_path / "third").mkdir()
+    (tmp_path / "third" / HIDDEN).symlink_to(outside / HIDDEN)
+    with pytest.raises(FileError, match=r"\.fxsim: must be a folder, not a symbolic link"):
+        fill(tmp_path / "third", {"a": "1"})
+    assert (outside / HIDDEN / "run-1").exists()
     (out / HIDDEN / "make.json").write_text("[1]")
     with pytest.raises(FileError, match=r"make\.json: not a list of written files .*; delete it"):
         fill(out, {"b": "3"})
