@@ -203,7 +203,7 @@ def test_two_at_once(tmp_path):
 @pytest.mark.usefixtures("small_cache")
 @pytest.mark.parametrize("simulators", [["icarus"], ["icarus", "verilator"]])
 def test_many_at_once(simulators, tmp_path):
-    for found in race(10, tmp_path, simulators, at_once=6):
+    for found in race(5, tmp_path, simulators, at_once=4):
         check(*found)
     for name in simulators:
         whole(tmp_path / "out" / name)

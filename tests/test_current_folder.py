@@ -40,7 +40,10 @@ class Trap:
 
     def run(self, *arguments):
         """Run a command there as the user does, and check that it works and nothing else ran."""
-        command = [Path(sys.executable).with_name("fxsim"), *map(str, arguments)]
+        return self.start(Path(sys.executable).with_name("fxsim"), *map(str, arguments))
+
+    def start(self, *command):
+        """Run a program there, and check the same."""
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "NUMBA"))}
         done = subprocess.run(
             command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False
@@ -91,6 +94,24 @@ def test_generate_verify_and_synth(trap, little):
     trap.run("synth", little, "--target", "ice40")
 
 
+PROGRAM = """
+if __name__ == "__main__":
+    from fxsim.reproduce.processes import each
+    from hw.yosys import run_yosys
+    from pathlib import Path
+    print(sorted(each(abs, [1, -2], 2)))
+    run_yosys("log nothing", Path())
+"""
+
+
+def test_processes_of_a_program(trap, tmp_path):
+    """Without the command line, which makes all processes safe at once."""
+    program = tmp_path / "safe" / "program.py"
+    program.parent.mkdir()
+    program.write_text(PROGRAM)
+    assert trap.start(sys.executable, program) == "[(-2, 2), (1, 1)]\n"
+
+
 def test_worker_processes(trap, model):
     trap.run("explore", model, "-j", 2, "--store", "s.sqlite", "--report", "page.html")
 
@@ -115,4 +136,3 @@ def test_everything_else(trap, little, model):
     trap.run("simulate", TERNARY)
     trap.run("explore", model, "-j", 2, "--cluster", "local", "--store", "c.sqlite")
     trap.run("codesign", TERNARY, "--vectors", 2, "--target", "ice40", "-o", "all")
-    trap.run("reproduce", "tu2016", "--quick", "-j", 2, "-o", "paper")
