@@ -18,7 +18,8 @@ from fxsim.skip_cycles import ideal_cycles
 from hw.emit import verilog_of
 from testbenches.blocks import Bank, bank_job
 from testbenches.job import Job
-from testbenches.simulators import find_simulator, run
+from testbenches.run import run
+from testbenches.simulators import find_simulator
 from testbenches.sparse import SparseCase, folded_config, matvec_case
 
 PAGE = Path(__file__).parents[1] / "docs" / "zero-skipping.md"

@@ -214,6 +214,8 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         if path.is_dir():
             raise FileError(f"{path}: is a folder, not a file")
+        if path.exists() and not path.is_file():  # renaming would destroy a device
+            raise FileError(f"{path}: is not a regular file")
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(
             dir=path.parent, prefix=f".{path.name}-", suffix=path.suffix

@@ -17,10 +17,13 @@ import numpy as np
 
 from fxsim.errors import FileError, FxsimError
 from fxsim.files import move, read_npz, read_yaml, write_npz, write_yaml
+from fxsim.folders import writing
 from fxsim.manifest import SCHEMA, build, describe, tensors_of
 from fxsim.network import QuantizedNetwork
 
 MANIFEST, TENSORS = "network.yaml", "network.npz"
+_FAMILY = SCHEMA.partition("/")[0]
+"""Schema of a network, without its version."""
 _HASH = re.compile("[0-9a-f]{64}")
 _LEFT = re.compile(
     r"network-[0-9a-f]{64}\.npz|\.network(-[0-9a-f]{64}\.npz|\.yaml)-\w+\.(npz|yaml)"
@@ -52,18 +55,37 @@ def save_network(network: QuantizedNetwork, folder: str | Path) -> None:
     """Write the network into ``folder``, which is made if missing.
 
     If this is interrupted at any point, even by a kill, the folder holds either the network that
-    it held before or this one. The next save removes what was left over. Saves into one folder must
-    follow one another.
+    it held before or this one. The next save removes what was left over. Saves into one folder
+    follow one another, by a lock in its folder ``.fxsim``.
     """
     tensors = {name: _smallest(tensor) for name, tensor in tensors_of(network).items()}
     folder, digest = Path(folder), network_hash(network)
     pending = _pending(folder, digest)
-    write_npz(pending, tensors)
-    write_yaml(folder / MANIFEST, {**describe(network), "hash": digest})
-    move(pending, folder / TENSORS)
-    for path in folder.iterdir():
-        if _LEFT.fullmatch(path.name) and path.is_file():
-            path.unlink(missing_ok=True)
+    with writing(folder):
+        write_npz(pending, tensors)
+        write_yaml(folder / MANIFEST, {**describe(network), "hash": digest})
+        move(pending, folder / TENSORS)
+        for path in folder.iterdir():
+            if _LEFT.fullmatch(path.name) and path.is_file():
+                path.unlink(missing_ok=True)
+
+
+def check_free(folder: Path) -> None:
+    """Check that a network can be saved in ``folder`` without a loss: no other file has its name.
+
+    Raises
+    ------
+    FileError
+        If the file where the manifest goes is not one.
+    """
+    path = folder / MANIFEST
+    if not path.exists():
+        return
+    value = read_yaml(path)
+    if not isinstance(value, dict) or not str(value.get("schema")).startswith(_FAMILY):
+        raise FileError(
+            f"{path}: exists, and is not a network; move it away, or give another folder"
+        )
 
 
 def _pending(folder: Path, digest: str) -> Path:

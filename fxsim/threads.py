@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from fxsim.environment import SAFE, environment
+
 _VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "FXSIM_THREADS")
 
 
@@ -16,18 +18,10 @@ def cores() -> int:
 
 @contextmanager
 def one_thread_each() -> Iterator[None]:
-    """Processes that are started within compute with one thread each.
+    """Processes that are started within compute with one thread each, and start safely.
 
     Libraries read their number of threads when they are loaded, so it must be in the environment
     that a process starts with.
     """
-    saved = {name: os.environ.get(name) for name in _VARIABLES}
-    os.environ.update(dict.fromkeys(_VARIABLES, "1"))
-    try:
+    with environment({**dict.fromkeys(_VARIABLES, "1"), **SAFE}):
         yield
-    finally:
-        for name, value in saved.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value

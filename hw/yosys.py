@@ -18,7 +18,7 @@ def run_yosys(script: str, folder: Path) -> None:
     (folder / "script.ys").write_text(script)
     with (folder / "yosys.log").open("w") as log:
         status = subprocess.run(
-            [sys.executable, "-m", "hw.yosys", "script.ys"],
+            [sys.executable, "-P", "-m", "hw.yosys", "script.ys"],
             cwd=folder,
             stdout=log,
             stderr=subprocess.STDOUT,

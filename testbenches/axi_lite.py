@@ -43,9 +43,10 @@ class AccessJob:
     reset_active: int = 1
     signals: dict[str, list[int]]
 
-    def write(self, path: Path) -> None:
-        """Write the job as JSON."""
-        path.write_text(json.dumps(asdict(self)))
+    @property
+    def text(self) -> str:
+        """The job as JSON."""
+        return json.dumps(asdict(self))
 
     @classmethod
     def read(cls, path: Path) -> AccessJob:

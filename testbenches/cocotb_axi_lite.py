@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,11 @@ from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge
 
 from testbenches.axi_lite import AccessJob, Master
+from testbenches.outcome import FOLDER, JOB, Subject
 from testbenches.streams import resolve
 
-_FOLDER = Path(os.environ["FXSIM_JOB"])
-_JOB = AccessJob.read(_FOLDER / "job.json")
+_FOLDER, _SUBJECT = Path(os.environ[FOLDER]), Subject.of_this_run()
+_JOB = AccessJob.read(_FOLDER / JOB)
 _PATIENCE = 5000  # cycles in which the accesses that are on their way must be answered
 
 
@@ -81,4 +81,4 @@ async def accesses(dut: Any, pattern: str) -> None:
         "mismatch": None,
         "answered": {name: [c for c, _ in port.transfers] for name, port in master.ports.items()},
     }
-    (_FOLDER / f"outcome_{pattern}.json").write_text(json.dumps(outcome))
+    _SUBJECT.write(_FOLDER, outcome)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 from pathlib import Path
@@ -14,11 +13,12 @@ from cocotb.triggers import RisingEdge
 
 from testbenches.axi_lite import OKAY, Master
 from testbenches.job import RESTART, Channel, Device, Job
+from testbenches.outcome import FOLDER, JOB, Subject
 from testbenches.scoreboard import Scoreboard
 from testbenches.streams import Monitor, Pauses, Sink, Source, read_bit, resolve
 
-_FOLDER = Path(os.environ["FXSIM_JOB"])
-_JOB = Job.read(_FOLDER / "job.json")
+_FOLDER, _SUBJECT = Path(os.environ[FOLDER]), Subject.of_this_run()
+_JOB = Job.read(_FOLDER / JOB)
 _PATIENCE = 20_000  # cycles without a single transfer mean that the device hangs
 _SURPLUS = 50  # cycles after the last word in which another one would show up
 
@@ -199,7 +199,7 @@ async def stream(dut: Any, pattern: str) -> None:
         "devices": [bench.transfers for bench in fresh],
         "registers": registers,
     }
-    (_FOLDER / f"outcome_{pattern}.json").write_text(json.dumps(outcome))
+    _SUBJECT.write(_FOLDER, outcome)
     messages = [*map(str, wrong[:1]), *broken]
     for board in (board for bench in fresh for board in bench.boards):
         if not board.done:

@@ -154,9 +154,10 @@ class Job:
     preload: list[Channel] = field(default_factory=list)
     registers: Registers | None = None
 
-    def write(self, path: Path) -> None:
-        """Write the job as JSON."""
-        path.write_text(json.dumps(asdict(self)))
+    @property
+    def text(self) -> str:
+        """The job as JSON."""
+        return json.dumps(asdict(self))
 
     @classmethod
     def read(cls, path: Path) -> Job:

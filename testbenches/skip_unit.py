@@ -22,7 +22,8 @@ from hw.axi import lane_bytes
 from hw.emit import unit_verilog
 from hw.skip_top import VERSION, index_format, registers_of
 from testbenches.job import PATTERNS, Channel, Device, Job, Registers, pack_words
-from testbenches.simulators import RunResult, find_simulator, run
+from testbenches.run import RunResult, run
+from testbenches.simulators import find_simulator
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,8 @@ from hw.axi_lite import OKAY, SLVERR, Access, AxiLiteRegisters, Register
 from hw.emit import verilog_of
 from testbenches import axi_lite
 from testbenches.axi_lite import AccessJob
-from testbenches.simulators import SIMULATORS, find_simulator, run
+from testbenches.run import run
+from testbenches.simulators import SIMULATORS, find_simulator
 
 REGISTERS = [
     Register(name="version", offset=0x00, access=Access.READ),

@@ -10,7 +10,8 @@ from hw.emit import verilog_of
 from testbenches.backward import BACKWARD
 from testbenches.blocks import Bank, bank_job
 from testbenches.job import PATTERNS, RESTART
-from testbenches.simulators import find_simulator, run
+from testbenches.run import run
+from testbenches.simulators import find_simulator
 from testbenches.sparse import SparseCase, check_cycles
 
 SETTLE = 400

@@ -13,7 +13,8 @@ from hw.emit import verilog_of
 from testbenches.backward_traces import recorded_cases
 from testbenches.blocks import Bank, bank_job
 from testbenches.job import PATTERNS
-from testbenches.simulators import find_simulator, run
+from testbenches.run import run
+from testbenches.simulators import find_simulator
 from testbenches.sparse import SparseCase, check_cycles
 
 MACS = 16

@@ -10,7 +10,8 @@ from fxsim.formats import AccumulatorMode
 from hw.emit import verilog_of
 from testbenches.blocks import BLOCKS, Bank, Case, bank_job
 from testbenches.job import PATTERNS
-from testbenches.simulators import SIMULATORS, find_simulator, run
+from testbenches.run import run
+from testbenches.simulators import SIMULATORS, find_simulator
 
 
 @cache

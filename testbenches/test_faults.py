@@ -12,10 +12,12 @@ from fxsim.formats import Rounding
 from fxsim.network import Folding
 from fxsim.simulate import simulate_trace
 from hw.emit import accelerator_verilog
-from testbenches import simulators
+from testbenches import builds, simulators
+from testbenches.builds import build
 from testbenches.job import PATTERNS, Channel, Device, Job
+from testbenches.run import run
 from testbenches.samples import MODELS, chain, random_inputs
-from testbenches.simulators import build, find_simulator, run
+from testbenches.simulators import find_simulator
 from testbenches.verify import verify
 from tests.messages import raises
 
@@ -327,19 +329,34 @@ TWO_MODULES = "module one(input clk); endmodule\nmodule two(input clk); endmodul
 def test_builds_are_keyed_by_all_that_matters(monkeypatch, tmp_path):
     monkeypatch.setenv("FXSIM_CACHE", str(tmp_path))
     icarus = find_simulator("icarus")
-    folder = build(icarus, TWO_MODULES, "one")
-    built = (folder / "sim.vvp").stat().st_mtime_ns
-    assert build(icarus, TWO_MODULES, "one") == folder
-    assert (folder / "sim.vvp").stat().st_mtime_ns == built
+    first = build(icarus, TWO_MODULES, "one")
+    built = (first.folder / "sim.vvp").stat().st_mtime_ns
+    assert build(icarus, TWO_MODULES, "one") == first
+    assert (first.folder / "sim.vvp").stat().st_mtime_ns == built
     others = {
         build(icarus, TWO_MODULES + "// more\n", "one"),
         build(icarus, TWO_MODULES, "two"),
         build(icarus, TWO_MODULES, "one", quick=True),
         build(replace(icarus, version="11.1"), TWO_MODULES, "one"),
     }
-    monkeypatch.setitem(simulators._ARGUMENTS, "icarus", ["-Wall", "-DMORE"])
+    monkeypatch.setitem(builds._ARGUMENTS, "icarus", ["-Wall", "-DMORE"])
     others.add(build(icarus, TWO_MODULES, "one"))
-    assert len(others | {folder}) == 6
+    assert len(others | {first}) == 6
+
+
+@pytest.mark.parametrize("name", ["sim.vvp", "one.v", "done"])
+def test_a_build_that_was_changed_is_done_again(name, monkeypatch, tmp_path):
+    """A program of other Verilog in the cache, a cut source, a build that was killed."""
+    monkeypatch.setenv("FXSIM_CACHE", str(tmp_path))
+    icarus = find_simulator("icarus")
+    other = build(icarus, TWO_MODULES.replace("input", "output"), "one")
+    made = build(icarus, TWO_MODULES, "one")
+    foreign = (other.folder / name).read_bytes()
+    (made.folder / name).write_bytes(foreign)
+    (made.folder / "left.o").touch()
+    assert build(icarus, TWO_MODULES, "one") == made
+    assert (made.folder / name).read_bytes() != foreign
+    assert not (made.folder / "left.o").exists()
 
 
 def test_failed_builds_stay_failed(monkeypatch, tmp_path):

@@ -13,8 +13,9 @@ from fxsim.simulate import as_input, simulate_trace
 from hw import emit
 from testbenches.accelerator import accelerator_job
 from testbenches.job import PATTERNS, RESTART
+from testbenches.run import run
 from testbenches.samples import MODELS, chain, random_inputs, shipped
-from testbenches.simulators import SIMULATORS, find_simulator, run
+from testbenches.simulators import SIMULATORS, find_simulator
 from testbenches.verify import verify
 from tests.strategies import batches, networks
 

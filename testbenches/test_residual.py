@@ -22,8 +22,9 @@ from fxsim.simulate import as_input, simulate_trace
 from hw.argmax import GreatestPlace
 from hw.emit import accelerator_verilog
 from testbenches.accelerator import accelerator_job
+from testbenches.run import run
 from testbenches.samples import random_inputs, residual, shipped
-from testbenches.simulators import find_simulator, run
+from testbenches.simulators import find_simulator
 from testbenches.test_faults import assert_mismatch_in, regression
 from testbenches.test_networks import check, drawn
 from testbenches.verify import verify

@@ -14,7 +14,8 @@ from fxsim.spec_skip import load_skip_unit
 from hw.emit import unit_verilog
 from testbenches import skip_unit
 from testbenches.job import PATTERNS, RESTART
-from testbenches.simulators import SIMULATORS, find_simulator, run
+from testbenches.run import run
+from testbenches.simulators import SIMULATORS, find_simulator
 from testbenches.skip_unit import unit_job, verify_unit
 from testbenches.sparse_data import fill, masks
 

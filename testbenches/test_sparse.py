@@ -12,7 +12,8 @@ from fxsim.skip_cycles import ideal_cycles
 from hw.emit import verilog_of
 from testbenches.blocks import Bank, bank_job
 from testbenches.job import PATTERNS, RESTART
-from testbenches.simulators import SIMULATORS, find_simulator, run
+from testbenches.run import run
+from testbenches.simulators import SIMULATORS, find_simulator
 from testbenches.sparse import SPARSE, SparseCase, check_cycles
 
 PATTERNS_OF = {"units": [*PATTERNS, RESTART], "every_mask": ["none", "both"]}

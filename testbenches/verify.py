@@ -13,7 +13,8 @@ from fxsim.simulate import simulate_trace
 from hw import accelerator, emit
 from testbenches.accelerator import accelerator_job
 from testbenches.job import PATTERNS
-from testbenches.simulators import RunResult, find_simulator, run
+from testbenches.run import RunResult, run
+from testbenches.simulators import find_simulator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +61,7 @@ def verify(
     patterns : sequence of str
         Pause patterns, each a pass over all vectors.
     quick : bool
-        Whether to save on the build rather than on the run; see `testbenches.simulators.build`.
+        Whether to save on the build rather than on the run; see `testbenches.builds.build`.
     on_run : callable, optional
         Called with each result as it comes.
 

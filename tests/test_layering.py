@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 _FLOORS = """
-errors threads formats arith names tensors stochastic files windows spec_scale spec_formats
+errors environment threads formats arith names tensors stochastic files folders windows spec_scale spec_formats
 spec_layers spec_images spec_add spec_train weight_groups spec_errors spec linear memory
 convolution add argmax tables lstm lstm_gradient network skip_unit spec_skip manifest storage
 step_size layouts checkpoint prune nonuniform floating expect kernels flow blocks cycles depths
@@ -30,6 +30,7 @@ HOME_OF = {
     "torch": ("fxsim/train", "benchmarks"),
     "onnx": ("fxsim/interop", "benchmarks"),
     "onnxruntime": ("benchmarks",),
+    "filelock": ("fxsim/folders.py",),
     "optuna": ("fxsim/explore",),
     "distributed": ("fxsim/explore",),
     "scipy": ("fxsim/explore",),
@@ -47,8 +48,10 @@ HOME_OF = {
 
 HW_MAY_IMPORT = {
     "fxsim",
+    "fxsim.environment",
     "fxsim.errors",
     "fxsim.files",
+    "fxsim.folders",
     "fxsim.formats",
     "fxsim.lstm_gradient",
     "fxsim.memory",

@@ -28,6 +28,7 @@ from fxsim.cli.skip_study import skip_study
 from fxsim.cli.synth import synth
 from fxsim.cli.train import train
 from fxsim.cli.verify import verify
+from fxsim.environment import start_safely
 from fxsim.errors import FxsimError
 
 __all__ = ["app", "main"]
@@ -99,6 +100,7 @@ for _panel, _commands in {
 
 def main() -> None:
     """Run the command line; what ``fxsim`` calls."""
+    start_safely()
     if isinstance(sys.stdout, io.TextIOWrapper):  # paths may hold what a terminal cannot show
         sys.stdout.reconfigure(errors="backslashreplace")
     app()

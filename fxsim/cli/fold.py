@@ -10,6 +10,7 @@ import typer
 from fxsim.cli.lookup import SPEC, find_network
 from fxsim.cli.options import JsonOption, NetworkArgument
 from fxsim.cli.output import print_json, print_line, print_records
+from fxsim.cli.paths import check_outputs, network_files
 from fxsim.errors import FileError
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def fold(
     if sum(limit is not None for limit in (interval, multipliers, luts)) != 1:
         raise typer.BadParameter("give one of --interval, --multipliers and --luts")
     folder = find_network(network)
+    check_outputs({"--output": output}, network_files(folder))
     from fxsim import folding
     from fxsim.storage import load_network
 

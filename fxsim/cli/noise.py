@@ -11,6 +11,7 @@ import typer
 from fxsim.cli.lookup import CHECKPOINT, blamed_on, find_spec
 from fxsim.cli.options import JsonOption, SpecArgument
 from fxsim.cli.output import percent, print_json, print_line, print_records
+from fxsim.cli.paths import check_outputs
 
 _SAMPLES = 200
 _WEIGHTS = ["group", "product", "levels", "decibels"]
@@ -38,7 +39,10 @@ def noise(
     the noise of activations only (own), and against the float network; and what each way to a scale
     costs the input and every output by itself.
     """
-    facts = _measure(find_spec(spec), checkpoint, direct)
+    path = find_spec(spec)
+    source = checkpoint or path.with_name(CHECKPOINT)
+    check_outputs({"--output": output}, {"SPEC": path, "--checkpoint": source})
+    facts = _measure(path, source, direct)
     if output is not None:
         from fxsim.files import write_text
         from fxsim.report.noise import noise_figure
@@ -63,7 +67,7 @@ def noise(
         print_line(str(output))
 
 
-def _measure(path: Path, checkpoint: Path | None, direct: bool) -> dict[str, Any]:
+def _measure(path: Path, checkpoint: Path, direct: bool) -> dict[str, Any]:
     from fxsim import data
     from fxsim.checkpoint import load_checkpoint
     from fxsim.evaluate import calibration_samples
@@ -74,7 +78,7 @@ def _measure(path: Path, checkpoint: Path | None, direct: bool) -> dict[str, Any
     from fxsim.weight_groups import weight_groups
 
     wanted = load_spec(path)
-    parameters = load_checkpoint(checkpoint or path.with_name(CHECKPOINT), wanted)
+    parameters = load_checkpoint(checkpoint, wanted)
     with blamed_on(path):
         dataset = data.load(wanted.data, wanted.input.shape)
         network = quantize(wanted, parameters, calibration_samples(dataset), direct=direct)

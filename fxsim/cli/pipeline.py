@@ -54,6 +54,8 @@ def run(
 ) -> tuple[Results, list[NetworkRun]]:
     """Take the network that ``text`` names all the way and write everything into ``output``.
 
+    All files move there together at the end (`fxsim.folders.filling`).
+
     Raises
     ------
     FxsimError
@@ -64,6 +66,7 @@ def run(
         from fxsim.checkpoint import load_checkpoint
         from fxsim.explore.sweep import sweep
         from fxsim.files import write_text
+        from fxsim.folders import filling
         from fxsim.report.page import write_report
         from fxsim.report.summarise import summarise
         from fxsim.simulate import simulate_ranges
@@ -84,60 +87,65 @@ def run(
             sources = spec, load_checkpoint(folder / CHECKPOINT, spec)
         dataset = data.load(network.data, network.input.shape)
 
-    with steps.step("evaluate"):
-        accuracy = _evaluate(network, sources, dataset)
-        trace = simulate_ranges(network, dataset.test.x)
+    with filling(output, "codesign", files=[REPORT]) as own:
+        with steps.step("evaluate"):
+            accuracy = _evaluate(network, sources, dataset)
+            trace = simulate_ranges(network, dataset.test.x)
 
-    rows: list[SweepRow] = []
-    if sources is None:
-        steps.say(f"no sweep: it starts from {SPEC} and {CHECKPOINT}, which {folder} lacks")
-    else:
-        with steps.step("sweep") as show:
-            rows = sweep(
-                *sources,
-                _few(dataset) if network.spatial else dataset,
-                **(_FEW if network.spatial else _ALL),
-                on_row=lambda row: show(f"{row.levels} levels, {row.activation_bits} bits"),
+        rows: list[SweepRow] = []
+        if sources is None:
+            steps.say(f"no sweep: it starts from {SPEC} and {CHECKPOINT}, which {folder} lacks")
+        else:
+            with steps.step("sweep") as show:
+                rows = sweep(
+                    *sources,
+                    _few(dataset) if network.spatial else dataset,
+                    **(_FEW if network.spatial else _ALL),
+                    on_row=lambda row: show(f"{row.levels} levels, {row.activation_bits} bits"),
+                )
+
+        with steps.step("generate"):
+            emit(network, own / "rtl")
+
+        targets = targets or choose_targets(network)
+        runs, areas = [], []
+        with ThreadPoolExecutor(1) as pool:  # a simulator uses one core, synthesis the other
+            found = {
+                target: pool.submit(_synthesize, network, target, targets) for target in targets
+            }
+            try:
+                for simulator in dict.fromkeys(simulators):
+                    with steps.step(f"verify on {simulator}"):
+                        _, stimuli = choose_vectors(network, [simulator], vectors, seed)
+                        runs += verify(
+                            network,
+                            vectors=stimuli,
+                            seed=seed,
+                            folder=own / "verify",
+                            patterns=choose_patterns(network),
+                        )
+                for target, future in found.items():
+                    areas.append(steps.beside(f"synthesize for {target}", future.result))
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+
+        with steps.step("report"):
+            results = summarise(
+                network,
+                trace,
+                accuracy=accuracy,
+                regressions=runs,
+                areas=areas,
+                sweep=rows,
+                versions=_versions(runs),
+                seconds=steps.seconds,
+                commands=_commands(text, output, simulators, vectors, targets, seed),
             )
-
-    with steps.step("generate"):
-        emit(network, output / "rtl")
-
-    targets = targets or choose_targets(network)
-    runs, areas = [], []
-    with ThreadPoolExecutor(1) as pool:  # a simulator uses one core, synthesis the other
-        found = {target: pool.submit(_synthesize, network, target, targets) for target in targets}
-        try:
-            for simulator in simulators:
-                with steps.step(f"verify on {simulator}"):
-                    _, stimuli = choose_vectors(network, [simulator], vectors, seed)
-                    runs += verify(
-                        network,
-                        vectors=stimuli,
-                        seed=seed,
-                        folder=output / "verify",
-                        patterns=choose_patterns(network),
-                    )
-            for target, future in found.items():
-                areas.append(steps.beside(f"synthesize for {target}", future.result))
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-
-    with steps.step("report"):
-        results = summarise(
-            network,
-            trace,
-            accuracy=accuracy,
-            regressions=runs,
-            areas=areas,
-            sweep=rows,
-            versions=_versions(runs),
-            seconds=steps.seconds,
-            commands=_commands(text, output, simulators, vectors, targets, seed),
-        )
-        write_text(output / "results.json", json.dumps(results.to_json(), indent=2) + "\n")
-        write_report(results, output / REPORT)
+            write_text(own / "results.json", json.dumps(results.to_json(), indent=2) + "\n")
+            write_report(results, own / REPORT)
+    moved = [output / "verify" / seen.simulator / seen.xml.name for seen in runs]
+    runs = [replace(seen, xml=xml) for seen, xml in zip(runs, moved, strict=True)]
     return results, runs
 
 

@@ -51,10 +51,13 @@ def reproduce(
 
     Needs PyTorch, the train extra.
     """
+    from fxsim.folders import reserved
+
     work = job(paper, output, full=full, sets=data or (), processes=processes or cores())
-    with counting(work.amount) as advance:
-        outcome = work.perform(advance)
-    _report(outcome, output, as_json)
+    with reserved(output):
+        with counting(work.amount) as advance:
+            outcome = work.perform(advance)
+        _report(outcome, output, as_json)
 
 
 def _report(outcome: Outcome, folder: Path, as_json: bool) -> None:

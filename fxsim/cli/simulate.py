@@ -10,6 +10,7 @@ import typer
 from fxsim.cli.lookup import CHECKPOINT, SPEC, blamed_on, find_network
 from fxsim.cli.options import JsonOption, NetworkArgument
 from fxsim.cli.output import percent, print_json, print_line, print_records, print_table
+from fxsim.cli.paths import check_outputs, network_files
 
 if TYPE_CHECKING:
     from fxsim.checkpoint import Checkpoint
@@ -48,6 +49,7 @@ def simulate(
     from fxsim.storage import load_network, network_hash
 
     folder = find_network(network)
+    check_outputs({"--output": output}, {"--input": source, **network_files(folder)})
     quantized = load_network(folder)
     facts: dict[str, Any] = {"name": quantized.name, "hash": network_hash(quantized)}
     if source is not None:

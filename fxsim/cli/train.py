@@ -10,6 +10,7 @@ import typer
 from fxsim.cli.lookup import blamed_on, find_spec
 from fxsim.cli.options import JsonOption, SpecArgument
 from fxsim.cli.output import counting, percent, print_json, print_line
+from fxsim.cli.paths import check_outputs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,34 +37,39 @@ def train(
     from fxsim.checkpoint import save_checkpoint
     from fxsim.errors import SpecError
     from fxsim.files import write_text
+    from fxsim.folders import HIDDEN, held
     from fxsim.spec import load_spec
     from fxsim.train import Progress, stages, train
 
     path = find_spec(spec)
+    state = output.with_name(f"{output.name}.resume")
+    check_outputs(
+        {"--output": output, "--record": record, "the state of --output": state}, {"SPEC": path}
+    )
     wanted = load_spec(path)
     if record is not None and wanted.train.sparsify is None:
         raise SpecError(f"--record needs the key train.sparsify ({path})")
     counts = {stage.name: stage.recipe.epochs for stage in stages(wanted)}
     last: dict[str, Progress] = {}
     steps: list[StepRecord] = []
-    with blamed_on(path), counting(counts) as advance:
 
-        def show(progress: Progress) -> None:
-            last[progress.stage] = progress
-            remark = f"loss {progress.loss:.4f}, accuracy {percent(progress.accuracy)}"
-            if progress.validation_accuracy is not None:
-                remark += f", validation {percent(progress.validation_accuracy)}"
-            advance(progress.stage, remark, done=progress.epoch)
+    def show(progress: Progress) -> None:
+        last[progress.stage] = progress
+        remark = f"loss {progress.loss:.4f}, accuracy {percent(progress.accuracy)}"
+        if progress.validation_accuracy is not None:
+            remark += f", validation {percent(progress.validation_accuracy)}"
+        advance(progress.stage, remark, done=progress.epoch)
 
-        state = output.with_name(f"{output.name}.resume")
-        dataset = data.load(wanted.data, wanted.input.shape)
-        checkpoint = train(
-            wanted, dataset, show, lambda seen, network: steps.append(seen), resume=state
-        )
-    save_checkpoint(checkpoint, output)
-    if record is not None:
-        write_text(record, _table(steps))
-    state.unlink(missing_ok=True)
+    with held(output.parent / HIDDEN / f"{output.name}.lock", output):
+        with blamed_on(path), counting(counts) as advance:
+            dataset = data.load(wanted.data, wanted.input.shape)
+            checkpoint = train(
+                wanted, dataset, show, lambda seen, network: steps.append(seen), resume=state
+            )
+        save_checkpoint(checkpoint, output)
+        if record is not None:
+            write_text(record, _table(steps))
+        state.unlink(missing_ok=True)
     results = {
         stage: {"epochs": seen.epochs, "loss": seen.loss, "accuracy": seen.accuracy}
         for stage, seen in last.items()

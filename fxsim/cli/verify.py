@@ -42,7 +42,7 @@ def verify(
     seed: SeedOption = 1,
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Folder of logs; default: build/verify/<name>."),
+        typer.Option("--output", "-o", help="Folder of logs; default: build/verify/<name>-<hash>."),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -55,6 +55,7 @@ def verify(
         verify_unit(unit, simulators, vectors, seed, output, as_json)
         return
     quantized = read_network(network)
+    from fxsim.storage import network_hash
     from testbenches import verify
 
     source, stimuli = choose_vectors(quantized, simulators, vectors, seed)
@@ -63,7 +64,7 @@ def verify(
             quantized,
             vectors=stimuli,
             seed=seed,
-            folder=output or Path("build/verify") / quantized.name,
+            folder=output or default_folder(quantized.name, network_hash(quantized)),
             patterns=choose_patterns(quantized),
             on_run=lambda seen: show(f"{seen.simulator} done"),
         )
@@ -74,6 +75,11 @@ def verify(
         print_line(f"{quantized.name}: vectors of {source}")
         print_runs(results)
     check_runs(results)
+
+
+def default_folder(name: str, digest: str) -> Path:
+    """Where logs go if the user says nothing: variants of a name have folders of their own."""
+    return Path("build/verify") / f"{name}-{digest[:8]}"
 
 
 def choose_vectors(
@@ -142,7 +148,7 @@ def print_runs(runs: Sequence[Any]) -> None:
                 len(run.patterns),
                 run.vectors,
                 run.words,
-                run.wrong,
+                _or_dash(run.wrong if run.complete else None),
                 f"{_or_dash(run.latency_measured)}/{run.latency_predicted}",
                 f"{_or_dash(run.interval_measured)}/{run.interval_predicted}",
                 f"{run.seconds:.1f}",

@@ -27,7 +27,10 @@ def verify_unit(
     """Stream hard patterns and life-like gradients through a unit, and print what came of it."""
     import numpy as np
 
+    from fxsim.cli.verify import default_folder
+    from hw.emit import unit_verilog
     from testbenches import skip_unit
+    from testbenches.outcome import digest_of
     from testbenches.sparse_data import fill, gate_gradients, masks
 
     hard = fill(masks(unit.items, unit.lanes, seed), unit.gradient, seed)
@@ -44,7 +47,7 @@ def verify_unit(
             },
             threshold=min(1, unit.gradient.max),
             seed=seed,
-            folder=output or Path("build/verify") / unit.name,
+            folder=output or default_folder(unit.name, digest_of(unit_verilog(unit))),
         )
     keys = "simulator version vectors patterns tests failed words wrong messages mismatch seconds"
     keys += " cycles_measured cycles_predicted counters ok"
@@ -66,7 +69,7 @@ def verify_unit(
                     len(run.patterns),
                     run.vectors,
                     run.words,
-                    run.wrong,
+                    run.wrong if run.complete else None,
                     run.cycles_measured,
                     run.cycles_predicted,
                 ]

@@ -12,7 +12,6 @@ of the points.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping
@@ -23,6 +22,7 @@ from typing import Any
 from fxsim.errors import ConfigError, FileError
 from fxsim.explore.outcome import Outcome
 from fxsim.explore.space import Choices
+from fxsim.folders import held
 
 SCHEMA = "fxsim-explore/2"
 _TABLES = """
@@ -130,7 +130,7 @@ def open_store(path: Path, facts: Mapping[str, Any], *, resume: bool) -> Iterato
     ConfigError
         If it was made with other facts; the message names the first that differs.
     """
-    with _locked(path), _connected(path) as connection:
+    with held(path.with_name(f"{path.name}.lock"), path), _connected(path) as connection:
         new = not connection.execute("select name from sqlite_master").fetchall()
         if new:
             connection.execute("pragma journal_mode = wal")
@@ -179,21 +179,6 @@ def _compare(path: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None
         if name not in FREE and shown != asked:
             shown, asked = shown[:60], asked[:60]
             raise ConfigError(f"{path}: was made with {name} {shown}, not {asked}")
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        stream = path.with_name(f"{path.name}.lock").open("a")
-    except OSError as error:
-        raise FileError(f"{path}: cannot be written ({error.strerror})") from error
-    with stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise FileError(f"{path}: another run is writing to it") from None
-        yield
 
 
 @contextmanager

@@ -13,7 +13,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from fxsim.explore.skip_study import SkipRow
-from fxsim.files import replacing, write_text
+from fxsim.files import write_text
+from fxsim.folders import filling
 
 PUBLISHED = (
     ("Cnvlutin, mean of CNNs (+4.5 % area)", 1.37, "dimgrey"),
@@ -27,13 +28,13 @@ _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
 
 def write_study(rows: Sequence[SkipRow], folder: Path, title: str) -> list[Path]:
     """Write ``skip.csv``, ``skip.md`` and ``skip.png`` into ``folder``; return the paths."""
-    paths = [folder / f"skip.{suffix}" for suffix in ("csv", "md", "png")]
-    write_text(paths[0], table_csv(rows))
-    write_text(paths[1], f"# Zero skipping: {title}\n\n{table_markdown(rows)}")
-    figure = draw(rows, title)
-    with replacing(paths[2]) as temporary:
-        figure.savefig(temporary, format="png", dpi=110, metadata={"Software": None})
-    return paths
+    files = [f"skip.{suffix}" for suffix in ("csv", "md", "png")]
+    with filling(folder, "skip-study") as own:
+        write_text(own / files[0], table_csv(rows))
+        write_text(own / files[1], f"# Zero skipping: {title}\n\n{table_markdown(rows)}")
+        figure = draw(rows, title)
+        figure.savefig(own / files[2], format="png", dpi=110, metadata={"Software": None})
+    return [folder / file for file in files]
 
 
 def table_csv(rows: Sequence[SkipRow]) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from fxsim.files import write_text
+from fxsim.folders import filling
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,13 +118,14 @@ class Outcome:
         FileError
             If they cannot be written.
         """
-        for table in (self.verdicts, *self.tables):
-            write_text(folder / f"{table.name}.csv", table.csv())
-        for plot in self.plots:
-            write_text(folder / f"{plot.name}.svg", plot.svg)
-        page = folder / f"{self.name}.md"
-        write_text(page, self.markdown())
-        return page
+        page = f"{self.name}.md"
+        with filling(folder, f"reproduce-{self.name}") as own:
+            for table in (self.verdicts, *self.tables):
+                write_text(own / f"{table.name}.csv", table.csv())
+            for plot in self.plots:
+                write_text(own / f"{plot.name}.svg", plot.svg)
+            write_text(own / page, self.markdown())
+        return folder / page
 
 
 def shown(value: Any) -> str:

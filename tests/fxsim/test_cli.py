@@ -171,6 +171,18 @@ def test_verify_finds_equal_words(small, tmp_path, cache):
     assert "random integers, seed 7" in fxsim_cli(*arguments, "--seed", 7).stdout
 
 
+def test_variants_of_a_name_have_their_own_logs(tmp_path, monkeypatch, cache):
+    monkeypatch.chdir(tmp_path)
+    expected = set()
+    for weight in (None, np.zeros((4, 6), np.int64)):
+        network = small_network(weight)
+        save_network(network, tmp_path / "little")
+        fxsim_cli("verify", "little", "--sim", "icarus", "--vectors", 2)
+        expected.add(f"little-{network_hash(network)[:8]}")
+    assert len(expected) == 2
+    assert {path.name for path in (tmp_path / "build" / "verify").iterdir()} == expected
+
+
 def test_verify_streams_the_test_split(tmp_path, monkeypatch):
     import testbenches.verify
 

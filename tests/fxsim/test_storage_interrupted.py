@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import subprocess
 import sys
 
 import pytest
 
 from fxsim.errors import FileError
+from fxsim.folders import HIDDEN
 from fxsim.storage import MANIFEST, TENSORS, load_network, network_hash, save_network
 from tests.messages import raises
 from tests.stored_networks import assert_equal, small_network
@@ -65,7 +67,9 @@ def loaded_one(folder, networks):
 
 
 def names(folder):
-    return sorted(path.name for path in folder.iterdir())
+    """Files in a folder; the hidden one holds nothing but the lock."""
+    assert [path.name for path in (folder / HIDDEN).iterdir()] == ["lock"]
+    return sorted(path.name for path in folder.iterdir() if path.name != HIDDEN)
 
 
 def test_old_or_new(tmp_path):
@@ -131,6 +135,28 @@ def test_files_of_others_stay(tmp_path):
         (tmp_path / name).touch()
     save_network(FIRST, tmp_path)
     assert names(tmp_path) == sorted([*others, TENSORS, MANIFEST])
+
+
+SAVE = """
+import sys
+from pathlib import Path
+from fxsim.storage import load_network, save_network
+network = load_network(sys.argv[1])
+for _ in range(30):
+    save_network(network, sys.argv[2])
+"""
+
+
+def test_saves_at_once_leave_one_of_them(tmp_path):
+    for name, network in (("first", FIRST), ("second", SECOND)):
+        save_network(network, tmp_path / name)
+    saves = [
+        subprocess.Popen([sys.executable, "-c", SAVE, tmp_path / name, tmp_path / "out"])
+        for name in ("first", "second", "first")
+    ]
+    assert [save.wait() for save in saves] == [0, 0, 0]
+    loaded_one(tmp_path / "out", (FIRST, SECOND))
+    assert names(tmp_path / "out") == [TENSORS, MANIFEST]
 
 
 def test_a_hash_is_no_path(tmp_path):

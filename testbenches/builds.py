@@ -1,0 +1,148 @@
+"""Compiled simulations, kept on disk: each Verilog is built once by each simulator.
+
+Builds are keyed by a hash of source, tool and arguments: cocotb's own check looks at file times
+only and reuses a stale Icarus build when nothing but a parameter has changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from fxsim.environment import SAFE, environment
+from fxsim.errors import MissingToolError
+from fxsim.files import replacing
+from fxsim.folders import held
+from testbenches.simulators import Simulator
+
+_ARGUMENTS = {
+    "verilator": ["-Wno-fatal", "--x-initial", "unique"],
+    "icarus": ["-Wall"],
+}
+
+
+def cache_folder() -> Path:
+    """Where builds are kept: $FXSIM_CACHE, else the user's cache folder."""
+    if chosen := os.environ.get("FXSIM_CACHE"):
+        return Path(chosen)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fxsim"
+
+
+@contextmanager
+def tool_environment(changes: Mapping[str, str]) -> Iterator[None]:
+    """Environment of a simulator and of its compiler."""
+    compiler = os.environ.get("OBJCACHE", "ccache" if shutil.which("ccache") else None)
+    # Under pytest cocotb's runner raises SystemExit on a failed run; the result file tells us more.
+    more = {"OBJCACHE": compiler, "PYTEST_CURRENT_TEST": None}
+    with environment({**more, **SAFE, **changes}):
+        yield
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+@contextmanager
+def _shared_objects(simulator: Simulator, folder: Path) -> Iterator[None]:
+    """Compile Verilator's own C++, most of the time of a small build, only once."""
+    if simulator.name != "verilator":
+        yield
+        return
+    key = _digest(f"{simulator.where} {simulator.version} {sorted(simulator.environment.items())}")
+    shared = cache_folder() / "sim" / f"verilator-objects-{key}"
+    objects = [f"verilated{part}.o" for part in ("", "_dpi", "_vpi", "_threads")]
+    with held(shared / "lock", shared, patience=-1):
+        for name in objects:
+            if (shared / name).exists():
+                shutil.copyfile(shared / name, folder / name)
+        yield
+        for name in objects:
+            if not (shared / name).exists():
+                with replacing(shared / name) as temporary:  # a cut file would be linked for ever
+                    shutil.copyfile(folder / name, temporary)
+
+
+@dataclass(frozen=True)
+class Build:
+    """A compiled design: its folder, and the source that it was compiled from."""
+
+    folder: Path
+    source: Path
+
+
+def build(simulator: Simulator, verilog: str, top: str, *, quick: bool = False) -> Build:
+    """Compile ``verilog`` unless that was done before.
+
+    A build that was cut short, or whose source or program has changed since, is done again.
+    A ``quick`` build does without the C++ compiler's optimizer, which takes most of the time that
+    Verilator needs for a large design, and makes runs a few times slower.
+
+    Raises
+    ------
+    MissingToolError
+        If the simulator refuses the source; the message names its log.
+    """
+    from cocotb_tools.runner import get_runner
+
+    key = json.dumps(
+        [
+            verilog,
+            top,
+            simulator.name,
+            simulator.version,
+            simulator.where,
+            _ARGUMENTS[simulator.name],
+            importlib.metadata.version("cocotb"),
+            quick,
+        ]
+    )
+    folder = cache_folder() / "sim" / f"{simulator.name}-{_digest(key)}"
+    made, done = Build(folder, folder / f"{top}.v"), folder / "done"
+    program = folder / ("sim.vvp" if simulator.name == "icarus" else top)
+    with held(folder / "lock", folder, patience=-1):
+        if done.exists() and done.read_text() == _seal(made.source, program):
+            return made
+        _clear(folder)
+        made.source.write_bytes(verilog.encode())
+        changes = dict(simulator.environment)
+        if quick:
+            changes["MAKEFLAGS"] = f"{changes.get('MAKEFLAGS', '')} OPT_FAST=-O0"
+        with tool_environment(changes), _shared_objects(simulator, folder):
+            try:
+                get_runner(simulator.name).build(
+                    sources=[made.source],
+                    hdl_toplevel=top,
+                    build_args=_ARGUMENTS[simulator.name],
+                    build_dir=folder,
+                    always=True,
+                    timescale=("1ns", "1ns"),
+                    log_file=folder / "build.log",
+                )
+            except (RuntimeError, SystemExit) as error:
+                raise MissingToolError(
+                    f"{simulator.name} cannot build {top}; see {folder / 'build.log'}"
+                ) from error
+        with replacing(done) as temporary:
+            temporary.write_text(_seal(made.source, program))
+    return made
+
+
+def _seal(*paths: Path) -> str:
+    """SHA-256 of each file; empty where one is missing."""
+    return "\n".join(
+        hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "" for path in paths
+    )
+
+
+def _clear(folder: Path) -> None:
+    """Remove what a build that was cut short has left, for a compiler may take it for its own."""
+    for path in folder.iterdir():
+        if path.name != "lock":
+            shutil.rmtree(path) if path.is_dir() else path.unlink()

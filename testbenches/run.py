@@ -1,0 +1,168 @@
+"""Run a job on a simulator, and read what came of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from fxsim.errors import FileError
+from fxsim.folders import filling
+from testbenches.axi_lite import AccessJob
+from testbenches.builds import Build, build, tool_environment
+from testbenches.job import Job
+from testbenches.outcome import FOLDER, JOB, SOURCE, Subject, digest_of
+from testbenches.simulators import Simulator
+
+RESULTS = "results.xml"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunResult:
+    """What a job came to on one simulator."""
+
+    simulator: str
+    version: str
+    patterns: tuple[str, ...]
+    tests: int
+    failed: int
+    messages: list[str]
+    outcomes: list[dict[str, Any]]
+    seconds: float
+    xml: Path
+
+    @property
+    def cycles(self) -> int:
+        """Clock cycles simulated, over all pause patterns; those in reset do not count."""
+        return sum(outcome["cycles"] for outcome in self.outcomes)
+
+    @property
+    def cycles_per_second(self) -> float:
+        """Clock cycles simulated in a second of the run, without the build."""
+        return self.cycles / self.seconds
+
+    @property
+    def words(self) -> int:
+        """Words compared, over all pause patterns and streams."""
+        return sum(outcome["words"] for outcome in self.outcomes)
+
+    @property
+    def wrong(self) -> int:
+        """Words that differed."""
+        return sum(outcome["wrong"] for outcome in self.outcomes)
+
+    @property
+    def mismatch(self) -> dict[str, Any] | None:
+        """First difference: layer, vector, lane, index, cycle, expected, actual."""
+        found = [outcome["mismatch"] for outcome in self.outcomes if outcome["mismatch"]]
+        return found[0] if found else None
+
+    @property
+    def ok(self) -> bool:
+        """Whether tests ran, none failed, and no word differed."""
+        return self.tests > 0 and self.failed == 0 and self.wrong == 0
+
+    @property
+    def complete(self) -> bool:
+        """Whether there is an outcome for every pattern."""
+        return len(self.outcomes) == len(self.patterns)
+
+
+def run(
+    simulator: Simulator,
+    verilog: str,
+    top: str,
+    job: Job | AccessJob,
+    folder: Path,
+    *,
+    quick: bool = False,
+    memories: Mapping[str, str] | None = None,
+) -> RunResult:
+    """Build and run ``job``; results and logs go to ``folder`` when it has run.
+
+    See `build` for ``quick``. ``memories`` has name and text of the files that the Verilog reads.
+
+    Raises
+    ------
+    MissingToolError
+        If the simulator refuses the source.
+    FileError
+        If an outcome is missing or belongs to another job or other Verilog, or ``folder`` cannot be
+        written (`fxsim.folders.filling`).
+    """
+    folder = folder.resolve()
+    with filling(folder, "verify", files=[JOB, RESULTS]) as own:
+        for name, text in (memories or {}).items():
+            (own / name).write_text(text)
+        (own / JOB).write_text(job.text)
+        made = build(simulator, verilog, top, quick=quick)
+        seconds = _simulate(simulator, made, top, job, own)
+        tests, messages = _read_results(own / RESULTS)
+        outcomes = _read_outcomes(own, job, Subject(digest_of(job.text), digest_of(verilog)))
+    missing = len(job.patterns) - tests
+    if missing:
+        messages.append(f"{missing} of {len(job.patterns)} tests did not run")
+    if not messages and len(outcomes) < len(job.patterns):
+        raise FileError(f"{folder}: tests passed, but not every pattern has an outcome")
+    return RunResult(
+        simulator=simulator.name,
+        version=simulator.version,
+        patterns=tuple(job.patterns),
+        tests=tests,
+        failed=len(messages),
+        messages=messages,
+        outcomes=outcomes,
+        seconds=seconds,
+        xml=folder / RESULTS,
+    )
+
+
+def _simulate(
+    simulator: Simulator, made: Build, top: str, job: Job | AccessJob, folder: Path
+) -> float:
+    """Run the simulator in ``folder``; return the seconds that it took."""
+    from cocotb_tools.runner import get_runner
+
+    start = time.perf_counter()
+    with tool_environment(simulator.environment), suppress(RuntimeError, SystemExit):
+        # A simulator that crashes is told by its results.
+        get_runner(simulator.name).test(
+            test_module=f"testbenches.cocotb_{'stream' if isinstance(job, Job) else 'axi_lite'}",
+            hdl_toplevel=top,
+            hdl_toplevel_lang="verilog",
+            build_dir=made.folder,
+            test_dir=folder,
+            results_xml=str(folder / RESULTS),
+            seed=job.seed,
+            extra_env={
+                FOLDER: str(folder),
+                SOURCE: str(made.source.resolve()),
+                "COCOTB_LOG_LEVEL": "WARNING",
+            },
+            timescale=("1ns", "1ns"),
+            log_file=folder / "run.log",
+        )
+    return time.perf_counter() - start
+
+
+def _read_outcomes(folder: Path, job: Job | AccessJob, subject: Subject) -> list[dict[str, Any]]:
+    """Outcomes of the patterns that have one; the tests of the others have failed."""
+    found = (subject.read(folder, pattern) for pattern in job.patterns)
+    return [outcome for outcome in found if outcome is not None]
+
+
+def _read_results(xml: Path) -> tuple[int, list[str]]:
+    """Number of tests, and one message for each that did not pass."""
+    if not xml.exists():
+        return 0, ["the simulator ended without results"]
+    cases = list(ElementTree.parse(xml).getroot().iter("testcase"))
+    messages = []
+    for case in cases:
+        for verdict in (*case.iter("failure"), *case.iter("error"), *case.iter("skipped")):
+            text = verdict.get("error_msg") or verdict.get("message") or verdict.text or verdict.tag
+            messages.append(f"{case.get('name')}: {text.strip()}")
+    return len(cases), messages

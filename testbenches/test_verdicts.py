@@ -1,0 +1,223 @@
+"""A verdict belongs to the network it is given for, whatever runs at the same time."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from fxsim.errors import FileError
+from fxsim.simulate import simulate_trace
+from fxsim.storage import save_network
+from hw.emit import accelerator_verilog
+from testbenches import run as run_module
+from testbenches.accelerator import accelerator_job
+from testbenches.builds import build
+from testbenches.outcome import JOB, Subject, digest_of
+from testbenches.run import run
+from testbenches.samples import chain, random_inputs
+from testbenches.simulators import find_simulator
+from tests.commands import small_network
+
+SUBJECT = Subject(digest_of("a job"), digest_of("module"))
+
+
+def broken(verilog):
+    """Verilog with one bit of a weight flipped."""
+    text, count = re.subn(
+        r"( weights\[0\] = \d+'h)([0-9a-f]+);",
+        lambda word: f"{word[1]}{int(word[2], 16) ^ 1:x};",
+        verilog,
+        count=1,
+    )
+    assert count == 1
+    return text
+
+
+# An outcome is taken for that of its job and its Verilog, and for no other.
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Folder of a job with its outcome."""
+    (tmp_path / JOB).write_text("a job")
+    SUBJECT.write(tmp_path, {"pattern": "none", "wrong": 0})
+    return tmp_path
+
+
+def test_an_outcome_is_read_back(folder):
+    assert SUBJECT.read(folder, "none") == {"pattern": "none", "wrong": 0}
+    assert SUBJECT.read(folder, "both") is None
+
+
+@pytest.mark.parametrize("name", ["job", "verilog", "pattern"])
+def test_an_outcome_of_something_else_is_refused(name, folder):
+    path = folder / "outcome_none.json"
+    value = json.loads(path.read_text())
+    path.write_text(json.dumps(value | {name: digest_of("other")}))
+    with pytest.raises(
+        FileError, match=rf"outcome_none\.json: {name} must be .*, not {digest_of('other')}"
+    ):
+        SUBJECT.read(folder, "none")
+    path.write_text(json.dumps({key: value[key] for key in value if key != name}))
+    with pytest.raises(FileError, match=rf"outcome_none\.json: not an outcome .*{name}"):
+        SUBJECT.read(folder, "none")
+
+
+def test_an_old_outcome_is_refused(folder):
+    time = (folder / JOB).stat().st_mtime_ns - 1
+    os.utime(folder / "outcome_none.json", ns=(time, time))
+    with pytest.raises(FileError, match=r"outcome_none\.json: is older than its job\.json"):
+        SUBJECT.read(folder, "none")
+
+
+def regression(folder, verilog=None):
+    """Run a job of a network of two layers on Icarus."""
+    network = chain(["layer0", "layer1"])
+    job = accelerator_job(network, simulate_trace(network, random_inputs(network, 4)))
+    verilog = verilog or accelerator_verilog(network)
+    return run(find_simulator("icarus"), verilog, network.name, job, folder)
+
+
+def test_a_run_of_other_verilog_is_no_verdict(monkeypatch, tmp_path):
+    """The simulator says what it was compiled from: here the honest network for a broken one."""
+    network = chain(["layer0", "layer1"])
+    honest = build(find_simulator("icarus"), accelerator_verilog(network), network.name)
+    assert regression(tmp_path).ok
+    assert not regression(tmp_path, broken(accelerator_verilog(network))).ok
+    monkeypatch.setattr(run_module, "build", lambda *_, **__: honest)
+    with pytest.raises(FileError, match=r"outcome_none\.json: verilog must be"):
+        regression(tmp_path, broken(accelerator_verilog(network)))
+
+
+def test_a_run_of_another_job_is_no_verdict(monkeypatch, tmp_path):
+    """A job that was changed on its way to the simulator."""
+    simulate = run_module._simulate
+
+    def other_job(simulator, made, top, job, folder):
+        text = (folder / JOB).read_text()
+        (folder / JOB).write_text(text.replace('"seed": 1', '"seed": 2'))
+        return simulate(simulator, made, top, job, folder)
+
+    monkeypatch.setattr(run_module, "_simulate", other_job)
+    with pytest.raises(FileError, match=r"outcome_none\.json: job must be"):
+        regression(tmp_path)
+
+
+def test_passed_tests_without_an_outcome_are_no_verdict(monkeypatch, tmp_path):
+    simulate = run_module._simulate
+
+    def lost(simulator, made, top, job, folder):
+        seconds = simulate(simulator, made, top, job, folder)
+        (folder / "outcome_both.json").unlink()
+        return seconds
+
+    monkeypatch.setattr(run_module, "_simulate", lost)
+    with pytest.raises(FileError, match="tests passed, but not every pattern has an outcome"):
+        regression(tmp_path)
+
+
+def test_a_simulator_that_dies_is_no_verdict(monkeypatch, tmp_path):
+    regression(tmp_path)  # builds
+    program = tmp_path / "vvp"
+    program.write_text("#!/bin/sh\nexit 3\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    found = regression(tmp_path / "out")
+    assert found.messages == ["the simulator ended without results", "4 of 4 tests did not run"]
+    assert not found.ok
+    assert not found.complete
+
+
+# Races: commands with the name of one network, the Verilog of another, into one folder.
+
+COMMAND = """
+import re, sys
+from hw import emit
+if sys.argv.pop(1) == "broken":
+    from testbenches.test_verdicts import broken
+    right = emit.accelerator_verilog
+    emit.accelerator_verilog = lambda network: broken(right(network))
+from fxsim.cli import main
+main()
+"""
+
+
+def race(rounds, folder, simulators, at_once=2):
+    """Run broken and honest networks of one name at once; return status, kind and output."""
+    save_network(small_network(), folder / "little")
+    options = [part for name in simulators for part in ("--sim", name)]
+    command = ["verify", folder / "little", *options, "--vectors", 20, "-o", folder / "out"]
+    for _ in range(rounds):
+        runs = {
+            kind + str(k): subprocess.Popen(
+                [sys.executable, "-c", COMMAND, kind, *map(str, command)],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            for k in range(at_once // 2)
+            for kind in ("broken", "honest")
+        }
+        for name, process in runs.items():
+            out, err = process.communicate()
+            yield name[:6], process.returncode, out + err
+
+
+def check(kind, status, text):
+    """The broken network is found out, the honest one is not, and nothing else is said."""
+    errors = re.findall(r"^error: (.*)$", text, re.MULTILINE)
+    assert "Traceback" not in text
+    if kind == "honest":
+        assert (status, errors) == (0, [])
+    else:
+        assert status == 1, text
+        assert len(errors) == 1
+        assert ": layer first, vector" in errors[0]
+
+
+def whole(folder):
+    """A folder of logs is that of one run: its outcomes belong to its job."""
+    outcomes = [json.loads(path.read_text()) for path in folder.glob("outcome_*.json")]
+    assert len(outcomes) == 4
+    assert {outcome["job"] for outcome in outcomes} == {digest_of((folder / JOB).read_text())}
+    assert len({outcome["verilog"] for outcome in outcomes}) == 1
+
+
+@pytest.fixture
+def small_cache(tmp_path, monkeypatch):
+    """Builds are part of the race."""
+    monkeypatch.setenv("FXSIM_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.mark.usefixtures("small_cache")
+def test_two_at_once(tmp_path):
+    for found in race(2, tmp_path, ["icarus"]):
+        check(*found)
+    whole(tmp_path / "out" / "icarus")
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("small_cache")
+@pytest.mark.parametrize("simulators", [["icarus"], ["icarus", "verilator"]])
+def test_many_at_once(simulators, tmp_path):
+    for found in race(5, tmp_path, simulators, at_once=4):
+        check(*found)
+    for name in simulators:
+        whole(tmp_path / "out" / name)
+
+
+def test_files_of_the_user_stay(tmp_path):
+    mine = tmp_path / "icarus" / "mine.hex"
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    for _ in range(2):
+        assert regression(tmp_path / "icarus").ok
+    assert mine.read_text() == "mine"
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / JOB).write_text("mine")
+    with pytest.raises(FileError, match=r"other/job\.json: exists, and fxsim did not write it"):
+        regression(tmp_path / "other")
+    assert [path.read_text() for path in (tmp_path / "other").glob("*.json")] == ["mine"]

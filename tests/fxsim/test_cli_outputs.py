@@ -1,0 +1,168 @@
+"""No output takes the place of an input, of another output, or of what others wrote."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import get_args, get_type_hints
+
+import numpy as np
+import pytest
+
+from fxsim.cli import app
+from fxsim.folders import HIDDEN, held
+from fxsim.storage import save_network
+from tests.commands import MODELS, TERNARY, fxsim_cli, small_network
+
+SPACE = """
+variables: {bits: {set: [input.bits], to: [2, 4]}}
+objectives: [loss, weight_memory_bits]
+"""
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """A folder, made the current one, with one of every input."""
+    shutil.copytree(MODELS / TERNARY, tmp_path / "net", ignore=shutil.ignore_patterns(HIDDEN))
+    shutil.copyfile(MODELS / TERNARY / "spec.yaml", tmp_path / "s.yaml")
+    shutil.copyfile(MODELS / TERNARY / "checkpoint.npz", tmp_path / "checkpoint.npz")
+    shutil.copyfile(MODELS / TERNARY / "spec.yaml", tmp_path / "net" / "network-spec.yaml")
+    (tmp_path / "space.yaml").write_text(SPACE)
+    np.save(tmp_path / "x.npy", np.zeros((1, 64)))
+    (tmp_path / "link").symlink_to("s.yaml")
+    (tmp_path / "hard.npy").hardlink_to(tmp_path / "x.npy")
+    (tmp_path / "folder").symlink_to(".")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def everything(folder):
+    """Content of every file."""
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+CASES = [
+    ("train s.yaml -o s.yaml", "s.yaml", "--output and SPEC"),
+    ("train s.yaml -o link", "link", "--output and SPEC"),
+    ("train s.yaml -o c.npz --record folder/c.npz", "folder/c.npz", "--record and --output"),
+    (
+        "train s.yaml -o c.npz --record c.npz.resume",
+        "c.npz.resume",
+        "the state of --output and --record",
+    ),
+    ("noise s.yaml -o s.yaml", "s.yaml", "--output and SPEC"),
+    ("noise s.yaml -o checkpoint.npz", "checkpoint.npz", "--output and --checkpoint"),
+    ("noise s.yaml --checkpoint x.npy -o hard.npy", "hard.npy", "--output and --checkpoint"),
+    ("simulate net --input x.npy -o x.npy", "x.npy", "--output and --input"),
+    ("simulate net --input x.npy -o net/../x.npy", "net/../x.npy", "--output and --input"),
+    (
+        "simulate net --input x.npy -o net/network.npz",
+        "net/network.npz",
+        "--output and network.npz of NETWORK",
+    ),
+    ("fold net --luts 9999 -o net/spec.yaml", "net/spec.yaml", "--output and spec.yaml of NETWORK"),
+    ("explore s.yaml --space space.yaml --store z --report z", "z", "--report and --store"),
+    ("explore s.yaml --space space.yaml --store s.yaml", "s.yaml", "--store and SPEC"),
+    (
+        "explore s.yaml --space space.yaml --report checkpoint.npz",
+        "checkpoint.npz",
+        "--report and --checkpoint",
+    ),
+    ("explore s.yaml --space space.yaml --report space.yaml", "space.yaml", "--report and --space"),
+    ("explore s.yaml --space space.yaml --pick 0 -o link", "link", "--output and SPEC"),
+    (
+        "quantize s.yaml --checkpoint net/network.npz -o net",
+        "net/network.npz",
+        "network.npz of --output and --checkpoint",
+    ),
+]
+
+
+@pytest.mark.parametrize(("command", "path", "names"), CASES)
+def test_an_output_is_no_input_and_no_other_output(command, path, names, here):
+    before = everything(here)
+    said = fxsim_cli(*command.split(), status=1).stderr
+    last = names.partition(" and ")[0]
+    assert said == f"error: {path}: {names} are the same file; give another {last}\n"
+    assert everything(here) == before
+
+
+FOLDERS = ("quantize", "generate", "verify", "codesign", "skip-study", "reproduce")
+"""Commands whose output is a folder; their files are refused one by one."""
+
+
+def test_every_option_for_a_file_is_tested():
+    """Options for a path, as the command line itself knows them."""
+    read, found = {"--input", "--checkpoint", "--space"}, set()
+    for command in app.registered_commands:
+        name = command.name or command.callback.__name__.replace("_", "-")
+        for hint in get_type_hints(command.callback, include_extras=True).values():
+            for option in getattr(hint, "__metadata__", ()):
+                if Path in (hint.__origin__, *get_args(hint.__origin__)):
+                    flags = map(str, (option.default, *(option.param_decls or ())))
+                    found |= {(name, flag) for flag in flags if flag.startswith("--")}
+    written = {(name, flag) for name, flag in found if flag not in read}
+    folders = {(name, flag) for name, flag in written if name in FOLDERS}
+    assert folders == {(name, "--output") for name in FOLDERS}
+    tested = {
+        (command.split()[0], part)
+        for command, _, names in CASES
+        for part in names.split()
+        if part.startswith("--")
+    }
+    assert written - folders <= tested
+    assert len(written - folders) == 8
+
+
+def test_a_folder_with_inputs_takes_outputs(here):
+    """Where nothing is replaced."""
+    before = everything(here / "net")
+    before.pop(here / "net" / "network.yaml")
+    before.pop(here / "net" / "network.npz")
+    fxsim_cli("quantize", "net", "-o", "net")
+    fxsim_cli("generate", "net", "-o", "net")
+    after = everything(here / "net")
+    assert {path: after[path] for path in before} == before
+    assert (here / "net" / "manifest.json").exists()
+
+
+def test_a_file_that_is_no_network_stays(here):
+    path = Path("other") / "network.yaml"
+    path.parent.mkdir()
+    path.write_text((here / "s.yaml").read_text())
+    said = fxsim_cli("quantize", "s.yaml", "-o", "other", status=1).stderr
+    reason = "exists, and is not a network; move it away, or give another folder"
+    assert said == f"error: {path}: {reason}\n"
+    assert path.read_text() == (here / "s.yaml").read_text()
+
+
+def test_generate_leaves_what_others_wrote(here):
+    save_network(small_network(), here / "little")
+    (here / "out").mkdir()
+    (here / "out" / "mine.v").write_text("mine")
+    for _ in range(2):
+        fxsim_cli("generate", "little", "-o", "out")
+    (here / "out" / "manifest.json").unlink()
+    (here / "out" / HIDDEN / "generate.json").unlink()
+    (here / "out" / "little.v").write_text("mine")
+    said = fxsim_cli("generate", "little", "-o", "out", status=1).stderr
+    reason = "exists, and fxsim did not write it; move it away, or give another folder"
+    assert said == f"error: out/little.v: {reason}\n"
+    assert {path.name for path in (here / "out").glob("[!.]*")} == {"mine.v", "little.v"}
+    assert {path.read_text() for path in (here / "out").glob("*.v")} == {"mine"}
+
+
+def test_a_device_is_no_output(here):
+    os.mkfifo(here / "pipe")
+    said = fxsim_cli("noise", "s.yaml", "-o", "pipe", status=1).stderr
+    assert said == "error: pipe: is not a regular file\n"
+    assert (here / "pipe").is_fifo()
+
+
+def test_a_run_that_goes_on_is_alone(here):
+    """Commands that take up what they find refuse a second one at once."""
+    with held(here / HIDDEN / "c.npz.lock", here):
+        said = fxsim_cli("train", "s.yaml", "-o", "c.npz", status=1).stderr
+    assert said == "error: c.npz: another run is writing to it\n"
+    with held(here / "paper" / HIDDEN / "run.lock", here):
+        said = fxsim_cli("reproduce", "tu2016", "--quick", "-o", "paper", status=1).stderr
+    assert said == "error: paper: another run is writing to it\n"
