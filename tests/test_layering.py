@@ -13,15 +13,15 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 _FLOORS = """
-errors environment threads formats arith names tensors stochastic files folders windows spec_scale spec_formats
-spec_layers spec_images spec_add spec_train weight_groups spec_errors spec linear memory
-convolution add argmax tables lstm lstm_gradient network skip_unit spec_skip manifest storage
-step_size layouts checkpoint prune nonuniform floating expect kernels flow blocks cycles depths
-quantize_weight quantize_remarks quantize_requantizer quantize_activation quantize_scale
+errors environment threads formats arith names tensors stochastic files folders windows spec_scale
+spec_formats spec_layers spec_images spec_add spec_train weight_groups spec_errors spec linear
+memory convolution add argmax tables lstm lstm_gradient network skip_unit spec_skip manifest
+storage step_size layouts checkpoint prune nonuniform floating expect kernels flow blocks cycles
+depths quantize_weight quantize_remarks quantize_requantizer quantize_activation quantize_scale
 quantize_linear quantize_lstm quantize_convolution quantize_add quantize reference
 reference_gradient state trace simulate_linear simulate_lstm simulate_images simulate_add simulate
-backward gradient_traces folding skip_cycles backward_cycles data evaluate noise scale_noise sample
-train explore interop report reproduce cli
+backward gradient_traces folding skip_cycles backward_cycles data evaluate noise scale_noise
+sample train explore interop report reproduce cli
 """
 FLOORS = _FLOORS.split()
 """The floors of fxsim from the ground up; a module imports only from floors below its own."""
