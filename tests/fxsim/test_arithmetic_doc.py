@@ -96,6 +96,8 @@ def check_requantize(row):
     result = requantize(
         int(row["accumulator"]),
         multiplier=int(row["multiplier"]),
+        offset=int(row["offset"]),
+        slack_bits=int(row["slack"]),
         shift=int(row["shift"]),
         zero_point=int(row["zero point"]),
         fmt=IntFormat.parse(row["format"]),
@@ -175,6 +177,8 @@ CHECKS = {
     (
         "accumulator",
         "multiplier",
+        "offset",
+        "slack",
         "shift",
         "rounding",
         "relu",
@@ -182,7 +186,7 @@ CHECKS = {
         "format",
         "overflow",
         "result",
-    ): (check_requantize, 17),
+    ): (check_requantize, 23),
     (
         "x",
         "y",
@@ -229,4 +233,4 @@ def test_names_are_those_of_the_modes():
 def test_examples():
     result = doctest.testfile(str(DOCUMENT), module_relative=False, encoding="utf-8")
     assert result.failed == 0
-    assert result.attempted == 13
+    assert result.attempted == 16
