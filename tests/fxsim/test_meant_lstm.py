@@ -22,6 +22,7 @@ from fxsim.reference import LstmState
 from fxsim.spec import parse_spec
 from fxsim.tables import Nonlinearity, build_table
 from tests.oracles import meant
+from tests.oracles.bound import hold
 from tests.oracles.meant import HALF, Output, fractions
 from tests.strategies import unhurried
 
@@ -72,7 +73,18 @@ def cases(draw):
         bias = generator.normal(size=4 * cells) * draw(st.sampled_from([0.0, 1.0, 3.0, 1e-30]))
         return LinearParameters(weight=weight, bias=bias)
 
-    parent = {"layer0_input": parameters(inputs), "layer0_hidden": parameters(cells)}
+    hidden = cells
+    parent = {}
+    if draw(st.booleans()):
+        hidden = draw(st.integers(1, 3))
+        layer["projection"] = {
+            "units": hidden,
+            "weights": {"levels": draw(st.sampled_from([3, 255]))},
+            "output": {"bits": draw(st.integers(4, 8))},
+        }
+        weight = generator.normal(size=(hidden, cells))
+        parent["layer0_projection"] = LinearParameters(weight=weight, bias=np.zeros(hidden))
+    parent |= {"layer0_input": parameters(inputs), "layer0_hidden": parameters(hidden)}
     top = {"name": "n", "data": "d", "input": source, "layers": [layer]}
     return parse_spec(top, "t"), parent, generator
 
@@ -95,7 +107,7 @@ def check_step(layer, wanted, parent, generator, coarse):
     """Hold one step from a random state to the real equations with the quantized weights."""
     fmt, state_fmt, cells = layer.input.format, layer.output.format, layer.cells
     x = generator.integers(fmt.min, fmt.max, layer.inputs, endpoint=True)
-    h = generator.integers(state_fmt.min, state_fmt.max, cells, endpoint=True)
+    h = generator.integers(state_fmt.min, state_fmt.max, layer.outputs, endpoint=True)
     c = generator.integers(layer.cell.min // 2, layer.cell.max // 2, cells, endpoint=True)
     found = reference.run_lstm(layer, x.tolist(), LstmState(h.tolist(), c.tolist()))
 
@@ -138,8 +150,13 @@ def check_step(layer, wanted, parent, generator, coarse):
     # Its tanh takes another step of the table's input, the output a step of its own.
     m_error = s_error + (1 + s_error) * (t_error + off * table_step + c_error)
     m_error = m_error + 2 * layer.cell_output.scale
-    hidden = np.array(found.state.hidden) * layer.cell_output.scale
-    assert (abs(hidden - exact.hidden) <= m_error + SLACK).all()
+    outputs = np.array(found.cell_outputs) * layer.cell_output.scale
+    assert (abs(outputs - exact.hidden) <= m_error + SLACK).all()
+    if (projection := layer.projection) is not None:
+        scales = np.broadcast_to(projection.weight_scale, projection.outputs)
+        weight = fractions(projection.weight) * fractions(scales).reshape(-1, 1)
+        sums = weight @ (fractions(found.cell_outputs) * Fraction(layer.cell_output.scale))
+        hold(projection, sums, sums * 0, found.state.hidden, coarse)
 
 
 @pytest.mark.parametrize("size", [0.0, 1e-6, 1e-20, 1e-38, 5e-324])

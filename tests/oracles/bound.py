@@ -1,0 +1,76 @@
+"""How far a requantized sum may be from the real number: docs/arithmetic.md derives it.
+
+Only a specification's word lengths enter, and the real sums; neither multipliers nor shifts.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+
+from fxsim.formats import AccumulatorMode, Overflow
+from fxsim.network import QuantizedLinear
+from tests.oracles.meant import HALF, Output, fractions
+
+NEARLY = Fraction(1, 1 << 45)
+"""Relative error of scales that the quantizer works out in float64."""
+
+
+def output_of(layer: QuantizedLinear) -> Output:
+    """Everything about a layer's output that a specification and a calibration settle."""
+    activation = layer.output
+    return Output(
+        fmt=activation.format,
+        scale=Fraction(activation.scale),
+        zero_point=activation.zero_point,
+        rounding=layer.requantizer.rounding,
+        overflow=layer.requantizer.overflow,
+        relu=layer.relu,
+    )
+
+
+def scaling_error(
+    out: Output, units: np.ndarray, biases: np.ndarray, sums: np.ndarray, bits: int
+) -> np.ndarray:
+    """Greatest error, in output steps, before rounding: the bound that the docs derive.
+
+    Parameters
+    ----------
+    units : array of fractions, shape (outputs,)
+        Real value of a sum of 1: weight scale times input scale.
+    biases, sums : array of fractions, shape (outputs,)
+        Real bias, and the real sum without it.
+    bits : int
+        Word length of the multiplier; 0 is a plain shift, where the bias is rounded to a unit.
+    """
+    ratios, steps = units / out.scale, biases / out.scale
+    if bits == 0:
+        return ratios / 2 + NEARLY * (abs(sums) / out.scale + abs(steps))
+    if out.overflow is Overflow.SATURATE:
+        ratios = np.minimum(ratios, (1 << out.fmt.bits) + abs(steps))
+    furthest = max(abs(steps))
+    finest = max(max(ratios) / ((1 << bits) - HALF), furthest / (1 << 57))
+    counts = np.array([abs(s / u) if u else Fraction(0) for s, u in zip(sums, units, strict=True)])
+    return (counts + 1) * finest + NEARLY * (abs(sums) / out.scale + abs(steps) + 1)
+
+
+def hold(product, sums, biases, found, told):
+    """Hold one vector of outputs to its real sums, where the accumulator has not overflowed.
+
+    Where nothing was told, errors are small, too.
+    """
+    out, bits = output_of(product), product.requantizer.multiplier_bits
+    units = fractions(np.broadcast_to(product.weight_scale, product.outputs))
+    units = units * Fraction(product.input.scale)
+    errors = scaling_error(out, units, biases, sums, bits)
+    if bits and not told and out.overflow is Overflow.SATURATE:
+        small = max(HALF, Fraction(4 << out.fmt.bits, 1 << bits)) + Fraction(1, 1 << bits)
+        errors = np.minimum(errors, small)
+    for k, integer in enumerate(found):
+        if product.accumulator.mode is not AccumulatorMode.WIDE:
+            whole = (sums[k] + biases[k]) / units[k] if units[k] else Fraction(0)
+            fmt = product.accumulator.format
+            if not fmt.min + 1 <= whole <= fmt.max - 1:
+                continue  # what overflow makes of it is not what the layer is meant for
+        out.check(int(integer), sums[k] + biases[k], errors[k])
