@@ -202,6 +202,7 @@ def _lstm(layer: QuantizedLstm, lanes_in: int) -> Stage:
     output = _delay(latency)
     if layer.projection is not None:
         output = _chain(output, _linear(layer.projection, 1))
+    fork = _fork(layer)
     beats = -(-layer.outputs // layer.lanes_out)
     hidden = list(range(_LONG_AGO, _LONG_AGO + beats))
     now = _LONG_AGO
@@ -215,10 +216,35 @@ def _lstm(layer: QuantizedLstm, lanes_in: int) -> Stage:
             aligned = now - spacing * ((now - here) // spacing)
             now = min(aligned, max(here, now + latency))
             taken.append(now)
-        hidden = output(taken)
-        return hidden
+        leaving, hidden = fork(output(taken))
+        return leaving
 
     return _chain(stage, _buffer(1))
+
+
+def _fork(layer: QuantizedLstm) -> Callable[[Times], tuple[Times, Times]]:
+    """Cycles in which beats of h leave the layer, and in which U h takes them.
+
+    U h takes a beat of a projection in narrower words, one a cycle; the next beat waits for that.
+    """
+    lanes, simd = layer.lanes_out, layer.hidden_product.folding.simd
+    parts = [1] * -(-layer.outputs // lanes)
+    if lanes % simd == 0:
+        starts = range(0, layer.outputs, lanes)
+        parts = [-(-min(lanes, layer.outputs - start) // simd) for start in starts]
+    taken = free = _LONG_AGO
+
+    def stage(times: Times) -> tuple[Times, Times]:
+        nonlocal taken, free
+        leaving, fed_back = [], []
+        for time, count in zip(times, parts, strict=True):
+            leaving.append(max(time, taken + 1))
+            taken = max(leaving[-1], free)
+            fed_back.append(taken)
+            free = taken + count
+        return leaving, fed_back
+
+    return stage
 
 
 def _chain(*stages: Stage) -> Stage:

@@ -10,7 +10,7 @@ import numpy as np
 from fxsim.formats import Overflow
 from fxsim.network import Activation, FloatArray, Folding, IntArray, QuantizedLinear
 from fxsim.quantize_activation import integers
-from fxsim.quantize_requantizer import accumulator_of, integer_bias, requantized, within
+from fxsim.quantize_requantizer import accumulator_of, integer_bias, requantized
 from fxsim.quantize_scale import calibrated_output
 from fxsim.spec import (
     ConvolutionSpec,
@@ -67,21 +67,18 @@ def quantize_product(
     else:
         rounding, overflow = layer.requantize.rounding or spec.rounding, layer.requantize.overflow
         output = calibrated_output(name, real, layer.output, layer.requantize, rounding, unit)
-        with np.errstate(over="ignore"):  # an infinite ratio is brought `within` or refused
-            ratio, steps = unit / output.scale, real_bias / output.scale
-        span = 1 << output.format.bits
-        if overflow is Overflow.SATURATE and layer.requantize.multiplier_bits:
-            ratio, steps = within(weight, source, ratio, steps, span)
         bias, accumulator, requantizer = requantized(
             name,
             weight,
             source,
-            ratio,
-            steps,
+            unit,
+            real_bias,
+            output.scale,
             accumulator=layer.accumulator,
             requantize=layer.requantize,
             rounding=rounding,
-            span=span,
+            span=1 << output.format.bits,
+            saturates=overflow is Overflow.SATURATE,
         )
         leaving = integers(real, output, rounding, overflow)
     quantized = QuantizedLinear(

@@ -122,12 +122,14 @@ def _product(
         product.name,
         weight,
         source,
-        scale * source.scale / step,
-        real_bias / step,
+        scale * source.scale,
+        real_bias,
+        step,
         accumulator=AccumulatorSpec(),
         requantize=layer.requantize,
         rounding=rounding,
         span=1 << preactivation.bits + preactivation.guard_bits,
+        saturates=False,
         step=1 << preactivation.guard_bits,
     )
     bounds = rounded_bounds(weight, bias, source.format, accumulator, requantizer)

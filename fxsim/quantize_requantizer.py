@@ -36,13 +36,15 @@ def requantized(
     name: str,
     weight: IntArray,
     source: Activation,
-    ratio: FloatArray,
-    steps: FloatArray,
+    unit: FloatArray,
+    bias: FloatArray,
+    scale: float,
     *,
     accumulator: AccumulatorSpec,
     requantize: RequantizeSpec | GateRequantizeSpec,
     rounding: Rounding,
     span: int,
+    saturates: bool,
     step: int = 1,
 ) -> tuple[IntArray, Accumulator, Requantizer]:
     """Start values, accumulator and requantizer of a matrix product.
@@ -51,51 +53,55 @@ def requantized(
     reach, so that no bias makes them more than a bit wider than the weights do; those of a given
     width, in channels whose bias does not fit. A plain shift has no offset.
 
+    Where the output saturates and half a unit of the accumulator is all of its range, the ratio is
+    no greater than that takes: it leaves bits to the other channels and changes no output.
+
     Parameters
     ----------
-    ratio, steps : float64 array, shape (1,) or (outputs,), and (outputs,)
-        See above.
+    unit : float64 array, shape (1,) or (outputs,)
+        Real value of 1 in the accumulator.
+    bias : float64 array, shape (outputs,)
+    scale : float
+        Real value of a step of what is requantized.
     span, step : int
-        Range that is kept of what is requantized, and the step that it ends in; a multiplier whose
-        error could be more than half a step within this range is told.
+        Steps that the format has, and the step that they end in; a multiplier whose error could be
+        more than half of that within the format is told.
+    saturates : bool
+        Whether values beyond the format are its ends.
 
     Raises
     ------
     RangeError
         If a width exceeds its limit, or a bias does not fit an accumulator of given width.
     """
-    plain = requantize.multiplier_bits == 0
-    scaling = requantizer_of(name, ratio, requantize, rounding, None if plain else steps)
-    multiplier = np.broadcast_to(scaling.multiplier, steps.shape)
-    units = np.divide(steps, ratio, out=np.zeros(steps.shape), where=multiplier > 0)
-    if not plain:
-        furthest = _reach(weight, np.zeros(steps.shape, np.int64), source).max()
-        units[np.abs(units) > min(furthest, 1 << (MAX_BITS - 2))] = 0
-    whole = integer_bias(name, units)
-    if not plain and accumulator.bits is not None:
-        whole[_outside(weight, whole, source, accumulator)] = 0
-    bias, found = accumulator_of(name, weight, whole, source, accumulator)
-    if not plain:
-        exact = round_real(np.ldexp(steps, scaling.shift), Rounding.TIES_AWAY)
-        scaling = replace(scaling, offset=exact - whole * multiplier)
-        reach = _reach(weight, whole, source)
-        with np.errstate(over="ignore"):
-            inside = np.divide(span + np.abs(steps), ratio, out=reach.copy(), where=ratio > 0)
-        tell_coarse(name, ratio, np.minimum(reach, inside), scaling, span, step)
-    return bias, found, scaling
-
-
-def within(
-    weight: IntArray, source: Activation, ratio: FloatArray, steps: FloatArray, span: int
-) -> tuple[FloatArray, FloatArray]:
-    """Ratios and biases no greater than outputs that saturate at ``span`` steps can tell.
-
-    Where 1 in the accumulator leaves the format a smaller ratio does so, too, and so does a smaller
-    bias where the products cannot bring it back. That leaves bits to the other channels.
-    """
-    ratio = np.minimum(ratio, span + np.abs(steps))
-    limit = span + ratio * _reach(weight, np.zeros(len(weight), np.int64), source)
-    return ratio, np.clip(steps, -limit, limit)
+    reach = _reach(weight, np.zeros(len(weight), np.int64), source)
+    furthest = min(float(reach.max()) + 1, float(1 << MAX_BITS - 2))
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        ratio, steps, units = unit / scale, bias / scale, np.where(unit > 0, bias / unit, 0.0)
+        if requantize.multiplier_bits == 0:
+            scaling = requantizer_of(name, ratio, requantize, rounding)
+            whole = integer_bias(name, units)
+            return *accumulator_of(name, weight, whole, source, accumulator), scaling
+        cut = saturates & (ratio > 2 * span)
+        limit = np.where(cut, 0.0, reach * ratio) + span if saturates else np.inf
+        # Beyond the reach of the products a channel is next to constant, or saturated if it is cut.
+        inside = np.clip(units, -furthest, furthest)
+        units = np.where(np.abs(units) <= furthest, units, np.where(cut, inside, 0.0))
+        whole = integer_bias(name, units)
+        if accumulator.bits is not None:
+            whole[_outside(weight, whole, source, accumulator)] = 0
+        rest = np.clip((bias - whole * unit) / scale, -limit, limit)
+        ratio = np.where(cut, 2.0 * span, ratio)
+        scaling = requantizer_of(name, ratio, requantize, rounding, rest)
+        constant = np.broadcast_to(scaling.multiplier == 0, whole.shape)
+        whole = np.where(constant, 0, whole)
+        rest = np.where(constant, np.clip(steps, -limit, limit), rest)
+        offset = round_real(np.ldexp(rest, scaling.shift), Rounding.TIES_AWAY)
+        within = np.divide(span, ratio, out=np.full(ratio.shape, np.inf), where=ratio > 0)
+    scaling = replace(scaling, offset=offset)
+    reach = np.minimum(_reach(weight, whole, source), within)
+    tell_coarse(name, ratio, reach, scaling, span, step)
+    return *accumulator_of(name, weight, whole, source, accumulator), scaling
 
 
 def integer_bias(name: str, units: FloatArray) -> IntArray:
@@ -233,14 +239,16 @@ def tell_coarse(
     """
     bits = scaling.multiplier_bits
     error = np.abs(np.ldexp(scaling.multiplier, -scaling.shift) - ratio) * reach / step
-    error = np.broadcast_to(error, np.broadcast_shapes(error.shape, reach.shape))
     channel, common = int(error.argmax()), span * 2.0 ** (2 - bits) / step
     if (worst := float(error[channel])) <= max(0.5, common):
         return
-    needed = bits + math.ceil(math.log2(worst / 0.5))
+    needed, greatest = bits + math.ceil(math.log2(worst / 0.5)), int(ratio.argmax())
+    why = ""
+    if ratio.size > 1 and greatest != channel:
+        why = f", whose scale is far below that of channel {greatest}"
     tell(
-        f"{name}: multiplier_bits must be about {needed} for channel {channel}, whose scale is far"
-        f" below that of others, not {bits}: its values can be off by {worst:.3g} steps",
+        f"{name}: multiplier_bits must be about {needed} for channel {channel}{why}, not {bits}:"
+        f" its values can be off by {worst:.3g} steps",
         PrecisionWarning,
     )
 

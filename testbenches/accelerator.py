@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from fxsim import arith
 from fxsim.network import Activation, IntArray, Layer, QuantizedLstm, QuantizedNetwork
 from fxsim.trace import LstmTrace, Trace
 from hw.accelerator import file_memories
@@ -57,8 +58,23 @@ def _settling(layer: Layer) -> int:
 
 
 def _idle(layer: Layer) -> int:
-    """What an idle output lane carries: the result of an accumulator of 0."""
-    return layer.output.zero_point
+    """What an idle output lane carries: the result of an accumulator of 0, offset included."""
+    product = layer.linears[-1] if layer.linears else None
+    requantizer = None if product is None else product.requantizer
+    if product is None or requantizer is None or len(requantizer.offset) > 1:
+        return layer.output.zero_point
+    return arith.requantize(
+        0,
+        multiplier=1,
+        offset=int(requantizer.offset[0]),
+        slack_bits=requantizer.slack_bits,
+        shift=requantizer.shift,
+        zero_point=layer.output.zero_point,
+        fmt=layer.output.format,
+        rounding=requantizer.rounding,
+        mode=requantizer.overflow,
+        relu=product.relu,
+    )
 
 
 def _axis(

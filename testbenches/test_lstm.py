@@ -1,5 +1,7 @@
 """LSTM networks: Verilog equal to the simulator at every step, h and c, and to the cycle model."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -170,3 +172,18 @@ def test_shipped_network(model, simulator, sequences, tmp_path):
     x = as_input(network, load(network.data).test.x[:sequences])
     assert x.shape[:2] == (sequences, 100)
     check(network, x, simulator, tmp_path)
+
+
+def test_a_projection_is_fed_back_in_narrower_words(tmp_path):
+    """Two values a cycle leave, U h takes one: the last of an odd number waits for that."""
+    projection = {"units": 5, "weights": {"levels": 7}}
+    hardware = {
+        "input": {"rows": 1, "simd": 6},
+        "hidden": {"rows": 1, "simd": 1},
+        "projection": {"rows": 4, "simd": 3, "pad": True},
+    }
+    network = lstm_network(cells=4, projection=projection, hardware=hardware)
+    (layer, _) = network.layers
+    assert (layer.lanes_out, layer.hidden_product.folding.simd) == (2, 1)
+    network = replace(network, layers=(layer,))
+    check(network, one_hot(2, 5, 6, seed=1).astype(np.int64), "icarus", tmp_path)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from fxsim import reference
 from fxsim.checkpoint import Checkpoint, LinearParameters
-from fxsim.errors import RangeError, SpecError
+from fxsim.errors import PrecisionWarning, RangeError, SpecError
 from fxsim.floating import forward
 from fxsim.formats import AccumulatorMode, Overflow, Rounding
 from fxsim.quantize import (
@@ -19,6 +19,7 @@ from fxsim.quantize import (
     weight_scale,
 )
 from fxsim.quantize_activation import round_in_place
+from fxsim.simulate import simulate
 from fxsim.spec import parse_spec
 from tests.two_layers import make_checkpoint, make_spec, run, samples
 
@@ -154,9 +155,52 @@ def test_the_offset_is_what_the_accumulators_cannot_say():
     for k, real in enumerate(checkpoint.parent["layer0"].bias.tolist()):
         start, offset = int(layer.bias[k]), int(requantizer.offset[k])
         assert abs(start - Fraction(real) / unit) <= Fraction(1, 2)
-        multiplier = int(requantizer.multiplier[k % len(requantizer.multiplier)])
-        said = Fraction(start * multiplier + offset, 1 << requantizer.shift)
-        assert abs(said - Fraction(real) / step) <= Fraction(1, 2 << requantizer.shift)
+        rest = (Fraction(real) - start * unit) / step
+        assert abs(Fraction(offset, 1 << requantizer.shift) - rest) <= Fraction(
+            1001, 2000 << requantizer.shift
+        )
+
+
+def test_a_bias_that_the_products_cancel_costs_nothing():
+    """-15.5 and sums of 16 and 15.5: found once as an error of 128 output steps, and of 32."""
+    layer = {"type": "linear", "units": 1, "nonlinearity": "relu", "output": {"bits": 8}}
+    for bits in (8, 16):
+        layer["requantize"] = {"multiplier_bits": bits}
+        top = {"name": "n", "data": "d", "input": {"shape": [16]}, "layers": [layer]}
+        parameters = LinearParameters(weight=np.full((1, 16), 2.0), bias=np.array([-15.5]))
+        x = np.zeros((200, 16))
+        x[:, :8], x[:, 9] = 1, np.linspace(0, 0.25, 200)
+        network = quantize(parse_spec(top, "t"), Checkpoint(parent={"layer0": parameters}), x)
+        (found,) = network.layers
+        real = np.maximum(x @ parameters.weight[0] - 15.5, 0)
+        assert abs(simulate(network, x)[:, 0] - real / found.output.scale).max() < 1.3
+
+
+def test_a_unit_beyond_the_output_keeps_its_bias():
+    """1 - 0.9 = 0.1 is 100 steps of 0.001, though 1 is 1000 and the output ends at 255."""
+    layer = {"type": "linear", "units": 1, "nonlinearity": "relu", "weights": {"levels": 3}}
+    layer["output"] = {"bits": 8, "scale": 0.001}
+    top = {"name": "n", "data": "d", "input": {"shape": [1], "bits": 1}, "layers": [layer]}
+    parameters = LinearParameters(weight=np.array([[1.0]]), bias=np.array([-0.9]))
+    x = np.array([[0.0], [1.0]])
+    network = quantize(parse_spec(top, "t"), Checkpoint(parent={"layer0": parameters}), x)
+    assert simulate(network, np.array([[0], [1]])).tolist() == [[0], [100]]
+
+
+def test_too_few_multiplier_bits_for_a_channel_are_told():
+    """Channel 0 has weights of 1/1000, and sums that are as great: 2 of 12 bits are left to it."""
+    layer = {"type": "linear", "units": 2, "output": {"bits": 8}}
+    layer |= {"weights": {"levels": 255, "per": "channel"}, "requantize": {"multiplier_bits": 12}}
+    top = {"name": "n", "data": "d", "input": {"shape": [2000]}, "layers": [layer]}
+    weight = np.array([[0.001] * 2000, [1.0, *[0.0] * 1999]])
+    parent = {"layer0": LinearParameters(weight=weight, bias=np.zeros(2))}
+    x = np.random.default_rng(0).random((20, 2000))
+    message = (
+        r"^layer0: multiplier_bits must be about \d+ for channel 0, whose scale is far below that"
+        r" of channel 1, not 12: its values can be off by [\d.]+ steps$"
+    )
+    with pytest.warns(PrecisionWarning, match=message):
+        quantize(parse_spec(top, "t"), Checkpoint(parent=parent), x)
 
 
 def test_widths_beyond_the_limits_are_refused():

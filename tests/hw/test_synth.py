@@ -48,9 +48,10 @@ def test_bad_verilog_is_one_line() -> None:
         synthesize("module top(; endmodule", "top", "xc7", blocks=False)
 
 
-def test_missing_pyosys(tmp_path) -> None:
+def test_missing_pyosys(tmp_path, monkeypatch) -> None:
     # Python finds this module before the installed package.
     (tmp_path / "pyosys.py").write_text("raise ImportError")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     text = "pyosys is not installed; install it with: pip install 'fxsim[sim]'"
     with pytest.raises(MissingToolError, match=re.escape(text)):
         run_yosys("help", tmp_path)

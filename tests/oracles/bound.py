@@ -10,7 +10,7 @@ from fractions import Fraction
 import numpy as np
 
 from fxsim.formats import AccumulatorMode, Overflow
-from fxsim.network import QuantizedLinear
+from fxsim.network import QuantizedLinear, accumulator_bounds
 from tests.oracles.meant import HALF, Output, fractions
 
 NEARLY = Fraction(1, 1 << 45)
@@ -31,7 +31,12 @@ def output_of(layer: QuantizedLinear) -> Output:
 
 
 def scaling_error(
-    out: Output, units: np.ndarray, biases: np.ndarray, sums: np.ndarray, bits: int
+    out: Output,
+    units: np.ndarray,
+    biases: np.ndarray,
+    sums: np.ndarray,
+    bits: int,
+    reach: Fraction | None,
 ) -> np.ndarray:
     """Greatest error, in output steps, before rounding: the bound that the docs derive.
 
@@ -43,16 +48,30 @@ def scaling_error(
         Real bias, and the real sum without it.
     bits : int
         Word length of the multiplier; 0 is a plain shift, where the bias is rounded to a unit.
+    reach : Fraction, optional
+        Units that the sums of any channel reach; None for accumulators of a given width, whose
+        bias may be apart from them.
     """
     ratios, steps = units / out.scale, biases / out.scale
+    nearly = NEARLY * (abs(sums) / out.scale + abs(steps) + 1)
     if bits == 0:
-        return ratios / 2 + NEARLY * (abs(sums) / out.scale + abs(steps))
+        return ratios / 2 + nearly
+    cut = ratios
     if out.overflow is Overflow.SATURATE:
-        ratios = np.minimum(ratios, (1 << out.fmt.bits) + abs(steps))
-    furthest = max(abs(steps))
-    finest = max(max(ratios) / ((1 << bits) - HALF), furthest / (1 << 57))
-    counts = np.array([abs(s / u) if u else Fraction(0) for s, u in zip(sums, units, strict=True)])
-    return (counts + 1) * finest + NEARLY * (abs(sums) / out.scale + abs(steps) + 1)
+        cut = np.minimum(ratios, Fraction(2 << out.fmt.bits))
+    finest = max(max(cut) / ((1 << bits) - HALF), max(abs(steps)) / (1 << 57))
+
+    def count(unit: Fraction, ratio: Fraction, bias: Fraction, total: Fraction) -> Fraction:
+        """Units that the multiplier meets: of the whole sum, or without the bias."""
+        if unit == 0:
+            return Fraction(0)
+        whole, apart = abs(total + bias) / unit + HALF, abs(total) / unit
+        if reach is None or ratio <= finest or abs(abs(bias) / unit - reach) <= 2 + reach * NEARLY:
+            return max(whole, apart)
+        return whole if abs(bias) / unit < reach or ratio > max(cut) else apart
+
+    counts = np.array(list(map(count, units, ratios, biases, sums)))
+    return (counts + 1) * finest + nearly
 
 
 def hold(product, sums, biases, found, told):
@@ -63,7 +82,12 @@ def hold(product, sums, biases, found, told):
     out, bits = output_of(product), product.requantizer.multiplier_bits
     units = fractions(np.broadcast_to(product.weight_scale, product.outputs))
     units = units * Fraction(product.input.scale)
-    errors = scaling_error(out, units, biases, sums, bits)
+    reach = None
+    if product.accumulator.mode is AccumulatorMode.WIDE:
+        none = np.zeros(product.outputs, np.int64)
+        low, high = accumulator_bounds(product.weight, none, product.input.format)
+        reach = Fraction(max(-low, high))
+    errors = scaling_error(out, units, biases, sums, bits, reach)
     if bits and not told and out.overflow is Overflow.SATURATE:
         small = max(HALF, Fraction(4 << out.fmt.bits, 1 << bits)) + Fraction(1, 1 << bits)
         errors = np.minimum(errors, small)
