@@ -281,7 +281,8 @@ def _parameters(
             if linear.gain is not None:  # a sign goes to the weights, which are symmetric
                 weight = weight * np.sign(linear.gain).astype(np.int64)[:, None]
                 # A product too small for a float is as good as the least normal number.
-                scale = np.maximum(scale * np.abs(linear.gain), np.finfo(np.float64).tiny)
+                with np.errstate(over="ignore"):  # refused as infinite
+                    scale = np.maximum(scale * np.abs(linear.gain), np.finfo(np.float64).tiny)
                 groups = len(weight)
             live = np.repeat(weight.reshape(groups, -1).any(axis=1), len(weight) // groups)
             if scale.size > 1 and live.any():

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from fxsim.errors import SpecError
+from fxsim.errors import RangeError, SpecError
 from fxsim.formats import MAX_BITS, IntFormat, Overflow, Rounding
 from fxsim.network import Activation, FloatArray
 from fxsim.quantize_activation import integers, onto_grid, round_in_place
@@ -43,7 +43,9 @@ def input_activation(wanted: InputSpec, samples: SampleArray) -> Activation:
     scale = given_scale(wanted.scale, fmt, real, "input.scale")
     if scale is None:
         scale = float(np.abs(real).max()) / max(fmt.max, 1) or 1.0
-        if wanted.scale == "power_of_two":
+        if wanted.scale == "power_of_two":  # both ends count: int8 reaches -128
+            low, high = float(real.min()), float(real.max())
+            scale = max(high / max(fmt.max, 1), low / fmt.min if fmt.min else 0.0) or 1.0
             scale = ceiling(scale)
     least = float(real.min())
     if not fmt.signed and least < -scale / 2:
@@ -116,7 +118,10 @@ def given_scale(choice: ScaleChoice, fmt: IntFormat, real: FloatArray, what: str
         case float():
             return choice
         case Range(range=(low, high)):
-            return max(high / max(fmt.max, 1), low / fmt.min if fmt.min else 0.0)
+            found = max(high / max(fmt.max, 1), low / fmt.min if fmt.min else 0.0)
+            if found < _TINY:
+                raise SpecError(f"{what}: range must be wider than {low:g} to {high:g}")
+            return found
         case Percentile(percentile=percentile):
             seen = np.abs(real) if fmt.signed else np.maximum(real, 0.0)
             reach = float(np.percentile(seen, percentile))
@@ -133,7 +138,10 @@ def given_scale(choice: ScaleChoice, fmt: IntFormat, real: FloatArray, what: str
 def ceiling(scale: float) -> float:
     """The least power of two that is not below ``scale``."""
     mantissa, exponent = math.frexp(scale)
-    return math.ldexp(1.0, exponent - (mantissa == 0.5))
+    exponent -= mantissa == 0.5
+    if exponent >= 1024:
+        raise RangeError(f"scale must be at most 2**1023 as a power of two, not {scale:g}")
+    return math.ldexp(1.0, exponent)
 
 
 def _shifted(choice: ScaleChoice, given: float | None, unit: float, what: str) -> FloatArray:

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from fxsim.checkpoint import Checkpoint, LinearParameters, save_checkpoint
 from fxsim.cli import app
-from fxsim.errors import CalibrationWarning, SpecError
+from fxsim.errors import CalibrationWarning, RangeError, SpecError
 from fxsim.quantize import quantize
 from fxsim.simulate import simulate
 from fxsim.spec import parse_spec
@@ -266,3 +266,21 @@ def test_the_command_line_prints_a_warning_as_a_line(tmp_path):
     (line,) = result.stderr.splitlines()
     assert line.startswith("warning: layer0: ")
     assert line.endswith("or nonlinearity: relu if that is meant")
+
+
+def test_a_power_of_two_counts_both_ends_of_a_signed_input():
+    """-1 .. 127/128 is what int8 with a scale of 1/128 reaches, and nothing of it is clipped."""
+    x = np.array([[-1.0], [127 / 128]] * 10)
+    spec = spec_of(output={"signed": True}, source={"signed": True, "scale": "power_of_two"})
+    assert scales(spec, x)[0] == 1 / 128
+
+
+def test_scales_beyond_float64_are_one_line():
+    spec = spec_of(source={"bits": 1, "scale": "power_of_two"})
+    with pytest.raises(
+        RangeError, match=r"^scale must be at most 2\*\*1023 as a power of two, not"
+    ):
+        quantize(spec, ONE, np.full((4, 1), 1.7e308))
+    spec = spec_of(source={"scale": {"range": [0, 5e-324]}})
+    with pytest.raises(SpecError, match=r"^input.scale: range must be wider than 0 to 4\.9"):
+        quantize(spec, ONE, X)
