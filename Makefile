@@ -6,13 +6,22 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := build/demo
 
-.PHONY: demo test test-slow lint area tools clean
+.PHONY: demo test quick test-slow golden lint area tools clean
 
 demo: tools
 	$(BIN)/fxsim codesign digits-mlp-ternary -o $(DEMO)
 
 test: $(VENV)/.dev tools lint
 	$(BIN)/pytest -n 2 --dist loadfile
+
+# For the hours between runs of `make test`: the architecture, types, hardware blocks, one network.
+quick: $(VENV)/.dev tools lint
+	$(BIN)/pytest -n 2 -q tests/test_layering.py tests/hw \
+		'testbenches/test_networks.py::test_shipped_model[digits-mlp-ternary-icarus]'
+
+# Pin the figures of what is shipped (tests/golden) anew, and print what changed.
+golden: $(VENV)/.dev
+	$(BIN)/python -m tests.golden.figures
 
 # Exhaustive spaces and full reproductions.
 test-slow: $(VENV)/.dev tools
