@@ -119,6 +119,49 @@ def test_passed_tests_without_an_outcome_are_no_verdict(monkeypatch, tmp_path):
         regression(tmp_path)
 
 
+def _cut(times):
+    del times[-1]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "forge", "message"),
+    [
+        ("both", lambda outcome: outcome.update(words=0), "'both' has 0 words, not 72"),
+        ("none", lambda outcome: outcome.update(words=71), "'none' has 71 words, not 72"),
+        (
+            "none",
+            lambda outcome: outcome.update(devices=[]),
+            "'none' has 0 times at the input of device 0, not 8",
+        ),
+        (
+            "none",
+            lambda outcome: outcome["devices"][0]["inputs"].clear(),
+            "'none' has 0 times at the input of device 0, not 8",
+        ),
+        (
+            "slow_sink",
+            lambda outcome: _cut(outcome["devices"][0]["outputs"]),
+            "'slow_sink' has 23 times at output 1 of device 0, not 24",
+        ),
+    ],
+)
+def test_an_outcome_that_lacks_words_is_no_verdict(pattern, forge, message, monkeypatch, tmp_path):
+    """Passed tests that have not seen every word, or not when it passed."""
+    simulate = run_module._simulate
+
+    def forged(simulator, made, top, job, folder):
+        seconds = simulate(simulator, made, top, job, folder)
+        path = folder / f"outcome_{pattern}.json"
+        value = json.loads(path.read_text())
+        forge(value)
+        path.write_text(json.dumps(value))
+        return seconds
+
+    monkeypatch.setattr(run_module, "_simulate", forged)
+    with pytest.raises(FileError, match=f"tests passed, but the outcome of pattern {message}"):
+        regression(tmp_path)
+
+
 def test_a_simulator_that_dies_is_no_verdict(monkeypatch, tmp_path):
     regression(tmp_path)  # builds
     program = tmp_path / "vvp"

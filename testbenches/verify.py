@@ -123,7 +123,8 @@ def _with_cycles(result: RunResult, network: QuantizedNetwork, vectors: int) -> 
         if outcome["pattern"] == "none" and seen["inputs"]:
             start = seen["inputs"][0]
             measured = [cycle - start for cycle in seen["outputs"][beats - 1 :: beats]]
-            # A run that broke off has said so already; what it measured still counts.
+            # A run that broke off has said so already, and `run` takes no other that lacks some;
+            # what it measured still counts.
             for vector, (want, got) in enumerate(zip(expected, measured, strict=False)):
                 if want != got:
                     messages.append(

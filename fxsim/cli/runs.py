@@ -20,4 +20,4 @@ def check_runs(runs: Sequence[Any]) -> None:
     for run in runs:
         if not run.ok:
             reason = run.messages[0].splitlines()[0] if run.messages else "no test ran"
-            raise MismatchError(f"{run.simulator}: {reason} (see {run.xml})")
+            raise MismatchError(f"{run.simulator}: {reason} (see {run.report})")

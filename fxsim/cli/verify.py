@@ -158,7 +158,7 @@ def print_runs(runs: Sequence[Any]) -> None:
         ],
     )
     for run in runs:
-        print_line(f"{run.xml}")
+        print_line(f"{run.report}")
 
 
 def _or_dash(value: int | None) -> str:

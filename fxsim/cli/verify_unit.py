@@ -87,5 +87,5 @@ def verify_unit(
             ],
         )
         for run in runs:
-            print_line(f"{run.xml}")
+            print_line(f"{run.report}")
     check_runs(runs)
