@@ -202,6 +202,27 @@ def read_npy(path: Path) -> npt.NDArray[Any]:
         raise FileError(f"{path}: not a valid npy file ({_reason(error)})") from error
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it, where they are missing.
+
+    Raises
+    ------
+    FileError
+        If it cannot be made; the message names the file, or the dangling link, that is in the way.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        for place in (path, *path.parents):
+            if place.is_symlink() and not place.exists():
+                raise FileError(
+                    f"{place}: is a symbolic link to {place.readlink()}, which does not exist"
+                ) from error
+            if place.exists() and not place.is_dir():
+                raise FileError(f"{place}: is a file, not a folder") from error
+        raise FileError(f"{path}: cannot be made ({error.strerror})") from error
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary path beside ``path`` that takes its place when the block ends well.
@@ -216,7 +237,7 @@ def replacing(path: Path) -> Iterator[Path]:
             raise FileError(f"{path}: is a folder, not a file")
         if path.exists() and not path.is_file():  # renaming would destroy a device
             raise FileError(f"{path}: is not a regular file")
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         handle, name = tempfile.mkstemp(
             dir=path.parent, prefix=f".{path.name}-", suffix=path.suffix
         )

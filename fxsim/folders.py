@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from fxsim.errors import FileError
-from fxsim.files import move, read_bytes, write_text
+from fxsim.files import make_folder, move, read_bytes, write_text
 
 HIDDEN = ".fxsim"
 _PATIENCE = 60
@@ -56,7 +56,7 @@ def held(lock: Path, path: Path, *, patience: float = 0) -> Iterator[None]:
 
     made = FileLock(lock)
     try:
-        lock.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(lock.parent)
         made.acquire(timeout=patience)
     except Timeout:
         raise FileError(f"{path}: another run is writing to it") from None
@@ -158,7 +158,7 @@ def _move_in(run: Path, folder: Path, command: str) -> None:
     both = {name: before.get(name, []) + new.get(name, []) for name in before | new}
     _write_list(path, both)
     for name in new:
-        _make(folder, (folder / name).parent)
+        make_folder((folder / name).parent)
         move(run / name, folder / name)
     for name in before.keys() - _known(folder, but=command) - new.keys():
         _remove(folder, name, before[name])
@@ -173,13 +173,6 @@ def _files(run: Path) -> list[str]:
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _make(folder: Path, path: Path) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FileError(f"{path}: cannot be made in {folder} ({error.strerror})") from error
 
 
 def _refuse_foreign(folder: Path, names: Iterable[str]) -> None:

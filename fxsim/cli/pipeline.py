@@ -14,6 +14,7 @@ import fxsim
 from fxsim.cli.lookup import CHECKPOINT, SPEC, find_network
 from fxsim.cli.options import Simulator, Target
 from fxsim.cli.output import Steps
+from fxsim.cli.paths import check_data
 from fxsim.cli.verify import choose_patterns, choose_vectors
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ def run(
         show("network")
         folder = find_network(text)
         network = load_network(folder)
+        check_data({"--output": output}, network.data)
         sources = None
         if all((folder / name).exists() for name in (SPEC, CHECKPOINT)):
             spec = load_spec(folder / SPEC)

@@ -9,6 +9,7 @@ import typer
 
 from fxsim.cli.options import JsonOption
 from fxsim.cli.output import counting, print_json, print_line, print_table
+from fxsim.cli.paths import check_data
 from fxsim.reproduce.papers import ABOUT, Paper, job
 from fxsim.threads import cores
 
@@ -53,6 +54,8 @@ def reproduce(
     """
     from fxsim.folders import reserved
 
+    for chosen in data or ():
+        check_data({"--output": output}, chosen)
     work = job(paper, output, full=full, sets=data or (), processes=processes or cores())
     with reserved(output):
         with counting(work.amount) as advance:

@@ -237,7 +237,7 @@ def test_runs_at_once_do_not_mix(tmp_path):
 
 def test_a_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(FileError, match=r"file: cannot be written \((Not a directory|File exists)"):
+    with pytest.raises(FileError, match=r"file: is a file, not a folder"):
         fill(tmp_path / "file", {"a": "1"})
     with (
         pytest.raises(FileError, match=r"x: cannot be written \("),
