@@ -165,6 +165,11 @@ def emit(network: QuantizedNetwork, folder: Path) -> list[Path]:
     return _write(network.name, *texts, folder)
 
 
+def files_of(network: QuantizedNetwork) -> list[str]:
+    """Names of the files that `emit` writes."""
+    return [f"{network.name}.v", "manifest.json", *memory_files(network)]
+
+
 def _write(
     name: str,
     verilog: str,

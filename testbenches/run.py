@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from fxsim.errors import FileError
-from fxsim.folders import filling
+from fxsim.errors import FileError, UnwrittenError
+from fxsim.folders import filling, noting
 from testbenches.axi_lite import AccessJob
 from testbenches.builds import Build, build, tool_environment
 from testbenches.job import RESTART, Job, passing
-from testbenches.outcome import FOLDER, JOB, SOURCE, Subject, digest_of
+from testbenches.outcome import FOLDER, JOB, SOURCE, Subject, digest_of, file_of
 from testbenches.simulators import Simulator
 
 RESULTS, LOG = "results.xml", "run.log"
@@ -34,6 +34,8 @@ class RunResult:
     outcomes: list[dict[str, Any]]
     seconds: float
     xml: Path
+    unwritten: UnwrittenError | None = None
+    """Why the files of the run are not in their folder."""
 
     @property
     def cycles(self) -> int:
@@ -77,6 +79,11 @@ class RunResult:
         return len(self.outcomes) == len(self.patterns)
 
 
+def files_of(patterns: Iterable[str], memories: Iterable[str] = ()) -> list[str]:
+    """Names of the files that a run leaves."""
+    return [JOB, RESULTS, LOG, *map(file_of, patterns), *memories]
+
+
 def run(
     simulator: Simulator,
     verilog: str,
@@ -97,10 +104,13 @@ def run(
         If the simulator refuses the source.
     FileError
         If an outcome is missing, belongs to another job or other Verilog, or has too few words, or
-        ``folder`` cannot be written (`fxsim.folders.filling`).
+        ``folder`` cannot be written (`fxsim.folders.filling`). If that is found in the end, the
+        result says so (``unwritten``).
     """
     folder = folder.resolve()
-    with filling(folder, "verify", files=[JOB, RESULTS]) as own:
+    lost: list[UnwrittenError] = []
+    files = files_of(job.patterns, memories or ())
+    with noting(lost), filling(folder, "verify", files=files) as own:
         for name, text in (memories or {}).items():
             (own / name).write_text(text)
         (own / JOB).write_text(job.text)
@@ -123,6 +133,7 @@ def run(
         outcomes=outcomes,
         seconds=seconds,
         xml=folder / RESULTS,
+        unwritten=lost[0] if lost else None,
     )
 
 

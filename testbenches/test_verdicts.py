@@ -11,6 +11,7 @@ import pytest
 from fxsim.errors import FileError
 from fxsim.simulate import simulate_trace
 from fxsim.storage import save_network
+from hw import emit
 from hw.emit import accelerator_verilog
 from testbenches import run as run_module
 from testbenches.accelerator import accelerator_job
@@ -19,7 +20,7 @@ from testbenches.outcome import JOB, Subject, digest_of
 from testbenches.run import run
 from testbenches.samples import chain, random_inputs
 from testbenches.simulators import find_simulator
-from tests.commands import small_network
+from tests.commands import fxsim_cli, small_network
 
 SUBJECT = Subject(digest_of("a job"), digest_of("module"))
 
@@ -250,6 +251,36 @@ def test_many_at_once(simulators, tmp_path):
         check(*found)
     for name in simulators:
         whole(tmp_path / "out" / name)
+
+
+@pytest.mark.parametrize("kind", ["honest", "broken"])
+def test_a_verdict_is_told_although_its_files_cannot_be_written(kind, monkeypatch, tmp_path):
+    """A file of the user appears while the simulator runs."""
+    simulate = run_module._simulate
+
+    def meanwhile(*arguments):
+        (tmp_path / "out" / "icarus" / "run.log").write_text("mine")
+        return simulate(*arguments)
+
+    monkeypatch.setattr(run_module, "_simulate", meanwhile)
+    if kind == "broken":
+        right = emit.accelerator_verilog
+        monkeypatch.setattr(emit, "accelerator_verilog", lambda network: broken(right(network)))
+    save_network(small_network(), tmp_path / "little")
+    options = ("--sim", "icarus", "--vectors", 3, "-o", tmp_path / "out")
+    said = fxsim_cli("verify", tmp_path / "little", *options, status=1)
+    path = tmp_path / "out" / "icarus" / "run.log"
+    reason = "exists, and fxsim did not write it; move it away, or give another folder"
+    (error,) = [line for line in said.stderr.splitlines() if line.startswith("error")]
+    if kind == "honest":
+        assert error == f"error: {path}: {reason}"
+    else:
+        assert error.startswith("error: icarus: layer first, vector 1, ")
+        assert error.endswith(f"({path}: {reason})")
+    (row,) = [line for line in said.stdout.splitlines() if line.startswith("icarus")]
+    assert (row.split()[5] == "0") == (kind == "honest"), row  # mismatches
+    assert "results.xml" not in said.stdout
+    assert path.read_text() == "mine"
 
 
 def test_files_of_the_user_stay(tmp_path):

@@ -26,9 +26,11 @@ def check_outputs(outputs: Mapping[str, Path | None], inputs: Mapping[str, Path 
     ------
     FileError
         With both names and the path, if two are the same file: by another spelling, a symbolic link
-        or a hard link, too. If an output would replace an SQLite file, or is one that belongs to a
-        store, or lies in a folder ``.fxsim``.
+        or a hard link, too. If an output is a folder, a device or below a file; would replace an
+        SQLite file; is one that belongs to a store; or lies in a folder ``.fxsim``.
     """
+    from fxsim.files import check_file
+
     taken = {name: path for name, path in inputs.items() if path is not None}
     for name, path in outputs.items():
         if path is None:
@@ -38,6 +40,7 @@ def check_outputs(outputs: Mapping[str, Path | None], inputs: Mapping[str, Path 
                 raise FileError(
                     f"{path}: {name} and {other} are the same file; give another {name}"
                 )
+        check_file(path)
         taken[name] = path
     _check_stores({name: path for name, path in outputs.items() if path is not None})
 

@@ -14,6 +14,7 @@ from fxsim.reproduce.papers import ABOUT, Paper, job
 from fxsim.threads import cores
 
 if TYPE_CHECKING:
+    from fxsim.errors import UnwrittenError
     from fxsim.reproduce.experiment import Outcome
 
 _PAPERS = "; ".join(f"{paper}: {about}" for paper, about in ABOUT.items())
@@ -65,7 +66,18 @@ def reproduce(
 
 def _report(outcome: Outcome, folder: Path, as_json: bool) -> None:
     """Write what an experiment found, and print its verdicts."""
-    page = outcome.write(folder)
+    from fxsim.folders import noting
+
+    page = folder / outcome.page
+    lost: list[UnwrittenError] = []
+    with noting(lost):
+        outcome.write(folder)
+    _print(outcome, page, as_json)
+    if lost:
+        raise lost[0]
+
+
+def _print(outcome: Outcome, page: Path, as_json: bool) -> None:
     if as_json:
         verdicts = [
             {"claim": t.claim, "paper": t.paper, "here": t.here, "holds": t.holds}

@@ -160,7 +160,8 @@ def print_runs(runs: Sequence[Any]) -> None:
         ],
     )
     for run in runs:
-        print_line(f"{run.report}")
+        if run.unwritten is None:
+            print_line(f"{run.report}")
 
 
 def _or_dash(value: int | None) -> str:

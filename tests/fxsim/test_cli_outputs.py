@@ -194,6 +194,49 @@ def test_what_a_killed_save_left_is_no_input(here):
 
 
 @pytest.mark.parametrize(
+    ("command", "file"),
+    [
+        ("verify little --sim icarus -o out", "icarus/run.log"),
+        ("verify little --sim icarus --sim verilator -o out", "verilator/outcome_none.json"),
+        ("verify zero-skip-64 --sim icarus --sim verilator -o out", "verilator/outcome_none.json"),
+        ("codesign net --sim icarus -o out", "verify/icarus/run.log"),
+        ("codesign net --sim icarus -o out", "rtl/digits_mlp_ternary.v"),
+        ("codesign net --sim icarus -o out", "results.json"),
+        ("skip-study late -o out", "skip.png"),
+    ],
+)
+def test_a_file_in_the_way_is_found_before_the_work(command, file, here, monkeypatch):
+    def never(*_, **__):
+        pytest.fail("must be refused before anything takes time")
+
+    for work in ("testbenches.verify.run", "testbenches.skip_unit.run", "fxsim.evaluate.accuracy"):
+        monkeypatch.setattr(work, never)
+    monkeypatch.setattr("fxsim.explore.gate_gradients.from_trace", never)
+    save_network(small_network(), here / "little")
+    path = Path("out") / file
+    path.parent.mkdir(parents=True)
+    path.write_text("mine")
+    said = fxsim_cli(*command.split(), status=1).stderr
+    reason = "exists, and fxsim did not write it; move it away, or give another folder"
+    assert said.splitlines()[-1] == f"error: {path}: {reason}"
+    assert path.read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("command", "path", "reason"),
+    [
+        ("simulate net --input x.npy -o net", "net", "is a folder, not a file"),
+        ("train s.yaml -o net", "net", "is a folder, not a file"),
+        ("train s.yaml -o c.npz --record x.npy/steps", "x.npy", "is a file, not a folder"),
+        ("explore s.yaml --space space.yaml --report net", "net", "is a folder, not a file"),
+    ],
+)
+def test_a_folder_in_the_way_is_found_before_the_work(command, path, reason, here, monkeypatch):
+    monkeypatch.setattr("fxsim.data.load", lambda *_: pytest.fail("must be refused before"))
+    assert fxsim_cli(*command.split(), status=1).stderr == f"error: {path}: {reason}\n"
+
+
+@pytest.mark.parametrize(
     "command", ["quantize s.yaml -o gone", "generate net -o gone", "noise s.yaml -o gone/x.svg"]
 )
 def test_a_dangling_link_for_a_folder(command, here):
