@@ -8,7 +8,8 @@ import sys
 
 import pytest
 
-from fxsim.errors import FileError
+from fxsim.cli.runs import check_runs
+from fxsim.errors import FileError, MismatchError
 from fxsim.simulate import simulate_trace
 from fxsim.storage import save_network
 from hw import emit
@@ -21,6 +22,7 @@ from testbenches.run import run
 from testbenches.samples import chain, random_inputs
 from testbenches.simulators import find_simulator
 from tests.commands import fxsim_cli, small_network
+from tests.messages import raises
 
 SUBJECT = Subject(digest_of("a job"), digest_of("module"))
 
@@ -173,6 +175,10 @@ def test_a_simulator_that_dies_is_no_verdict(monkeypatch, tmp_path):
     assert found.messages == ["the simulator ended without results", "4 of 4 tests did not run"]
     assert not found.ok
     assert not found.complete
+    assert found.report == tmp_path / "out" / "run.log"
+    assert found.report.exists()
+    with raises(MismatchError, f"icarus: the simulator ended without results (see {found.report})"):
+        check_runs([found])
 
 
 # Races: commands with the name of one network, the Verilog of another, into one folder.
