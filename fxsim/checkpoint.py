@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import difflib
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,12 +29,18 @@ import numpy.typing as npt
 
 from fxsim.errors import FileError, LayoutWarning, RangeError, SpecError
 from fxsim.files import read_npz, write_npz
-from fxsim.layouts import FXSIM, LAYOUTS, Arrays, to_fxsim, undecided
+from fxsim.layouts import FXSIM, LAYOUTS, Arrays, name_in_file, to_fxsim, undecided
 from fxsim.network import FloatArray
 from fxsim.spec import NetworkSpec
 
 LAYOUT = "layout"
 """Array that names the layout of the others."""
+_MOST_NAMES = 40
+_FOLD = ": batch normalisation must be folded into gain and bias (docs/checkpoints.md)"
+
+
+class _MissingArrayError(SpecError):
+    """An array is missing."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -168,7 +174,7 @@ def load_checkpoint(path: Path, spec: NetworkSpec, layout: str | None = None) ->
     try:
         checkpoint = _in_layout(arrays, spec, chosen)
     except (RangeError, SpecError) as error:
-        hint = ""
+        hint = f"; the file has {_listed(arrays)}" if isinstance(error, _MissingArrayError) else ""
         for other in LAYOUTS:
             if other != chosen and fits(arrays, spec, other):
                 hint = f"; the file fits layout {other!r}: name it there as {LAYOUT!r}"
@@ -218,6 +224,11 @@ def fits(arrays: Arrays, spec: NetworkSpec, layout: str) -> bool:
     return True
 
 
+def _listed(arrays: Arrays) -> str:
+    names, more = list(arrays)[:_MOST_NAMES], len(arrays) - _MOST_NAMES
+    return ", ".join(names or ["no arrays"]) + (f" and {more} more" if more > 0 else "")
+
+
 def _named_layout(path: Path, array: npt.NDArray[Any] | None) -> str | None:
     if array is None:
         return None
@@ -236,11 +247,16 @@ def _in_layout(arrays: Arrays, spec: NetworkSpec, layout: str) -> Checkpoint:
     SpecError, RangeError
         If they are not in it, or hold what no parameter can be.
     """
-    arrays = to_fxsim(arrays, layout, spec)
+    in_file, arrays = arrays, to_fxsim(arrays, layout, spec)
     retrained = any(key.startswith("retrained.") for key in arrays)
     if retrained and layout != FXSIM:
         raise SpecError(f"retrained arrays must be in layout {FXSIM!r}, not {layout!r}")
-    _check(arrays, spec, retrained=retrained)
+    _check(
+        arrays,
+        spec,
+        retrained=retrained,
+        named=lambda key: name_in_file(key, in_file, layout, spec),
+    )
     names = [product.name for product in spec.products]
     return Checkpoint(
         parent={
@@ -282,18 +298,27 @@ def _shapes(spec: NetworkSpec, *, retrained: bool) -> dict[str, tuple[int, ...] 
     return shapes
 
 
-def _check(arrays: Mapping[str, npt.NDArray[Any]], spec: NetworkSpec, *, retrained: bool) -> None:
-    """Compare names and shapes with what `_shapes` says."""
+def _check(
+    arrays: Mapping[str, npt.NDArray[Any]],
+    spec: NetworkSpec,
+    *,
+    retrained: bool,
+    named: Callable[[str], str] = str,
+) -> None:
+    """Compare names and shapes with what `_shapes` says; ``named`` gives names for messages."""
     shapes = _shapes(spec, retrained=retrained)
     for key, shape in shapes.items():
         if key not in arrays:
-            raise SpecError(f"{key} is missing")
+            hint = _FOLD if key.endswith(".gain") else ""
+            raise _MissingArrayError(f"{named(key)} is missing{hint}")
         if shape is not None and arrays[key].shape != shape:
-            raise SpecError(f"{key} must have shape {shape}, not {arrays[key].shape}")
+            raise SpecError(f"{named(key)} must have shape {shape}, not {arrays[key].shape}")
     for key in arrays:
         if key not in shapes:
             near = difflib.get_close_matches(key, shapes, n=1)
-            raise SpecError(f"unknown array {key!r}" + (f"; expected {near[0]!r}" if near else ""))
+            raise SpecError(
+                f"unknown array {key!r}" + (f"; expected {named(near[0])!r}" if near else "")
+            )
 
 
 def _check_shapes(key: str, layer: LinearParameters) -> None:

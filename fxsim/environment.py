@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 
-SAFE = {"PYTHONSAFEPATH": "1"}
-"""Keeps Python from looking for modules in the folder that it is started in.
 
-Otherwise ``python -m`` and ``python -c``, and so every worker process, would execute a
-``signal.py`` there.
-"""
+def safe() -> dict[str, str | None]:
+    """Variables that keep Python from looking for modules in the folder that it is started in.
+
+    Otherwise ``python -m`` and ``python -c``, and so every worker process, would execute a
+    ``signal.py`` there. An empty entry of ``PYTHONPATH``, such as a colon at its end leaves, means
+    that folder, too.
+    """
+    entries = [entry for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
+    return {"PYTHONSAFEPATH": "1", "PYTHONPATH": os.pathsep.join(entries) or None}
 
 
 def start_safely() -> None:
@@ -20,7 +26,9 @@ def start_safely() -> None:
     Numba would read ``.numba_config.yaml`` there, which may name a folder of compiled code. A
     variable takes the place of that, even when it is empty.
     """
-    os.environ.update(SAFE)
+    if "" in os.environ.get("PYTHONPATH", "x").split(os.pathsep):
+        _forget_current_folder()
+    _put(safe())
     os.environ.setdefault("NUMBA_CACHE_DIR", "")
 
 
@@ -36,6 +44,14 @@ def environment(changes: Mapping[str, str | None]) -> Iterator[None]:
         yield
     finally:
         _put(saved)
+
+
+def _forget_current_folder() -> None:
+    """Drop the current folder from the path of modules, which simulators and workers inherit."""
+    here = Path.cwd()
+    named = [Path(entry).resolve() for entry in os.environ["PYTHONPATH"].split(os.pathsep) if entry]
+    if here not in (*named, Path(__file__).resolve().parents[1]):
+        sys.path[:] = [entry for entry in sys.path if entry not in ("", str(here))]
 
 
 def _put(values: Mapping[str, str | None]) -> None:

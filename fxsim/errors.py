@@ -24,6 +24,10 @@ class FileError(FxsimError):
     """A file is missing, truncated, hostile or not what its name says."""
 
 
+class UnwrittenError(FileError):
+    """Results are there, but could not be moved into their folder; says what is in the way."""
+
+
 class MissingDataError(FileError):
     """Files of a data set are not on this machine; says which, and where they were looked for."""
 

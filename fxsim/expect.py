@@ -67,11 +67,14 @@ def compare(
     Raises
     ------
     RangeError
-        If the shapes do not fit the network or each other, or a value is not finite.
+        If the shapes do not fit the network or each other, there are no samples, or a value is not
+        finite.
     """
     for name, array in (("x", x), ("y", y)):
         if not np.isfinite(array).all():
             raise RangeError(f"{name} must be finite")
+    if 0 in x.shape:
+        raise RangeError(f"x must hold at least one sample, not have shape {x.shape}")
     found = forward(spec, checkpoint.parent, x)
     expected = as_expected(spec, layout, np.asarray(y, dtype=np.float64))
     if expected.shape != found.shape or not found.size:

@@ -202,6 +202,53 @@ def read_npy(path: Path) -> npt.NDArray[Any]:
         raise FileError(f"{path}: not a valid npy file ({_reason(error)})") from error
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it, where they are missing.
+
+    Raises
+    ------
+    FileError
+        If it cannot be made; the message names the file, or the dangling link, that is in the way.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        check_folder(path)
+        raise FileError(f"{path}: cannot be made ({error.strerror})") from error
+
+
+def check_folder(path: Path) -> None:
+    """Check that a folder is there, or that nothing is in its way.
+
+    Raises
+    ------
+    FileError
+        If a file or a dangling link is, in its place or above; the message names it.
+    """
+    for place in (path, *path.parents):
+        if place.is_symlink() and not place.exists():
+            raise FileError(
+                f"{place}: is a symbolic link to {place.readlink()}, which does not exist"
+            )
+        if place.exists() and not place.is_dir():
+            raise FileError(f"{place}: is a file, not a folder")
+
+
+def check_file(path: Path) -> None:
+    """Check that a file can be written at ``path``, in place of one that is there.
+
+    Raises
+    ------
+    FileError
+        If it is a folder, a device or below a file.
+    """
+    if path.is_dir():
+        raise FileError(f"{path}: is a folder, not a file")
+    if path.exists() and not path.is_file():  # renaming would destroy a device
+        raise FileError(f"{path}: is not a regular file")
+    check_folder(path.parent)
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary path beside ``path`` that takes its place when the block ends well.
@@ -212,11 +259,8 @@ def replacing(path: Path) -> Iterator[Path]:
         If the folder cannot be made or written, or ``path`` is a folder.
     """
     try:
-        if path.is_dir():
-            raise FileError(f"{path}: is a folder, not a file")
-        if path.exists() and not path.is_file():  # renaming would destroy a device
-            raise FileError(f"{path}: is not a regular file")
-        path.parent.mkdir(parents=True, exist_ok=True)
+        check_file(path)
+        make_folder(path.parent)
         handle, name = tempfile.mkstemp(
             dir=path.parent, prefix=f".{path.name}-", suffix=path.suffix
         )

@@ -58,7 +58,7 @@ def forward(
         expected = ", ".join((*leading, *map(str, spec.input.shape)))
         raise RangeError(f"x must have shape ({expected}), not {vector.shape}")
     if spec.spatial:  # a few at a time: the tensors between the layers are large
-        blocks = [vector[k : k + _IMAGES] for k in range(0, len(vector), _IMAGES)]
+        blocks = [vector[k : k + _IMAGES] for k in range(0, len(vector) or 1, _IMAGES)]
         return np.concatenate([_forward(spec, parameters, block) for block in blocks])
     return _forward(spec, parameters, vector)
 
@@ -98,8 +98,9 @@ def _layers(
             case MaxPoolSpec():
                 windows = windows_of(layer, spec.layer_shape(i))
                 seen = windows.gather(vector, -np.inf)
-                seen = seen.reshape(len(vector), windows.places, -1, windows.channels)
-                vector = seen.max(axis=2).reshape(len(vector), -1)
+                taps = windows.size // windows.channels
+                seen = seen.reshape(len(vector), windows.places, taps, windows.channels)
+                vector = seen.max(axis=2).reshape(len(vector), windows.places * windows.channels)
             case AddSpec():
                 vector = vector + yielded[layer.shortcut]
             case AveragePoolSpec():
@@ -122,7 +123,7 @@ def convolution(windows: Windows, weight: FloatArray, x: FloatArray) -> FloatArr
         windows.gather(x, 0.0, group) @ weight[group * each : (group + 1) * each].T
         for group in range(windows.groups)
     ]
-    return np.concatenate(sums, axis=2).reshape(len(x), -1)
+    return np.concatenate(sums, axis=2).reshape(len(x), windows.places * len(weight))
 
 
 def lstm(

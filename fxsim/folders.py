@@ -21,8 +21,8 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, suppre
 from pathlib import Path
 from typing import TypeAlias
 
-from fxsim.errors import FileError
-from fxsim.files import move, read_bytes, write_text
+from fxsim.errors import FileError, UnwrittenError
+from fxsim.files import check_folder, make_folder, move, read_bytes, write_text
 
 HIDDEN = ".fxsim"
 _PATIENCE = 60
@@ -56,7 +56,7 @@ def held(lock: Path, path: Path, *, patience: float = 0) -> Iterator[None]:
 
     made = FileLock(lock)
     try:
-        lock.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(lock.parent)
         made.acquire(timeout=patience)
     except Timeout:
         raise FileError(f"{path}: another run is writing to it") from None
@@ -103,6 +103,8 @@ def filling(folder: Path, command: str, *, files: Sequence[str] = ()) -> Iterato
     ------
     FileError
         If a file would take the place of one that fxsim did not write, or cannot be written.
+    UnwrittenError
+        If that is found when the block has ended well.
     """
     place = folder.resolve()
     if not _under_way.isdisjoint((place, *place.parents)):
@@ -119,8 +121,32 @@ def filling(folder: Path, command: str, *, files: Sequence[str] = ()) -> Iterato
         _under_way.add(run)
         stack.callback(_under_way.discard, run)
         yield run
-        with writing(folder):
-            _move_in(run, folder, command)
+        try:
+            with writing(folder):
+                _move_in(run, folder, command)
+        except FileError as error:
+            raise UnwrittenError(str(error)) from error
+
+
+@contextmanager
+def noting(lost: list[UnwrittenError]) -> Iterator[None]:
+    """Put into ``lost`` that results could not be moved, so that they can be shown before that."""
+    try:
+        yield
+    except UnwrittenError as error:
+        lost.append(error)
+
+
+def check_room(folder: Path, files: Iterable[str]) -> None:
+    """Check that a run can write ``files`` into a folder, as `filling` does; nothing changes.
+
+    Raises
+    ------
+    FileError
+        If a file would take the place of one that fxsim did not write.
+    """
+    check_folder(folder)
+    _refuse_foreign(folder, files)
 
 
 def _lock_of(run: Path) -> Path:
@@ -158,7 +184,7 @@ def _move_in(run: Path, folder: Path, command: str) -> None:
     both = {name: before.get(name, []) + new.get(name, []) for name in before | new}
     _write_list(path, both)
     for name in new:
-        _make(folder, (folder / name).parent)
+        make_folder((folder / name).parent)
         move(run / name, folder / name)
     for name in before.keys() - _known(folder, but=command) - new.keys():
         _remove(folder, name, before[name])
@@ -173,13 +199,6 @@ def _files(run: Path) -> list[str]:
 def _digest(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _make(folder: Path, path: Path) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise FileError(f"{path}: cannot be made in {folder} ({error.strerror})") from error
 
 
 def _refuse_foreign(folder: Path, names: Iterable[str]) -> None:

@@ -71,6 +71,16 @@ def to_fxsim(arrays: Arrays, layout: str, spec: NetworkSpec) -> dict[str, npt.ND
     return result | {key: array for key, array in arrays.items() if _is_left(key, found)}
 
 
+def name_in_file(key: str, arrays: Arrays, layout: str, spec: NetworkSpec) -> str:
+    """Name that an array of fxsim would have in a file, by the layout and the names there."""
+    if layout == FXSIM or not key.startswith(_PREFIX):
+        return key
+    name, _, kind = key.removeprefix(_PREFIX).rpartition(".")
+    (product,) = [product for product in spec.products if product.name == name]
+    prefix = _PREFIX if any(there.startswith(_PREFIX) for there in arrays) else ""
+    return prefix + _torch_name(spec, product, kind)
+
+
 def undecided(spec: NetworkSpec) -> str:
     """Orders that fxsim takes for granted in a file without a layout; nothing if there is no other.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -65,9 +66,15 @@ def save_network(network: QuantizedNetwork, folder: str | Path) -> None:
         write_npz(pending, tensors)
         write_yaml(folder / MANIFEST, {**describe(network), "hash": digest})
         move(pending, folder / TENSORS)
-        for path in folder.iterdir():
-            if _LEFT.fullmatch(path.name) and path.is_file():
-                path.unlink(missing_ok=True)
+        for name in leftovers(folder):
+            (folder / name).unlink(missing_ok=True)
+
+
+def leftovers(folder: Path) -> list[str]:
+    """Names of the files in ``folder`` that a save removes: those of saves that were killed."""
+    if not folder.is_dir():
+        return []
+    return sorted(p.name for p in folder.iterdir() if _LEFT.fullmatch(p.name) and p.is_file())
 
 
 def check_free(folder: Path) -> None:
@@ -76,10 +83,16 @@ def check_free(folder: Path) -> None:
     Raises
     ------
     FileError
-        If the file where the manifest goes is not one.
+        If the file where the manifest goes is not one, or tensors are there without a manifest: a
+        save, however it ends, leaves none.
     """
-    path = folder / MANIFEST
-    if not path.exists():
+    path, tensors = folder / MANIFEST, folder / TENSORS
+    if not os.path.lexists(path):
+        if os.path.lexists(tensors):
+            raise FileError(
+                f"{tensors}: exists, and is of no network, since there is no {MANIFEST};"
+                " move it away, or give another folder"
+            )
         return
     value = read_yaml(path)
     if not isinstance(value, dict) or not str(value.get("schema")).startswith(_FAMILY):

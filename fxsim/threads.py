@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from fxsim.environment import SAFE, environment
+from fxsim.environment import environment, safe
 
 _VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "FXSIM_THREADS")
 
@@ -23,5 +23,5 @@ def one_thread_each() -> Iterator[None]:
     Libraries read their number of threads when they are loaded, so it must be in the environment
     that a process starts with.
     """
-    with environment({**dict.fromkeys(_VARIABLES, "1"), **SAFE}):
+    with environment({**dict.fromkeys(_VARIABLES, "1"), **safe()}):
         yield

@@ -10,13 +10,14 @@ import hashlib
 import importlib.metadata
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from fxsim.environment import SAFE, environment
+from fxsim.environment import environment, safe
 from fxsim.errors import MissingToolError
 from fxsim.files import replacing
 from fxsim.folders import held
@@ -26,6 +27,11 @@ _ARGUMENTS = {
     "verilator": ["-Wno-fatal", "--x-initial", "unique"],
     "icarus": ["-Wall"],
 }
+_STEERING = re.compile(
+    r"(COCOTB|GPI|PYGPI|PYTEST|COVERAGE)(_\w+)?|LIBPYTHON_LOC|SIM_CMD_(PREFIX|SUFFIX)"
+    r"|WAVES|GUI|MODULE|TESTCASE|TOPLEVEL|TOPLEVEL_LANG|RANDOM_SEED"
+)
+"""Variables that tell cocotb, its interfaces or pytest to do something else than the job."""
 
 
 def cache_folder() -> Path:
@@ -39,9 +45,10 @@ def cache_folder() -> Path:
 def tool_environment(changes: Mapping[str, str]) -> Iterator[None]:
     """Environment of a simulator and of its compiler."""
     compiler = os.environ.get("OBJCACHE", "ccache" if shutil.which("ccache") else None)
-    # Under pytest cocotb's runner raises SystemExit on a failed run; the result file tells us more.
-    more = {"OBJCACHE": compiler, "PYTEST_CURRENT_TEST": None}
-    with environment({**more, **SAFE, **changes}):
+    inherited = dict.fromkeys(filter(_STEERING.fullmatch, os.environ))
+    # cocotb would make a pytest in the simulator, which executes every conftest.py above the run.
+    more = {"OBJCACHE": compiler, "COCOTB_REWRITE_ASSERTION_FILES": ""}
+    with environment({**inherited, **more, **safe(), **changes}):
         yield
 
 

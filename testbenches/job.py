@@ -159,6 +159,16 @@ class Job:
         """The job as JSON."""
         return json.dumps(asdict(self))
 
+    @property
+    def passing(self) -> dict[str, int]:
+        """Words that a run compares, and completion times of words that it has of each stream."""
+        found = {"words": 0}
+        for number, device in enumerate(self.devices):
+            found["words"] += sum(len(c.words) for c in (*device.probes, *device.sinks))
+            for k, channel in enumerate((device.source, *device.sinks)):
+                found[passing(number, k)] = len(channel.words)
+        return found
+
     @classmethod
     def read(cls, path: Path) -> Job:
         """Read a job back."""
@@ -168,6 +178,11 @@ class Job:
         if value["registers"] is not None:
             value["registers"] = Registers(**value["registers"])
         return cls(**value)
+
+
+def passing(device: int, stream: int) -> str:
+    """Name in `Job.passing` of a stream: 0 is the input, then come the outputs."""
+    return f"times at {f'output {stream}' if stream else 'the input'} of device {device}"
 
 
 def pack_words(

@@ -43,7 +43,7 @@ class Subject:
     def write(self, folder: Path, outcome: Mapping[str, Any]) -> None:
         """Write the outcome of a pattern."""
         value = {**outcome, "job": self.job, "verilog": self.verilog}
-        _path(folder, outcome["pattern"]).write_text(json.dumps(value))
+        (folder / file_of(outcome["pattern"])).write_text(json.dumps(value))
 
     def read(self, folder: Path, pattern: str) -> dict[str, Any] | None:
         """Read the outcome of a pattern; None if there is none.
@@ -53,7 +53,7 @@ class Subject:
         FileError
             If it belongs to another job or other Verilog, is older than the job, or is malformed.
         """
-        path = _path(folder, pattern)
+        path = folder / file_of(pattern)
         if not path.exists():
             return None
         try:
@@ -70,5 +70,6 @@ class Subject:
         return {"pattern": pattern, **value}
 
 
-def _path(folder: Path, pattern: str) -> Path:
-    return folder / f"outcome_{pattern}.json"
+def file_of(pattern: str) -> str:
+    """Name of the file with the outcome of a pattern."""
+    return f"outcome_{pattern}.json"

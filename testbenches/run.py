@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from fxsim.errors import FileError
-from fxsim.folders import filling
+from fxsim.errors import FileError, UnwrittenError
+from fxsim.folders import filling, noting
 from testbenches.axi_lite import AccessJob
 from testbenches.builds import Build, build, tool_environment
-from testbenches.job import Job
-from testbenches.outcome import FOLDER, JOB, SOURCE, Subject, digest_of
+from testbenches.job import RESTART, Job, passing
+from testbenches.outcome import FOLDER, JOB, SOURCE, Subject, digest_of, file_of
 from testbenches.simulators import Simulator
 
-RESULTS = "results.xml"
+RESULTS, LOG = "results.xml", "run.log"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +34,8 @@ class RunResult:
     outcomes: list[dict[str, Any]]
     seconds: float
     xml: Path
+    unwritten: UnwrittenError | None = None
+    """Why the files of the run are not in their folder."""
 
     @property
     def cycles(self) -> int:
@@ -67,9 +69,19 @@ class RunResult:
         return self.tests > 0 and self.failed == 0 and self.wrong == 0
 
     @property
+    def report(self) -> Path:
+        """File to read about the run: its results, or the log where it ended without."""
+        return self.xml if self.xml.exists() else self.xml.with_name(LOG)
+
+    @property
     def complete(self) -> bool:
         """Whether there is an outcome for every pattern."""
         return len(self.outcomes) == len(self.patterns)
+
+
+def files_of(patterns: Iterable[str], memories: Iterable[str] = ()) -> list[str]:
+    """Names of the files that a run leaves."""
+    return [JOB, RESULTS, LOG, *map(file_of, patterns), *memories]
 
 
 def run(
@@ -91,11 +103,14 @@ def run(
     MissingToolError
         If the simulator refuses the source.
     FileError
-        If an outcome is missing or belongs to another job or other Verilog, or ``folder`` cannot be
-        written (`fxsim.folders.filling`).
+        If an outcome is missing, belongs to another job or other Verilog, or has too few words, or
+        ``folder`` cannot be written (`fxsim.folders.filling`). If that is found in the end, the
+        result says so (``unwritten``).
     """
     folder = folder.resolve()
-    with filling(folder, "verify", files=[JOB, RESULTS]) as own:
+    lost: list[UnwrittenError] = []
+    files = files_of(job.patterns, memories or ())
+    with noting(lost), filling(folder, "verify", files=files) as own:
         for name, text in (memories or {}).items():
             (own / name).write_text(text)
         (own / JOB).write_text(job.text)
@@ -106,8 +121,8 @@ def run(
     missing = len(job.patterns) - tests
     if missing:
         messages.append(f"{missing} of {len(job.patterns)} tests did not run")
-    if not messages and len(outcomes) < len(job.patterns):
-        raise FileError(f"{folder}: tests passed, but not every pattern has an outcome")
+    if not messages:
+        _check_whole(folder, job, outcomes)
     return RunResult(
         simulator=simulator.name,
         version=simulator.version,
@@ -118,6 +133,7 @@ def run(
         outcomes=outcomes,
         seconds=seconds,
         xml=folder / RESULTS,
+        unwritten=lost[0] if lost else None,
     )
 
 
@@ -144,7 +160,7 @@ def _simulate(
                 "COCOTB_LOG_LEVEL": "WARNING",
             },
             timescale=("1ns", "1ns"),
-            log_file=folder / "run.log",
+            log_file=folder / LOG,
         )
     return time.perf_counter() - start
 
@@ -153,6 +169,31 @@ def _read_outcomes(folder: Path, job: Job | AccessJob, subject: Subject) -> list
     """Outcomes of the patterns that have one; the tests of the others have failed."""
     found = (subject.read(folder, pattern) for pattern in job.patterns)
     return [outcome for outcome in found if outcome is not None]
+
+
+def _check_whole(folder: Path, job: Job | AccessJob, outcomes: Sequence[dict[str, Any]]) -> None:
+    """Refuse passed tests whose outcomes do not have each word of the job, and when it passed."""
+    if len(outcomes) < len(job.patterns):
+        raise FileError(f"{folder}: tests passed, but not every pattern has an outcome")
+    for outcome in outcomes:
+        pattern, want, got = outcome["pattern"], job.passing, _passed(outcome)
+        if pattern == RESTART:  # counts the words before each reset, too
+            got["words"] = min(got["words"], want["words"])
+        for name, count in want.items():
+            if got.get(name) != count:
+                raise FileError(
+                    f"{folder}: tests passed, but the outcome of pattern {pattern!r} has"
+                    f" {got.get(name, 0)} {name}, not {count}"
+                )
+
+
+def _passed(outcome: Mapping[str, Any]) -> dict[str, int]:
+    """What an outcome has of `Job.passing`."""
+    found = {"words": outcome.get("words", 0)}
+    for number, device in enumerate(outcome.get("devices", ())):
+        times = [device["inputs"], device["outputs"], *device["more_outputs"]]
+        found |= {passing(number, k): len(cycles) for k, cycles in enumerate(times)}
+    return found
 
 
 def _read_results(xml: Path) -> tuple[int, list[str]]:

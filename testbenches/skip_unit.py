@@ -10,6 +10,7 @@ import numpy as np
 
 from fxsim import arith
 from fxsim.errors import RangeError
+from fxsim.folders import check_room
 from fxsim.skip_cycles import (
     SkipCycles,
     sparse_matvec_cycles,
@@ -22,7 +23,7 @@ from hw.axi import lane_bytes
 from hw.emit import unit_verilog
 from hw.skip_top import VERSION, index_format, registers_of
 from testbenches.job import PATTERNS, Channel, Device, Job, Registers, pack_words
-from testbenches.run import RunResult, run
+from testbenches.run import RunResult, files_of, run
 from testbenches.simulators import find_simulator
 
 
@@ -70,6 +71,8 @@ def verify_unit(
         Written to the register before them.
     """
     simulators = {name: find_simulator(name) for name in vectors}
+    for name in vectors:
+        check_room(folder / name, files_of(patterns))
     verilog, results = unit_verilog(unit), []
     for name, gradients in vectors.items():
         if len(gradients) == 0:

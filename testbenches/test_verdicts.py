@@ -8,9 +8,11 @@ import sys
 
 import pytest
 
-from fxsim.errors import FileError
+from fxsim.cli.runs import check_runs
+from fxsim.errors import FileError, MismatchError
 from fxsim.simulate import simulate_trace
 from fxsim.storage import save_network
+from hw import emit
 from hw.emit import accelerator_verilog
 from testbenches import run as run_module
 from testbenches.accelerator import accelerator_job
@@ -19,7 +21,8 @@ from testbenches.outcome import JOB, Subject, digest_of
 from testbenches.run import run
 from testbenches.samples import chain, random_inputs
 from testbenches.simulators import find_simulator
-from tests.commands import small_network
+from tests.commands import fxsim_cli, small_network
+from tests.messages import raises
 
 SUBJECT = Subject(digest_of("a job"), digest_of("module"))
 
@@ -119,6 +122,49 @@ def test_passed_tests_without_an_outcome_are_no_verdict(monkeypatch, tmp_path):
         regression(tmp_path)
 
 
+def _cut(times):
+    del times[-1]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "forge", "message"),
+    [
+        ("both", lambda outcome: outcome.update(words=0), "'both' has 0 words, not 72"),
+        ("none", lambda outcome: outcome.update(words=71), "'none' has 71 words, not 72"),
+        (
+            "none",
+            lambda outcome: outcome.update(devices=[]),
+            "'none' has 0 times at the input of device 0, not 8",
+        ),
+        (
+            "none",
+            lambda outcome: outcome["devices"][0]["inputs"].clear(),
+            "'none' has 0 times at the input of device 0, not 8",
+        ),
+        (
+            "slow_sink",
+            lambda outcome: _cut(outcome["devices"][0]["outputs"]),
+            "'slow_sink' has 23 times at output 1 of device 0, not 24",
+        ),
+    ],
+)
+def test_an_outcome_that_lacks_words_is_no_verdict(pattern, forge, message, monkeypatch, tmp_path):
+    """Passed tests that have not seen every word, or not when it passed."""
+    simulate = run_module._simulate
+
+    def forged(simulator, made, top, job, folder):
+        seconds = simulate(simulator, made, top, job, folder)
+        path = folder / f"outcome_{pattern}.json"
+        value = json.loads(path.read_text())
+        forge(value)
+        path.write_text(json.dumps(value))
+        return seconds
+
+    monkeypatch.setattr(run_module, "_simulate", forged)
+    with pytest.raises(FileError, match=f"tests passed, but the outcome of pattern {message}"):
+        regression(tmp_path)
+
+
 def test_a_simulator_that_dies_is_no_verdict(monkeypatch, tmp_path):
     regression(tmp_path)  # builds
     program = tmp_path / "vvp"
@@ -129,6 +175,10 @@ def test_a_simulator_that_dies_is_no_verdict(monkeypatch, tmp_path):
     assert found.messages == ["the simulator ended without results", "4 of 4 tests did not run"]
     assert not found.ok
     assert not found.complete
+    assert found.report == tmp_path / "out" / "run.log"
+    assert found.report.exists()
+    with raises(MismatchError, f"icarus: the simulator ended without results (see {found.report})"):
+        check_runs([found])
 
 
 # Races: commands with the name of one network, the Verilog of another, into one folder.
@@ -207,6 +257,36 @@ def test_many_at_once(simulators, tmp_path):
         check(*found)
     for name in simulators:
         whole(tmp_path / "out" / name)
+
+
+@pytest.mark.parametrize("kind", ["honest", "broken"])
+def test_a_verdict_is_told_although_its_files_cannot_be_written(kind, monkeypatch, tmp_path):
+    """A file of the user appears while the simulator runs."""
+    simulate = run_module._simulate
+
+    def meanwhile(*arguments):
+        (tmp_path / "out" / "icarus" / "run.log").write_text("mine")
+        return simulate(*arguments)
+
+    monkeypatch.setattr(run_module, "_simulate", meanwhile)
+    if kind == "broken":
+        right = emit.accelerator_verilog
+        monkeypatch.setattr(emit, "accelerator_verilog", lambda network: broken(right(network)))
+    save_network(small_network(), tmp_path / "little")
+    options = ("--sim", "icarus", "--vectors", 3, "-o", tmp_path / "out")
+    said = fxsim_cli("verify", tmp_path / "little", *options, status=1)
+    path = tmp_path / "out" / "icarus" / "run.log"
+    reason = "exists, and fxsim did not write it; move it away, or give another folder"
+    (error,) = [line for line in said.stderr.splitlines() if line.startswith("error")]
+    if kind == "honest":
+        assert error == f"error: {path}: {reason}"
+    else:
+        assert error.startswith("error: icarus: layer first, vector 1, ")
+        assert error.endswith(f"({path}: {reason})")
+    (row,) = [line for line in said.stdout.splitlines() if line.startswith("icarus")]
+    assert (row.split()[5] == "0") == (kind == "honest"), row  # mismatches
+    assert "results.xml" not in said.stdout
+    assert path.read_text() == "mine"
 
 
 def test_files_of_the_user_stay(tmp_path):

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from fxsim.cycles import completion_times, predict
 from fxsim.errors import RangeError
+from fxsim.folders import check_room
 from fxsim.network import IntArray, QuantizedNetwork
 from fxsim.simulate import simulate_trace
 from hw import accelerator, emit
 from testbenches.accelerator import accelerator_job
 from testbenches.job import PATTERNS
-from testbenches.run import RunResult, run
+from testbenches.run import RunResult, files_of, run
 from testbenches.simulators import find_simulator
 
 
@@ -74,10 +75,15 @@ def verify(
     ------
     MissingToolError
         If a simulator that was asked for is missing or too old. All are looked up before any runs.
+    FileError
+        If a file that was not written by fxsim is where one goes, before any runs.
     RangeError
         If there are no vectors, or they leave the input format.
     """
     simulators = {name: find_simulator(name) for name in vectors}
+    memories = emit.memory_files(network)
+    for name in vectors:
+        check_room(folder / name, files_of(patterns, memories))
     verilog = emit.accelerator_verilog(network)
     results = []
     for name, batch in vectors.items():
@@ -88,7 +94,7 @@ def verify(
         result = run(
             *(simulators[name], verilog, network.name, job, folder / name),
             quick=quick,
-            memories=emit.memory_files(network),
+            memories=memories,
         )
         results.append(_with_cycles(_with_memories(result, network), network, batch[..., 0].size))
         if on_run is not None:
@@ -123,7 +129,8 @@ def _with_cycles(result: RunResult, network: QuantizedNetwork, vectors: int) -> 
         if outcome["pattern"] == "none" and seen["inputs"]:
             start = seen["inputs"][0]
             measured = [cycle - start for cycle in seen["outputs"][beats - 1 :: beats]]
-            # A run that broke off has said so already; what it measured still counts.
+            # A run that broke off has said so already, and `run` takes no other that lacks some;
+            # what it measured still counts.
             for vector, (want, got) in enumerate(zip(expected, measured, strict=False)):
                 if want != got:
                     messages.append(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from fxsim.environment import start_safely
 from fxsim.files import write_yaml
 from fxsim.storage import save_network
 from tests.commands import MODELS, TERNARY, small_network
@@ -31,6 +32,7 @@ class Trap:
         self.folder, self.marker = tmp_path / "here", tmp_path / "executed"
         self.pickles = tmp_path / "pickles"
         text = TRAP.format(marker=str(self.marker))
+        self.folder.mkdir()
         for name in packages:
             (self.folder / name).mkdir(parents=True)
             (self.folder / name / "__init__.py").write_text(text)
@@ -38,13 +40,16 @@ class Trap:
             (self.folder / f"{name}.py").write_text(text)
         write_yaml(self.folder / ".numba_config.yaml", {"cache_dir": str(self.pickles)})
 
-    def run(self, *arguments):
+    def run(self, *arguments, **variables):
         """Run a command there as the user does, and check that it works and nothing else ran."""
-        return self.start(Path(sys.executable).with_name("fxsim"), *map(str, arguments))
+        return self.start(
+            Path(sys.executable).with_name("fxsim"), *map(str, arguments), **variables
+        )
 
-    def start(self, *command):
+    def start(self, *command, **variables):
         """Run a program there, and check the same."""
         environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "NUMBA"))}
+        environment |= variables
         done = subprocess.run(
             command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False
         )
@@ -123,6 +128,62 @@ def test_a_package_of_the_user(name, tmp_path, little, monkeypatch):
     trap = Trap(tmp_path, ["signal"], [name, f"out/icarus/{name}"])
     trap.run("verify", little, "--sim", "icarus", "--vectors", 3, "-o", "out")
     trap.run("synth", little, "--target", "ice40")
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("pytest.ini", "[pytest]\n"), ("pyproject.toml", "[tool.pytest.ini_options]\n")],
+)
+@pytest.mark.parametrize("place", ["here", "there"])
+def test_tests_of_the_user(place, name, text, tmp_path, little, monkeypatch):
+    """A ``conftest.py`` above the current folder, or above the output, is none of ours."""
+    monkeypatch.setenv("FXSIM_CACHE", str(tmp_path / "cache"))
+    trap = Trap(tmp_path, ["conftest"], ["testbenches"])
+    (tmp_path / "there" / "out").mkdir(parents=True)
+    shutil.copytree(trap.folder, tmp_path / "there", dirs_exist_ok=True)
+    (tmp_path / place / name).write_text(text)
+    output = tmp_path / place / "out"
+    trap.run("verify", little, "--sim", "icarus", "--vectors", 3, "-o", output)
+
+
+def test_variables_of_the_user(tmp_path, little, monkeypatch):
+    """No variable for cocotb or pytest has a say in what is simulated, or in what executes."""
+    monkeypatch.setenv("FXSIM_CACHE", str(tmp_path / "cache"))
+    trap = Trap(tmp_path, ["plugin"], [])
+    variables = {
+        "COCOTB_TEST_FILTER": "none_of_them",
+        "COCOTB_TEST_MODULES": "plugin",
+        "COCOTB_REWRITE_ASSERTION_FILES": "*.py",
+        "COCOTB_USER_COVERAGE": "1",
+        "COCOTB_RESULTS_FILE": str(trap.marker),
+        "GPI_USERS": "nothing.so",
+        "PYTEST_ADDOPTS": "-p plugin",
+        "TESTCASE": "none",
+        "TOPLEVEL": "none",
+        "WAVES": "1",
+    }
+    trap.run(
+        *("verify", little, "--sim", "icarus", "--vectors", 3, "-o", tmp_path / "out"), **variables
+    )
+    files = {path.name for path in (tmp_path / "out" / "icarus").iterdir() if path.is_file()}
+    outcomes = {f"outcome_{name}.json" for name in ("none", "idle_source", "slow_sink", "both")}
+    assert files == {"job.json", "results.xml", "run.log"} | outcomes
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [("a:", "a"), (":a::b", "a:b"), (":", None), ("a", "a"), (None, None)]
+)
+def test_empty_entries_of_the_path(before, after, tmp_path, monkeypatch):
+    """They mean the current folder, for this process and for those that it starts."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+    monkeypatch.setenv("PYTHONSAFEPATH", "")
+    monkeypatch.setenv("PYTHONPATH", before or "")
+    if before is None:
+        monkeypatch.delenv("PYTHONPATH")
+    start_safely()
+    assert os.environ.get("PYTHONPATH") == after
+    assert (str(tmp_path) in sys.path) == (before == "a" or before is None)
 
 
 @pytest.mark.slow

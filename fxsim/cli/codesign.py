@@ -59,7 +59,8 @@ def codesign(
         print_json(results.to_json())
     else:
         _print(results, runs, steps)
-        print_line(f"Report: {output / REPORT}")
+        if not any(seen.unwritten for seen in runs):
+            print_line(f"Report: {output / REPORT}")
     check_runs(runs)
 
 

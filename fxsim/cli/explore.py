@@ -14,7 +14,7 @@ from fxsim.cli.live import LiveFront
 from fxsim.cli.lookup import CHECKPOINT, blamed_on, find_spec
 from fxsim.cli.options import JsonOption, SeedOption, SpecArgument
 from fxsim.cli.output import Steps, print_json, print_line
-from fxsim.cli.paths import check_outputs
+from fxsim.cli.paths import STORE, check_data, check_outputs
 from fxsim.errors import MismatchError, SpecError
 
 SPACE = "explore.yaml"
@@ -120,14 +120,16 @@ def explore(
         space = beside
     wanted = load_space(network, str(path), space)
     target = store or Path("build/explore") / f"{wanted.spec.name}.sqlite"
+    outputs = {STORE: target, "--output": output, "--report": report}
     check_outputs(
-        {"--store": target, "--output": output, "--report": report},
+        outputs,
         {
             "SPEC": path,
             "--space": space,
             "--checkpoint": checkpoint or path.with_name(CHECKPOINT),
         },
     )
+    check_data(outputs | {STORE: store}, network.data)
     if pick is not None and output is not None:
         write_point(wanted, pick, output)
         return

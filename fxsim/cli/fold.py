@@ -10,7 +10,7 @@ import typer
 from fxsim.cli.lookup import SPEC, find_network
 from fxsim.cli.options import JsonOption, NetworkArgument
 from fxsim.cli.output import print_json, print_line, print_records
-from fxsim.cli.paths import check_outputs, network_files
+from fxsim.cli.paths import check_data, check_outputs, network_files
 from fxsim.errors import FileError
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def fold(
     from fxsim.storage import load_network
 
     before = load_network(folder)
+    check_data({"--output": output}, before.data)
     if output is not None and not (folder / SPEC).exists():
         raise FileError(f"{folder / SPEC}: not found; a folding is written to a copy of it")
     if interval is not None:

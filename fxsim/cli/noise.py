@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from fxsim.cli.lookup import CHECKPOINT, blamed_on, find_spec
 from fxsim.cli.options import JsonOption, SpecArgument
 from fxsim.cli.output import percent, print_json, print_line, print_records
-from fxsim.cli.paths import check_outputs
+from fxsim.cli.paths import check_data, check_outputs
+
+if TYPE_CHECKING:
+    from fxsim.spec import NetworkSpec
 
 _SAMPLES = 200
 _WEIGHTS = ["group", "product", "levels", "decibels"]
@@ -39,10 +42,14 @@ def noise(
     the noise of activations only (own), and against the float network; and what each way to a scale
     costs the input and every output by itself.
     """
+    from fxsim.spec import load_spec
+
     path = find_spec(spec)
     source = checkpoint or path.with_name(CHECKPOINT)
     check_outputs({"--output": output}, {"SPEC": path, "--checkpoint": source})
-    facts = _measure(path, source, direct)
+    wanted = load_spec(path)
+    check_data({"--output": output}, wanted.data)
+    facts = _measure(wanted, path, source, direct)
     if output is not None:
         from fxsim.files import write_text
         from fxsim.report.noise import noise_figure
@@ -67,17 +74,15 @@ def noise(
         print_line(str(output))
 
 
-def _measure(path: Path, checkpoint: Path, direct: bool) -> dict[str, Any]:
+def _measure(wanted: NetworkSpec, path: Path, checkpoint: Path, direct: bool) -> dict[str, Any]:
     from fxsim import data
     from fxsim.checkpoint import load_checkpoint
     from fxsim.evaluate import calibration_samples
     from fxsim.noise import activation_noise, weight_noise
     from fxsim.quantize import quantize, quantized_parameters
     from fxsim.scale_noise import scale_noise
-    from fxsim.spec import load_spec
     from fxsim.weight_groups import weight_groups
 
-    wanted = load_spec(path)
     parameters = load_checkpoint(checkpoint, wanted)
     with blamed_on(path):
         dataset = data.load(wanted.data, wanted.input.shape)

@@ -14,6 +14,7 @@ import fxsim
 from fxsim.cli.lookup import CHECKPOINT, SPEC, find_network
 from fxsim.cli.options import Simulator, Target
 from fxsim.cli.output import Steps
+from fxsim.cli.paths import check_data
 from fxsim.cli.verify import choose_patterns, choose_vectors
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from fxsim.checkpoint import Checkpoint
     from fxsim.data import Dataset
+    from fxsim.errors import UnwrittenError
     from fxsim.explore.sweep import SweepRow
     from fxsim.network import QuantizedNetwork
     from fxsim.report.results import Accuracy, Results
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from hw.synth import SynthResult
     from testbenches.verify import NetworkRun
 
-REPORT = "report.html"
+REPORT, RESULTS = "report.html", "results.json"
 
 
 class _Grid(TypedDict, total=False):
@@ -59,20 +61,21 @@ def run(
     Raises
     ------
     FxsimError
-        If an input is bad or a tool is missing. A mismatch is part of the results.
+        If an input is bad or a tool is missing. A mismatch is part of the results, and so is it
+        that files could not be moved in the end (``unwritten`` of the runs).
     """
     with steps.step("load") as show:
         from fxsim import data
         from fxsim.checkpoint import load_checkpoint
         from fxsim.explore.sweep import sweep
         from fxsim.files import write_text
-        from fxsim.folders import filling
+        from fxsim.folders import filling, noting
         from fxsim.report.page import write_report
         from fxsim.report.summarise import summarise
         from fxsim.simulate import simulate_ranges
         from fxsim.spec import load_spec
         from fxsim.storage import load_network
-        from hw.emit import emit
+        from hw.emit import emit, files_of
         from testbenches.simulators import find_simulator
         from testbenches.verify import verify
 
@@ -81,13 +84,18 @@ def run(
         show("network")
         folder = find_network(text)
         network = load_network(folder)
+        check_data({"--output": output}, network.data)
         sources = None
         if all((folder / name).exists() for name in (SPEC, CHECKPOINT)):
             spec = load_spec(folder / SPEC)
             sources = spec, load_checkpoint(folder / CHECKPOINT, spec)
         dataset = data.load(network.data, network.input.shape)
 
-    with filling(output, "codesign", files=[REPORT]) as own:
+    patterns = choose_patterns(network)
+    logs = [f"verify/{name}/{file}" for name in simulators for file in _logs(network, patterns)]
+    files = [REPORT, RESULTS, *(f"rtl/{file}" for file in files_of(network)), *logs]
+    lost: list[UnwrittenError] = []
+    with noting(lost), filling(output, "codesign", files=files) as own:
         with steps.step("evaluate"):
             accuracy = _evaluate(network, sources, dataset)
             trace = simulate_ranges(network, dataset.test.x)
@@ -122,7 +130,7 @@ def run(
                             vectors=stimuli,
                             seed=seed,
                             folder=own / "verify",
-                            patterns=choose_patterns(network),
+                            patterns=patterns,
                         )
                 for target, future in found.items():
                     areas.append(steps.beside(f"synthesize for {target}", future.result))
@@ -142,11 +150,22 @@ def run(
                 seconds=steps.seconds,
                 commands=_commands(text, output, simulators, vectors, targets, seed),
             )
-            write_text(own / "results.json", json.dumps(results.to_json(), indent=2) + "\n")
+            write_text(own / RESULTS, json.dumps(results.to_json(), indent=2) + "\n")
             write_report(results, own / REPORT)
     moved = [output / "verify" / seen.simulator / seen.xml.name for seen in runs]
-    runs = [replace(seen, xml=xml) for seen, xml in zip(runs, moved, strict=True)]
+    unwritten = lost[0] if lost else None
+    runs = [
+        replace(seen, xml=xml, unwritten=unwritten) for seen, xml in zip(runs, moved, strict=True)
+    ]
     return results, runs
+
+
+def _logs(network: QuantizedNetwork, patterns: Sequence[str]) -> list[str]:
+    from hw.emit import memory_files
+    from testbenches.run import files_of
+
+    names: list[str] = files_of(patterns, memory_files(network))
+    return names
 
 
 def choose_targets(network: QuantizedNetwork) -> Sequence[Target]:

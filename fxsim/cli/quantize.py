@@ -10,7 +10,7 @@ import typer
 from fxsim.cli.lookup import CHECKPOINT, blamed_on, find_spec
 from fxsim.cli.options import JsonOption, SpecArgument
 from fxsim.cli.output import print_json, print_line, print_records
-from fxsim.cli.paths import check_outputs
+from fxsim.cli.paths import check_data, check_outputs
 
 if TYPE_CHECKING:
     from fxsim.checkpoint import Checkpoint
@@ -51,16 +51,18 @@ def quantize(
     from fxsim.evaluate import calibration_samples
     from fxsim.layouts import LAYOUTS
     from fxsim.spec import load_spec
-    from fxsim.storage import MANIFEST, TENSORS, check_free, network_hash, save_network
+    from fxsim.storage import MANIFEST, TENSORS, check_free, leftovers, network_hash, save_network
 
     path = find_spec(spec)
     source = checkpoint or path.with_name(CHECKPOINT)
-    outputs = {f"{name} of --output": output / name for name in (MANIFEST, TENSORS)}
+    written = [MANIFEST, TENSORS, *leftovers(output)]
+    outputs = {f"{name} of --output": output / name for name in written}
     samples_of, wanted_of = expected or (None, None)
     inputs = {"SPEC": path, "--checkpoint": source, "X of --expect": samples_of}
     check_outputs(outputs, inputs | {"Y of --expect": wanted_of})
     check_free(output)
     wanted = load_spec(path)
+    check_data({"--output": output}, wanted.data)
     if layout is not None and layout not in LAYOUTS:
         raise typer.BadParameter(f"must be one of {', '.join(LAYOUTS)}", param_hint="--layout")
     parameters = load_checkpoint(source, wanted, layout)

@@ -9,10 +9,12 @@ import typer
 
 from fxsim.cli.options import JsonOption
 from fxsim.cli.output import counting, print_json, print_line, print_table
+from fxsim.cli.paths import check_data
 from fxsim.reproduce.papers import ABOUT, Paper, job
 from fxsim.threads import cores
 
 if TYPE_CHECKING:
+    from fxsim.errors import UnwrittenError
     from fxsim.reproduce.experiment import Outcome
 
 _PAPERS = "; ".join(f"{paper}: {about}" for paper, about in ABOUT.items())
@@ -53,6 +55,8 @@ def reproduce(
     """
     from fxsim.folders import reserved
 
+    for chosen in data or ():
+        check_data({"--output": output}, chosen)
     work = job(paper, output, full=full, sets=data or (), processes=processes or cores())
     with reserved(output):
         with counting(work.amount) as advance:
@@ -62,7 +66,18 @@ def reproduce(
 
 def _report(outcome: Outcome, folder: Path, as_json: bool) -> None:
     """Write what an experiment found, and print its verdicts."""
-    page = outcome.write(folder)
+    from fxsim.folders import noting
+
+    page = folder / outcome.page
+    lost: list[UnwrittenError] = []
+    with noting(lost):
+        outcome.write(folder)
+    _print(outcome, page, as_json)
+    if lost:
+        raise lost[0]
+
+
+def _print(outcome: Outcome, page: Path, as_json: bool) -> None:
     if as_json:
         verdicts = [
             {"claim": t.claim, "paper": t.paper, "here": t.here, "holds": t.holds}

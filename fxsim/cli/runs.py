@@ -9,15 +9,24 @@ from fxsim.errors import MismatchError
 
 
 def check_runs(runs: Sequence[Any]) -> None:
-    """Raise `MismatchError` with the first difference, if any run is not clean."""
+    """Raise `MismatchError` with the first difference, if any run is not clean.
+
+    A run that is, but whose files could not be written, raises that.
+    """
     for run in runs:
         if (seen := run.mismatch) is not None:
             raise MismatchError(
                 f"{run.simulator}: layer {seen['layer']}, vector {seen['vector']},"
                 f" item {seen['index']}, lane {seen['lane']}, cycle {seen['cycle']}:"
                 f" expected {seen['expected']}, actual {seen['actual']}"
+                + (f" ({run.unwritten})" if run.unwritten else "")
             )
     for run in runs:
         if not run.ok:
             reason = run.messages[0].splitlines()[0] if run.messages else "no test ran"
-            raise MismatchError(f"{run.simulator}: {reason} (see {run.xml})")
+            raise MismatchError(
+                f"{run.simulator}: {reason} ({run.unwritten or f'see {run.report}'})"
+            )
+    for run in runs:
+        if run.unwritten:
+            raise run.unwritten

@@ -10,7 +10,7 @@ import typer
 from fxsim.cli.lookup import CHECKPOINT, SPEC, blamed_on, find_network
 from fxsim.cli.options import JsonOption, NetworkArgument
 from fxsim.cli.output import percent, print_json, print_line, print_records, print_table
-from fxsim.cli.paths import check_outputs, network_files
+from fxsim.cli.paths import check_data, check_outputs, network_files
 
 if TYPE_CHECKING:
     from fxsim.checkpoint import Checkpoint
@@ -51,6 +51,7 @@ def simulate(
     folder = find_network(network)
     check_outputs({"--output": output}, {"--input": source, **network_files(folder)})
     quantized = load_network(folder)
+    check_data({"--output": output}, data.rpartition(":")[0] if data else quantized.data)
     facts: dict[str, Any] = {"name": quantized.name, "hash": network_hash(quantized)}
     if source is not None:
         seen = _run_file(quantized, source)

@@ -37,8 +37,10 @@ def skip_study(
     lanes, queue depths and lane mappings.
     """
     from fxsim.explore.skip_study import nearest, study
-    from fxsim.report.skip import write_study
+    from fxsim.folders import check_room
+    from fxsim.report.skip import FILES, write_study
 
+    check_room(output, FILES)
     with Steps().step("study") as show:
         show("gradients")
         gradients = _gradients(source)

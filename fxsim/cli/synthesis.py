@@ -143,3 +143,5 @@ def verify_points(
             "message": run.messages[0] if run.messages else "",
         }
         store.verify(outcome.choices, result)
+        if run.unwritten is not None:
+            raise run.unwritten

@@ -10,7 +10,7 @@ import typer
 from fxsim.cli.lookup import blamed_on, find_spec
 from fxsim.cli.options import JsonOption, SpecArgument
 from fxsim.cli.output import counting, percent, print_json, print_line
-from fxsim.cli.paths import check_outputs
+from fxsim.cli.paths import check_data, check_outputs
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,10 +43,10 @@ def train(
 
     path = find_spec(spec)
     state = output.with_name(f"{output.name}.resume")
-    check_outputs(
-        {"--output": output, "--record": record, "the state of --output": state}, {"SPEC": path}
-    )
+    outputs = {"--output": output, "--record": record, "the state of --output": state}
+    check_outputs(outputs, {"SPEC": path})
     wanted = load_spec(path)
+    check_data(outputs, wanted.data)
     if record is not None and wanted.train.sparsify is None:
         raise SpecError(f"--record needs the key train.sparsify ({path})")
     counts = {stage.name: stage.recipe.epochs for stage in stages(wanted)}

@@ -17,6 +17,7 @@ from fxsim.cli.options import (
     VectorsOption,
 )
 from fxsim.cli.output import Steps, print_json, print_line, print_table
+from fxsim.cli.paths import check_data
 from fxsim.cli.runs import check_runs
 from fxsim.cli.units import read_unit
 from fxsim.cli.verify_unit import verify_unit
@@ -55,6 +56,7 @@ def verify(
         verify_unit(unit, simulators, vectors, seed, output, as_json)
         return
     quantized = read_network(network)
+    check_data({"--output": output}, quantized.data)
     from fxsim.storage import network_hash
     from testbenches import verify
 
@@ -158,7 +160,8 @@ def print_runs(runs: Sequence[Any]) -> None:
         ],
     )
     for run in runs:
-        print_line(f"{run.xml}")
+        if run.unwritten is None:
+            print_line(f"{run.report}")
 
 
 def _or_dash(value: int | None) -> str:

@@ -23,7 +23,7 @@ from fxsim.data.dataset import Dataset, Split
 from fxsim.data.local import base
 from fxsim.errors import SpecError
 
-__all__ = ["Dataset", "Split", "alphabet", "load", "load_split"]
+__all__ = ["Dataset", "Split", "alphabet", "folder_of", "load", "load_split"]
 
 _MADE: dict[str, Callable[[], Dataset]] = {
     "digits": digits.load,
@@ -63,7 +63,9 @@ def load(text: str, shape: tuple[int, ...] | None = None) -> Dataset:
     """
     name, at, folder = text.partition("@")
     if name in _LOCAL:
-        dataset = _read(name, base(Path(folder).expanduser() if folder else None))
+        place = folder_of(text)
+        assert place is not None
+        dataset = _read(name, place)
     elif name not in _MADE:
         known = [*_MADE, *_LOCAL]
         near = difflib.get_close_matches(name, known, n=1)
@@ -74,6 +76,14 @@ def load(text: str, shape: tuple[int, ...] | None = None) -> Dataset:
     else:
         dataset = _MADE[name]()
     return dataset if shape is None else dataset.shaped(shape)
+
+
+def folder_of(text: str) -> Path | None:
+    """Folder from which `load` reads a data set; None for one that fxsim makes."""
+    name, _, folder = text.partition("@")
+    if name not in _LOCAL:
+        return None
+    return base(Path(folder).expanduser() if folder else None)
 
 
 def alphabet(name: str) -> str:

@@ -20,6 +20,7 @@ from fxsim.explore.job import Job
 from fxsim.explore.outcome import Goals, Outcome
 from fxsim.explore.pareto import front
 from fxsim.explore.store import Store
+from fxsim.files import make_folder
 from fxsim.floating import accuracy, bits_per_character
 from fxsim.network import QuantizedNetwork
 from fxsim.quantize import quantize
@@ -113,7 +114,7 @@ def _retrained(job: Job, spec: NetworkSpec, dataset: Dataset, path: Path) -> Qua
     from fxsim.train import train  # PyTorch takes seconds
 
     state = path.with_name(f"{path.name}.resume")
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     checkpoint = train(spec, dataset, start=job.checkpoint.parent, resume=state)
     save_checkpoint(checkpoint, path)
     state.unlink(missing_ok=True)

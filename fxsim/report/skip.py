@@ -16,6 +16,7 @@ from fxsim.explore.skip_study import SkipRow
 from fxsim.files import write_text
 from fxsim.folders import filling
 
+FILES = ("skip.csv", "skip.md", "skip.png")
 PUBLISHED = (
     ("Cnvlutin, mean of CNNs (+4.5 % area)", 1.37, "dimgrey"),
     ("TensorDash, training", 1.95, "darkgrey"),
@@ -28,13 +29,13 @@ _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")
 
 def write_study(rows: Sequence[SkipRow], folder: Path, title: str) -> list[Path]:
     """Write ``skip.csv``, ``skip.md`` and ``skip.png`` into ``folder``; return the paths."""
-    files = [f"skip.{suffix}" for suffix in ("csv", "md", "png")]
-    with filling(folder, "skip-study") as own:
-        write_text(own / files[0], table_csv(rows))
-        write_text(own / files[1], f"# Zero skipping: {title}\n\n{table_markdown(rows)}")
+    table, text, image = FILES
+    with filling(folder, "skip-study", files=FILES) as own:
+        write_text(own / table, table_csv(rows))
+        write_text(own / text, f"# Zero skipping: {title}\n\n{table_markdown(rows)}")
         figure = draw(rows, title)
-        figure.savefig(own / files[2], format="png", dpi=110, metadata={"Software": None})
-    return [folder / file for file in files]
+        figure.savefig(own / image, format="png", dpi=110, metadata={"Software": None})
+    return [folder / file for file in FILES]
 
 
 def table_csv(rows: Sequence[SkipRow]) -> str:

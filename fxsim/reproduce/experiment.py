@@ -110,6 +110,11 @@ class Outcome:
             parts.append(f"### {plot.title}\n\n![{plot.title}]({plot.name}.svg)")
         return "\n\n".join(parts) + "\n"
 
+    @property
+    def page(self) -> str:
+        """Name of the file of the page."""
+        return f"{self.name}.md"
+
     def write(self, folder: Path) -> Path:
         """Write page, CSV files and figures; returns the page.
 
@@ -118,14 +123,13 @@ class Outcome:
         FileError
             If they cannot be written.
         """
-        page = f"{self.name}.md"
         with filling(folder, f"reproduce-{self.name}") as own:
             for table in (self.verdicts, *self.tables):
                 write_text(own / f"{table.name}.csv", table.csv())
             for plot in self.plots:
                 write_text(own / f"{plot.name}.svg", plot.svg)
-            write_text(own / page, self.markdown())
-        return folder / page
+            write_text(own / self.page, self.markdown())
+        return folder / self.page
 
 
 def shown(value: Any) -> str:

@@ -48,6 +48,28 @@ def test_codesign(tmp_path, quick_codesign):
     assert (tmp_path / "verify" / "icarus" / "results.xml").exists()
 
 
+def test_codesign_tells_its_verdict_although_its_files_cannot_be_written(
+    tmp_path, quick_codesign, monkeypatch
+):
+    """A file of the user appears while it works."""
+    import hw.emit
+
+    emit = hw.emit.emit
+
+    def meanwhile(*arguments):
+        (tmp_path / "report.html").write_text("mine")
+        return emit(*arguments)
+
+    monkeypatch.setattr(hw.emit, "emit", meanwhile)
+    arguments = ("codesign", TERNARY, "-o", tmp_path, "--sim", "icarus", "--vectors", 1)
+    said = fxsim_cli(*arguments, status=1)
+    assert "bit-exact: " in said.stdout
+    assert "Report" not in said.stdout
+    reason = "exists, and fxsim did not write it; move it away, or give another folder"
+    assert said.stderr.splitlines()[-1] == f"error: {tmp_path / 'report.html'}: {reason}"
+    assert (tmp_path / "report.html").read_text() == "mine"
+
+
 def test_codesign_without_float_parameters_says_so(tmp_path, quick_codesign):
     folder = tmp_path / "bare"
     folder.mkdir()

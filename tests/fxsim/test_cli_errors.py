@@ -307,7 +307,9 @@ def test_unwritable_output(folder):
     (folder / "file").write_text("precious")
     for command in ("generate", "quantize"):
         source = folder / ("net" if command == "generate" else "spec.yaml")
-        refused(command, source, "-o", folder / "file" / "sub", names=["cannot be written"])
+        refused(
+            command, source, "-o", folder / "file" / "sub", names=["file: is a file, not a folder"]
+        )
     x = folder / "x.npy"
     np.save(x, np.zeros((1, 6)))
     arguments = ("simulate", folder / "net", "--input", x, "-o", folder / "net")

@@ -213,6 +213,17 @@ def test_outputs_that_are_an_image(tmp_path):
     assert compare(spec, checkpoint, "fxsim", x, y.reshape(len(y), -1)).first is not None
 
 
+def test_no_samples_to_expect(tmp_path):
+    """One line, also for images, which pass the layers a few at a time."""
+    for case in CASES:
+        spec, state, x, y = made(case)
+        checkpoint = load_checkpoint(stored(tmp_path, state, "pytorch"), spec)
+        message = f"x must hold at least one sample, not have shape {x[:0].shape}"
+        with raises(RangeError, message):
+            compare(spec, checkpoint, "pytorch", x[:0], y[:0])
+        assert forward(spec, checkpoint.parent, x[:0]).shape[0] == 0
+
+
 @pytest.mark.parametrize("case", ORDERED)
 def test_a_file_that_fits_another_layout_says_which(tmp_path, case):
     spec, state, *_ = made(case)

@@ -153,6 +153,7 @@ def test_cells_are_measured_and_the_front_is_verified(tmp_path, model, monkeypat
                 latency_measured=9,
                 interval_measured=3,
                 messages=["differs"] if wrong else [],
+                unwritten=None,
             )
         ]
 
