@@ -320,6 +320,8 @@ def _check(spec: NetworkSpec, source: str) -> None:
         elif isinstance(layer, ArgmaxSpec):
             check_argmax(layer, shape, i == len(spec.layers) - 1, within)
         else:
+            if spec.recurrent and not isinstance(layer, FlattenSpec):
+                within(f"type must not be {layer.type!r} in a network with LSTM layers", "type")
             check_image(layer, shape, within)
         products = spec.layer_products(i)
         name = spec.layer_name(i)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -48,6 +49,7 @@ def quantize(
     """
     from fxsim import data, quantize
     from fxsim.checkpoint import load_checkpoint
+    from fxsim.errors import FxsimWarning
     from fxsim.evaluate import calibration_samples
     from fxsim.layouts import LAYOUTS
     from fxsim.spec import load_spec
@@ -69,6 +71,13 @@ def quantize(
     differences = (
         None if expected is None else _expect(wanted, source, parameters, layout, expected)
     )
+    if parameters.retrained and not direct and not quantize.uses_retrained(wanted, parameters):
+        warnings.warn(
+            f"{source}: its retrained parameters are for other levels or scale groups and are left"
+            " aside; the float parent is quantized directly",
+            FxsimWarning,
+            stacklevel=1,
+        )
     with blamed_on(path):
         samples = calibration_samples(data.load(wanted.data, wanted.input.shape))
         network = quantize.quantize(wanted, parameters, samples, direct=direct)

@@ -14,7 +14,7 @@ from fxsim import reference
 from fxsim.cli.lookup import find_network
 from fxsim.cli.options import Simulator, Target
 from fxsim.storage import network_hash, save_network
-from tests.commands import TERNARY, fxsim_cli, fxsim_process, small_network
+from tests.commands import MODELS, TERNARY, fxsim_cli, fxsim_process, small_network
 
 COMMANDS = (
     *("codesign", "train", "quantize", "info", "simulate", "sample", "generate", "verify"),
@@ -229,6 +229,19 @@ def test_quantize_uses_the_checkpoint_beside_the_specification(tmp_path):
     shipped = json.loads(fxsim_cli("info", TERNARY, "--json").stdout)
     again = json.loads(fxsim_cli("info", tmp_path / "q", "--json").stdout)
     assert again["hash"] == facts["hash"] == shipped["hash"]
+
+
+def test_retrained_parameters_that_are_left_aside_are_told(tmp_path):
+    """They are for 3 levels; a specification of 5 is quantized from the float parent."""
+    shipped = MODELS / TERNARY
+    text = (shipped / "spec.yaml").read_text().replace("levels: 3,", "levels: 5,")
+    (tmp_path / "spec.yaml").write_text(text)
+    source = tmp_path / "checkpoint.npz"
+    source.write_bytes((shipped / "checkpoint.npz").read_bytes())
+    told = fxsim_cli("quantize", tmp_path / "spec.yaml", "-o", tmp_path / "q").stderr
+    assert told.startswith(f"warning: {source}: its retrained parameters are for other levels or")
+    asked = fxsim_cli("quantize", tmp_path / "spec.yaml", "--direct", "-o", tmp_path / "q")
+    assert asked.stderr == ""
 
 
 SPEC = """

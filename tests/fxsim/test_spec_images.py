@@ -343,3 +343,19 @@ def test_exploration_meets_every_layer(trained):
         energy = sum(places * layer_energy(product) for product, places in products)
         assert found["energy"] == pytest.approx(energy)
     assert len(losses) == 4  # the lanes change nothing
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        {"type": "convolution", "units": 2, "kernel": 3, "output": {}},
+        {"type": "max_pool", "kernel": 2},
+        {"type": "average_pool"},
+    ],
+)
+def test_windows_before_an_lstm_are_refused(layer):
+    layers = [layer, {"type": "flatten"}, {"type": "lstm", "cells": 4}]
+    top = {"name": "n", "data": "d", "input": {"shape": [1, 8, 8]}, "layers": layers}
+    message = rf"^type must not be '{layer['type']}' in a network with LSTM layers \(t: layers\[0\]"
+    with pytest.raises(SpecError, match=message):
+        parse_spec(top, "t")

@@ -1,13 +1,14 @@
 import sqlite3
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from fxsim.errors import ConfigError, FileError
 from fxsim.explore.outcome import Outcome
 from fxsim.explore.run import Settings, facts_of
-from fxsim.explore.store import open_store, read_store
+from fxsim.explore.store import _compare, open_store, read_store
 from tests.fxsim.explore.small import make
 
 FACTS = {"hash": "abc", "seed": 1, "versions": {"fxsim": "1"}}
@@ -58,6 +59,14 @@ def test_a_store_is_resumed_by_the_same_run_only(tmp_path):
         open_store(path, FACTS | {"seed": 2}, resume=True),
     ):
         pass
+
+
+def test_the_message_names_the_key_that_differs():
+    one = {"layers": [{"bits": 8, "name": "x" * 70}, {"bits": 8}], "seed": 1}
+    other = {"layers": [{"bits": 8, "name": "x" * 70}, {"bits": 6}], "seed": 1}
+    message = r"^s: was made with spec\.layers\[1\]\.bits 8, not 6$"
+    with pytest.raises(ConfigError, match=message):
+        _compare(Path("s"), {"spec": one}, {"spec": other})
 
 
 def test_the_order_of_variables_is_part_of_the_configuration(tmp_path):
