@@ -82,16 +82,16 @@ def requantized(
             scaling = requantizer_of(name, ratio, requantize, rounding)
             whole = integer_bias(name, units)
             return *accumulator_of(name, weight, whole, source, accumulator), scaling
-        cut = saturates & (ratio > 2 * span)
-        limit = np.where(cut, 0.0, reach * ratio) + span if saturates else np.inf
-        # Beyond the reach of the products a channel is next to constant, or saturated if it is cut.
-        inside = np.clip(units, -furthest, furthest)
-        units = np.where(np.abs(units) <= furthest, units, np.where(cut, inside, 0.0))
-        whole = integer_bias(name, units)
+        cut, beyond = saturates & (ratio > 2 * span), np.abs(units) > furthest
+        units = np.clip(units, -furthest, furthest)
         if accumulator.bits is not None:
-            whole[_outside(weight, whole, source, accumulator)] = 0
+            apart = _outside(weight, integer_bias(name, units), source, accumulator)
+            cut, beyond = cut & ~apart, beyond | apart
+        # A channel that is cut is saturated there; others are next to constant, or have no choice.
+        whole = integer_bias(name, np.where(beyond & ~cut, 0.0, units))
+        limit = np.where(cut, 0.0, reach * ratio) + span if saturates else np.inf
         rest = np.clip((bias - whole * unit) / scale, -limit, limit)
-        ratio = np.where(cut, 2.0 * span, ratio)
+        ratio = np.where(cut, 2.0 * span, ratio) if cut.any() else ratio
         scaling = requantizer_of(name, ratio, requantize, rounding, rest)
         constant = np.broadcast_to(scaling.multiplier == 0, whole.shape)
         whole = np.where(constant, 0, whole)
