@@ -238,3 +238,16 @@ def test_rounding_in_place_is_round_real(values, rounding):
     expected = round_real(value, rounding)
     round_in_place(value, rounding)
     assert (value == expected).all()
+
+
+def test_a_bias_beyond_the_reach_of_the_products_is_whole():
+    """260 - x for x up to 255: the accumulator starts at 0, all of the bias is the offset."""
+    layer = {"type": "linear", "units": 1, "weights": {"levels": 3}}
+    layer["output"] = {"bits": 8, "signed": True, "scale": 1.0}
+    source = {"shape": [1], "bits": 8, "scale": 1.0}
+    spec = parse_spec({"name": "n", "data": "d", "input": source, "layers": [layer]}, "t")
+    parameters = LinearParameters(weight=np.array([[-1.0]]), bias=np.array([260.0]))
+    x = np.array([[255.0], [200.0], [0.0]])
+    network = quantize(spec, Checkpoint(parent={"layer0": parameters}), x)
+    assert network.layers[0].bias.tolist() == [0]
+    assert simulate(network, x.astype(np.int64)).ravel().tolist() == [5, 60, 127]
