@@ -17,7 +17,7 @@ test: $(VENV)/.dev tools lint
 # For the hours between runs of `make test`: the architecture, types, hardware blocks, one network.
 quick: $(VENV)/.dev tools lint
 	$(BIN)/pytest -n 2 -q tests/test_layering.py tests/hw \
-		'testbenches/test_networks.py::test_shipped_model[digits-mlp-ternary-icarus]'
+		'fxsim/testbenches/test_networks.py::test_shipped_model[digits-mlp-ternary-icarus]'
 
 # Pin the figures of what is shipped (tests/golden) anew, and print what changed.
 golden: $(VENV)/.dev
@@ -38,7 +38,7 @@ area: $(VENV)/.dev
 
 tools: $(VENV)/.sim
 	@.ci/setup debian iverilog iverilog
-	@$(BIN)/python -m testbenches.simulators
+	@$(BIN)/python -m fxsim.testbenches.simulators
 
 clean:
 	rm -rf build $(VENV)

@@ -9,12 +9,12 @@ import fxsim
 from fxsim.cycles import predict
 from fxsim.files import write_text
 from fxsim.formats import AccumulatorMode, IntFormat, MemoryStyle
+from fxsim.hw.config import MacArrayConfig
+from fxsim.hw.emit import accelerator_verilog, memory_files, verilog_of
+from fxsim.hw.mac_array import MacArray
+from fxsim.hw.synth import TARGETS, SynthResult, synthesize
 from fxsim.network import Folding, QuantizedNetwork, accumulator_bounds
 from fxsim.storage import load_network
-from hw.config import MacArrayConfig
-from hw.emit import accelerator_verilog, memory_files, verilog_of
-from hw.mac_array import MacArray
-from hw.synth import TARGETS, SynthResult, synthesize
 
 PAGE = Path(__file__).parents[1] / "docs" / "area.md"
 ROWS, SIMD, TILES, BEATS = 4, 64, 16, 8

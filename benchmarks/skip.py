@@ -14,13 +14,13 @@ from fxsim.explore.gate_gradients import from_trace
 from fxsim.explore.skip_study import nearest
 from fxsim.files import write_text
 from fxsim.gradient_traces import STAGES
+from fxsim.hw.emit import verilog_of
 from fxsim.skip_cycles import ideal_cycles
-from hw.emit import verilog_of
-from testbenches.blocks import Bank, bank_job
-from testbenches.job import Job
-from testbenches.run import run
-from testbenches.simulators import find_simulator
-from testbenches.sparse import SparseCase, folded_config, matvec_case
+from fxsim.testbenches.blocks import Bank, bank_job
+from fxsim.testbenches.job import Job
+from fxsim.testbenches.run import run
+from fxsim.testbenches.simulators import find_simulator
+from fxsim.testbenches.sparse import SparseCase, folded_config, matvec_case
 
 PAGE = Path(__file__).parents[1] / "docs" / "zero-skipping.md"
 ITEMS, OUTPUTS = 256, 64

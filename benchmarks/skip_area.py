@@ -15,16 +15,16 @@ from amaranth.lib.wiring import Component
 
 from fxsim.files import write_text
 from fxsim.formats import AccumulatorMode, MemoryStyle
-from hw.config import MacArrayConfig
-from hw.emit import verilog_of
-from hw.mac_array import MacArray
-from hw.pnr import clocks_mhz
-from hw.replay import ReplayBuffer
-from hw.sparse_mac import SparseMac
-from hw.sparse_matvec import SparseMatVecConfig
-from hw.synth import synthesize
-from hw.zero_skip import ZeroSkipper
-from testbenches.sparse import folded_config
+from fxsim.hw.config import MacArrayConfig
+from fxsim.hw.emit import verilog_of
+from fxsim.hw.mac_array import MacArray
+from fxsim.hw.pnr import clocks_mhz
+from fxsim.hw.replay import ReplayBuffer
+from fxsim.hw.sparse_mac import SparseMac
+from fxsim.hw.sparse_matvec import SparseMatVecConfig
+from fxsim.hw.synth import synthesize
+from fxsim.hw.zero_skip import ZeroSkipper
+from fxsim.testbenches.sparse import folded_config
 
 PAGE = Path(__file__).parents[1] / "docs" / "zero-skipping.md"
 FOLDINGS = ((64, 1), (16, 4))

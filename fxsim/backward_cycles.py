@@ -50,7 +50,7 @@ def gate_gradient_latency(tanh: Table) -> int:
 
 
 def gate_gradient_cycles(accepted: IntArray, *, beats: int, latency: int) -> BeatCycles:
-    """Cycles of a `hw.gate_gradient.GateGradient`.
+    """Cycles of a `fxsim.hw.gate_gradient.GateGradient`.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def gate_gradient_cycles(accepted: IntArray, *, beats: int, latency: int) -> Bea
 def sparse_outer_cycles(
     gradients: IntArray, *, lanes: int, tiles: int, depth: int = 16, threshold: int = 0
 ) -> SkipCycles:
-    """Cycles of a `hw.sparse_outer.SparseOuterProduct`, for vectors that are drained together.
+    """Cycles of a `fxsim.hw.sparse_outer.SparseOuterProduct`; vectors are drained together.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def sparse_outer_cycles(
 
 @dataclass(frozen=True, kw_only=True)
 class BackwardCycles(BeatCycles):
-    """Cycles of a `hw.lstm_backward.LstmBackward`: of cells, of dx, and of its other outputs.
+    """Cycles of a `fxsim.hw.lstm_backward.LstmBackward`: of cells, of dx, and of its other outputs.
 
     Parameters
     ----------
@@ -121,14 +121,14 @@ def lstm_backward_cycles(
     depth: int = 16,
     dsp: bool = True,
 ) -> BackwardCycles:
-    """Cycles of a `hw.lstm_backward.LstmBackward` for one batch.
+    """Cycles of a `fxsim.hw.lstm_backward.LstmBackward` for one batch.
 
     Parameters
     ----------
     dnet : int64 array, shape (n, t, 4 * cells)
         Gate gradients beyond the threshold.
     lanes, dh_rows, dx_rows, dU_columns, dW_columns, depth, dsp
-        See `hw.lstm_backward.LstmBackwardConfig`.
+        See `fxsim.hw.lstm_backward.LstmBackwardConfig`.
     """
     count, steps, items = dnet.shape
     layer = gradient.layer
@@ -171,7 +171,7 @@ def lstm_backward_cycles(
 def _product_shape(
     product: QuantizedLinear, *, rows: int, lanes: int, outputs: int, dsp: bool
 ) -> list[int]:
-    """Blocks of a `hw.transposed.Transposed`, in the order of the kernel's columns."""
+    """Blocks of a `fxsim.hw.transposed.Transposed`, in the order of the kernel's columns."""
     common = set(row_multipliers(product).tolist())
     wide = lcm(rows, lanes)
     latency = sparse_mac_latency(issue=1, weight=product.weight_format, dsp=dsp)

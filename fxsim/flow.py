@@ -30,7 +30,7 @@ class Block:
 
 
 def resize(lanes_in: int, lanes_out: int, items: int) -> list[Block]:
-    """Blocks of ``hw.resize`` for vectors of ``items``."""
+    """Blocks of ``fxsim.hw.resize`` for vectors of ``items``."""
     common = lanes_in * lanes_out // gcd(lanes_in, lanes_out)
     blocks = []
     if common != lanes_in:
@@ -41,7 +41,7 @@ def resize(lanes_in: int, lanes_out: int, items: int) -> list[Block]:
 
 
 def buffer(beats: int, tiles: int) -> Block:
-    """``hw.buffers.VectorBuffer``."""
+    """``fxsim.hw.buffers.VectorBuffer``."""
     return Block(flow.BUFFER, (beats, tiles))
 
 
@@ -51,7 +51,7 @@ def pipe(beats: int, latency: int) -> Block:
 
 
 def window(windows: Windows, simd: int, repeats: int = 1) -> Block:
-    """``hw.window.Window``."""
+    """``fxsim.hw.window.Window``."""
     tall, _ = windows.taps(simd)
     sizes = (
         windows.groups * repeats * (windows.size // simd),
@@ -68,7 +68,7 @@ def window(windows: Windows, simd: int, repeats: int = 1) -> Block:
 
 
 def fork() -> Block:
-    """``hw.fork.Fork``."""
+    """``fxsim.hw.fork.Fork``."""
     return Block(flow.FORK, ())
 
 

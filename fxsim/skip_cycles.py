@@ -21,7 +21,7 @@ class SkipCycles:
     """Cycles of one unit for one gradient.
 
     Every cycle from the second to the last is busy, starved or drain; waits of beats are counted by
-    themselves. Pairs never compete for a bank in these units, see `hw.sparse_mac.SparseMac`.
+    themselves. Pairs never compete for a bank in these units, see `fxsim.hw.sparse_mac.SparseMac`.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def zero_skipper_cycles(
     threshold: int = 0,
     summary: bool = False,
 ) -> SkipCycles:
-    """Cycles of a `hw.zero_skip.ZeroSkipper`.
+    """Cycles of a `fxsim.hw.zero_skip.ZeroSkipper`.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def sparse_matvec_cycles(
     threshold: int = 0,
     summary: bool = False,
 ) -> SkipCycles:
-    """Cycles of a `hw.sparse_matvec.SparseMatVec`; see `zero_skipper_cycles`.
+    """Cycles of a `fxsim.hw.sparse_matvec.SparseMatVec`; see `zero_skipper_cycles`.
 
     Parameters
     ----------
@@ -127,7 +127,7 @@ def sparse_matvec_latency(
 
 
 def sparse_mac_latency(*, issue: int, weight: IntFormat, dsp: bool) -> int:
-    """Cycles from the last group of a tile, at a `hw.sparse_mac.SparseMac`, to the tile's sums."""
+    """Cycles from a tile's last group, at a `fxsim.hw.sparse_mac.SparseMac`, to its sums."""
     ternary = weight.bits == 2 and weight.narrow
     products = 1 if ternary else 2 if dsp else -(-weight.bits // 2)
     return 3 + products + (issue - 1).bit_length()

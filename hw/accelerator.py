@@ -5,6 +5,17 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 
+from fxsim.hw.add import Add
+from fxsim.hw.argmax import Classifier
+from fxsim.hw.axi import axis_members, count_beats, pack, unpack
+from fxsim.hw.axi_lite import axi_lite_members, connect_axi_lite
+from fxsim.hw.convolution import Convolution
+from fxsim.hw.fork import Fork
+from fxsim.hw.layouts import beat_of
+from fxsim.hw.linear import Linear
+from fxsim.hw.lstm import Lstm, products
+from fxsim.hw.memory_check import MemoryCheck, address_bits
+from fxsim.hw.pool import Pool
 from fxsim.memory import WeightMemory
 from fxsim.network import (
     INPUT,
@@ -15,17 +26,6 @@ from fxsim.network import (
     QuantizedLstm,
     QuantizedNetwork,
 )
-from hw.add import Add
-from hw.argmax import Classifier
-from hw.axi import axis_members, count_beats, pack, unpack
-from hw.axi_lite import axi_lite_members, connect_axi_lite
-from hw.convolution import Convolution
-from hw.fork import Fork
-from hw.layouts import beat_of
-from hw.linear import Linear
-from hw.lstm import Lstm, products
-from hw.memory_check import MemoryCheck, address_bits
-from hw.pool import Pool
 
 _BLOCKS = {QuantizedConvolution: Convolution, MaxPool: Pool, Argmax: Classifier}
 """Blocks of layers that are not `Linear`, `Lstm` or `Add`."""
@@ -65,7 +65,7 @@ class Accelerator(wiring.Component):
     memory_error : Out(1), s_axi_awaddr and so on
         Only with weights in block RAM: goes high, and stays, when what was read from a memory is
         not what its file should hold; status and checksums are behind the AXI4-Lite port. See
-        `hw.memory_check`.
+        `fxsim.hw.memory_check`.
 
     With LSTM layers, tlast marks the last beat of a sequence instead, on both sides: the state is
     that of a new sequence after it. frame_error then means tlast before the end of a vector.

@@ -4,12 +4,12 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from fxsim.hw.chain import Chain, connect_chain, resized
+from fxsim.hw.config import RequantizerConfig
+from fxsim.hw.layouts import beat_of, shape_of
+from fxsim.hw.queue import Queue
+from fxsim.hw.requantizer import Requantizer
 from fxsim.network import QuantizedAdd
-from hw.chain import Chain, connect_chain, resized
-from hw.config import RequantizerConfig
-from hw.layouts import beat_of, shape_of
-from hw.queue import Queue
-from hw.requantizer import Requantizer
 
 
 class WeightedSum(wiring.Component):

@@ -5,10 +5,10 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from fxsim.formats import IntFormat
+from fxsim.hw.arith import is_zero
+from fxsim.hw.chain import Chain
+from fxsim.hw.layouts import beat_of
 from fxsim.network import Argmax
-from hw.arith import is_zero
-from hw.chain import Chain
-from hw.layouts import beat_of
 
 
 class GreatestPlace(wiring.Component):

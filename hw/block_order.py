@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 
 from fxsim.errors import ConfigError
 from fxsim.formats import IntFormat
-from hw.layouts import beat_of
+from fxsim.hw.layouts import beat_of
 
 GATES = 4
 

@@ -6,8 +6,8 @@ from amaranth.lib.wiring import In, Out
 
 from fxsim.errors import ConfigError
 from fxsim.formats import IntFormat
-from hw.arith import is_zero
-from hw.layouts import beat_of
+from fxsim.hw.arith import is_zero
+from fxsim.hw.layouts import beat_of
 
 
 class VectorBuffer(wiring.Component):

@@ -5,9 +5,9 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from fxsim.formats import IntFormat
+from fxsim.hw.layouts import beat_of
+from fxsim.hw.resize import resize
 from fxsim.network import Layer
-from hw.layouts import beat_of
-from hw.resize import resize
 
 
 class Chain(wiring.Component):

@@ -21,7 +21,7 @@ from fxsim.network import (
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class MacArrayConfig:
-    """What a `hw.mac_array.MacArray` needs to know.
+    """What a `fxsim.hw.mac_array.MacArray` needs to know.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ class MacArrayConfig:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RequantizerConfig:
-    """What a `hw.requantizer.Requantizer` needs to know.
+    """What a `fxsim.hw.requantizer.Requantizer` needs to know.
 
     Parameters
     ----------

@@ -1,9 +1,9 @@
 """One convolution: line buffer, MAC array and requantizer in a row."""
 
+from fxsim.hw.chain import Chain
+from fxsim.hw.linear import product_chain
+from fxsim.hw.window import Window
 from fxsim.network import QuantizedConvolution
-from hw.chain import Chain
-from hw.linear import product_chain
-from hw.window import Window
 
 
 class Convolution(Chain):

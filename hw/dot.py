@@ -6,7 +6,7 @@ from amaranth.lib.wiring import Component, In, Out
 from amaranth.utils import ceil_log2
 
 from fxsim.errors import ConfigError
-from hw.arith import Bounded, add_booth_digit, bounds_of, shape_spanning
+from fxsim.hw.arith import Bounded, add_booth_digit, bounds_of, shape_spanning
 
 
 class _Dot(Component):

@@ -12,14 +12,14 @@ import fxsim
 from fxsim.environment import environment, safe
 from fxsim.files import write_text
 from fxsim.folders import filling
+from fxsim.hw import file_memory, memory_check
+from fxsim.hw.accelerator import Accelerator, file_memories
+from fxsim.hw.axi import lane_bytes
+from fxsim.hw.axi_lite import Register
+from fxsim.hw.skip_top import SkipTop, index_format, registers_of
 from fxsim.network import QuantizedNetwork
 from fxsim.skip_unit import SkipUnit
 from fxsim.storage import network_hash
-from hw import file_memory, memory_check
-from hw.accelerator import Accelerator, file_memories
-from hw.axi import lane_bytes
-from hw.axi_lite import Register
-from hw.skip_top import SkipTop, index_format, registers_of
 
 # Amaranth adds a wire ``\\name[k]`` for each lane of a payload, for waveform viewers. Nothing reads
 # them, and Yosys (issue 4349) takes them for bits of the vector ``name`` and aborts.

@@ -6,15 +6,15 @@ from amaranth.lib.data import ArrayLayout, StructLayout
 from amaranth.lib.wiring import In, Out
 
 from fxsim.errors import ConfigError
+from fxsim.hw.arith import Bounded, saturate, shift_round, shift_round_random
+from fxsim.hw.block_order import BlockOrder
+from fxsim.hw.layouts import beat_of, shape_of
+from fxsim.hw.lookup import Lookup
+from fxsim.hw.random_words import RandomWords
+from fxsim.hw.steps import STEP_BITS, StepCounter
 from fxsim.lstm_gradient import STREAMS, LstmGradient
 from fxsim.network import QuantizedLstm
 from fxsim.stochastic import WORD_BITS, Stochastic
-from hw.arith import Bounded, saturate, shift_round, shift_round_random
-from hw.block_order import BlockOrder
-from hw.layouts import beat_of, shape_of
-from hw.lookup import Lookup
-from hw.random_words import RandomWords
-from hw.steps import STEP_BITS, StepCounter
 
 _GATES = ("i", "f", "o", "g")
 _STATE = ("output", "kept")

@@ -5,18 +5,18 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from fxsim.formats import IntFormat, Rounding
+from fxsim.hw.arith import saturate, shift_round, shift_round_random
+from fxsim.hw.layouts import beat_of
+from fxsim.hw.random_words import RandomWords
+from fxsim.hw.steps import STEP_BITS
 from fxsim.stochastic import WORD_BITS, Stochastic
-from hw.arith import saturate, shift_round, shift_round_random
-from hw.layouts import beat_of
-from hw.random_words import RandomWords
-from hw.steps import STEP_BITS
 
 
 class GradientCut(wiring.Component):
     """S(R(multiplier * sum)): what ends a transposed product, ``lanes`` values a cycle.
 
-    A `hw.requantizer.Requantizer` for gradients: it rounds stochastically too, and all values have
-    one multiplier.
+    A `fxsim.hw.requantizer.Requantizer` for gradients: it rounds stochastically too, and all values
+    have one multiplier.
 
     Parameters
     ----------

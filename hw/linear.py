@@ -1,11 +1,11 @@
 """One fully connected layer: buffer, MAC array and requantizer in a row."""
 
+from fxsim.hw.buffers import VectorBuffer
+from fxsim.hw.chain import Chain, resized
+from fxsim.hw.config import MacArrayConfig, RequantizerConfig
+from fxsim.hw.mac_array import MacArray
+from fxsim.hw.requantizer import Requantizer
 from fxsim.network import QuantizedLinear
-from hw.buffers import VectorBuffer
-from hw.chain import Chain, resized
-from hw.config import MacArrayConfig, RequantizerConfig
-from hw.mac_array import MacArray
-from hw.requantizer import Requantizer
 
 
 class Linear(Chain):

@@ -5,9 +5,9 @@ from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 
 from fxsim.formats import Rounding
+from fxsim.hw.arith import shift_round
+from fxsim.hw.layouts import shape_of
 from fxsim.network import Nonlinearity, Table
-from hw.arith import shift_round
-from hw.layouts import shape_of
 
 
 class Lookup(wiring.Component):

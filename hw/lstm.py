@@ -7,13 +7,13 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from fxsim.hw.buffers import VectorBuffer
+from fxsim.hw.chain import connect_chain, resized
+from fxsim.hw.fork import Fork
+from fxsim.hw.layouts import beat_of, shape_of
+from fxsim.hw.linear import Linear
+from fxsim.hw.lstm_cell import LstmCell
 from fxsim.network import QuantizedLinear, QuantizedLstm
-from hw.buffers import VectorBuffer
-from hw.chain import connect_chain, resized
-from hw.fork import Fork
-from hw.layouts import beat_of, shape_of
-from hw.linear import Linear
-from hw.lstm_cell import LstmCell
 
 
 def by_cell(product: QuantizedLinear) -> QuantizedLinear:

@@ -8,18 +8,18 @@ from amaranth.lib.wiring import In, Out
 
 from fxsim.errors import ConfigError
 from fxsim.formats import IntFormat
+from fxsim.hw.fork import Fork
+from fxsim.hw.gate_gradient import GateGradient, stored_of
+from fxsim.hw.layouts import beat_of
+from fxsim.hw.outer_accumulator import COUNT_BITS, OuterAccumulator, OuterConfig
+from fxsim.hw.pairs import ZeroSkipConfig
+from fxsim.hw.replay import ReplayBuffer
+from fxsim.hw.steps import STEP_BITS, StepCounter
+from fxsim.hw.transposed import Transposed, TransposedConfig
+from fxsim.hw.zero_skip import ZeroSkipper
 from fxsim.lstm_gradient import STREAMS, LstmGradient, row_multipliers
 from fxsim.network import Activation, QuantizedLinear
 from fxsim.stochastic import WORD_BITS, Stochastic
-from hw.fork import Fork
-from hw.gate_gradient import GateGradient, stored_of
-from hw.layouts import beat_of
-from hw.outer_accumulator import COUNT_BITS, OuterAccumulator, OuterConfig
-from hw.pairs import ZeroSkipConfig
-from hw.replay import ReplayBuffer
-from hw.steps import STEP_BITS, StepCounter
-from hw.transposed import Transposed, TransposedConfig
-from hw.zero_skip import ZeroSkipper
 
 _ONE = Activation(format=IntFormat(bits=2, signed=True), scale=1.0)
 
@@ -137,7 +137,7 @@ class LstmBackward(wiring.Component):
 
     Members
     -------
-    i : In(stream of ``lanes`` stored cells, see `hw.gate_gradient.stored_of`)
+    i : In(stream of ``lanes`` stored cells, see `fxsim.hw.gate_gradient.stored_of`)
         Steps of a sequence from the last to the first, for all inputs; ``before`` of step 0 is
         taken as 0.
     dy : In(stream of ``lanes`` gradients of h from above)
@@ -146,12 +146,12 @@ class LstmBackward(wiring.Component):
         Those of step 0 are taken as 0.
     dx : Out(stream of ``lanes`` gradients of x), one vector a step
     dh0 : Out(stream of ``lanes`` gradients of h before the first step), one vector a sequence
-    dW, dU, db : Out(streams of accumulators), see `hw.outer_accumulator.OuterAccumulator`
+    dW, dU, db : Out(streams of accumulators), see `fxsim.hw.outer_accumulator.OuterAccumulator`
         Rows in block order i, f, o, g, after every ``vectors`` steps.
     dnet : Out(stream of ``4 * lanes`` gate gradients, always ready)
         For testbenches.
     threshold : In(unsigned)
-        See `hw.gate_gradient.GateGradient`.
+        See `fxsim.hw.gate_gradient.GateGradient`.
     steps : In(unsigned)
         Of a sequence; must hold still from reset on.
     vectors : In(unsigned)

@@ -4,10 +4,10 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from fxsim.hw.arith import is_zero, saturate, shift_round
+from fxsim.hw.layouts import beat_of, shape_of
+from fxsim.hw.lookup import Lookup
 from fxsim.network import QuantizedLstm
-from hw.arith import is_zero, saturate, shift_round
-from hw.layouts import beat_of, shape_of
-from hw.lookup import Lookup
 
 
 class LstmCell(wiring.Component):

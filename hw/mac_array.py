@@ -6,11 +6,11 @@ from amaranth.lib.data import ArrayLayout, View
 from amaranth.lib.wiring import In, Out
 
 from fxsim.formats import AccumulatorMode, MemoryStyle
-from hw.arith import is_zero, saturate
-from hw.config import MacArrayConfig
-from hw.dot import dot
-from hw.file_memory import FileMemory
-from hw.layouts import beat_of, shape_of
+from fxsim.hw.arith import is_zero, saturate
+from fxsim.hw.config import MacArrayConfig
+from fxsim.hw.dot import dot
+from fxsim.hw.file_memory import FileMemory
+from fxsim.hw.layouts import beat_of, shape_of
 
 
 class MacArray(wiring.Component):

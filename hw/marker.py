@@ -4,9 +4,9 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.arith import Bounded, is_zero
-from hw.layouts import beat_of
-from hw.pairs import ZeroSkipConfig
+from fxsim.hw.arith import Bounded, is_zero
+from fxsim.hw.layouts import beat_of
+from fxsim.hw.pairs import ZeroSkipConfig
 
 
 def members_of(config: ZeroSkipConfig, payload):

@@ -6,8 +6,8 @@ from amaranth.hdl import Cat, Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.axi_lite import Access, AxiLiteRegisters, Register, axi_lite_members, connect_axi_lite
-from hw.file_memory import FileMemory
+from fxsim.hw.axi_lite import Access, AxiLiteRegisters, Register, axi_lite_members, connect_axi_lite
+from fxsim.hw.file_memory import FileMemory
 
 VERSION = 0x46584E31  # "FXN1"
 STATUS = "bit 0: all memories were read; bit 1: memory error; bit 2: frame error"

@@ -8,10 +8,10 @@ from amaranth.lib.wiring import In, Out
 
 from fxsim.errors import ConfigError
 from fxsim.formats import IntFormat
+from fxsim.hw.arith import saturate
+from fxsim.hw.layouts import beat_of, shape_of
+from fxsim.hw.pairs import ZeroSkipConfig
 from fxsim.network import Activation
-from hw.arith import saturate
-from hw.layouts import beat_of, shape_of
-from hw.pairs import ZeroSkipConfig
 
 COUNT_BITS = 32
 """Width of a number of vectors."""

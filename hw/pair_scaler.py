@@ -8,9 +8,9 @@ from amaranth.lib.wiring import In, Out
 
 from fxsim.errors import ConfigError
 from fxsim.formats import IntFormat
+from fxsim.hw.layouts import shape_of
+from fxsim.hw.pairs import ZeroSkipConfig
 from fxsim.tensors import IntArray
-from hw.layouts import shape_of
-from hw.pairs import ZeroSkipConfig
 
 
 class PairScaler(wiring.Component):

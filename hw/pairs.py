@@ -7,13 +7,13 @@ from amaranth.lib import data
 
 from fxsim.errors import ConfigError
 from fxsim.formats import IntFormat
+from fxsim.hw.layouts import beat_of, shape_of
 from fxsim.skip_unit import SkipUnit
-from hw.layouts import beat_of, shape_of
 
 
 @dataclass(frozen=True, kw_only=True)
 class ZeroSkipConfig:
-    """What the blocks of a `hw.zero_skip.ZeroSkipper` need to know.
+    """What the blocks of a `fxsim.hw.zero_skip.ZeroSkipper` need to know.
 
     Parameters
     ----------

@@ -11,8 +11,8 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from hw.synth import KINDS, check_target, command_of, count_cells
-from hw.yosys import run_yosys
+from fxsim.hw.synth import KINDS, check_target, command_of, count_cells
+from fxsim.hw.yosys import run_yosys
 
 REST = ""
 """Path of what lies outside of the named modules."""
@@ -41,7 +41,7 @@ def texts_of(
     Parameters
     ----------
     verilog : str
-        As `hw.emit` writes it.
+        As `fxsim.hw.emit` writes it.
     paths : sequence of str
         Places below ``top``, like ``layer0.mac_array``. `REST` stands for all modules outside.
     memories : mapping of str to str, optional
@@ -77,7 +77,7 @@ def synthesize_parts(
     Parameters
     ----------
     target : str
-        One of `hw.synth.TARGETS`.
+        One of `fxsim.hw.synth.TARGETS`.
     paths : sequence of str
         Modules below ``top`` that are counted by themselves.
     known : sequence of str
@@ -96,7 +96,7 @@ def synthesize_parts(
     ConfigError
         If the target is unknown.
     MissingToolError
-        Like `hw.synth.synthesize`.
+        Like `fxsim.hw.synth.synthesize`.
     """
     check_target(target)
     script = ["read_verilog design.v"]

@@ -7,7 +7,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.pairs import ZeroSkipConfig
+from fxsim.hw.pairs import ZeroSkipConfig
 
 
 class Picker(wiring.Component):

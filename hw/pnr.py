@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from fxsim.errors import ConfigError, MissingToolError
-from hw.synth import command_of
-from hw.yosys import run_yosys
+from fxsim.hw.synth import command_of
+from fxsim.hw.yosys import run_yosys
 
 PARTS = {
     # Ports are left unplaced, so that blocks with more ports than a package has pins can be

@@ -5,11 +5,11 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from fxsim.formats import IntFormat
+from fxsim.hw.arith import is_zero
+from fxsim.hw.chain import Chain
+from fxsim.hw.layouts import beat_of
+from fxsim.hw.window import Window
 from fxsim.network import MaxPool
-from hw.arith import is_zero
-from hw.chain import Chain
-from hw.layouts import beat_of
-from hw.window import Window
 
 
 class Greatest(wiring.Component):

@@ -5,8 +5,8 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.data import ArrayLayout
 from amaranth.lib.wiring import In, Out
 
+from fxsim.hw.steps import STEP_BITS, StepCounter
 from fxsim.stochastic import WORD_BITS
-from hw.steps import STEP_BITS, StepCounter
 
 
 class RandomWords(wiring.Component):

@@ -5,15 +5,15 @@ from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from fxsim.errors import ConfigError
-from hw.pairs import ZeroSkipConfig
+from fxsim.hw.pairs import ZeroSkipConfig
 
 
 class ReplayBuffer(wiring.Component):
     """Queue of groups that gives out each vector ``tiles`` times, however long it is.
 
-    `hw.buffers.VectorBuffer` for vectors that say themselves where they end. The first pass starts
-    while the vector still arrives; the last pass frees its groups one by one. There is room for two
-    vectors without any zero, so that loads of unequal vectors even out.
+    `fxsim.hw.buffers.VectorBuffer` for vectors that say themselves where they end. The first pass
+    starts while the vector still arrives; the last pass frees its groups one by one. There is room
+    for two vectors without any zero, so that loads of unequal vectors even out.
 
     Parameters
     ----------

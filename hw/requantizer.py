@@ -6,10 +6,10 @@ from amaranth.lib.data import ArrayLayout
 from amaranth.lib.wiring import In, Out
 
 from fxsim.formats import Overflow
+from fxsim.hw.arith import saturate, shape_spanning, shift_round
+from fxsim.hw.config import RequantizerConfig
+from fxsim.hw.layouts import beat_of
 from fxsim.network import varies
-from hw.arith import saturate, shape_spanning, shift_round
-from hw.config import RequantizerConfig
-from hw.layouts import beat_of
 
 
 class Requantizer(wiring.Component):

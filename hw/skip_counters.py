@@ -4,7 +4,7 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.pairs import ZeroSkipConfig
+from fxsim.hw.pairs import ZeroSkipConfig
 
 COUNTERS = {
     "vectors": "vectors that have left the unit",
@@ -34,7 +34,7 @@ class SkipCounters(wiring.Component):
     offered, accepted : In(1)
         Whether the unit is offered a beat, and takes it.
     kept, ends : In
-        What `hw.zero_skip.ZeroSkipper` says of that beat.
+        What `fxsim.hw.zero_skip.ZeroSkipper` says of that beat.
     waiting, taken, finished : In(1)
         Whether a group waits at the array, is taken, and is the last of its vector's last tile.
     sent : In(1)

@@ -5,13 +5,13 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from fxsim.formats import IntFormat
+from fxsim.hw.axi import axis_members, count_beats, lane_bytes, pack, unpack
+from fxsim.hw.axi_lite import Access, AxiLiteRegisters, Register, axi_lite_members, connect_axi_lite
+from fxsim.hw.pairs import ZeroSkipConfig
+from fxsim.hw.skip_counters import COUNTERS, SkipCounters
+from fxsim.hw.sparse_matvec import SparseMatVec, SparseMatVecConfig
+from fxsim.hw.zero_skip import ZeroSkipper
 from fxsim.skip_unit import SkipUnit
-from hw.axi import axis_members, count_beats, lane_bytes, pack, unpack
-from hw.axi_lite import Access, AxiLiteRegisters, Register, axi_lite_members, connect_axi_lite
-from hw.pairs import ZeroSkipConfig
-from hw.skip_counters import COUNTERS, SkipCounters
-from hw.sparse_matvec import SparseMatVec, SparseMatVecConfig
-from hw.zero_skip import ZeroSkipper
 
 ADDRESS_BITS = 7
 VERSION = 0x46585A31  # "FXZ1"

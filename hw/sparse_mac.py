@@ -11,11 +11,11 @@ from amaranth.lib.wiring import In, Out
 
 from fxsim.errors import ConfigError
 from fxsim.formats import IntFormat, MemoryStyle
+from fxsim.hw.dot import dot
+from fxsim.hw.layouts import beat_of, shape_of
+from fxsim.hw.pairs import ZeroSkipConfig
 from fxsim.network import IntArray
 from fxsim.skip_unit import product_accumulator
-from hw.dot import dot
-from hw.layouts import beat_of, shape_of
-from hw.pairs import ZeroSkipConfig
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

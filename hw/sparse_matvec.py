@@ -6,20 +6,20 @@ from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from fxsim.hw import requantizer
+from fxsim.hw.config import RequantizerConfig
+from fxsim.hw.layouts import beat_of
+from fxsim.hw.pairs import ZeroSkipConfig
+from fxsim.hw.replay import ReplayBuffer
+from fxsim.hw.sparse_mac import SparseMac, SparseMacConfig
+from fxsim.hw.zero_skip import ZeroSkipper
 from fxsim.network import Activation, Requantizer
 from fxsim.skip_unit import SkipUnit
-from hw import requantizer
-from hw.config import RequantizerConfig
-from hw.layouts import beat_of
-from hw.pairs import ZeroSkipConfig
-from hw.replay import ReplayBuffer
-from hw.sparse_mac import SparseMac, SparseMacConfig
-from hw.zero_skip import ZeroSkipper
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SparseMatVecConfig(SparseMacConfig):
-    """What a `SparseMatVec` needs to know, beside what a `hw.sparse_mac.SparseMacConfig` holds.
+    """Configuration of a `SparseMatVec`, with that of its `fxsim.hw.sparse_mac.SparseMac`.
 
     Parameters
     ----------
@@ -80,9 +80,9 @@ class SparseMatVec(wiring.Component):
         With ``loadable`` only: all words of the weight memory, in the order of
         `SparseMatVecConfig.weight_words`, and over again. A word counts from the next cycle on.
     threshold : In(unsigned)
-        With ``skip.threshold`` only, see `hw.zero_skip.ZeroSkipper`.
+        With ``skip.threshold`` only, see `fxsim.hw.zero_skip.ZeroSkipper`.
     kept, ends : Out
-        See `hw.zero_skip.ZeroSkipper`; for counters, as are the next three.
+        See `fxsim.hw.zero_skip.ZeroSkipper`; for counters, as are the next three.
     waiting, taken, finished : Out(1)
         Whether a group is offered to the array, whether it takes one, and whether that is the last
         one of the last tile of its vector.

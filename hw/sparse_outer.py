@@ -4,10 +4,10 @@ from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.layouts import beat_of
-from hw.outer_accumulator import COUNT_BITS, OuterAccumulator, OuterConfig
-from hw.replay import ReplayBuffer
-from hw.zero_skip import ZeroSkipper
+from fxsim.hw.layouts import beat_of
+from fxsim.hw.outer_accumulator import COUNT_BITS, OuterAccumulator, OuterConfig
+from fxsim.hw.replay import ReplayBuffer
+from fxsim.hw.zero_skip import ZeroSkipper
 
 
 class SparseOuterProduct(wiring.Component):
@@ -31,7 +31,7 @@ class SparseOuterProduct(wiring.Component):
     vectors : In(unsigned)
         At least 1; must hold still from reset on.
     threshold : In(unsigned)
-        With ``skip.threshold`` only, see `hw.zero_skip.ZeroSkipper`.
+        With ``skip.threshold`` only, see `fxsim.hw.zero_skip.ZeroSkipper`.
 
     A vector with n non-zeros occupies the accumulators for max(n, 1) * tiles cycles, and vectors
     follow one another without a bubble; `fxsim.backward_cycles` knows the exact cycles.

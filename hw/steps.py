@@ -4,7 +4,7 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.arith import is_zero
+from fxsim.hw.arith import is_zero
 
 STEP_BITS = 16
 """Width of a number of steps."""

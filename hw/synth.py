@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fxsim.errors import ConfigError
-from hw.yosys import run_yosys
+from fxsim.hw.yosys import run_yosys
 
 TARGETS = ("xc7", "ecp5", "ice40")
 

@@ -8,19 +8,19 @@ from amaranth.lib.wiring import In, Out
 
 from fxsim.errors import ConfigError
 from fxsim.formats import IntFormat, Rounding
+from fxsim.hw.gradient_cut import GradientCut
+from fxsim.hw.layouts import beat_of
+from fxsim.hw.pair_scaler import PairScaler
+from fxsim.hw.resize import resize
+from fxsim.hw.sparse_mac import SparseMac, SparseMacConfig
+from fxsim.hw.steps import STEP_BITS
 from fxsim.network import IntArray
 from fxsim.stochastic import WORD_BITS, Stochastic
-from hw.gradient_cut import GradientCut
-from hw.layouts import beat_of
-from hw.pair_scaler import PairScaler
-from hw.resize import resize
-from hw.sparse_mac import SparseMac, SparseMacConfig
-from hw.steps import STEP_BITS
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TransposedConfig(SparseMacConfig):
-    """What a `Transposed` needs to know, beside what a `hw.sparse_mac.SparseMacConfig` holds.
+    """What a `Transposed` needs to know, beside what a `fxsim.hw.sparse_mac.SparseMacConfig` holds.
 
     Parameters
     ----------

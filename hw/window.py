@@ -6,9 +6,9 @@ from amaranth.lib.wiring import In, Out
 
 from fxsim.errors import ConfigError
 from fxsim.formats import IntFormat
+from fxsim.hw.arith import equals, exceeds
+from fxsim.hw.layouts import beat_of
 from fxsim.network import Windows
-from hw.arith import equals, exceeds
-from hw.layouts import beat_of
 
 
 class Window(wiring.Component):

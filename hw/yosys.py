@@ -6,6 +6,8 @@ from pathlib import Path
 
 from fxsim.errors import MissingToolError
 
+_PROGRAM = Path(__file__).with_name("yosys_script.py").resolve()
+
 
 def run_yosys(script: str, folder: Path) -> None:
     """Run ``script`` in ``folder``; the log is left there as ``yosys.log``.
@@ -18,7 +20,7 @@ def run_yosys(script: str, folder: Path) -> None:
     (folder / "script.ys").write_text(script)
     with (folder / "yosys.log").open("w") as log:
         status = subprocess.run(
-            [sys.executable, "-P", "-m", "hw.yosys", "script.ys"],
+            [sys.executable, "-P", str(_PROGRAM), "script.ys"],
             cwd=folder,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -28,17 +30,3 @@ def run_yosys(script: str, folder: Path) -> None:
         lines = (folder / "yosys.log").read_text().split("\n")
         last = next((line for line in reversed(lines) if line.strip()), f"exit status {status}")
         raise MissingToolError(f"Yosys failed: {last}")
-
-
-def _main(script: str) -> None:
-    try:
-        from pyosys import libyosys
-    except ImportError:
-        sys.exit("pyosys is not installed; install it with: pip install 'fxsim[sim]'")
-    design = libyosys.Design()
-    for line in Path(script).read_text().splitlines():
-        libyosys.run_pass(line, design)
-
-
-if __name__ == "__main__":
-    _main(sys.argv[1])

@@ -3,10 +3,10 @@
 from amaranth.hdl import Module
 from amaranth.lib import fifo, wiring
 
-from hw.gather import Gather
-from hw.marker import Marker, members_of
-from hw.pairs import ZeroSkipConfig
-from hw.picker import Picker
+from fxsim.hw.gather import Gather
+from fxsim.hw.marker import Marker, members_of
+from fxsim.hw.pairs import ZeroSkipConfig
+from fxsim.hw.picker import Picker
 
 
 class ZeroSkipper(wiring.Component):
@@ -28,7 +28,7 @@ class ZeroSkipper(wiring.Component):
         ``last`` marks the last group of each vector. Groups before it are full; it is empty only
         for a vector of zeros alone.
     kept, ends : Out
-        See `hw.marker.Marker`; for counters.
+        See `fxsim.hw.marker.Marker`; for counters.
     threshold : In(unsigned)
         With ``threshold`` only. Values of at most this magnitude count as zeros, from the beats
         that are taken in the same cycle on; 0 keeps all others.

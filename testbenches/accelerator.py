@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fxsim import arith
+from fxsim.hw.accelerator import file_memories
+from fxsim.hw.axi import lane_bytes
+from fxsim.hw.memory_check import registers_of
 from fxsim.network import Activation, IntArray, Layer, QuantizedLstm, QuantizedNetwork
+from fxsim.testbenches.job import PATTERNS, Channel, Device, Job, Registers, pack_words
 from fxsim.trace import LstmTrace, Trace
-from hw.accelerator import file_memories
-from hw.axi import lane_bytes
-from hw.memory_check import registers_of
-from testbenches.job import PATTERNS, Channel, Device, Job, Registers, pack_words
 
 
 def accelerator_job(

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from testbenches.streams import Pauses, read_bit, read_word, resolve
+from fxsim.testbenches.streams import Pauses, read_bit, read_word, resolve
 
 OKAY = 0
 

@@ -19,18 +19,18 @@ from fxsim.backward_cycles import (
     sparse_outer_cycles,
 )
 from fxsim.formats import IntFormat, Rounding
+from fxsim.hw.gate_gradient import GateGradient
+from fxsim.hw.lstm_backward import LstmBackward, LstmBackwardConfig
+from fxsim.hw.outer_accumulator import OuterConfig
+from fxsim.hw.pairs import ZeroSkipConfig
+from fxsim.hw.sparse_outer import SparseOuterProduct
 from fxsim.stochastic import Stochastic
 from fxsim.tensors import Activation, IntArray
-from hw.gate_gradient import GateGradient
-from hw.lstm_backward import LstmBackward, LstmBackwardConfig
-from hw.outer_accumulator import OuterConfig
-from hw.pairs import ZeroSkipConfig
-from hw.sparse_outer import SparseOuterProduct
-from testbenches.backward_data import Pass, backwards, random_pass, text_pass
-from testbenches.job import Channel
-from testbenches.sparse import INT5, INT8, SparseCase
-from testbenches.sparse_data import every_mask, fill, masks
-from testbenches.words import Words
+from fxsim.testbenches.backward_data import Pass, backwards, random_pass, text_pass
+from fxsim.testbenches.job import Channel
+from fxsim.testbenches.sparse import INT5, INT8, SparseCase
+from fxsim.testbenches.sparse_data import every_mask, fill, masks
+from fxsim.testbenches.words import Words
 
 ROUNDINGS = [*Rounding, Stochastic(seed=0x9E3779B9)]
 

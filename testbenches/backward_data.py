@@ -19,8 +19,8 @@ from fxsim.lstm_gradient import STREAMS, GradientFormat, LstmGradient, row_multi
 from fxsim.simulate import as_input, run_lstm, simulate_trace
 from fxsim.stochastic import Stochastic
 from fxsim.tensors import IntArray
+from fxsim.testbenches.samples import shipped
 from fxsim.trace import LstmTrace
-from testbenches.samples import shipped
 from tests.gradient_cases import random_contract, random_layer
 
 

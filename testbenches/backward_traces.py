@@ -6,9 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fxsim import gradient_traces
-from testbenches.backward import backward_case, text_config
-from testbenches.backward_data import Pass
-from testbenches.sparse import SparseCase
+from fxsim.testbenches.backward import backward_case, text_config
+from fxsim.testbenches.backward_data import Pass
+from fxsim.testbenches.sparse import SparseCase
 
 
 def recorded_pass(stage: str, *, count: int, steps: int) -> Pass:

@@ -19,6 +19,10 @@ from amaranth.lib.wiring import Component
 
 from fxsim import arith, reference
 from fxsim.formats import AccumulatorMode, IntFormat, Overflow, Rounding
+from fxsim.hw import linear, mac_array, requantizer
+from fxsim.hw.buffers import VectorBuffer
+from fxsim.hw.config import MacArrayConfig, RequantizerConfig
+from fxsim.hw.resize import Narrow, Widen
 from fxsim.network import (
     Accumulator,
     Activation,
@@ -27,14 +31,10 @@ from fxsim.network import (
     Requantizer,
     accumulator_bounds,
 )
-from hw import linear, mac_array, requantizer
-from hw.buffers import VectorBuffer
-from hw.config import MacArrayConfig, RequantizerConfig
-from hw.resize import Narrow, Widen
-from testbenches.image_blocks import IMAGE_BLOCKS
-from testbenches.job import PATTERNS, Channel, Device, Job
-from testbenches.residual_blocks import RESIDUAL_BLOCKS
-from testbenches.words import FORMATS, Case, Words, draw
+from fxsim.testbenches.image_blocks import IMAGE_BLOCKS
+from fxsim.testbenches.job import PATTERNS, Channel, Device, Job
+from fxsim.testbenches.residual_blocks import RESIDUAL_BLOCKS
+from fxsim.testbenches.words import FORMATS, Case, Words, draw
 
 
 class Bank(Component):

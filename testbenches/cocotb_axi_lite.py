@@ -10,9 +10,9 @@ import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge
 
-from testbenches.axi_lite import AccessJob, Master
-from testbenches.outcome import FOLDER, JOB, Subject
-from testbenches.streams import resolve
+from fxsim.testbenches.axi_lite import AccessJob, Master
+from fxsim.testbenches.outcome import FOLDER, JOB, Subject
+from fxsim.testbenches.streams import resolve
 
 _FOLDER, _SUBJECT = Path(os.environ[FOLDER]), Subject.of_this_run()
 _JOB = AccessJob.read(_FOLDER / JOB)

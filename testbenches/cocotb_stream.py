@@ -11,11 +11,11 @@ import cocotb
 from cocotb.clock import Clock
 from cocotb.triggers import RisingEdge
 
-from testbenches.axi_lite import OKAY, Master
-from testbenches.job import RESTART, Channel, Device, Job
-from testbenches.outcome import FOLDER, JOB, Subject
-from testbenches.scoreboard import Scoreboard
-from testbenches.streams import Monitor, Pauses, Sink, Source, read_bit, resolve
+from fxsim.testbenches.axi_lite import OKAY, Master
+from fxsim.testbenches.job import RESTART, Channel, Device, Job
+from fxsim.testbenches.outcome import FOLDER, JOB, Subject
+from fxsim.testbenches.scoreboard import Scoreboard
+from fxsim.testbenches.streams import Monitor, Pauses, Sink, Source, read_bit, resolve
 
 _FOLDER, _SUBJECT = Path(os.environ[FOLDER]), Subject.of_this_run()
 _JOB = Job.read(_FOLDER / JOB)

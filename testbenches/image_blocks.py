@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""Configurations of the blocks that work on images: see `testbenches.blocks`."""
+"""Configurations of the blocks that work on images: see `fxsim.testbenches.blocks`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ import numpy as np
 
 from fxsim import reference
 from fxsim.formats import AccumulatorMode, IntFormat, Overflow, Rounding
+from fxsim.hw.convolution import Convolution
+from fxsim.hw.pool import Pool
+from fxsim.hw.window import Window
 from fxsim.network import (
     Accumulator,
     Activation,
@@ -23,10 +26,7 @@ from fxsim.network import (
     Windows,
     accumulator_bounds,
 )
-from hw.convolution import Convolution
-from hw.pool import Pool
-from hw.window import Window
-from testbenches.words import FORMATS, Case, Words, draw
+from fxsim.testbenches.words import FORMATS, Case, Words, draw
 
 _WINDOWS = [  # channels, height, width, kernel, stride, padding, groups
     *[(1, 5, 6, (3, 3), 1, 0, 1), (1, 4, 4, (3, 3), 1, 1, 1), (2, 5, 5, (3, 3), 2, 1, 1)],

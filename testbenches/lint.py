@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
-from testbenches.simulators import find_simulator
+from fxsim.testbenches.simulators import find_simulator
 
 WAIVERS = {
     "DECLFILENAME": "one file holds all modules, so that it can be handed over as one",

@@ -1,5 +1,5 @@
 # amaranth: UnusedElaboratable=no
-"""Configurations of the blocks of residual networks and of argmax: see `testbenches.blocks`."""
+"""Configurations of the blocks of adds and of argmax: see `fxsim.testbenches.blocks`."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import numpy as np
 
 from fxsim import reference
 from fxsim.formats import IntFormat, Overflow, Rounding
+from fxsim.hw.add import Add
+from fxsim.hw.argmax import Classifier
+from fxsim.hw.fork import Fork
+from fxsim.hw.layouts import beat_of
+from fxsim.hw.queue import Queue
 from fxsim.network import Activation, Argmax, QuantizedAdd, Requantizer, add_bounds
-from hw.add import Add
-from hw.argmax import Classifier
-from hw.fork import Fork
-from hw.layouts import beat_of
-from hw.queue import Queue
-from testbenches.words import FORMATS, Case, Words, draw
+from fxsim.testbenches.words import FORMATS, Case, Words, draw
 
 
 def queue_cases() -> Iterator[Case]:

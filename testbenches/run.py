@@ -12,11 +12,11 @@ from xml.etree import ElementTree
 
 from fxsim.errors import FileError, UnwrittenError
 from fxsim.folders import filling, noting
-from testbenches.axi_lite import AccessJob
-from testbenches.builds import Build, build, tool_environment
-from testbenches.job import RESTART, Job, passing
-from testbenches.outcome import FOLDER, JOB, SOURCE, Subject, digest_of, file_of
-from testbenches.simulators import Simulator
+from fxsim.testbenches.axi_lite import AccessJob
+from fxsim.testbenches.builds import Build, build, tool_environment
+from fxsim.testbenches.job import RESTART, Job, passing
+from fxsim.testbenches.outcome import FOLDER, JOB, SOURCE, Subject, digest_of, file_of
+from fxsim.testbenches.simulators import Simulator
 
 RESULTS, LOG = "results.xml", "run.log"
 
@@ -143,11 +143,12 @@ def _simulate(
     """Run the simulator in ``folder``; return the seconds that it took."""
     from cocotb_tools.runner import get_runner
 
+    bench = "cocotb_stream" if isinstance(job, Job) else "cocotb_axi_lite"
     start = time.perf_counter()
     with tool_environment(simulator.environment), suppress(RuntimeError, SystemExit):
         # A simulator that crashes is told by its results.
         get_runner(simulator.name).test(
-            test_module=f"testbenches.cocotb_{'stream' if isinstance(job, Job) else 'axi_lite'}",
+            test_module=f"fxsim.testbenches.{bench}",
             hdl_toplevel=top,
             hdl_toplevel_lang="verilog",
             build_dir=made.folder,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from testbenches.job import Channel
+from fxsim.testbenches.job import Channel
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,9 @@ import numpy as np
 from fxsim import arith
 from fxsim.errors import RangeError
 from fxsim.folders import check_room
+from fxsim.hw.axi import lane_bytes
+from fxsim.hw.emit import unit_verilog
+from fxsim.hw.skip_top import VERSION, index_format, registers_of
 from fxsim.skip_cycles import (
     SkipCycles,
     sparse_matvec_cycles,
@@ -19,12 +22,9 @@ from fxsim.skip_cycles import (
 )
 from fxsim.skip_unit import SkipProduct, SkipUnit
 from fxsim.tensors import IntArray
-from hw.axi import lane_bytes
-from hw.emit import unit_verilog
-from hw.skip_top import VERSION, index_format, registers_of
-from testbenches.job import PATTERNS, Channel, Device, Job, Registers, pack_words
-from testbenches.run import RunResult, files_of, run
-from testbenches.simulators import find_simulator
+from fxsim.testbenches.job import PATTERNS, Channel, Device, Job, Registers, pack_words
+from fxsim.testbenches.run import RunResult, files_of, run
+from fxsim.testbenches.simulators import find_simulator
 
 
 @dataclass(frozen=True, kw_only=True)

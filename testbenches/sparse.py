@@ -20,6 +20,9 @@ from amaranth.lib.wiring import Component, In, Out
 from fxsim import arith
 from fxsim.backward_cycles import BeatCycles
 from fxsim.formats import IntFormat, Overflow, Rounding
+from fxsim.hw.pairs import ZeroSkipConfig
+from fxsim.hw.sparse_matvec import SparseMatVec, SparseMatVecConfig
+from fxsim.hw.zero_skip import ZeroSkipper
 from fxsim.network import Activation, Requantizer
 from fxsim.skip_cycles import (
     SkipCycles,
@@ -28,12 +31,9 @@ from fxsim.skip_cycles import (
     zero_skipper_cycles,
 )
 from fxsim.tensors import IntArray
-from hw.pairs import ZeroSkipConfig
-from hw.sparse_matvec import SparseMatVec, SparseMatVecConfig
-from hw.zero_skip import ZeroSkipper
-from testbenches.job import Channel
-from testbenches.sparse_data import every_mask, fill, gate_gradients, masks, thresholded
-from testbenches.words import Case, Words
+from fxsim.testbenches.job import Channel
+from fxsim.testbenches.sparse_data import every_mask, fill, gate_gradients, masks, thresholded
+from fxsim.testbenches.words import Case, Words
 
 INT8, INT5 = IntFormat(bits=8, signed=True), IntFormat(bits=5, signed=True)
 UINT4, INT2 = IntFormat(bits=4, signed=False), IntFormat(bits=2, signed=True)

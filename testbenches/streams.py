@@ -9,8 +9,8 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
-from testbenches.job import Channel
-from testbenches.scoreboard import Scoreboard
+from fxsim.testbenches.job import Channel
+from fxsim.testbenches.scoreboard import Scoreboard
 
 
 def resolve(dut: Any, path: str) -> Any:

@@ -5,12 +5,12 @@ from itertools import pairwise
 
 import pytest
 
-from hw.axi_lite import OKAY, SLVERR, Access, AxiLiteRegisters, Register
-from hw.emit import verilog_of
-from testbenches import axi_lite
-from testbenches.axi_lite import AccessJob
-from testbenches.run import run
-from testbenches.simulators import SIMULATORS, find_simulator
+from fxsim.hw.axi_lite import OKAY, SLVERR, Access, AxiLiteRegisters, Register
+from fxsim.hw.emit import verilog_of
+from fxsim.testbenches import axi_lite
+from fxsim.testbenches.axi_lite import AccessJob
+from fxsim.testbenches.run import run
+from fxsim.testbenches.simulators import SIMULATORS, find_simulator
 
 REGISTERS = [
     Register(name="version", offset=0x00, access=Access.READ),

@@ -6,13 +6,13 @@ from functools import cache
 
 import pytest
 
-from hw.emit import verilog_of
-from testbenches.backward import BACKWARD
-from testbenches.blocks import Bank, bank_job
-from testbenches.job import PATTERNS, RESTART
-from testbenches.run import run
-from testbenches.simulators import find_simulator
-from testbenches.sparse import SparseCase, check_cycles
+from fxsim.hw.emit import verilog_of
+from fxsim.testbenches.backward import BACKWARD
+from fxsim.testbenches.blocks import Bank, bank_job
+from fxsim.testbenches.job import PATTERNS, RESTART
+from fxsim.testbenches.run import run
+from fxsim.testbenches.simulators import find_simulator
+from fxsim.testbenches.sparse import SparseCase, check_cycles
 
 SETTLE = 400
 """Idle cycles after reset, in which random words are drawn and accumulators cleared."""

@@ -9,13 +9,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hw.emit import verilog_of
-from testbenches.backward_traces import recorded_cases
-from testbenches.blocks import Bank, bank_job
-from testbenches.job import PATTERNS
-from testbenches.run import run
-from testbenches.simulators import find_simulator
-from testbenches.sparse import SparseCase, check_cycles
+from fxsim.hw.emit import verilog_of
+from fxsim.testbenches.backward_traces import recorded_cases
+from fxsim.testbenches.blocks import Bank, bank_job
+from fxsim.testbenches.job import PATTERNS
+from fxsim.testbenches.run import run
+from fxsim.testbenches.simulators import find_simulator
+from fxsim.testbenches.sparse import SparseCase, check_cycles
 
 MACS = 16
 """Multipliers of each of the four products."""

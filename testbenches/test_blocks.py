@@ -7,11 +7,11 @@ from functools import cache
 import pytest
 
 from fxsim.formats import AccumulatorMode
-from hw.emit import verilog_of
-from testbenches.blocks import BLOCKS, Bank, Case, bank_job
-from testbenches.job import PATTERNS
-from testbenches.run import run
-from testbenches.simulators import SIMULATORS, find_simulator
+from fxsim.hw.emit import verilog_of
+from fxsim.testbenches.blocks import BLOCKS, Bank, Case, bank_job
+from fxsim.testbenches.job import PATTERNS
+from fxsim.testbenches.run import run
+from fxsim.testbenches.simulators import SIMULATORS, find_simulator
 
 
 @cache

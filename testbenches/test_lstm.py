@@ -13,10 +13,10 @@ from fxsim.data import Dataset, Split, load
 from fxsim.quantize import quantize
 from fxsim.simulate import as_input, simulate_trace
 from fxsim.spec import parse_spec
+from fxsim.testbenches.samples import shipped
+from fxsim.testbenches.simulators import SIMULATORS
+from fxsim.testbenches.verify import verify
 from fxsim.train import train
-from testbenches.samples import shipped
-from testbenches.simulators import SIMULATORS
-from testbenches.verify import verify
 from tests.lstm_strategies import recurrent_networks, sequences
 
 

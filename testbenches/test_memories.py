@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from fxsim.formats import MemoryStyle
+from fxsim.hw.emit import accelerator_verilog, emit, manifest_of, memory_files
 from fxsim.memory import WeightMemory, checksum
 from fxsim.network import Folding
-from hw.emit import accelerator_verilog, emit, manifest_of, memory_files
-from testbenches.samples import MODELS, chain, random_inputs, shipped
-from testbenches.simulators import SIMULATORS
-from testbenches.verify import verify
+from fxsim.testbenches.samples import MODELS, chain, random_inputs, shipped
+from fxsim.testbenches.simulators import SIMULATORS
+from fxsim.testbenches.verify import verify
 
 FOLDING = Folding(rows=4, simd=5, pad=True, memory=MemoryStyle.BLOCK)
 FILE = "layer1_weights.hex"
@@ -117,7 +117,7 @@ def test_a_damaged_file_is_noticed(damage, simulator, monkeypatch, tmp_path):
     else:
         assert damage(files[FILE]) != files[FILE]
         files[FILE] = damage(files[FILE])
-    monkeypatch.setattr("hw.emit.memory_files", lambda _: files)
+    monkeypatch.setattr("fxsim.hw.emit.memory_files", lambda _: files)
     result = regression(network, simulator, tmp_path)
     assert not result.ok
     want = WeightMemory.of(network.layers[1]).checksum

@@ -7,16 +7,16 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from fxsim import data
+from fxsim.hw import emit
 from fxsim.network import Folding
 from fxsim.reference import run as run_reference
 from fxsim.simulate import as_input, simulate_trace
-from hw import emit
-from testbenches.accelerator import accelerator_job
-from testbenches.job import PATTERNS, RESTART
-from testbenches.run import run
-from testbenches.samples import MODELS, chain, random_inputs, shipped
-from testbenches.simulators import SIMULATORS, find_simulator
-from testbenches.verify import verify
+from fxsim.testbenches.accelerator import accelerator_job
+from fxsim.testbenches.job import PATTERNS, RESTART
+from fxsim.testbenches.run import run
+from fxsim.testbenches.samples import MODELS, chain, random_inputs, shipped
+from fxsim.testbenches.simulators import SIMULATORS, find_simulator
+from fxsim.testbenches.verify import verify
 from tests.strategies import batches, networks
 
 DIGITS = {"verilator": 360, "icarus": 40}

@@ -11,6 +11,8 @@ from fxsim import data
 from fxsim.cycles import predict
 from fxsim.errors import RangeError
 from fxsim.formats import IntFormat, Rounding
+from fxsim.hw.argmax import GreatestPlace
+from fxsim.hw.emit import accelerator_verilog
 from fxsim.network import (
     Activation,
     Argmax,
@@ -19,15 +21,13 @@ from fxsim.network import (
     QuantizedNetwork,
 )
 from fxsim.simulate import as_input, simulate_trace
-from hw.argmax import GreatestPlace
-from hw.emit import accelerator_verilog
-from testbenches.accelerator import accelerator_job
-from testbenches.run import run
-from testbenches.samples import random_inputs, residual, shipped
-from testbenches.simulators import find_simulator
-from testbenches.test_faults import assert_mismatch_in, regression
-from testbenches.test_networks import check, drawn
-from testbenches.verify import verify
+from fxsim.testbenches.accelerator import accelerator_job
+from fxsim.testbenches.run import run
+from fxsim.testbenches.samples import random_inputs, residual, shipped
+from fxsim.testbenches.simulators import find_simulator
+from fxsim.testbenches.test_faults import assert_mismatch_in, regression
+from fxsim.testbenches.test_networks import check, drawn
+from fxsim.testbenches.verify import verify
 from tests.lstm_strategies import recurrent_networks, sequences
 from tests.residual_strategies import residual_networks
 from tests.strategies import batches

@@ -9,15 +9,15 @@ import pytest
 
 from fxsim import gradient_traces
 from fxsim.formats import IntFormat
+from fxsim.hw.emit import unit_verilog
 from fxsim.skip_unit import SkipUnit
 from fxsim.spec_skip import load_skip_unit
-from hw.emit import unit_verilog
-from testbenches import skip_unit
-from testbenches.job import PATTERNS, RESTART
-from testbenches.run import run
-from testbenches.simulators import SIMULATORS, find_simulator
-from testbenches.skip_unit import unit_job, verify_unit
-from testbenches.sparse_data import fill, masks
+from fxsim.testbenches import skip_unit
+from fxsim.testbenches.job import PATTERNS, RESTART
+from fxsim.testbenches.run import run
+from fxsim.testbenches.simulators import SIMULATORS, find_simulator
+from fxsim.testbenches.skip_unit import unit_job, verify_unit
+from fxsim.testbenches.sparse_data import fill, masks
 
 SMALL = """
 kind: zero-skip

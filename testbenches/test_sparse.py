@@ -8,13 +8,13 @@ from itertools import product
 import numpy as np
 import pytest
 
+from fxsim.hw.emit import verilog_of
 from fxsim.skip_cycles import ideal_cycles
-from hw.emit import verilog_of
-from testbenches.blocks import Bank, bank_job
-from testbenches.job import PATTERNS, RESTART
-from testbenches.run import run
-from testbenches.simulators import SIMULATORS, find_simulator
-from testbenches.sparse import SPARSE, SparseCase, check_cycles
+from fxsim.testbenches.blocks import Bank, bank_job
+from fxsim.testbenches.job import PATTERNS, RESTART
+from fxsim.testbenches.run import run
+from fxsim.testbenches.simulators import SIMULATORS, find_simulator
+from fxsim.testbenches.sparse import SPARSE, SparseCase, check_cycles
 
 PATTERNS_OF = {"units": [*PATTERNS, RESTART], "every_mask": ["none", "both"]}
 SPEED_UP = {"sparsity80": 4.5, "sparsity95": 12}

@@ -10,17 +10,17 @@ import pytest
 
 from fxsim.cli.runs import check_runs
 from fxsim.errors import FileError, MismatchError
+from fxsim.hw import emit
+from fxsim.hw.emit import accelerator_verilog
 from fxsim.simulate import simulate_trace
 from fxsim.storage import save_network
-from hw import emit
-from hw.emit import accelerator_verilog
-from testbenches import run as run_module
-from testbenches.accelerator import accelerator_job
-from testbenches.builds import build
-from testbenches.outcome import JOB, Subject, digest_of
-from testbenches.run import run
-from testbenches.samples import chain, random_inputs
-from testbenches.simulators import find_simulator
+from fxsim.testbenches import run as run_module
+from fxsim.testbenches.accelerator import accelerator_job
+from fxsim.testbenches.builds import build
+from fxsim.testbenches.outcome import JOB, Subject, digest_of
+from fxsim.testbenches.run import run
+from fxsim.testbenches.samples import chain, random_inputs
+from fxsim.testbenches.simulators import find_simulator
 from tests.commands import fxsim_cli, small_network
 from tests.messages import raises
 
@@ -185,9 +185,9 @@ def test_a_simulator_that_dies_is_no_verdict(monkeypatch, tmp_path):
 
 COMMAND = """
 import re, sys
-from hw import emit
+from fxsim.hw import emit
 if sys.argv.pop(1) == "broken":
-    from testbenches.test_verdicts import broken
+    from fxsim.testbenches.test_verdicts import broken
     right = emit.accelerator_verilog
     emit.accelerator_verilog = lambda network: broken(right(network))
 from fxsim.cli import main

@@ -9,13 +9,13 @@ from pathlib import Path
 from fxsim.cycles import completion_times, predict
 from fxsim.errors import RangeError
 from fxsim.folders import check_room
+from fxsim.hw import accelerator, emit
 from fxsim.network import IntArray, QuantizedNetwork
 from fxsim.simulate import simulate_trace
-from hw import accelerator, emit
-from testbenches.accelerator import accelerator_job
-from testbenches.job import PATTERNS
-from testbenches.run import RunResult, files_of, run
-from testbenches.simulators import find_simulator
+from fxsim.testbenches.accelerator import accelerator_job
+from fxsim.testbenches.job import PATTERNS
+from fxsim.testbenches.run import RunResult, files_of, run
+from fxsim.testbenches.simulators import find_simulator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +62,7 @@ def verify(
     patterns : sequence of str
         Pause patterns, each a pass over all vectors.
     quick : bool
-        Whether to save on the build rather than on the run; see `testbenches.builds.build`.
+        Whether to save on the build rather than on the run; see `fxsim.testbenches.builds.build`.
     on_run : callable, optional
         Called with each result as it comes.
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from amaranth.lib.wiring import Component
 
 from fxsim.formats import IntFormat
-from testbenches.job import Channel, pack_words
+from fxsim.testbenches.job import Channel, pack_words
 
 FORMATS = [IntFormat(bits=bits, signed=signed) for bits in (1, 4, 8, 9) for signed in (False, True)]
 

@@ -102,7 +102,7 @@ def test_generate_verify_and_synth(trap, little):
 PROGRAM = """
 if __name__ == "__main__":
     from fxsim.reproduce.processes import each
-    from hw.yosys import run_yosys
+    from fxsim.hw.yosys import run_yosys
     from pathlib import Path
     print(sorted(each(abs, [1, -2], 2)))
     run_yosys("log nothing", Path())
@@ -125,7 +125,7 @@ def test_worker_processes(trap, model):
 def test_a_package_of_the_user(name, tmp_path, little, monkeypatch):
     """Their own ``hw`` is none of ours, also below the output folder."""
     monkeypatch.setenv("FXSIM_CACHE", str(tmp_path / "cache"))
-    trap = Trap(tmp_path, ["signal"], [name, f"out/icarus/{name}"])
+    trap = Trap(tmp_path, ["signal", "wasmtime", "platform"], [name, f"out/icarus/{name}"])
     trap.run("verify", little, "--sim", "icarus", "--vectors", 3, "-o", "out")
     trap.run("synth", little, "--target", "ice40")
 

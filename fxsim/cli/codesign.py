@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from fxsim.explore.sweep import SweepRow
     from fxsim.report.results import Results
-    from testbenches.verify import NetworkRun
+    from fxsim.testbenches.verify import NetworkRun
 
 
 def codesign(

@@ -23,8 +23,8 @@ def generate(
     NETWORK may be a unit, too: a YAML file with a ``kind``, such as zero-skip-64.
     """
     design: Any = read_unit(network) or read_network(network)
+    from fxsim.hw.emit import emit, emit_unit
     from fxsim.network import QuantizedNetwork
-    from hw.emit import emit, emit_unit
 
     write = emit if isinstance(design, QuantizedNetwork) else emit_unit
     paths = [str(path) for path in write(design, output)]

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from fxsim.data import Dataset
     from fxsim.errors import UnwrittenError
     from fxsim.explore.sweep import SweepRow
+    from fxsim.hw.synth import SynthResult
     from fxsim.network import QuantizedNetwork
     from fxsim.report.results import Accuracy, Results
     from fxsim.spec import NetworkSpec
-    from hw.synth import SynthResult
-    from testbenches.verify import NetworkRun
+    from fxsim.testbenches.verify import NetworkRun
 
 REPORT, RESULTS = "report.html", "results.json"
 
@@ -70,14 +70,14 @@ def run(
         from fxsim.explore.sweep import sweep
         from fxsim.files import write_text
         from fxsim.folders import filling, noting
+        from fxsim.hw.emit import emit, files_of
         from fxsim.report.page import write_report
         from fxsim.report.summarise import summarise
         from fxsim.simulate import simulate_ranges
         from fxsim.spec import load_spec
         from fxsim.storage import load_network
-        from hw.emit import emit, files_of
-        from testbenches.simulators import find_simulator
-        from testbenches.verify import verify
+        from fxsim.testbenches.simulators import find_simulator
+        from fxsim.testbenches.verify import verify
 
         for simulator in simulators:  # before anything takes time
             find_simulator(simulator.value)
@@ -161,8 +161,8 @@ def run(
 
 
 def _logs(network: QuantizedNetwork, patterns: Sequence[str]) -> list[str]:
-    from hw.emit import memory_files
-    from testbenches.run import files_of
+    from fxsim.hw.emit import memory_files
+    from fxsim.testbenches.run import files_of
 
     names: list[str] = files_of(patterns, memory_files(network))
     return names
@@ -176,8 +176,8 @@ def choose_targets(network: QuantizedNetwork) -> Sequence[Target]:
 def _synthesize(
     network: QuantizedNetwork, target: Target, targets: Sequence[Target]
 ) -> SynthResult:
-    from hw.emit import accelerator_verilog, memory_files
-    from hw.synth import synthesize
+    from fxsim.hw.emit import accelerator_verilog, memory_files
+    from fxsim.hw.synth import synthesize
 
     # The page shows blocks of one target; they take as long as the whole again.
     return synthesize(

@@ -29,9 +29,9 @@ def synth(
     NETWORK may be a unit, too: a YAML file with a ``kind``, such as zero-skip-64.
     """
     design: Any = read_unit(network) or read_network(network)
+    from fxsim.hw.emit import accelerator_verilog, memory_files, unit_verilog
+    from fxsim.hw.synth import synthesize
     from fxsim.network import QuantizedNetwork
-    from hw.emit import accelerator_verilog, memory_files, unit_verilog
-    from hw.synth import synthesize
 
     memories: dict[str, str] = {}
     if isinstance(design, QuantizedNetwork):
@@ -50,7 +50,7 @@ def synth(
 
 
 def print_area(title: str, results: Sequence[Any]) -> None:
-    """Table of objects like `hw.synth.SynthResult`."""
+    """Table of objects like `fxsim.hw.synth.SynthResult`."""
     print_table(
         title,
         ["target", *_HEADS],

@@ -27,7 +27,7 @@ class Generated:
 
     def texts(self, paths: Sequence[str]) -> dict[str, str]:
         """Verilog of each block, without its place."""
-        from hw.parts import texts_of
+        from fxsim.hw.parts import texts_of
 
         found: dict[str, str] = texts_of(self.verilog, self.name, paths, self.memories)
         return found
@@ -36,7 +36,7 @@ class Generated:
         self, target: str, missing: Sequence[str], known: Sequence[str]
     ) -> dict[str, dict[str, int]]:
         """Cells of the blocks ``missing``, by Yosys, with the borders between blocks kept."""
-        from hw.parts import REST, synthesize_parts
+        from fxsim.hw.parts import REST, synthesize_parts
 
         found: dict[str, dict[str, int]] = synthesize_parts(
             self.verilog,
@@ -51,7 +51,7 @@ class Generated:
 
 def generate(network: QuantizedNetwork) -> Generated:
     """Verilog of a network."""
-    from hw.emit import accelerator_verilog, memory_files
+    from fxsim.hw.emit import accelerator_verilog, memory_files
 
     return Generated(network.name, accelerator_verilog(network), memory_files(network))
 
@@ -59,7 +59,7 @@ def generate(network: QuantizedNetwork) -> Generated:
 def synthesis(target: str) -> SynthCache:
     """Synthesis with its cache; another Yosys, or another way to call it, has another."""
     from fxsim.explore.synth_cache import SynthCache, cache_folder
-    from hw.parts import rules_of
+    from fxsim.hw.parts import rules_of
 
     version = f"pyosys {importlib.metadata.version('pyosys')} {rules_of(target)}"
     digest = hashlib.sha256(version.encode()).hexdigest()
@@ -79,14 +79,14 @@ def check_clock(target: str) -> None:
     MissingToolError
         If nextpnr is not installed.
     """
-    from hw.pnr import find_nextpnr
+    from fxsim.hw.pnr import find_nextpnr
 
     find_nextpnr(target)
 
 
 def clock_of(target: str) -> Callable[[QuantizedNetwork], list[float]]:
     """Place and route for a target: clocks of a network in MHz, one for each of three seeds."""
-    from hw.pnr import clocks_mhz
+    from fxsim.hw.pnr import clocks_mhz
 
     def clock(network: QuantizedNetwork) -> list[float]:
         made = generate(network)
@@ -118,7 +118,7 @@ def verify_points(
     from fxsim.explore.outcome import Goals
     from fxsim.explore.pareto import front
     from fxsim.simulate import as_input
-    from testbenches.verify import verify
+    from fxsim.testbenches.verify import verify
 
     evaluate, done = Evaluator(job), store.verified()
     for outcome in front(store.outcomes(), Goals(job.space, job.float_error)):

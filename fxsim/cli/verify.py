@@ -58,7 +58,7 @@ def verify(
     quantized = read_network(network)
     check_data({"--output": output}, quantized.data)
     from fxsim.storage import network_hash
-    from testbenches import verify
+    from fxsim.testbenches import verify
 
     source, stimuli = choose_vectors(quantized, simulators, vectors, seed)
     with Steps().step("verify") as show:
@@ -112,7 +112,7 @@ def choose_vectors(
 
 def choose_patterns(network: QuantizedNetwork) -> Sequence[str]:
     """Pause patterns: of image networks, which take long, none and all at once."""
-    from testbenches.job import PATTERNS
+    from fxsim.testbenches.job import PATTERNS
 
     return _IMAGE_PATTERNS if network.spatial else PATTERNS
 
@@ -126,7 +126,7 @@ def _first(x: IntArray, vectors: int) -> IntArray:
 
 
 def describe_run(run: Any) -> dict[str, Any]:
-    """Plain values of a `testbenches.verify.RunResult`."""
+    """Plain values of a `fxsim.testbenches.verify.RunResult`."""
     keys = (
         "simulator version vectors patterns tests failed words wrong messages mismatch"
         " latency_measured interval_measured latency_predicted interval_predicted cycles"

@@ -28,10 +28,10 @@ def verify_unit(
     import numpy as np
 
     from fxsim.cli.verify import default_folder
-    from hw.emit import unit_verilog
-    from testbenches import skip_unit
-    from testbenches.outcome import digest_of
-    from testbenches.sparse_data import fill, gate_gradients, masks
+    from fxsim.hw.emit import unit_verilog
+    from fxsim.testbenches import skip_unit
+    from fxsim.testbenches.outcome import digest_of
+    from fxsim.testbenches.sparse_data import fill, gate_gradients, masks
 
     hard = fill(masks(unit.items, unit.lanes, seed), unit.gradient, seed)
     most = max(vectors or _VECTORS[name.value] for name in simulators)

@@ -190,7 +190,7 @@ def _lstm(at: str, layer: QuantizedLstm, lanes_in: int) -> Iterator[Block]:
 
 
 def _resize(at: str, bits: int, lanes_in: int, lanes_out: int, items: int) -> Iterator[Block]:
-    """The blocks of `hw.resize.resize`."""
+    """The blocks of `fxsim.hw.resize.resize`."""
     common = lanes_in * lanes_out // gcd(lanes_in, lanes_out)
     for kind, slim in (("widen", lanes_in), ("narrow", lanes_out)):
         if slim != common:

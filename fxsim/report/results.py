@@ -153,7 +153,7 @@ class Regression:
 
     @classmethod
     def of(cls, run: Any) -> Self:
-        """Take the attributes of a result such as ``testbenches.verify.NetworkRun``."""
+        """Take the attributes of a result such as ``fxsim.testbenches.verify.NetworkRun``."""
         values = _attributes(cls, run)
         values["patterns"] = tuple(values["patterns"])
         values["messages"] = tuple(values.get("messages", ()))
@@ -177,7 +177,7 @@ class Area:
 
     @classmethod
     def of(cls, result: Any) -> Self:
-        """Take the attributes of a result such as ``hw.synth.SynthResult``."""
+        """Take the attributes of a result such as ``fxsim.hw.synth.SynthResult``."""
         return cls(**_attributes(cls, result))
 
     def by_layer(self, kind: str = "lut") -> dict[str, dict[str, int]]:

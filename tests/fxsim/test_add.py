@@ -17,7 +17,7 @@ from fxsim.network import Activation, Argmax, Requantizer
 from fxsim.simulate import simulate, simulate_ranges, simulate_trace
 from fxsim.simulate_add import best, run_add
 from fxsim.storage import load_network, network_hash, save_network
-from testbenches.samples import residual
+from fxsim.testbenches.samples import residual
 from tests.messages import raises
 from tests.residual_strategies import adds, residual_networks
 from tests.strategies import activations, batches

@@ -57,8 +57,8 @@ def test_version():
 
 
 def test_choices_are_those_of_the_tools():
-    from hw.synth import TARGETS
-    from testbenches.simulators import SIMULATORS
+    from fxsim.hw.synth import TARGETS
+    from fxsim.testbenches.simulators import SIMULATORS
 
     assert tuple(Target) == TARGETS
     assert tuple(Simulator) == SIMULATORS
@@ -141,7 +141,7 @@ def test_simulate_a_file(small, tmp_path, scale):
 
 
 def test_generate(small, tmp_path):
-    from hw.emit import accelerator_verilog
+    from fxsim.hw.emit import accelerator_verilog
 
     result = fxsim_cli("generate", small, "-o", tmp_path / "a" / "b", "--json")
     files = [Path(name) for name in json.loads(result.stdout)["files"]]
@@ -184,11 +184,13 @@ def test_variants_of_a_name_have_their_own_logs(tmp_path, monkeypatch, cache):
 
 
 def test_verify_streams_the_test_split(tmp_path, monkeypatch):
-    import testbenches.verify
+    from fxsim.testbenches import verify
 
     seen = {}
     monkeypatch.setattr(
-        testbenches.verify, "verify", lambda network, *, vectors, **_: seen.update(vectors) or []
+        verify,
+        "verify",
+        lambda network, *, vectors, **_: seen.update(vectors) or [],
     )
     facts = json.loads(fxsim_cli("verify", TERNARY, "-o", tmp_path, "--json").stdout)
     assert facts["source"] == "digits:test"
@@ -196,12 +198,12 @@ def test_verify_streams_the_test_split(tmp_path, monkeypatch):
 
 
 def test_verify_reports_a_wrong_weight(small, tmp_path, cache, monkeypatch):
-    import hw.emit
+    from fxsim.hw import emit
 
     weight = small_network().layers[0].weight.copy()
     weight[2, 4] = -1 if weight[2, 4] else 1
-    wrong = hw.emit.accelerator_verilog(small_network(weight))
-    monkeypatch.setattr(hw.emit, "accelerator_verilog", lambda network: wrong)
+    wrong = emit.accelerator_verilog(small_network(weight))
+    monkeypatch.setattr(emit, "accelerator_verilog", lambda network: wrong)
     arguments = ("verify", small, "--sim", "icarus", "--vectors", 5, "-o", tmp_path / "logs")
     result = fxsim_cli(*arguments, "--json", status=1)
     (run,) = json.loads(result.stdout)["runs"]

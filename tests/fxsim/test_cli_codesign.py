@@ -12,10 +12,10 @@ from tests.commands import MODELS, TERNARY, fxsim_cli
 def quick_codesign(monkeypatch):
     """Leave out most of the sweep and all of Yosys; they have tests of their own."""
     import fxsim.explore.sweep
-    import hw.synth
+    from fxsim.hw import synth
 
     full = fxsim.explore.sweep.sweep
-    area = hw.synth.SynthResult(
+    area = synth.SynthResult(
         **dict.fromkeys(("lut", "lut_ram", "ff", "carry", "dsp", "block_ram"), 12),
         target="xc7",
         blocks={"layer0.mac_array": {"lut": 7}},
@@ -26,7 +26,7 @@ def quick_codesign(monkeypatch):
         return full(*arguments, levels=(3,), activation_bits=(4, 8), on_row=on_row)
 
     monkeypatch.setattr(fxsim.explore.sweep, "sweep", sweep)
-    monkeypatch.setattr(hw.synth, "synthesize", lambda *_, **__: area)
+    monkeypatch.setattr(synth, "synthesize", lambda *_, **__: area)
 
 
 def test_codesign(tmp_path, quick_codesign):
@@ -52,15 +52,15 @@ def test_codesign_tells_its_verdict_although_its_files_cannot_be_written(
     tmp_path, quick_codesign, monkeypatch
 ):
     """A file of the user appears while it works."""
-    import hw.emit
+    from fxsim.hw import emit
 
-    emit = hw.emit.emit
+    emitted = emit.emit
 
     def meanwhile(*arguments):
         (tmp_path / "report.html").write_text("mine")
-        return emit(*arguments)
+        return emitted(*arguments)
 
-    monkeypatch.setattr(hw.emit, "emit", meanwhile)
+    monkeypatch.setattr(emit, "emit", meanwhile)
     arguments = ("codesign", TERNARY, "-o", tmp_path, "--sim", "icarus", "--vectors", 1)
     said = fxsim_cli(*arguments, status=1)
     assert "bit-exact: " in said.stdout
@@ -86,12 +86,12 @@ def test_codesign_without_float_parameters_says_so(tmp_path, quick_codesign):
 
 
 def test_codesign_with_a_mismatch_reports_it_and_fails(tmp_path, quick_codesign, monkeypatch):
-    import testbenches.verify
+    from fxsim.testbenches import verify
 
     keys = ("layer", "vector", "lane", "index", "cycle", "expected", "actual")
     seen = dict(zip(keys, ("layer1", 3, 2, 10, 99, 5, 7), strict=True))
 
-    class FailedRun(testbenches.verify.NetworkRun):
+    class FailedRun(verify.NetworkRun):
         words, wrong, mismatch = 100, 4, seen
 
     run = FailedRun(
@@ -110,7 +110,7 @@ def test_codesign_with_a_mismatch_reports_it_and_fails(tmp_path, quick_codesign,
         latency_measured=None,
         interval_measured=None,
     )
-    monkeypatch.setattr(testbenches.verify, "verify", lambda *_, **__: [run])
+    monkeypatch.setattr(verify, "verify", lambda *_, **__: [run])
     arguments = ("codesign", TERNARY, "-o", tmp_path, "--sim", "icarus", "--json")
     result = fxsim_cli(*arguments, status=1)
     facts = json.loads(result.stdout)
@@ -120,5 +120,5 @@ def test_codesign_with_a_mismatch_reports_it_and_fails(tmp_path, quick_codesign,
         "error: icarus: layer layer1, vector 3, item 10, lane 2, cycle 99: expected 5, actual 7"
     )
     assert "not bit-exact" in (tmp_path / "report.html").read_text()
-    monkeypatch.setattr(testbenches.verify, "verify", lambda *_, **__: [replace(run, tests=0)])
+    monkeypatch.setattr(verify, "verify", lambda *_, **__: [replace(run, tests=0)])
     fxsim_cli(*arguments, status=1)

@@ -209,8 +209,8 @@ def test_a_file_in_the_way_is_found_before_the_work(command, file, here, monkeyp
     def never(*_, **__):
         pytest.fail("must be refused before anything takes time")
 
-    for work in ("testbenches.verify.run", "testbenches.skip_unit.run", "fxsim.evaluate.accuracy"):
-        monkeypatch.setattr(work, never)
+    for work in ("testbenches.verify.run", "testbenches.skip_unit.run", "evaluate.accuracy"):
+        monkeypatch.setattr(f"fxsim.{work}", never)
     monkeypatch.setattr("fxsim.explore.gate_gradients.from_trace", never)
     save_network(small_network(), here / "little")
     path = Path("out") / file

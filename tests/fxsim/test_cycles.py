@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from fxsim import blocks, flow
 from fxsim.cycles import completion_times, predict
+from fxsim.hw.config import MacArrayConfig, RequantizerConfig
+from fxsim.hw.mac_array import MacArray
+from fxsim.hw.requantizer import Requantizer
 from fxsim.storage import load_network
-from hw.config import MacArrayConfig, RequantizerConfig
-from hw.mac_array import MacArray
-from hw.requantizer import Requantizer
 from tests.strategies import linears, networks
 
 MODELS = Path(__file__).parents[2] / "models"

@@ -18,7 +18,7 @@ from fxsim.errors import RangeError
 from fxsim.folding import fold, fold_within
 from fxsim.network import QuantizedAdd
 from fxsim.simulate import simulate
-from testbenches.samples import random_inputs, residual
+from fxsim.testbenches.samples import random_inputs, residual
 from tests.messages import raises
 from tests.residual_strategies import residual_networks
 

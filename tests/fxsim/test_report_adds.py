@@ -14,7 +14,7 @@ from fxsim.report.summarise import summarise
 from fxsim.simulate import simulate_trace
 from fxsim.spec import parse_spec
 from fxsim.storage import save_network
-from testbenches.samples import random_inputs, residual
+from fxsim.testbenches.samples import random_inputs, residual
 from tests.fxsim.test_spec_residual import SPEC
 
 ACCURACY = Accuracy(parent=None, direct=None, fixed=0.5, samples=10)

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fxsim.errors import ConfigError
+from fxsim.hw.sparse_matvec import SparseMatVec
 from fxsim.kernels import skip as kernel
 from fxsim.skip_cycles import (
     ideal_cycles,
@@ -22,8 +23,7 @@ from fxsim.skip_cycles import (
     sparse_matvec_latency,
     zero_skipper_cycles,
 )
-from hw.sparse_matvec import SparseMatVec
-from testbenches.sparse_data import gate_gradients
+from fxsim.testbenches.sparse_data import gate_gradients
 from tests.skip_stepper import step_all
 
 QUIET = settings(max_examples=80, deadline=None)
@@ -154,8 +154,8 @@ def test_without_compilation() -> None:
 
 def test_latency_is_the_one_that_the_unit_publishes() -> None:
     from fxsim.formats import IntFormat
-    from hw.pairs import ZeroSkipConfig
-    from testbenches.sparse import matvec_config
+    from fxsim.hw.pairs import ZeroSkipConfig
+    from fxsim.testbenches.sparse import matvec_config
 
     for k in range(12):
         skip = ZeroSkipConfig(

@@ -13,7 +13,7 @@ from fxsim.explore.gate_gradients import from_file, from_network, from_trace
 from fxsim.explore.skip_study import foldings, nearest, study, thresholds
 from fxsim.report.skip import write_study
 from fxsim.storage import load_network
-from testbenches.sparse_data import gate_gradients
+from fxsim.testbenches.sparse_data import gate_gradients
 
 MODELS = Path(__file__).parents[2] / "models"
 GRADIENTS = gate_gradients(0.4, vectors=30, items=64, seed=2)

@@ -39,9 +39,9 @@ def figures_of(name: str) -> Figures:
     what its memories hold, whatever they are made of.
     """
     from fxsim.cycles import predict
+    from fxsim.hw import emit
     from fxsim.spec_skip import load_skip_unit
     from fxsim.storage import load_network
-    from hw import emit
 
     folder = ROOT / "models" / name
     cycles: Figures = {}

@@ -9,7 +9,7 @@ from amaranth.sim import Simulator
 
 from fxsim.errors import ConfigError
 from fxsim.formats import Rounding
-from hw.arith import bounds_of, equals, exceeds, fits, saturate, shape_spanning, shift_round
+from fxsim.hw.arith import bounds_of, equals, exceeds, fits, saturate, shape_spanning, shift_round
 
 SHAPES = [signed(8), unsigned(8)]
 

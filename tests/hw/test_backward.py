@@ -9,14 +9,14 @@ import pytest
 
 from fxsim.errors import ConfigError
 from fxsim.formats import IntFormat, Rounding
+from fxsim.hw.block_order import BlockOrder
+from fxsim.hw.gate_gradient import GateGradient
+from fxsim.hw.lstm_backward import LstmBackwardConfig
+from fxsim.hw.outer_accumulator import OuterConfig
+from fxsim.hw.pair_scaler import PairScaler
+from fxsim.hw.pairs import ZeroSkipConfig
 from fxsim.tensors import Activation
-from hw.block_order import BlockOrder
-from hw.gate_gradient import GateGradient
-from hw.lstm_backward import LstmBackwardConfig
-from hw.outer_accumulator import OuterConfig
-from hw.pair_scaler import PairScaler
-from hw.pairs import ZeroSkipConfig
-from testbenches.backward_data import random_pass
+from fxsim.testbenches.backward_data import random_pass
 from tests.messages import raises
 
 INT8 = IntFormat(bits=8, signed=True)

@@ -11,8 +11,8 @@ from amaranth.hdl import signed, unsigned
 from amaranth.sim import Simulator
 
 from fxsim.errors import ConfigError
-from hw.arith import bounds_of
-from hw.dot import IntDot, TernaryDot, dot
+from fxsim.hw.arith import bounds_of
+from fxsim.hw.dot import IntDot, TernaryDot, dot
 
 SIMDS = [1, 2, 3, 5, 8, 16, 33]
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from fxsim.errors import ConfigError
 from fxsim.explore.blocks import REST, blocks_of
 from fxsim.explore.evaluate import Evaluator
-from hw.emit import accelerator_verilog
-from hw.parts import synthesize_parts, texts_of
-from hw.synth import synthesize
+from fxsim.hw.emit import accelerator_verilog
+from fxsim.hw.parts import synthesize_parts, texts_of
+from fxsim.hw.synth import synthesize
 from tests.fxsim.explore.small import make
 from tests.image_strategies import image_networks
 from tests.lstm_strategies import recurrent_networks

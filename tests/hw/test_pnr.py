@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from fxsim.errors import ConfigError, MissingToolError
-from hw import pnr
+from fxsim.hw import pnr
 
 DESIGN = """
 module top(input clk, input [7:0] a, b, output reg [7:0] y);

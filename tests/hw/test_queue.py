@@ -1,9 +1,9 @@
-"""What a queue refuses; `testbenches.residual_blocks` runs it."""
+"""What a queue refuses; `fxsim.testbenches.residual_blocks` runs it."""
 
 import pytest
 
 from fxsim.errors import ConfigError
-from hw.queue import Queue
+from fxsim.hw.queue import Queue
 from tests.messages import raises
 
 

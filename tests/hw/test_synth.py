@@ -5,8 +5,8 @@ import re
 import pytest
 
 from fxsim.errors import ConfigError, MissingToolError
-from hw.synth import TARGETS, synthesize
-from hw.yosys import run_yosys
+from fxsim.hw.synth import TARGETS, synthesize
+from fxsim.hw.yosys import run_yosys
 
 MULTIPLY = """
 module top(input clk, input signed [7:0] a, b, output [15:0] y);

@@ -9,14 +9,14 @@ import pytest
 
 from fxsim.errors import ConfigError, MissingToolError
 from fxsim.formats import IntFormat
+from fxsim.hw.config import MacArrayConfig
+from fxsim.hw.emit import verilog_of
+from fxsim.hw.mac_array import MacArray
+from fxsim.hw.synth import synthesize
+from fxsim.hw.window import Window
 from fxsim.memory import WeightMemory
 from fxsim.network import Windows
 from fxsim.storage import load_network
-from hw.config import MacArrayConfig
-from hw.emit import verilog_of
-from hw.mac_array import MacArray
-from hw.synth import synthesize
-from hw.window import Window
 from tests.messages import raises
 
 UINT8 = IntFormat(bits=8, signed=False)

@@ -9,9 +9,9 @@ import pytest
 
 from fxsim.errors import ConfigError
 from fxsim.formats import IntFormat
-from hw.pairs import ZeroSkipConfig
-from hw.replay import ReplayBuffer
-from testbenches.sparse import matvec_config
+from fxsim.hw.pairs import ZeroSkipConfig
+from fxsim.hw.replay import ReplayBuffer
+from fxsim.testbenches.sparse import matvec_config
 
 SKIP = ZeroSkipConfig(gradient=IntFormat(bits=8, signed=True), items=10, lanes=4, issue=3)
 

@@ -117,7 +117,7 @@ def test_pick_needs_a_file(model):
 def test_cells_are_measured_and_the_front_is_verified(tmp_path, model, monkeypatch):
     """Synthesis and simulators are replaced here; their own tests run them."""
     from fxsim.cli import synthesis
-    from testbenches import verify
+    from fxsim.testbenches import verify
 
     write_yaml(model.with_name("explore.yaml"), SPACE | {"objectives": ["loss", "lut"]})
     counted, streamed = [], []
