@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 
@@ -59,7 +60,7 @@ class MacArrayConfig:
     memory: MemoryStyle = MemoryStyle.AUTO
     name: str = "mac_array"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for key in ("rows", "simd"):
             if getattr(self, key) < 1:
                 raise ConfigError(f"{key} must be at least 1, not {getattr(self, key)}")
@@ -69,7 +70,7 @@ class MacArrayConfig:
             raise ConfigError(f"weights must be in {self.weight}")
 
     @classmethod
-    def from_layer(cls, layer: QuantizedLinear):
+    def from_layer(cls, layer: QuantizedLinear) -> Self:
         """Configuration of the array that computes ``layer``."""
         return cls(
             rows=layer.folding.rows,
@@ -93,12 +94,12 @@ class MacArrayConfig:
     @property
     def tiles(self) -> int:
         """Groups of ``rows`` outputs."""
-        return -(-self.weights.shape[0] // self.rows)
+        return -(-int(self.weights.shape[0]) // self.rows)
 
     @property
     def beats(self) -> int:
         """Beats of ``simd`` inputs in a vector."""
-        return -(-self.weights.shape[1] // self.simd)
+        return -(-int(self.weights.shape[1]) // self.simd)
 
     @cached_property
     def content(self) -> WeightMemory:
@@ -160,7 +161,7 @@ class RequantizerConfig:
     overflow: Overflow
     relu: bool
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for key in ("lanes", "items"):
             if getattr(self, key) < 1:
                 raise ConfigError(f"{key} must be at least 1, not {getattr(self, key)}")
@@ -170,8 +171,10 @@ class RequantizerConfig:
                 raise ConfigError(f"{key} must have shape (1,) or ({self.items},), not {shape}")
 
     @classmethod
-    def from_layer(cls, layer: QuantizedLinear, *, lanes: int | None = None):
+    def from_layer(cls, layer: QuantizedLinear, *, lanes: int | None = None) -> Self:
         """Configuration of the requantizer of ``layer``, by default just wide enough for it."""
+        if layer.requantizer is None:
+            raise ConfigError(f"{layer.name}: requantizer must not be None")
         return cls.of(
             layer.requantizer,
             lanes=lanes or layer.lanes_out,
@@ -182,9 +185,22 @@ class RequantizerConfig:
         )
 
     @classmethod
-    def of(cls, requantizer: Requantizer, **rest):
+    def of(
+        cls,
+        requantizer: Requantizer,
+        *,
+        lanes: int,
+        items: int,
+        accumulator: IntFormat,
+        output: Activation,
+        relu: bool,
+    ) -> Self:
         """Configuration with the arithmetic of ``requantizer``."""
         return cls(
+            lanes=lanes,
+            items=items,
+            accumulator=accumulator,
+            output=output,
             multiplier=requantizer.multiplier,
             multiplier_bits=requantizer.multiplier_bits,
             shift=requantizer.shift,
@@ -192,11 +208,11 @@ class RequantizerConfig:
             slack_bits=requantizer.slack_bits,
             rounding=requantizer.rounding,
             overflow=requantizer.overflow,
-            **rest,
+            relu=relu,
         )
 
     @classmethod
-    def behind_sum(cls, layer: QuantizedAdd):
+    def behind_sum(cls, layer: QuantizedAdd) -> Self:
         """Configuration of what follows the sum of ``layer``: its operands are multiplied there."""
         return cls.of(
             replace(layer.requantizer, multiplier=np.ones(1, np.int64), multiplier_bits=0),

@@ -6,9 +6,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from fxsim.testbenches.streams import Pauses, read_bit, read_word, resolve
+
+if TYPE_CHECKING:
+    from cocotb.handle import HierarchyObject
 
 OKAY = 0
 
@@ -64,7 +67,12 @@ class Port:
     """One channel: drives what the master sends, or takes what the slave answers."""
 
     def __init__(
-        self, dut: Any, prefix: str, channel: str, fields: tuple[str, ...], pauses: Pauses
+        self,
+        dut: HierarchyObject,
+        prefix: str,
+        channel: str,
+        fields: tuple[str, ...],
+        pauses: Pauses,
     ):
         self._name = f"{prefix}_{channel}"
         self._valid = resolve(dut, f"{self._name}valid")
@@ -114,7 +122,7 @@ class Port:
 class Master:
     """The five channels of an AXI4-Lite master, one step a clock cycle."""
 
-    def __init__(self, dut: Any, prefix: str, pause: bool, seed: int):
+    def __init__(self, dut: HierarchyObject, prefix: str, pause: bool, seed: int):
         channels = {
             "aw": ("addr", "prot"),
             "w": ("data", "strb"),

@@ -82,7 +82,7 @@ class Tied(Component):
                 members[name] = Out(stream.Signature(payload)) if watched else member
         super().__init__(members)
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.block = block = self._block
         for name in self.signature.members:

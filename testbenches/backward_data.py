@@ -15,6 +15,8 @@ from fxsim import arith, stochastic
 from fxsim.backward import LstmGradients, backward, squashed_cells
 from fxsim.data import pydoc
 from fxsim.formats import IntFormat, Rounding
+from fxsim.linear import QuantizedLinear
+from fxsim.lstm import QuantizedLstm
 from fxsim.lstm_gradient import STREAMS, GradientFormat, LstmGradient, row_multipliers
 from fxsim.simulate import as_input, run_lstm, simulate_trace
 from fxsim.stochastic import Stochastic
@@ -135,9 +137,13 @@ def text_pass(
     """
     network = shipped(model)
     layer, head = network.layers
+    assert isinstance(layer, QuantizedLstm)
+    assert isinstance(head, QuantizedLinear)
     data = pydoc.load().train
     x = as_input(network, data.x[:count, :steps].astype(np.int64))
     trace = simulate_trace(network, x)
+    seen = trace.layers[0]
+    assert isinstance(seen, LstmTrace)
     logits = trace.output * head.output.scale
     odds = np.exp(logits - logits.max(axis=-1, keepdims=True))
     error = odds / odds.sum(axis=-1, keepdims=True)
@@ -155,7 +161,7 @@ def text_pass(
     )
     fmt = gradient.dh.format
     dy = np.clip(np.rint(np.ldexp(real, gradient.dh.fraction)), fmt.min, fmt.max).astype(np.int64)
-    return Pass(gradient=gradient, trace=trace.layers[0], x=x, dy=dy)
+    return Pass(gradient=gradient, trace=seen, x=x, dy=dy)
 
 
 def backwards(values: IntArray) -> IntArray:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import cycle, product
 
 import numpy as np
@@ -34,7 +35,7 @@ from fxsim.network import (
 from fxsim.testbenches.image_blocks import IMAGE_BLOCKS
 from fxsim.testbenches.job import PATTERNS, Channel, Device, Job
 from fxsim.testbenches.residual_blocks import RESIDUAL_BLOCKS
-from fxsim.testbenches.words import FORMATS, Case, Words, draw
+from fxsim.testbenches.words import FORMATS, Case, Traffic, Words, draw
 
 
 class Bank(Component):
@@ -55,7 +56,7 @@ class Bank(Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         for name, block in self._blocks.items():
             m.submodules[name] = block
@@ -93,8 +94,8 @@ def bank_job(cases: Sequence[Case], *, seed: int) -> Job:
     )
 
 
-def _channels(name: str, words: Mapping[str, Words]) -> list[Channel]:
-    return [value.channel(f"{name}.{port}", f"{name}_{port}") for port, value in words.items()]
+def _channels(name: str, traffic: Mapping[str, Traffic]) -> list[Channel]:
+    return [value.channel(f"{name}.{port}", f"{name}_{port}") for port, value in traffic.items()]
 
 
 def buffer_cases() -> Iterator[Case]:
@@ -208,18 +209,26 @@ def requantizer_cases() -> Iterator[Case]:
         channels, added_to = (
             constants * (1 if len(constants) > 1 else items) for constants in (multipliers, offset)
         )
-        rest = {"slack_bits": slack, "shift": shift, "zero_point": zero_point, "fmt": fmt}
-        rest |= {"rounding": rounding, "mode": overflow, "relu": relu}
+        requantize = partial(
+            arith.requantize,
+            slack_bits=slack,
+            shift=shift,
+            zero_point=zero_point,
+            fmt=fmt,
+            rounding=rounding,
+            mode=overflow,
+            relu=relu,
+        )
         expected = [
             [
-                arith.requantize(value, multiplier=multiplier, offset=constant, **rest)
+                requantize(value, multiplier=multiplier, offset=constant)
                 for value, multiplier, constant in zip(vector, channels, added_to, strict=True)
             ]
             for vector in vectors
         ]
         # Idle lanes see the accumulator 0, and an offset if all channels share it.
         shared = offset[0] if len(offset) == 1 else 0
-        pad = arith.requantize(0, multiplier=1, offset=shared, **rest)
+        pad = requantize(0, multiplier=1, offset=shared)
         kinds = [rounding, kind, *["relu"] * relu, f"m{bits}", *["channel"] * per_channel]
         kinds += [*[f"offset_{added}"] * bool(added), *[f"slack{slack}"] * bool(slack)]
         yield Case(

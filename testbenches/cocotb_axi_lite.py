@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import cocotb
 from cocotb.clock import Clock
+from cocotb.handle import HierarchyObject
 from cocotb.triggers import RisingEdge
 
 from fxsim.testbenches.axi_lite import AccessJob, Master
 from fxsim.testbenches.outcome import FOLDER, JOB, Subject
-from fxsim.testbenches.streams import resolve
+from fxsim.testbenches.streams import clock_of, resolve
 
 _FOLDER, _SUBJECT = Path(os.environ[FOLDER]), Subject.of_this_run()
 _JOB = AccessJob.read(_FOLDER / JOB)
@@ -21,16 +21,16 @@ _PATIENCE = 5000  # cycles in which the accesses that are on their way must be a
 
 @cocotb.test()
 @cocotb.parametrize(pattern=_JOB.patterns)
-async def accesses(dut: Any, pattern: str) -> None:
+async def accesses(dut: HierarchyObject, pattern: str) -> None:
     """Every answer is the expected one.
 
     Writes are queued as they come, back to back; a read waits until all writes before it are
     answered, and a write until all reads before it are, so that what a read sees is certain.
     """
     seed = _JOB.seed + 1000 * _JOB.patterns.index(pattern)
-    Clock(resolve(dut, _JOB.clock), 10, unit="ns").start()
+    Clock(clock_of(dut, _JOB.clock), 10, unit="ns").start()
     master = Master(dut, _JOB.prefix, pattern != "none", seed)
-    edge, reset = RisingEdge(resolve(dut, _JOB.clock)), resolve(dut, _JOB.reset)
+    edge, reset = RisingEdge(clock_of(dut, _JOB.clock)), resolve(dut, _JOB.reset)
     for name, (value, _) in _JOB.signals.items():
         resolve(dut, name).value = value
     reset.value = _JOB.reset_active

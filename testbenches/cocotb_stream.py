@@ -9,13 +9,14 @@ from typing import Any
 
 import cocotb
 from cocotb.clock import Clock
+from cocotb.handle import HierarchyObject
 from cocotb.triggers import RisingEdge
 
 from fxsim.testbenches.axi_lite import OKAY, Master
 from fxsim.testbenches.job import RESTART, Channel, Device, Job
 from fxsim.testbenches.outcome import FOLDER, JOB, Subject
 from fxsim.testbenches.scoreboard import Scoreboard
-from fxsim.testbenches.streams import Monitor, Pauses, Sink, Source, read_bit, resolve
+from fxsim.testbenches.streams import Monitor, Pauses, Sink, Source, clock_of, read_bit, resolve
 
 _FOLDER, _SUBJECT = Path(os.environ[FOLDER]), Subject.of_this_run()
 _JOB = Job.read(_FOLDER / JOB)
@@ -26,7 +27,7 @@ _SURPLUS = 50  # cycles after the last word in which another one would show up
 class Bench:
     """One device between its sources and its sinks, one step a clock cycle."""
 
-    def __init__(self, dut: Any, device: Device, pattern: str, seed: int):
+    def __init__(self, dut: HierarchyObject, device: Device, pattern: str, seed: int):
         self._device = device
         self._taken_in = [Monitor(dut, channel) for channel in device.sources]
         self._taken_out = [Monitor(dut, channel) for channel in device.sinks]
@@ -93,13 +94,14 @@ class Bench:
         }
 
 
-async def start(dut: Any, pattern: str, seed: int) -> list[Bench]:
+async def start(dut: HierarchyObject, pattern: str, seed: int) -> list[Bench]:
     """Reset all devices and put benches around them."""
     benches = [Bench(dut, device, pattern, seed + 2 * k) for k, device in enumerate(_JOB.devices)]
     idle_source = pattern in ("idle_source", "both", RESTART)
     sources = [Source(dut, channel, Pauses(idle_source, seed + 7)) for channel in _JOB.preload]
-    registers = _JOB.registers and Master(dut, _JOB.registers.prefix, idle_source, seed)
-    edge, reset = RisingEdge(resolve(dut, _JOB.clock)), resolve(dut, _JOB.reset)
+    registers = _JOB.registers
+    master = None if registers is None else Master(dut, registers.prefix, idle_source, seed)
+    edge, reset = RisingEdge(clock_of(dut, _JOB.clock)), resolve(dut, _JOB.reset)
     reset.value = _JOB.reset_active
     for _ in range(3):
         await edge
@@ -108,18 +110,18 @@ async def start(dut: Any, pattern: str, seed: int) -> list[Bench]:
         await edge
     for source, channel in zip(sources, _JOB.preload, strict=True):
         await preload(dut, source, channel)
-    if registers:
-        for address, data in _JOB.registers.writes:
-            registers.write(address, data)
-        while len(registers.written) < len(_JOB.registers.writes):
-            await access(dut, registers)
-        assert set(registers.written) <= {OKAY}, f"responses to writes: {registers.written}"
+    if registers is not None and master is not None:
+        for address, data in registers.writes:
+            master.write(address, data)
+        while len(master.written) < len(registers.writes):
+            await access(dut, master)
+        assert set(master.written) <= {OKAY}, f"responses to writes: {master.written}"
     return benches
 
 
-async def preload(dut: Any, source: Source, channel: Channel) -> None:
+async def preload(dut: HierarchyObject, source: Source, channel: Channel) -> None:
     """Stream in all words of a channel."""
-    edge, monitor = RisingEdge(resolve(dut, _JOB.clock)), Monitor(dut, channel)
+    edge, monitor = RisingEdge(clock_of(dut, _JOB.clock)), Monitor(dut, channel)
     cycle, taken = 0, False
     while not monitor.board.done:
         source.step(taken)
@@ -130,7 +132,7 @@ async def preload(dut: Any, source: Source, channel: Channel) -> None:
     resolve(dut, channel.valid).value = 0
 
 
-async def read_registers(dut: Any) -> dict[str, int | str]:
+async def read_registers(dut: HierarchyObject) -> dict[str, int | str]:
     """What every register holds."""
     if _JOB.registers is None:
         return {}
@@ -143,18 +145,18 @@ async def read_registers(dut: Any) -> dict[str, int | str]:
     return {name: data for name, (_, data) in zip(reads, master.answers, strict=True)}
 
 
-async def access(dut: Any, master: Master) -> None:
+async def access(dut: HierarchyObject, master: Master) -> None:
     """One cycle of an AXI4-Lite master."""
     master.drive()
-    await RisingEdge(resolve(dut, _JOB.clock))
+    await RisingEdge(clock_of(dut, _JOB.clock))
     master.cycle += 1
     assert master.cycle < _PATIENCE, f"no answer for {_PATIENCE} cycles"
     master.sample(master.cycle)
 
 
-async def play(dut: Any, benches: list[Bench], limit: int | None = None) -> int:
+async def play(dut: HierarchyObject, benches: list[Bench], limit: int | None = None) -> int:
     """Run all benches to their end, or for ``limit`` cycles; return the number of cycles."""
-    edge = RisingEdge(resolve(dut, _JOB.clock))
+    edge = RisingEdge(clock_of(dut, _JOB.clock))
     cycle, active = 0, benches
     while active and cycle != limit:
         for bench in active:
@@ -167,14 +169,14 @@ async def play(dut: Any, benches: list[Bench], limit: int | None = None) -> int:
 
 @cocotb.test()
 @cocotb.parametrize(pattern=_JOB.patterns)
-async def stream(dut: Any, pattern: str) -> None:
+async def stream(dut: HierarchyObject, pattern: str) -> None:
     """Every word equals the expected one, every stream keeps the rules, nothing is left over."""
     seed = _JOB.seed + 1000 * _JOB.patterns.index(pattern)
     limits: list[int | None] = [None]
     if pattern == RESTART:
         generator = random.Random(seed)
         limits = [*(generator.randint(1, 40 * cut) for cut in range(1, 6)), None]
-    Clock(resolve(dut, _JOB.clock), 10, unit="ns").start()
+    Clock(clock_of(dut, _JOB.clock), 10, unit="ns").start()
     benches: list[Bench] = []
     fresh: list[Bench] = []
     cycles, broken = 0, []

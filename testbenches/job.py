@@ -58,19 +58,23 @@ class Channel:
         period = self.beats * self.vectors
         return (place % period == period - 1) != (place in self.inverted)
 
-    def lane_values(self, word: int | str) -> list[int | str]:
-        """Integers in the lanes of ``word``; the bits themselves where some are unknown."""
+    def lane_values(self, word: int) -> list[int]:
+        """Integers in the lanes of ``word``."""
+        return [self._value(bits) for bits in self._lane_bits(word)]
+
+    def lanes_read(self, word: int | str) -> list[int | str]:
+        """Integers in the lanes of what was read; the bits themselves where some are unknown."""
+        known = {"0", "1"}
+        return [self._value(bits) if set(bits) <= known else bits for bits in self._lane_bits(word)]
+
+    def _lane_bits(self, word: int | str) -> list[str]:
         text = word if isinstance(word, str) else f"{word:0{self.lanes * self.stride}b}"
-        values: list[int | str] = []
-        for lane in range(self.lanes):
-            end = len(text) - lane * self.stride
-            bits = text[end - self.bits : end]
-            if set(bits) <= {"0", "1"}:
-                negative = self.signed and bits[0] == "1"
-                values.append(int(bits, 2) - (negative << self.bits))
-            else:
-                values.append(bits)
-        return values
+        ends = [len(text) - lane * self.stride for lane in range(self.lanes)]
+        return [text[end - self.bits : end] for end in ends]
+
+    def _value(self, bits: str) -> int:
+        negative = self.signed and bits[0] == "1"
+        return int(bits, 2) - (negative << self.bits)
 
 
 @dataclass(frozen=True, kw_only=True)

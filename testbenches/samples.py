@@ -10,7 +10,7 @@ import numpy as np
 
 from fxsim.checkpoint import Checkpoint, LinearParameters
 from fxsim.formats import IntFormat
-from fxsim.network import Folding, IntArray, QuantizedNetwork
+from fxsim.network import Folding, IntArray, QuantizedLinear, QuantizedNetwork, Requantizer
 from fxsim.quantize import quantize
 from fxsim.spec import parse_spec
 from fxsim.storage import load_network
@@ -35,8 +35,9 @@ def chain(
     They are signed and shift less, so that few activations are zero or saturated.
     """
     network = shipped(model)
-    first = network.layers[0]
-    layers = []
+    first = network.linears[0]
+    requantizer = requantizer_of(first).rows(slice(size))
+    layers: list[QuantizedLinear] = []
     for name in names:
         layer = replace(
             first,
@@ -47,9 +48,7 @@ def chain(
             input=layers[-1].output if layers else first.input,
             relu=False,
             output=replace(first.output, format=IntFormat(bits=8, signed=True)),
-            requantizer=replace(
-                first.requantizer.rows(slice(size)), shift=first.requantizer.shift - 2
-            ),
+            requantizer=replace(requantizer, shift=requantizer.shift - 2),
             folding=folding,
         )
         layers.append(layer)
@@ -59,6 +58,12 @@ def chain(
         input=replace(network.input, shape=(size,)),
         layers=tuple(layers),
     )
+
+
+def requantizer_of(product: QuantizedLinear) -> Requantizer:
+    """The requantizer of a product that has one."""
+    assert product.requantizer is not None, product.name
+    return product.requantizer
 
 
 def random_inputs(network: QuantizedNetwork, count: int, *, seed: int = 3) -> IntArray:

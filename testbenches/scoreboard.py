@@ -62,7 +62,7 @@ class Scoreboard:
 
     def _locate(self, word: int | str, expected: int, cycle: int) -> Mismatch:
         vector, beat = divmod(self.seen, self.channel.beats)
-        pairs = zip(self.channel.lane_values(expected), self.channel.lane_values(word), strict=True)
+        pairs = zip(self.channel.lane_values(expected), self.channel.lanes_read(word), strict=True)
         for lane, (want, got) in enumerate(pairs):
             if want != got:
                 index = beat * self.channel.lanes + lane

@@ -11,6 +11,7 @@ import numpy as np
 from fxsim import arith
 from fxsim.errors import RangeError
 from fxsim.folders import check_room
+from fxsim.formats import IntFormat
 from fxsim.hw.axi import lane_bytes
 from fxsim.hw.emit import unit_verilog
 from fxsim.hw.skip_top import VERSION, index_format, registers_of
@@ -200,7 +201,17 @@ def _loaded(unit: SkipUnit, seed: int) -> IntArray | None:
     return np.random.default_rng(seed).integers(low, high, product.weights.shape, endpoint=True)
 
 
-def _channel(port: str, *, lanes: int, stride: int, bits: int, signed: bool, **rest: object):
+def _channel(
+    port: str,
+    *,
+    lanes: int,
+    stride: int,
+    bits: int,
+    signed: bool,
+    beats: int,
+    words: list[int],
+    inverted: Sequence[int] = (),
+) -> Channel:
     return Channel(
         name=port,
         data=f"{port}_tdata",
@@ -211,11 +222,13 @@ def _channel(port: str, *, lanes: int, stride: int, bits: int, signed: bool, **r
         stride=stride,
         bits=bits,
         signed=signed,
-        **rest,
+        beats=beats,
+        words=words,
+        inverted=list(inverted),
     )
 
 
-def _axis(port, fmt, lanes, vectors, pad=0):
+def _axis(port: str, fmt: IntFormat, lanes: int, vectors: list[list[int]], pad: int = 0) -> Channel:
     stride = 8 * lane_bytes(fmt)
     return _channel(
         port,
@@ -228,7 +241,7 @@ def _axis(port, fmt, lanes, vectors, pad=0):
     )
 
 
-def _weight_channel(unit, product, weights):
+def _weight_channel(unit: SkipUnit, product: SkipProduct, weights: IntArray) -> Channel:
     """Tile by tile, index by index, ``rows`` weights a beat."""
     padded = np.zeros((unit.items, product.tiles * product.rows), np.int64)
     padded[:, : product.outputs] = weights
@@ -240,7 +253,7 @@ def _weight_channel(unit, product, weights):
     return _axis("s_axis_weights", product.weight, product.rows, [np.concatenate(words).tolist()])
 
 
-def _pairs(unit, gradients):
+def _pairs(unit: SkipUnit, gradients: IntArray) -> Channel:
     """Groups of pairs; a channel of vectors of one beat, whose tlast is in its words."""
     value, index = 8 * lane_bytes(unit.gradient), 8 * lane_bytes(index_format(unit))
     words, ends = [], []

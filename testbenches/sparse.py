@@ -98,7 +98,7 @@ class Stepped(Component):
         streams = dict(block.signature.members)
         super().__init__({"i": In(streams["i"].signature.flip()), "o": Out(streams["o"].signature)})
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.block = block = self._block
         beat = Signal(range(max(self._config.beats, 2)))

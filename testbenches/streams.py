@@ -7,17 +7,52 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING
 
 from fxsim.testbenches.job import Channel
 from fxsim.testbenches.scoreboard import Scoreboard
 
+if TYPE_CHECKING:  # a command that runs simulators needs no cocotb until then
+    from cocotb.handle import (
+        HierarchyObject,
+        LogicArrayObject,
+        LogicObject,
+        PackedObject,
+        SimHandleBase,
+    )
 
-def resolve(dut: Any, path: str) -> Any:
-    """Handle of a signal by its dotted path below the top module."""
-    handle = dut
+    Signal = LogicObject | LogicArrayObject | PackedObject[LogicObject]
+
+
+def resolve(dut: HierarchyObject, path: str) -> Signal:
+    """Handle of a signal by its dotted path below the top module.
+
+    Raises
+    ------
+    KeyError
+        If there is no such signal.
+    TypeError
+        If what is there has no bits, or has others inside.
+    """
+    from cocotb.handle import HierarchyObject, LogicArrayObject, LogicObject, PackedObject
+
+    handle: SimHandleBase = dut
     for part in path.split("."):
+        if not isinstance(handle, HierarchyObject):
+            raise TypeError(f"{path}: nothing can be inside of {handle!r}")
         handle = handle[part]
+    if not isinstance(handle, LogicObject | LogicArrayObject | PackedObject):
+        raise TypeError(f"{path} must be a signal, not {handle!r}")
+    return handle
+
+
+def clock_of(dut: HierarchyObject, path: str) -> LogicObject:
+    """Handle of a clock, which is a single bit."""
+    from cocotb.handle import LogicObject
+
+    handle = resolve(dut, path)
+    if not isinstance(handle, LogicObject):
+        raise TypeError(f"{path} must be a single bit, not {handle!r}")
     return handle
 
 
@@ -41,7 +76,7 @@ class Pauses:
         return self._bits is not None and next(self._bits)
 
 
-def read_bit(handle: Any, what: str | None, cycle: int) -> int:
+def read_bit(handle: Signal, what: str | None, cycle: int) -> int:
     """Value of a one-bit signal, which must be known."""
     try:
         return int(handle.value)
@@ -49,7 +84,7 @@ def read_bit(handle: Any, what: str | None, cycle: int) -> int:
         raise AssertionError(f"{what} is {handle.value} at cycle {cycle}") from None
 
 
-def read_word(handle: Any) -> int | str:
+def read_word(handle: Signal) -> int | str:
     """Value of a signal; its bits, highest first, where some are unknown."""
     value = handle.value
     return int(value) if value.is_resolvable else str(value)
@@ -62,7 +97,7 @@ class Monitor:
     unchanged until it is taken. Valid, ready and last are never unknown.
     """
 
-    def __init__(self, dut: Any, channel: Channel):
+    def __init__(self, dut: HierarchyObject, channel: Channel):
         self.board = Scoreboard(channel)
         self.transfers: list[int] = []
         self.valid = False
@@ -105,7 +140,7 @@ class Monitor:
 class Source:
     """Drives the words of a channel, holding each until it is taken."""
 
-    def __init__(self, dut: Any, channel: Channel, pauses: Pauses):
+    def __init__(self, dut: HierarchyObject, channel: Channel, pauses: Pauses):
         self._channel = channel
         self._pauses = pauses
         self._next = 0
@@ -136,7 +171,7 @@ class Source:
 class Sink:
     """Drives ready. Every other pause lasts until valid, which must not depend on ready."""
 
-    def __init__(self, dut: Any, channel: Channel, pauses: Pauses, *, patient: bool):
+    def __init__(self, dut: HierarchyObject, channel: Channel, pauses: Pauses, *, patient: bool):
         self._ready = resolve(dut, channel.ready)
         self._ready.value = 0
         self._pauses = pauses

@@ -2,6 +2,7 @@
 
 import random
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
@@ -25,12 +26,12 @@ SHOWN = {"version": 0xDEAD1234, "count": 99}
 class Model:
     """What software must see, and nothing of how it is made."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.held = {"wide": 0, "narrow": 0}
 
     def access(self, address: int, data: int, strobe: int | None) -> axi_lite.Access:
         found = [register for register in REGISTERS if register.offset == address & ~3]
-        name = found[0].name if found else None
+        name = found[0].name if found else ""
         if strobe is None:
             value = SHOWN.get(name, self.held.get(name, 0))
             return axi_lite.Access(address=address, data=value, response=OKAY if found else SLVERR)
@@ -45,7 +46,7 @@ class Model:
 
 
 @pytest.mark.parametrize("simulator", SIMULATORS)
-def test_registers(simulator, tmp_path):
+def test_registers(simulator: str, tmp_path: Path) -> None:
     generator, model = random.Random(3), Model()
     accesses = []
     for _ in range(60):  # runs of writes or of reads, so that both are back to back
@@ -75,7 +76,7 @@ def test_registers(simulator, tmp_path):
 
 
 @pytest.mark.parametrize("simulator", SIMULATORS)
-def test_a_wrong_answer_is_found(simulator, tmp_path):
+def test_a_wrong_answer_is_found(simulator: str, tmp_path: Path) -> None:
     wrong = [axi_lite.Access(address=4, data=1, response=OKAY)]
     job = AccessJob(prefix="axil", accesses=wrong, patterns=["none"], seed=1, signals={})
     verilog = verilog_of(AxiLiteRegisters(REGISTERS, address_bits=6), "registers")

@@ -1,8 +1,10 @@
 # amaranth: UnusedElaboratable=no
 """The backward pass: every gradient of every step bit for bit, and every cycle as predicted."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -42,7 +44,13 @@ RUNS = [
 
 
 @pytest.mark.parametrize(("simulator", "about", "patterns"), RUNS)
-def test_backward(about, simulator, patterns, tmp_path, record_property):
+def test_backward(
+    about: str,
+    simulator: str,
+    patterns: list[str],
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
+) -> None:
     cases, verilog = cases_of(about)
     job = replace(bank_job(cases, seed=31), patterns=patterns, settle=SETTLE)
     result = run(find_simulator(simulator), verilog, "backward", job, tmp_path, quick=True)

@@ -4,7 +4,9 @@
 ``pytest -m slow testbenches/test_backward_traces.py`` runs all sequences of all stages.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from fxsim.testbenches.job import PATTERNS
 from fxsim.testbenches.run import run
 from fxsim.testbenches.simulators import find_simulator
 from fxsim.testbenches.sparse import SparseCase, check_cycles
+from fxsim.testbenches.words import Words
 
 MACS = 16
 """Multipliers of each of the four products."""
@@ -34,7 +37,14 @@ SLOW = pytest.mark.slow
         pytest.param("icarus", 16, 50, ["none"], marks=SLOW),
     ],
 )
-def test_recorded_traces(simulator, count, steps, patterns, tmp_path, record_property):
+def test_recorded_traces(
+    simulator: str,
+    count: int,
+    steps: int,
+    patterns: Sequence[str],
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
+) -> None:
     cases = list(recorded_cases(count=count, steps=steps, macs=MACS))
     whole = count == 16
     job = replace(bank_job(cases, seed=41), patterns=list(patterns), settle=SETTLE)
@@ -55,6 +65,9 @@ def test_recorded_traces(simulator, count, steps, patterns, tmp_path, record_pro
 
 def check_speed(case: SparseCase, measured: int) -> None:
     """All four products at least 4 times as fast as dense ones with as many MACs."""
-    gradients = np.array(case.watched["dnet"].vectors)
-    columns = max(len(case.expected.vectors[0]), gradients.shape[1] // 4)
+    dnet, dx = case.watched["dnet"], case.expected
+    assert isinstance(dnet, Words)
+    assert isinstance(dx, Words)
+    gradients = np.array(dnet.vectors)
+    columns = max(len(dx.vectors[0]), gradients.shape[1] // 4)
     assert gradients.size * -(-columns // MACS) >= 4 * measured, case.name

@@ -3,15 +3,17 @@
 
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 
 import pytest
 
 from fxsim.formats import AccumulatorMode
 from fxsim.hw.emit import verilog_of
-from fxsim.testbenches.blocks import BLOCKS, Bank, Case, bank_job
+from fxsim.testbenches.blocks import BLOCKS, Bank, bank_job
 from fxsim.testbenches.job import PATTERNS
 from fxsim.testbenches.run import run
 from fxsim.testbenches.simulators import SIMULATORS, find_simulator
+from fxsim.testbenches.words import Case
 
 
 @cache
@@ -27,7 +29,7 @@ def due(case: Case, inputs: list[int]) -> Iterator[int]:
 
 @pytest.mark.parametrize("top", BLOCKS)
 @pytest.mark.parametrize("simulator", SIMULATORS)
-def test_block(top, simulator, tmp_path):
+def test_block(top: str, simulator: str, tmp_path: Path) -> None:
     cases, verilog = cases_of(top)
     job = bank_job(cases, seed=11)
     result = run(find_simulator(simulator), verilog, top, job, tmp_path, quick=True)
@@ -43,7 +45,7 @@ def test_block(top, simulator, tmp_path):
             assert seen["outputs"] == list(due(case, seen["inputs"])), case.name
 
 
-def test_accumulators_overflow_where_they_are_meant_to():
+def test_accumulators_overflow_where_they_are_meant_to() -> None:
     cases, _ = cases_of("mac_array")
     for mode in (AccumulatorMode.WRAP, AccumulatorMode.SATURATE):
         assert sum(case.overflows > 0 for case in cases if f"_{mode}" in case.name) >= 8

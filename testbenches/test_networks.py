@@ -1,6 +1,8 @@
 """Whole networks: shipped and random ones, awkward names, broken frames, resets in mid-stream."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import Phase, given, settings
@@ -8,7 +10,7 @@ from hypothesis import strategies as st
 
 from fxsim import data
 from fxsim.hw import emit
-from fxsim.network import Folding
+from fxsim.network import Folding, IntArray, QuantizedNetwork
 from fxsim.reference import run as run_reference
 from fxsim.simulate import as_input, simulate_trace
 from fxsim.testbenches.accelerator import accelerator_job
@@ -17,12 +19,15 @@ from fxsim.testbenches.run import run
 from fxsim.testbenches.samples import MODELS, chain, random_inputs, shipped
 from fxsim.testbenches.simulators import SIMULATORS, find_simulator
 from fxsim.testbenches.verify import verify
+from fxsim.trace import Trace
 from tests.strategies import batches, networks
 
 DIGITS = {"verilator": 360, "icarus": 40}
 
 
-def check(network, vectors, folder, *, quick=False):
+def check(
+    network: QuantizedNetwork, vectors: Mapping[str, IntArray], folder: Path, *, quick: bool = False
+) -> None:
     """All patterns, every word of every layer, every completion cycle."""
     for result in verify(network, vectors=vectors, seed=5, folder=folder, quick=quick):
         assert result.messages == []
@@ -39,14 +44,14 @@ def check(network, vectors, folder, *, quick=False):
 
 @pytest.mark.parametrize("simulator", SIMULATORS)
 @pytest.mark.parametrize("model", MODELS)
-def test_shipped_model(model, simulator, tmp_path):
+def test_shipped_model(model: str, simulator: str, tmp_path: Path) -> None:
     network = shipped(model)
     digits = as_input(network, data.load(network.data).test.x)[: DIGITS[simulator]]
     assert len(digits) == DIGITS[simulator]
     check(network, {simulator: digits}, tmp_path)
 
 
-def drawn(max_examples):
+def drawn(max_examples: int) -> settings:
     """Hypothesis without a memory: the same networks in every run, and a failure is not shrunk."""
     return settings(
         max_examples=max_examples,
@@ -59,7 +64,9 @@ def drawn(max_examples):
 
 @drawn(max_examples=8)
 @given(drawn_data=st.data())
-def test_random_network_on_icarus(drawn_data, tmp_path_factory):
+def test_random_network_on_icarus(
+    drawn_data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     network = drawn_data.draw(networks(max_size=40))
     batch = drawn_data.draw(batches(network, 7))
     check(network, {"icarus": batch}, tmp_path_factory.mktemp("random"))
@@ -67,7 +74,9 @@ def test_random_network_on_icarus(drawn_data, tmp_path_factory):
 
 @drawn(max_examples=2)
 @given(drawn_data=st.data())
-def test_random_network_on_verilator(drawn_data, tmp_path_factory):
+def test_random_network_on_verilator(
+    drawn_data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     network = drawn_data.draw(networks(max_size=12))
     batch = drawn_data.draw(batches(network, 7))
     check(network, {"verilator": batch}, tmp_path_factory.mktemp("random"), quick=True)
@@ -85,12 +94,12 @@ def test_random_network_on_verilator(drawn_data, tmp_path_factory):
     ],
     ids=lambda folding: f"{folding.rows}x{folding.simd}",
 )
-def test_folding_extremes(folding, tmp_path):
+def test_folding_extremes(folding: Folding, tmp_path: Path) -> None:
     network = chain(["layer0", "layer1"], size=7, folding=folding)
     check(network, {"icarus": random_inputs(network, 9)}, tmp_path)
 
 
-def test_single_values(tmp_path):
+def test_single_values(tmp_path: Path) -> None:
     network = chain(["layer0", "layer1"], size=1, folding=Folding(rows=1, simd=1))
     check(network, {"icarus": random_inputs(network, 9)}, tmp_path)
 
@@ -106,13 +115,13 @@ def test_single_values(tmp_path):
     ],
     ids=" ".join,
 )
-def test_names_that_the_hardware_uses_too(names, tmp_path):
+def test_names_that_the_hardware_uses_too(names: list[str], tmp_path: Path) -> None:
     network = chain(names)
     check(network, {"icarus": random_inputs(network, 5)}, tmp_path)
 
 
 @pytest.fixture(scope="module")
-def digits_trace():
+def digits_trace() -> tuple[QuantizedNetwork, Trace]:
     network = shipped(MODELS[0])
     return network, simulate_trace(network, data.load(network.data).test.x[:6])
 
@@ -123,7 +132,12 @@ def digits_trace():
     [[], [0], [7], [3, 20, 21], list(range(48))],
     ids=["right", "early", "missing", "both", "all"],
 )
-def test_reset_and_frame_error(digits_trace, inverted, simulator, tmp_path):
+def test_reset_and_frame_error(
+    digits_trace: tuple[QuantizedNetwork, Trace],
+    inverted: list[int],
+    simulator: str,
+    tmp_path: Path,
+) -> None:
     """Tlast in the wrong place raises the flag and nothing else; a reset clears all that was."""
     network, trace = digits_trace
     job = accelerator_job(network, trace, patterns=[*PATTERNS, RESTART], seed=2)
@@ -137,7 +151,9 @@ def test_reset_and_frame_error(digits_trace, inverted, simulator, tmp_path):
     assert result.tests == len(PATTERNS) + 1
 
 
-def test_simulator_agrees_with_reference_on_the_vectors_used(digits_trace):
+def test_simulator_agrees_with_reference_on_the_vectors_used(
+    digits_trace: tuple[QuantizedNetwork, Trace],
+) -> None:
     network, trace = digits_trace
     for vector, *seen in zip(
         trace.input.tolist(),

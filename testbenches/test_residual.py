@@ -1,6 +1,8 @@
 """Networks with adds and argmax: random and shipped ones, every layer and cycle; tight depths."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,7 +29,7 @@ from fxsim.testbenches.samples import random_inputs, residual, shipped
 from fxsim.testbenches.simulators import find_simulator
 from fxsim.testbenches.test_faults import assert_mismatch_in, regression
 from fxsim.testbenches.test_networks import check, drawn
-from fxsim.testbenches.verify import verify
+from fxsim.testbenches.verify import NetworkRun, verify
 from tests.lstm_strategies import recurrent_networks, sequences
 from tests.residual_strategies import residual_networks
 from tests.strategies import batches
@@ -37,7 +39,9 @@ MODEL = "handwriting-residual-ternary"
 
 @drawn(max_examples=8)
 @given(drawn_data=st.data())
-def test_random_network_on_icarus(drawn_data, tmp_path_factory):
+def test_random_network_on_icarus(
+    drawn_data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     network = drawn_data.draw(residual_networks(max_side=6))
     batch = drawn_data.draw(batches(network, 5))
     check(network, {"icarus": batch}, tmp_path_factory.mktemp("random"))
@@ -45,7 +49,9 @@ def test_random_network_on_icarus(drawn_data, tmp_path_factory):
 
 @drawn(max_examples=1)
 @given(drawn_data=st.data())
-def test_random_network_on_verilator(drawn_data, tmp_path_factory):
+def test_random_network_on_verilator(
+    drawn_data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     network = drawn_data.draw(residual_networks(max_blocks=3))
     batch = drawn_data.draw(batches(network, 7))
     check(network, {"verilator": batch}, tmp_path_factory.mktemp("random"), quick=True)
@@ -53,7 +59,7 @@ def test_random_network_on_verilator(drawn_data, tmp_path_factory):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("simulator", "count"), [("verilator", 50), ("icarus", 2)])
-def test_shipped_network(simulator, count, tmp_path):
+def test_shipped_network(simulator: str, count: int, tmp_path: Path) -> None:
     network = shipped(MODEL)
     images = as_input(network, data.load(network.data).test.x[:count])
     check(network, {simulator: images}, tmp_path)
@@ -61,7 +67,9 @@ def test_shipped_network(simulator, count, tmp_path):
 
 @drawn(max_examples=3)
 @given(drawn_data=st.data())
-def test_argmax_behind_a_recurrence(drawn_data, tmp_path_factory):
+def test_argmax_behind_a_recurrence(
+    drawn_data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     """The closed forms of cycles know it, too."""
     network = drawn_data.draw(recurrent_networks(max_size=5))
     last = network.layers[-1]
@@ -84,7 +92,7 @@ def with_depth(network: QuantizedNetwork, depth: int) -> QuantizedNetwork:
     return replace(network, layers=tuple(layers))
 
 
-def measured(network, depth, folder):
+def measured(network: QuantizedNetwork, depth: int, folder: Path) -> NetworkRun:
     """What a run of the hardware with queues of ``depth`` comes to, against its own prediction."""
     network = with_depth(network, depth)
     vectors = random_inputs(network, 8)
@@ -95,7 +103,7 @@ def measured(network, depth, folder):
     return result
 
 
-def test_a_word_less_is_slower(tmp_path):
+def test_a_word_less_is_slower(tmp_path: Path) -> None:
     """In hardware, in the very cycles that are predicted for the shorter queue."""
     network = residual()
     (add,) = network.adds
@@ -103,10 +111,11 @@ def test_a_word_less_is_slower(tmp_path):
         measured(network, add.depth + k, tmp_path / str(k)).interval_measured for k in (0, -1, 5)
     )
     assert enough == more == predict(network).interval == 36
+    assert short is not None
     assert short > enough
 
 
-def test_a_word_less_than_the_windows_need_hangs(tmp_path):
+def test_a_word_less_than_the_windows_need_hangs(tmp_path: Path) -> None:
     """The hardware stops where the prediction says that it will, in every pause pattern."""
     network = residual()
     least = 2 * (6 + 1)  # two convolutions of 3 x 3 on rows of 6 pixels
@@ -134,20 +143,22 @@ def test_a_word_less_than_the_windows_need_hangs(tmp_path):
 
 
 @pytest.mark.parametrize("change", ["multiplier", "shift", "zero point", "operands"])
-def test_wrong_sum(change, monkeypatch, tmp_path):
+def test_wrong_sum(change: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     network = residual()
     (add,) = network.adds
     requantizer, first, second = add.requantizer, *add.multipliers
-    wrong = {
-        "multiplier": {
-            "requantizer": replace(requantizer, multiplier=np.array([first, second - second // 8]))
-        },
-        "shift": {"requantizer": replace(requantizer, shift=requantizer.shift + 1)},
-        "zero point": {"output": replace(add.output, zero_point=1)},
-        "operands": {"requantizer": replace(requantizer, multiplier=np.array([second, first]))},
+    wide = replace(add, accumulator=replace(add.accumulator, bits=40))
+    broken = {
+        "multiplier": replace(
+            wide,
+            requantizer=replace(requantizer, multiplier=np.array([first, second - second // 8])),
+        ),
+        "shift": replace(wide, requantizer=replace(requantizer, shift=requantizer.shift + 1)),
+        "zero point": replace(wide, output=replace(add.output, zero_point=1)),
+        "operands": replace(
+            wide, requantizer=replace(requantizer, multiplier=np.array([second, first]))
+        ),
     }[change]
-    wide = replace(add.accumulator, bits=40)
-    broken = replace(add, **wrong, accumulator=wide)
     layers = list(network.layers[: network.layers.index(add)])
     network = replace(network, layers=(*layers, add))
     verilog = accelerator_verilog(replace(network, layers=(*layers, broken)))
@@ -155,7 +166,9 @@ def test_wrong_sum(change, monkeypatch, tmp_path):
     assert_mismatch_in("sum", result, trace)
 
 
-def test_shorter_queue_than_the_network_says(monkeypatch, tmp_path):
+def test_shorter_queue_than_the_network_says(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     network = residual()
     verilog = accelerator_verilog(with_depth(network, network.adds[0].depth - 1))
     result, _ = regression(monkeypatch, network, verilog, tmp_path)
@@ -165,7 +178,7 @@ def test_shorter_queue_than_the_network_says(monkeypatch, tmp_path):
     assert not result.ok
 
 
-def test_highest_of_equals(monkeypatch, tmp_path):
+def test_highest_of_equals(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """An argmax whose ties go to the higher lane."""
     bit = Activation(format=IntFormat(bits=1, signed=False), scale=1.0)
     network = QuantizedNetwork(
@@ -174,7 +187,7 @@ def test_highest_of_equals(monkeypatch, tmp_path):
         input=InputQuantizer(shape=(6,), activation=bit, rounding=Rounding.FLOOR),
         layers=(Argmax(name="answer", input=bit, items=6, lanes=3),),
     )
-    right = GreatestPlace._greatest
+    right: Callable[..., object] = GreatestPlace._greatest
     monkeypatch.setattr(GreatestPlace, "_greatest", lambda self, m, c: right(self, m, c[::-1]))
     verilog = accelerator_verilog(network)
     monkeypatch.undo()

@@ -10,7 +10,7 @@ import pytest
 from fxsim import gradient_traces
 from fxsim.formats import IntFormat
 from fxsim.hw.emit import unit_verilog
-from fxsim.skip_unit import SkipUnit
+from fxsim.skip_unit import SkipProduct, SkipUnit
 from fxsim.spec_skip import load_skip_unit
 from fxsim.testbenches import skip_unit
 from fxsim.testbenches.job import PATTERNS, RESTART
@@ -43,15 +43,21 @@ def small(folder: Path, *, load: bool) -> SkipUnit:
     return load_skip_unit(path)
 
 
+def product_of(unit: SkipUnit) -> SkipProduct:
+    assert unit.product is not None
+    return unit.product
+
+
 def units(folder: Path) -> dict[str, SkipUnit]:
     loadable, fixed = small(folder, load=True), small(folder, load=False)
+    matrix = product_of(fixed)
     return {
         "loadable": loadable,
         "fixed": replace(
             fixed,
             issue=1,
             items=16,
-            product=replace(fixed.product, rows=7, weights=fixed.product.weights[:16]),
+            product=replace(matrix, rows=7, weights=matrix.weights[:16]),
         ),
         "skipper": SkipUnit(
             name="skipper_unit",
@@ -82,7 +88,7 @@ RUNS = [
 
 
 @pytest.mark.parametrize(("simulator", "which"), RUNS)
-def test_unit(which, simulator, tmp_path):
+def test_unit(which: str, simulator: str, tmp_path: Path) -> None:
     unit = units(tmp_path)[which]
     vectors = fill(masks(unit.items, unit.lanes, 5), unit.gradient, 5)
     threshold = {"loadable": 9, "fixed": 0, "skipper": 100, "one_pair": 3}[which]
@@ -106,7 +112,7 @@ def test_unit(which, simulator, tmp_path):
 @pytest.mark.parametrize(
     ("name", "simulator"), [("zero-skip-64", "verilator"), ("zero-skipper", "icarus")]
 )
-def test_shipped_unit_on_real_gradients(name, simulator, tmp_path):
+def test_shipped_unit_on_real_gradients(name: str, simulator: str, tmp_path: Path) -> None:
     unit = load_skip_unit(Path(__file__).parents[1] / "models" / f"{name}.yaml")
     vectors = gradient_traces.load("middle").backward.dnet.reshape(-1, unit.items)[:100]
     (seen,) = verify_unit(
@@ -122,7 +128,7 @@ def test_shipped_unit_on_real_gradients(name, simulator, tmp_path):
     assert seen.cycles_measured == seen.cycles_predicted
 
 
-def test_a_wrong_counter_is_found(tmp_path, monkeypatch):
+def test_a_wrong_counter_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The counters of another threshold, and of a model that is a cycle off."""
     unit = units(tmp_path)["skipper"]
     vectors = fill(masks(unit.items, unit.lanes, 5), unit.gradient, 5)
@@ -139,10 +145,10 @@ def test_a_wrong_counter_is_found(tmp_path, monkeypatch):
     assert seen.messages[0].startswith("none: starved is ")
 
 
-def test_frame_error(tmp_path):
+def test_frame_error(tmp_path: Path) -> None:
     unit = units(tmp_path)["loadable"]
     vectors = fill(masks(unit.items, unit.lanes, 5), unit.gradient, 5)
-    job = unit_job(unit, unit.product.weights, vectors, 0, patterns=["none"])
+    job = unit_job(unit, product_of(unit).weights, vectors, 0, patterns=["none"])
     (device,) = job.devices
     broken = replace(device, source=replace(device.source, inverted=[8]))
     seen = run(
@@ -156,7 +162,7 @@ def test_frame_error(tmp_path):
     assert seen.outcomes[0]["registers"]["status"] == 0b011
 
 
-def test_equal_units_give_equal_bytes(tmp_path):
+def test_equal_units_give_equal_bytes(tmp_path: Path) -> None:
     unit = units(tmp_path)["loadable"]
     assert unit_verilog(unit) == unit_verilog(small(tmp_path, load=True))
-    assert np.any(unit.product.weights)
+    assert np.any(product_of(unit).weights)

@@ -1,9 +1,11 @@
 # amaranth: UnusedElaboratable=no
 """Zero skipping: every pair and every product bit for bit, and every cycle as predicted."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from itertools import product
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from fxsim.testbenches.job import PATTERNS, RESTART
 from fxsim.testbenches.run import run
 from fxsim.testbenches.simulators import SIMULATORS, find_simulator
 from fxsim.testbenches.sparse import SPARSE, SparseCase, check_cycles
+from fxsim.testbenches.words import Words
 
 PATTERNS_OF = {"units": [*PATTERNS, RESTART], "every_mask": ["none", "both"]}
 SPEED_UP = {"sparsity80": 4.5, "sparsity95": 12}
@@ -38,7 +41,9 @@ RUNS = [
 
 
 @pytest.mark.parametrize(("simulator", "about"), RUNS)
-def test_sparse(about, simulator, tmp_path, record_property):
+def test_sparse(
+    about: str, simulator: str, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
     cases, verilog = cases_of(about)
     patterns = PATTERNS_OF.get(about, ["none"])
     job = replace(bank_job(cases, seed=21), patterns=patterns)
@@ -59,8 +64,10 @@ def test_sparse(about, simulator, tmp_path, record_property):
 
 def check_speed(case: SparseCase, measured: int, speed_up: float) -> None:
     """What the unit promises, on measured cycles: near the ideal, and far below a dense array."""
+    assert isinstance(case.given, Words)
+    assert isinstance(case.expected, Words)
     gradients = np.array(case.given.vectors)
-    pairs, tiles = np.count_nonzero(gradients), 64 // case.expected.lanes
+    pairs, tiles = int(np.count_nonzero(gradients)), 64 // case.expected.lanes
     beats = gradients.size // case.given.lanes
     assert measured <= 1.08 * ideal_cycles(pairs, beats=beats, issue=1, tiles=tiles)
     assert gradients.size * tiles >= speed_up * measured

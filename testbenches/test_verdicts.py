@@ -5,6 +5,9 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,18 +19,20 @@ from fxsim.simulate import simulate_trace
 from fxsim.storage import save_network
 from fxsim.testbenches import run as run_module
 from fxsim.testbenches.accelerator import accelerator_job
-from fxsim.testbenches.builds import build
+from fxsim.testbenches.axi_lite import AccessJob
+from fxsim.testbenches.builds import Build, build
+from fxsim.testbenches.job import Job
 from fxsim.testbenches.outcome import JOB, Subject, digest_of
-from fxsim.testbenches.run import run
+from fxsim.testbenches.run import RunResult, run
 from fxsim.testbenches.samples import chain, random_inputs
-from fxsim.testbenches.simulators import find_simulator
+from fxsim.testbenches.simulators import Simulator, find_simulator
 from tests.commands import fxsim_cli, small_network
 from tests.messages import raises
 
 SUBJECT = Subject(digest_of("a job"), digest_of("module"))
 
 
-def broken(verilog):
+def broken(verilog: str) -> str:
     """Verilog with one bit of a weight flipped."""
     text, count = re.subn(
         r"( weights\[0\] = \d+'h)([0-9a-f]+);",
@@ -43,20 +48,20 @@ def broken(verilog):
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path: Path) -> Path:
     """Folder of a job with its outcome."""
     (tmp_path / JOB).write_text("a job")
     SUBJECT.write(tmp_path, {"pattern": "none", "wrong": 0})
     return tmp_path
 
 
-def test_an_outcome_is_read_back(folder):
+def test_an_outcome_is_read_back(folder: Path) -> None:
     assert SUBJECT.read(folder, "none") == {"pattern": "none", "wrong": 0}
     assert SUBJECT.read(folder, "both") is None
 
 
 @pytest.mark.parametrize("name", ["job", "verilog", "pattern"])
-def test_an_outcome_of_something_else_is_refused(name, folder):
+def test_an_outcome_of_something_else_is_refused(name: str, folder: Path) -> None:
     path = folder / "outcome_none.json"
     value = json.loads(path.read_text())
     path.write_text(json.dumps(value | {name: digest_of("other")}))
@@ -69,14 +74,14 @@ def test_an_outcome_of_something_else_is_refused(name, folder):
         SUBJECT.read(folder, "none")
 
 
-def test_an_old_outcome_is_refused(folder):
+def test_an_old_outcome_is_refused(folder: Path) -> None:
     time = (folder / JOB).stat().st_mtime_ns - 1
     os.utime(folder / "outcome_none.json", ns=(time, time))
     with pytest.raises(FileError, match=r"outcome_none\.json: is older than its job\.json"):
         SUBJECT.read(folder, "none")
 
 
-def regression(folder, verilog=None):
+def regression(folder: Path, verilog: str | None = None) -> RunResult:
     """Run a job of a network of two layers on Icarus."""
     network = chain(["layer0", "layer1"])
     job = accelerator_job(network, simulate_trace(network, random_inputs(network, 4)))
@@ -84,7 +89,9 @@ def regression(folder, verilog=None):
     return run(find_simulator("icarus"), verilog, network.name, job, folder)
 
 
-def test_a_run_of_other_verilog_is_no_verdict(monkeypatch, tmp_path):
+def test_a_run_of_other_verilog_is_no_verdict(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """The simulator says what it was compiled from: here the honest network for a broken one."""
     network = chain(["layer0", "layer1"])
     honest = build(find_simulator("icarus"), accelerator_verilog(network), network.name)
@@ -95,11 +102,15 @@ def test_a_run_of_other_verilog_is_no_verdict(monkeypatch, tmp_path):
         regression(tmp_path, broken(accelerator_verilog(network)))
 
 
-def test_a_run_of_another_job_is_no_verdict(monkeypatch, tmp_path):
+def test_a_run_of_another_job_is_no_verdict(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """A job that was changed on its way to the simulator."""
     simulate = run_module._simulate
 
-    def other_job(simulator, made, top, job, folder):
+    def other_job(
+        simulator: Simulator, made: Build, top: str, job: Job | AccessJob, folder: Path
+    ) -> float:
         text = (folder / JOB).read_text()
         (folder / JOB).write_text(text.replace('"seed": 1', '"seed": 2'))
         return simulate(simulator, made, top, job, folder)
@@ -109,10 +120,14 @@ def test_a_run_of_another_job_is_no_verdict(monkeypatch, tmp_path):
         regression(tmp_path)
 
 
-def test_passed_tests_without_an_outcome_are_no_verdict(monkeypatch, tmp_path):
+def test_passed_tests_without_an_outcome_are_no_verdict(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     simulate = run_module._simulate
 
-    def lost(simulator, made, top, job, folder):
+    def lost(
+        simulator: Simulator, made: Build, top: str, job: Job | AccessJob, folder: Path
+    ) -> float:
         seconds = simulate(simulator, made, top, job, folder)
         (folder / "outcome_both.json").unlink()
         return seconds
@@ -122,7 +137,7 @@ def test_passed_tests_without_an_outcome_are_no_verdict(monkeypatch, tmp_path):
         regression(tmp_path)
 
 
-def _cut(times):
+def _cut(times: list[int]) -> None:
     del times[-1]
 
 
@@ -148,11 +163,19 @@ def _cut(times):
         ),
     ],
 )
-def test_an_outcome_that_lacks_words_is_no_verdict(pattern, forge, message, monkeypatch, tmp_path):
+def test_an_outcome_that_lacks_words_is_no_verdict(
+    pattern: str,
+    forge: Callable[[dict[str, Any]], object],
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
     """Passed tests that have not seen every word, or not when it passed."""
     simulate = run_module._simulate
 
-    def forged(simulator, made, top, job, folder):
+    def forged(
+        simulator: Simulator, made: Build, top: str, job: Job | AccessJob, folder: Path
+    ) -> float:
         seconds = simulate(simulator, made, top, job, folder)
         path = folder / f"outcome_{pattern}.json"
         value = json.loads(path.read_text())
@@ -165,7 +188,9 @@ def test_an_outcome_that_lacks_words_is_no_verdict(pattern, forge, message, monk
         regression(tmp_path)
 
 
-def test_a_simulator_that_dies_is_no_verdict(monkeypatch, tmp_path):
+def test_a_simulator_that_dies_is_no_verdict(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     regression(tmp_path)  # builds
     program = tmp_path / "vvp"
     program.write_text("#!/bin/sh\nexit 3\n")
@@ -195,7 +220,9 @@ main()
 """
 
 
-def race(rounds, folder, simulators, at_once=2):
+def race(
+    rounds: int, folder: Path, simulators: Sequence[str], at_once: int = 2
+) -> Iterator[tuple[str, int, str]]:
     """Run broken and honest networks of one name at once; return status, kind and output."""
     save_network(small_network(), folder / "little")
     options = [part for name in simulators for part in ("--sim", name)]
@@ -216,7 +243,7 @@ def race(rounds, folder, simulators, at_once=2):
             yield name[:6], process.returncode, out + err
 
 
-def check(kind, status, text):
+def check(kind: str, status: int, text: str) -> None:
     """The broken network is found out, the honest one is not, and nothing else is said."""
     errors = re.findall(r"^error: (.*)$", text, re.MULTILINE)
     assert "Traceback" not in text
@@ -228,7 +255,7 @@ def check(kind, status, text):
         assert ": layer first, vector" in errors[0]
 
 
-def whole(folder):
+def whole(folder: Path) -> None:
     """A folder of logs is that of one run: its outcomes belong to its job."""
     outcomes = [json.loads(path.read_text()) for path in folder.glob("outcome_*.json")]
     assert len(outcomes) == 4
@@ -237,13 +264,13 @@ def whole(folder):
 
 
 @pytest.fixture
-def small_cache(tmp_path, monkeypatch):
+def small_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Builds are part of the race."""
     monkeypatch.setenv("FXSIM_CACHE", str(tmp_path / "cache"))
 
 
 @pytest.mark.usefixtures("small_cache")
-def test_two_at_once(tmp_path):
+def test_two_at_once(tmp_path: Path) -> None:
     for found in race(2, tmp_path, ["icarus"]):
         check(*found)
     whole(tmp_path / "out" / "icarus")
@@ -252,7 +279,7 @@ def test_two_at_once(tmp_path):
 @pytest.mark.slow
 @pytest.mark.usefixtures("small_cache")
 @pytest.mark.parametrize("simulators", [["icarus"], ["icarus", "verilator"]])
-def test_many_at_once(simulators, tmp_path):
+def test_many_at_once(simulators: list[str], tmp_path: Path) -> None:
     for found in race(5, tmp_path, simulators, at_once=4):
         check(*found)
     for name in simulators:
@@ -260,13 +287,17 @@ def test_many_at_once(simulators, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["honest", "broken"])
-def test_a_verdict_is_told_although_its_files_cannot_be_written(kind, monkeypatch, tmp_path):
+def test_a_verdict_is_told_although_its_files_cannot_be_written(
+    kind: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """A file of the user appears while the simulator runs."""
     simulate = run_module._simulate
 
-    def meanwhile(*arguments):
+    def meanwhile(
+        simulator: Simulator, made: Build, top: str, job: Job | AccessJob, folder: Path
+    ) -> float:
         (tmp_path / "out" / "icarus" / "run.log").write_text("mine")
-        return simulate(*arguments)
+        return simulate(simulator, made, top, job, folder)
 
     monkeypatch.setattr(run_module, "_simulate", meanwhile)
     if kind == "broken":
@@ -289,7 +320,7 @@ def test_a_verdict_is_told_although_its_files_cannot_be_written(kind, monkeypatc
     assert path.read_text() == "mine"
 
 
-def test_files_of_the_user_stay(tmp_path):
+def test_files_of_the_user_stay(tmp_path: Path) -> None:
     mine = tmp_path / "icarus" / "mine.hex"
     mine.parent.mkdir()
     mine.write_text("mine")

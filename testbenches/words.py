@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from amaranth.lib.wiring import Component
 
@@ -12,6 +13,13 @@ from fxsim.formats import IntFormat
 from fxsim.testbenches.job import Channel, pack_words
 
 FORMATS = [IntFormat(bits=bits, signed=signed) for bits in (1, 4, 8, 9) for signed in (False, True)]
+
+
+class Traffic(Protocol):
+    """What passes a stream, in any layout of its words."""
+
+    def channel(self, name: str, port: str) -> Channel:
+        """Channel at the stream ``port`` of the top module."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,11 +58,11 @@ class Case:
     name : str
         Of the instance, and in reports.
     block : Component
-    given, expected : Words
+    given, expected : Traffic
         At the streams ``i`` and ``output``.
-    more_given, more_expected : mapping of str to Words
+    more_given, more_expected : mapping of str to Traffic
         At further streams.
-    watched : mapping of str to Words
+    watched : mapping of str to Traffic
         At streams that are always ready, so that their valid is their ready.
     due : list of int
         Cycle of each output word without pauses; the first input word is taken in cycle 0.
@@ -64,13 +72,13 @@ class Case:
 
     name: str
     block: Component
-    given: Words
-    expected: Words
+    given: Traffic
+    expected: Traffic
     due: list[int]
     overflows: int = 0
-    more_given: Mapping[str, Words] = field(default_factory=dict)
-    more_expected: Mapping[str, Words] = field(default_factory=dict)
-    watched: Mapping[str, Words] = field(default_factory=dict)
+    more_given: Mapping[str, Traffic] = field(default_factory=dict)
+    more_expected: Mapping[str, Traffic] = field(default_factory=dict)
+    watched: Mapping[str, Traffic] = field(default_factory=dict)
     output: str = "o"
 
 

@@ -3,9 +3,10 @@
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from fxsim.cli import app
 from fxsim.formats import AccumulatorMode, IntFormat, Overflow, Rounding
@@ -14,6 +15,7 @@ from fxsim.network import (
     Activation,
     Folding,
     InputQuantizer,
+    IntArray,
     QuantizedLinear,
     QuantizedNetwork,
     Requantizer,
@@ -23,7 +25,7 @@ MODELS = Path(__file__).parents[1] / "models"
 TERNARY = "digits-mlp-ternary"
 
 
-def fxsim_cli(*arguments, status=0):
+def fxsim_cli(*arguments: object, status: int = 0) -> Result:
     """Run a command in this process and check its exit status."""
     result = CliRunner().invoke(app, [str(argument) for argument in arguments])
     if not isinstance(result.exception, SystemExit | None):
@@ -32,7 +34,7 @@ def fxsim_cli(*arguments, status=0):
     return result
 
 
-def fxsim_process(*arguments, **options):
+def fxsim_process(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
     """Run a command as the user does."""
     return subprocess.run(
         [sys.executable, "-c", "from fxsim.cli import main; main()", *map(str, arguments)],
@@ -44,7 +46,7 @@ def fxsim_process(*arguments, **options):
     )
 
 
-def small_network(weight=None, data="nothing"):
+def small_network(weight: IntArray | None = None, data: str = "nothing") -> QuantizedNetwork:
     """Six inputs, four outputs, one layer; about the fastest to build."""
     if weight is None:
         weight = np.arange(24).reshape(4, 6) % 3 - 1

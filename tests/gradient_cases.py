@@ -9,11 +9,21 @@ from fxsim.formats import AccumulatorMode, IntFormat, Overflow, Rounding
 from fxsim.linear import Accumulator, Folding, QuantizedLinear, Requantizer, accumulator_bounds
 from fxsim.lstm import QuantizedLstm
 from fxsim.lstm_gradient import GradientFormat, LstmGradient
+from fxsim.stochastic import Stochastic
 from fxsim.tables import Nonlinearity, build_table
-from fxsim.tensors import Activation
+from fxsim.tensors import Activation, IntArray
 
 
-def random_product(generator, name, source, inputs, outputs, fraction, *, zero=False):
+def random_product(
+    generator: np.random.Generator,
+    name: str,
+    source: Activation,
+    inputs: int,
+    outputs: int,
+    fraction: int,
+    *,
+    zero: bool = False,
+) -> QuantizedLinear:
     """Weights of 2 to 8 bits; multipliers for all, for each gate or for each row, or a shift."""
     fmt = IntFormat(bits=int(generator.integers(2, 9)), signed=True, narrow=True)
     weight = generator.integers(fmt.min, fmt.max, (outputs, inputs), endpoint=True)
@@ -34,7 +44,7 @@ def random_product(generator, name, source, inputs, outputs, fraction, *, zero=F
         name=name,
         weight=weight,
         weight_format=fmt,
-        weight_scale=[1.0],
+        weight_scale=np.ones(1),
         bias=bias,
         input=source,
         accumulator=Accumulator(
@@ -53,7 +63,9 @@ def random_product(generator, name, source, inputs, outputs, fraction, *, zero=F
     )
 
 
-def random_layer(generator, inputs, cells, *, recurrent=True):
+def random_layer(
+    generator: np.random.Generator, inputs: int, cells: int, *, recurrent: bool = True
+) -> QuantizedLstm:
     """Any formats that a layer may have."""
     table_fraction, guard = int(generator.integers(0, 6)), int(generator.integers(0, 4))
     ends = {"input_bits": table_fraction + 4, "input_fraction": table_fraction}
@@ -85,11 +97,13 @@ def random_layer(generator, inputs, cells, *, recurrent=True):
     )
 
 
-def random_contract(generator, layer, rounding):
+def random_contract(
+    generator: np.random.Generator, layer: QuantizedLstm, rounding: Rounding | Stochastic
+) -> LstmGradient:
     """Any formats that fit the layer; some saturate."""
     for _ in range(1000):
         dh, dc, dnet, dx = (int(bits) for bits in generator.integers(2, 21, 4))
-        fractions = generator.integers(10, 24, 4)
+        fractions = generator.integers(10, 24, 4).tolist()
         try:
             return LstmGradient(
                 layer=layer,
@@ -106,7 +120,9 @@ def random_contract(generator, layer, rounding):
     raise AssertionError("no contract fits")
 
 
-def random_case(seed, rounding, *, inputs, cells, steps, count):
+def random_case(
+    seed: int, rounding: Rounding | Stochastic, *, inputs: int, cells: int, steps: int, count: int
+) -> tuple[LstmGradient, IntArray, IntArray]:
     """Layer and contract, inputs and output gradients."""
     generator = np.random.default_rng(seed)
     layer = random_layer(generator, inputs, cells)
