@@ -1,7 +1,10 @@
 """AXI4-Stream at the edges: lanes padded to whole bytes, names that vendor tools recognise."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
-from amaranth.lib.wiring import In, Out
+from collections.abc import Sequence
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib.data import View
+from amaranth.lib.wiring import In, Member, Out
 
 from fxsim.formats import IntFormat
 
@@ -11,7 +14,7 @@ def lane_bytes(fmt: IntFormat) -> int:
     return -(-fmt.bits // 8)
 
 
-def axis_members(prefix: str, fmt: IntFormat, lanes: int, *, sink: bool):
+def axis_members(prefix: str, fmt: IntFormat, lanes: int, *, sink: bool) -> dict[str, Member]:
     """Members ``<prefix>_tdata``, ``_tvalid``, ``_tready`` and ``_tlast`` of one AXI4-Stream."""
     forward, backward = (In, Out) if sink else (Out, In)
     return {
@@ -22,13 +25,13 @@ def axis_members(prefix: str, fmt: IntFormat, lanes: int, *, sink: bool):
     }
 
 
-def unpack(tdata, fmt: IntFormat, lanes: int):
+def unpack(tdata: Value, fmt: IntFormat, lanes: int) -> Value:
     """Concatenated low ``fmt.bits`` bits of each byte-padded lane."""
     size = 8 * lane_bytes(fmt)
     return Cat(tdata[k * size : k * size + fmt.bits] for k in range(lanes))
 
 
-def pack(payload, fmt: IntFormat, lanes: int):
+def pack(payload: View | Sequence[Value], fmt: IntFormat, lanes: int) -> Value:
     """Lanes extended to whole bytes by their sign (or by zeros), lane 0 in the low bytes."""
     padding = 8 * lane_bytes(fmt) - fmt.bits
     return Cat(
@@ -37,7 +40,7 @@ def pack(payload, fmt: IntFormat, lanes: int):
     )
 
 
-def count_beats(m: Module, transfer, beats: int, name: str):
+def count_beats(m: Module, transfer: Value, beats: int, name: str) -> Signal:
     """Bit that is set during the last of each ``beats`` transfers."""
     beat, last = Signal(range(beats), name=f"{name}_beat"), Signal(name=f"{name}_last")
     m.d.comb += last.eq(beat == beats - 1)

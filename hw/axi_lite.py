@@ -1,5 +1,6 @@
 """A file of 32-bit registers behind an AXI4-Lite slave port."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -41,14 +42,14 @@ class Register:
     bits: int = 32
     text: str = ""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.offset < 0 or self.offset % 4:
             raise ConfigError(f"offset must be a multiple of 4, not {self.offset}")
         if not 1 <= self.bits <= 32:
             raise ConfigError(f"bits must be from 1 to 32, not {self.bits}")
 
 
-def axi_lite_members(prefix: str, address_bits: int):
+def axi_lite_members(prefix: str, address_bits: int) -> dict[str, wiring.Member]:
     """Members ``<prefix>_awaddr`` and so on of one AXI4-Lite slave port of 32 bits."""
     forward = {"awaddr": address_bits, "awprot": 3, "awvalid": 1, "wdata": 32, "wstrb": 4}
     forward |= {"wvalid": 1, "bready": 1, "araddr": address_bits, "arprot": 3, "arvalid": 1}
@@ -60,8 +61,8 @@ def axi_lite_members(prefix: str, address_bits: int):
     }
 
 
-def connect_axi_lite(m, file, top, prefix: str):
-    """Connect the port of ``file``, an `AxiLiteRegisters`, to port ``prefix`` of ``top``."""
+def connect_axi_lite(m: Module, file: wiring.Component, top: wiring.Component, prefix: str) -> None:
+    """Connect the port of ``file``, whose prefix is ``axil``, to port ``prefix`` of ``top``."""
     for name in axi_lite_members("axil", len(file.axil_araddr)):
         inner, outer = getattr(file, name), getattr(top, name.replace("axil", prefix, 1))
         forward = file.signature.members[name].flow is In
@@ -78,7 +79,7 @@ class AxiLiteRegisters(wiring.Component):
 
     Parameters
     ----------
-    registers : sequence of Register
+    registers : iterable of Register
     address_bits : int
         Width of the addresses.
 
@@ -99,7 +100,7 @@ class AxiLiteRegisters(wiring.Component):
         If a name or an offset is used twice, or ``address_bits`` do not reach a register.
     """
 
-    def __init__(self, registers, *, address_bits: int):
+    def __init__(self, registers: Iterable[Register], *, address_bits: int):
         self._registers = registers = list(registers)
         for key in ("name", "offset"):
             seen = [getattr(register, key) for register in registers]
@@ -119,13 +120,13 @@ class AxiLiteRegisters(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         self._write(m)
         self._read(m)
         return m
 
-    def _write(self, m):
+    def _write(self, m: Module) -> None:
         """Keep address and data until both are there and the last answer is gone."""
         address, data = Signal(len(self.axil_awaddr) - 2), Signal(32)
         strobe, commit = Signal(4), Signal()
@@ -162,7 +163,7 @@ class AxiLiteRegisters(wiring.Component):
         with m.If(commit):
             m.d.sync += self.axil_bresp.eq(Mux(Cat(hits).any(), OKAY, SLVERR))
 
-    def _read(self, m):
+    def _read(self, m: Module) -> None:
         """Answer an address in the next cycle, and take no other until the answer is gone."""
         m.d.comb += self.axil_arready.eq(~self.axil_rvalid)
         m.d.sync += self.axil_rvalid.eq(Mux(self.axil_rvalid, ~self.axil_rready, self.axil_arvalid))

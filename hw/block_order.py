@@ -1,6 +1,8 @@
 """Gate gradients cell by cell -> gate by gate, as vectors in block order i, f, o, g."""
 
-from amaranth.hdl import Module, Mux, Signal
+from collections.abc import Sequence
+
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.data import ArrayLayout
 from amaranth.lib.wiring import In, Out
@@ -58,7 +60,7 @@ class BlockOrder(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         beats, words = self._beats, self._beats // GATES
         level = Signal(range(2 * beats + 1))  # beats of vectors that are not yet read to their end
@@ -93,7 +95,7 @@ class BlockOrder(wiring.Component):
             m.d.sync += self.o.valid.eq(present)
         m.d.sync += level.eq(level + accept - Mux(finish, beats, 0))
 
-        def place(half, gate, word):
+        def place(half: Value, gate: Value, word: Value) -> Value:
             return Mux(half, beats, 0) + gate * words + word
 
         banks = []
@@ -126,7 +128,7 @@ class BlockOrder(wiring.Component):
 _CONTROL = ("accept", "advance", "present", "issue", "finish")
 
 
-def _pick(select, values):
+def _pick(select: Value, values: Sequence[Value]) -> Value:
     """``values[select]``, for four values; an expression, which no simulator leaves unknown."""
     low = Mux(select[0], values[1], values[0])
     high = Mux(select[0], values[3], values[2])

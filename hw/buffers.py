@@ -58,7 +58,7 @@ class VectorBuffer(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         beats, tiles = self._beats, self._tiles
         m.submodules.storage = storage = memory.Memory(

@@ -72,9 +72,9 @@ class TernaryDot(_Dot):
         super().__init__(
             simd=simd, activation=Shape.cast(activation), weight=signed(2), weights=(-1, 1)
         )
-        self.latency = 1 + ceil_log2(simd)
+        self.latency: int = 1 + ceil_log2(simd)
 
-    def elaborate(self, _platform):
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
 
         # No sum is negated: each has the sign of its leftmost lane travelling beside it, and is
@@ -164,9 +164,9 @@ class IntDot(_Dot):
             weights=bounds_of(weight),
         )
         self.dsp = dsp
-        self.latency = ceil_log2(simd) + (2 if dsp else (weight.width + 1) // 2)
+        self.latency: int = ceil_log2(simd) + (2 if dsp else (weight.width + 1) // 2)
 
-    def elaborate(self, _platform):
+    def elaborate(self, _platform: object) -> Module:
         m = Module()
         multiply = self._multiply if self.dsp else self._multiply_booth
         terms = [

@@ -12,12 +12,13 @@ import fxsim
 from fxsim.environment import environment, safe
 from fxsim.files import write_text
 from fxsim.folders import filling
+from fxsim.formats import IntFormat
 from fxsim.hw import file_memory, memory_check
 from fxsim.hw.accelerator import Accelerator, file_memories
 from fxsim.hw.axi import lane_bytes
 from fxsim.hw.axi_lite import Register
 from fxsim.hw.skip_top import SkipTop, index_format, registers_of
-from fxsim.network import QuantizedNetwork
+from fxsim.network import Activation, QuantizedNetwork
 from fxsim.skip_unit import SkipUnit
 from fxsim.storage import network_hash
 
@@ -50,14 +51,15 @@ def accelerator_verilog(network: QuantizedNetwork) -> str:
 
 def memory_files(network: QuantizedNetwork) -> dict[str, str]:
     """Name and text of each file that the Verilog reads with ``$readmemh``."""
-    return {memory.file: memory.text for memory in file_memories(network)}
+    memories = file_memories(network)
+    return {memory.file: memory.text for memory in memories if memory.file is not None}
 
 
 def manifest_of(network: QuantizedNetwork) -> dict[str, object]:
     """What a user of the Verilog must know: ports, formats, framing, hash."""
     first, last = network.layers[0], network.layers[-1]
 
-    def port(activation, lanes, items):
+    def port(activation: Activation, lanes: int, items: int) -> dict[str, object]:
         return {
             "format": str(activation.format),
             "scale": activation.scale,
@@ -68,7 +70,7 @@ def manifest_of(network: QuantizedNetwork) -> dict[str, object]:
             "beats": -(-items // lanes),
         }
 
-    manifest = {
+    manifest: dict[str, object] = {
         "generator": f"fxsim {fxsim.__version__}",
         "top": network.name,
         "network_hash": network_hash(network),
@@ -113,7 +115,7 @@ def unit_manifest(unit: SkipUnit) -> dict[str, object]:
     """What a user of the Verilog must know: ports, formats, framing, registers."""
     product = unit.product
 
-    def port(fmt, lanes, beats, **more):
+    def port(fmt: IntFormat, lanes: int, beats: int | None, **more: object) -> dict[str, object]:
         return {
             "format": str(fmt),
             "lanes": lanes,
@@ -125,7 +127,7 @@ def unit_manifest(unit: SkipUnit) -> dict[str, object]:
     ports = {"s_axis": port(unit.gradient, unit.lanes, unit.beats, items=unit.items)}
     if product is None:
         index = index_format(unit)
-        pairs = {"index_format": str(index), "index_bytes": lane_bytes(index)}
+        pairs: dict[str, object] = {"index_format": str(index), "index_bytes": lane_bytes(index)}
         ports["m_axis"] = port(unit.gradient, unit.issue, None, **pairs)
     else:
         beats, words = product.tiles, product.tiles * unit.items

@@ -81,7 +81,7 @@ class FileMemory(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         content = self.content
         address = Cat(self.address, C(0, not len(self.address)))  # at least a bit

@@ -1,6 +1,6 @@
 """One stream to several sinks."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, ShapeLike, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -22,11 +22,11 @@ class Fork(wiring.Component):
     Latency is 0; one word a cycle.
     """
 
-    def __init__(self, payload, *, sinks: int):
+    def __init__(self, payload: ShapeLike, *, sinks: int):
         signature = stream.Signature(payload)
         super().__init__({"i": In(signature), "o": Out(signature).array(sinks)})
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         served = Signal(len(self.o))
         done = Signal(len(self.o))

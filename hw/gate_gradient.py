@@ -1,11 +1,14 @@
 """The elementwise part of an LSTM's backward step: gradients of h and c to those of the gates."""
 
-from amaranth.hdl import Module, Mux, Signal, signed
+from collections.abc import Callable
+
+from amaranth.hdl import Module, Mux, Signal, Value, signed
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.data import ArrayLayout, StructLayout
 from amaranth.lib.wiring import In, Out
 
 from fxsim.errors import ConfigError
+from fxsim.formats import IntFormat
 from fxsim.hw.arith import Bounded, saturate, shift_round, shift_round_random
 from fxsim.hw.block_order import BlockOrder
 from fxsim.hw.layouts import beat_of, shape_of
@@ -99,7 +102,7 @@ class GateGradient(wiring.Component):
             members["seed"] = In(WORD_BITS)
         super().__init__(members)
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         gradient, lanes, table = self._gradient, self._lanes, self._table_latency
         m.submodules.place = place = StepCounter(beats=self._beats)
@@ -109,7 +112,7 @@ class GateGradient(wiring.Component):
         wiring.connect(m, order.o, wiring.flipped(self.o))
 
         at_state, at_gates = 3 + table, 5 + table  # cycles after which these are cut
-        words = {}
+        words: dict[tuple[str, ...], stream.Interface] = {}
         present = self._words(m, words) if self._stochastic else 1
         advance, accept, taken = Signal(), Signal(), Signal()
         given = Signal()  # r is there, or is none
@@ -156,7 +159,7 @@ class GateGradient(wiring.Component):
 
         for lane in range(lanes):
 
-            def random(name, lane=lane):
+            def random(name: str, lane: int = lane) -> Value:
                 group = _STATE if name in _STATE else _GATES
                 return words[group].payload[group.index(name)][lane]
 
@@ -169,41 +172,49 @@ class GateGradient(wiring.Component):
             ]
         return m
 
-    def _cell(self, m, advance, lane, place, later, random):
+    def _cell(
+        self,
+        m: Module,
+        advance: Value,
+        lane: int,
+        place: StepCounter,
+        later: Value,
+        random: Callable[[str], Value],
+    ) -> tuple[dict[str, Value], Value, Value]:
         """The pipeline of one lane: its gate gradients, dc, and what to keep of it."""
         gradient, layer = self._gradient, self._gradient.layer
         one, one_squared = 1 << layer.sigmoid.bits, 1 << 2 * layer.tanh.bits
         table = self._table_latency
 
-        def register(term, name):
+        def register(term: Bounded, name: str) -> Bounded:
             signal = Signal(term.shape, name=f"{name}_{lane}", reset_less=True)
             with m.If(advance):
                 m.d.sync += signal.eq(term.value)
             return Bounded(signal, term.low, term.high)
 
-        def delay(term, cycles, name):
+        def delay(term: Bounded, cycles: int, name: str) -> Bounded:
             for k in range(cycles):
                 term = register(term, f"{name}_{k}")
             return term
 
-        def product(a, b, name):
+        def product(a: Bounded, b: Bounded, name: str) -> Bounded:
             return register(a * b, name)
 
-        def clamped(value, fmt):
+        def clamped(value: Value, fmt: IntFormat) -> Bounded:
             return Bounded(saturate(value, fmt.min, fmt.max), fmt.min, fmt.max)
 
-        def cut(value, name):
-            shift = gradient.shifts[name]
-            if self._stochastic:
+        def cut(value: Value, name: str) -> Value:
+            shift, rounding = gradient.shifts[name], gradient.rounding
+            if isinstance(rounding, Stochastic):
                 return shift_round_random(value, shift, random(name))
-            return shift_round(value, shift, gradient.rounding)
+            return shift_round(value, shift, rounding)
 
-        def slope(gate, name):
+        def slope(gate: Bounded, name: str) -> Bounded:
             """Of a sigmoid."""
             steep = Bounded(gate.value * (one - gate.value), 0, (one // 2) ** 2)
             return register(steep, name)
 
-        def tanh_slope(value, name):
+        def tanh_slope(value: Bounded, name: str) -> Bounded:
             least = one_squared - max(value.low**2, value.high**2)
             return register(
                 Bounded(one_squared - value.value * value.value, least, one_squared), name
@@ -254,7 +265,7 @@ class GateGradient(wiring.Component):
             dnet[name] = register(Bounded(passed, value.low, value.high), f"passed_{name}").value
         return dnet, dc.value, kept.value
 
-    def _words(self, m, words):
+    def _words(self, m: Module, words: dict[tuple[str, ...], stream.Interface]) -> Value:
         """Generators of random words for both cuts; returns whether they are there."""
         for group, name in ((_STATE, "state_words"), (_GATES, "gate_words")):
             m.submodules[name] = unit = RandomWords(

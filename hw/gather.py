@@ -36,7 +36,7 @@ class Gather(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         issue, pair = self._config.issue, self._config.pair.size
 

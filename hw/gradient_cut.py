@@ -1,6 +1,6 @@
 """Sums of products -> gradients: multiply, round as the contract says, saturate."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -70,7 +70,7 @@ class GradientCut(wiring.Component):
             members |= {"steps": In(STEP_BITS), "seed": In(WORD_BITS)}
         super().__init__(members)
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         advance, accept, present = Signal(), Signal(), 1
         valid = [accept]
@@ -101,7 +101,7 @@ class GradientCut(wiring.Component):
         fmt = self._output
         for lane in range(self._lanes):
 
-            def register(value, name, lane=lane):
+            def register(value: Value, name: str, lane: int = lane) -> Signal:
                 signal = Signal(value.shape(), name=f"{name}_{lane}", reset_less=True)
                 with m.If(advance):
                     m.d.sync += signal.eq(value)
@@ -110,7 +110,7 @@ class GradientCut(wiring.Component):
             value = self.i.payload[lane]
             if self._multiplier != 1:
                 value = register(value * self._multiplier, "product")
-            if self._stochastic:
+            if isinstance(self._rounding, Stochastic):
                 word = words.o.payload[0][lane]
                 value = shift_round_random(value, self._shift, word)
             else:

@@ -40,7 +40,7 @@ class Lookup(wiring.Component):
             {"en": In(1), "i": In(shape_of(table.input)), "o": Out(shape_of(table.output))}
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         table = self._table
         magnitude = Signal(unsigned(table.input.bits - 1))

@@ -52,7 +52,7 @@ class LstmBackwardConfig:
     depth: int = 16
     dsp: bool = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.lanes < 1:
             raise ConfigError(f"lanes must be at least 1, not {self.lanes}")
 
@@ -81,7 +81,9 @@ class LstmBackwardConfig:
         product, fmt = gradient.layer.input_product, gradient.dx.format
         return self._transposed(product, self.dx_rows, fmt, "dx")
 
-    def _transposed(self, product: QuantizedLinear, rows: int, output: IntFormat, name: str):
+    def _transposed(
+        self, product: QuantizedLinear, rows: int, output: IntFormat, name: str
+    ) -> TransposedConfig:
         return TransposedConfig(
             skip=self.skip,
             rows=rows,
@@ -113,7 +115,7 @@ class LstmBackwardConfig:
         """Of the sums with 1."""
         return self._outer(1, 1, _ONE)
 
-    def _outer(self, inputs: int, columns: int, source: Activation):
+    def _outer(self, inputs: int, columns: int, source: Activation) -> OuterConfig:
         return OuterConfig(
             skip=self.skip,
             inputs=inputs,
@@ -171,7 +173,7 @@ class LstmBackward(wiring.Component):
         dnet = stream.Signature(beat_of(gradient.dnet.format, 4 * lanes), always_ready=True)
         dh = stream.Signature(beat_of(gradient.dh.format, lanes))
 
-        def sums(columns):
+        def sums(columns: int) -> wiring.Member:
             return Out(stream.Signature(beat_of(gradient.accumulator, columns)))
 
         members = {
@@ -193,7 +195,7 @@ class LstmBackward(wiring.Component):
             members["seed"] = In(WORD_BITS)
         super().__init__(members)
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self._config
         m.submodules.gates = gates = GateGradient(config.gradient, lanes=config.lanes)
@@ -209,13 +211,13 @@ class LstmBackward(wiring.Component):
             self.dnet.payload.eq(gates.o.payload),
         ]
 
-        def buffered(name, sink, tiles):
+        def buffered(name: str, sink: stream.Interface, tiles: int) -> stream.Interface:
             m.submodules[f"{name}_pairs"] = buffer = ReplayBuffer(config.skip, tiles=tiles)
             wiring.connect(m, sink, buffer.i)
             return buffer.o
 
-        timed = [gates]
-        products = {}
+        timed: list[wiring.Component] = [gates]
+        products: dict[str, Transposed] = {}
         for name, sink in zip(("dh", "dx"), fork.o[:2], strict=True):
             product_config = getattr(config, name)
             m.submodules[name] = product = Transposed(product_config)
@@ -240,10 +242,11 @@ class LstmBackward(wiring.Component):
 
         m.d.comb += [unit.steps.eq(self.steps) for unit in timed]
         if self._stochastic:
-            m.d.comb += [unit.seed.eq(self.seed) for unit in (gates, *products.values())]
+            m.d.comb += gates.seed.eq(self.seed)
+            m.d.comb += [product.seed.eq(self.seed) for product in products.values()]
         return m
 
-    def _hand_on(self, m, source, r):
+    def _hand_on(self, m: Module, source: stream.Interface, r: stream.Interface) -> StepCounter:
         """Gradients of h: to the step before, or out where there is none."""
         beats = self._config.gradient.layer.cells // self._config.lanes
         m.submodules.handed = place = StepCounter(beats=beats)
@@ -257,7 +260,7 @@ class LstmBackward(wiring.Component):
         ]
         return place
 
-    def _take_h(self, m, sink):
+    def _take_h(self, m: Module, sink: stream.Interface) -> StepCounter:
         """Hidden values of the step before, or 0 where there is none."""
         m.submodules.taken = place = StepCounter(beats=self._config.dU.tiles)
         zero = Const(0, len(sink.payload.as_value()))

@@ -1,13 +1,14 @@
 """The elementwise part of an LSTM step: gates, cell state, output."""
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from fxsim.formats import IntFormat
 from fxsim.hw.arith import is_zero, saturate, shift_round
 from fxsim.hw.layouts import beat_of, shape_of
 from fxsim.hw.lookup import Lookup
-from fxsim.network import QuantizedLstm
+from fxsim.network import QuantizedLstm, Table
 
 
 class LstmCell(wiring.Component):
@@ -62,7 +63,7 @@ class LstmCell(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         layer = self._layer
         advance, both = Signal(), Signal()
@@ -74,24 +75,24 @@ class LstmCell(wiring.Component):
             self.h.ready.eq(advance & self.x.valid & turn),
         ]
 
-        def register(value, name):
+        def register(value: Value, name: str) -> Signal:
             signal = Signal(value.shape(), name=name, reset_less=True)
             with m.If(advance):
                 m.d.sync += signal.eq(value)
             return signal
 
-        def delay(value, cycles, name):
+        def delay(value: Value, cycles: int, name: str) -> Value:
             for k in range(cycles):
                 value = register(value, f"{name}_{k}")
             return value
 
-        def rounded(value, shift):
+        def rounded(value: Value, shift: int) -> Value:
             return shift_round(value, shift, layer.rounding)
 
-        def clamped(value, fmt):
+        def clamped(value: Value, fmt: IntFormat) -> Value:
             return saturate(value, fmt.min, fmt.max)
 
-        def lookup(table, value, latency, name):
+        def lookup(table: Table, value: Value, latency: int, name: str) -> Value:
             m.submodules[name] = unit = Lookup(table)
             m.d.comb += [unit.en.eq(advance), unit.i.eq(value)]
             return delay(unit.o, latency - unit.latency, name)
@@ -102,7 +103,7 @@ class LstmCell(wiring.Component):
             right = Signal(signed(max(layer.cell.bits, layer.tanh.output.bits)))
             shared = register(left * right, "shared")
 
-        def multiply(stage, a, b, name):
+        def multiply(stage: int, a: Value, b: Value, name: str) -> Signal:
             """Register with a * b, the operands being those of the cell in ``stage``."""
             if not self._shared:
                 return register(a * b, name)

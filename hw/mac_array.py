@@ -1,6 +1,6 @@
 """Matrix-vector product: ``rows`` x ``simd`` multiply-accumulate cells and their weights."""
 
-from amaranth.hdl import Const, Module, Mux, Signal
+from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.data import ArrayLayout, View
 from amaranth.lib.wiring import In, Out
@@ -57,11 +57,11 @@ class MacArray(wiring.Component):
         )
 
     @property
-    def latency(self):
+    def latency(self) -> int:
         """Cycles from a tile's last input beat to its output."""
         return self._dots[0].latency + 2
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self._config
         advance = Signal()
@@ -120,7 +120,7 @@ class MacArray(wiring.Component):
             m.d.sync += self.o.valid.eq(valid & last)
         return m
 
-    def _biases(self, m, advance, tile):
+    def _biases(self, m: Module, advance: Value, tile: Value) -> View | list[Const]:
         """Start values of a tile, a cycle after its number; constants where tiles do not differ."""
         config = self._config
         words = config.bias_words
@@ -135,7 +135,7 @@ class MacArray(wiring.Component):
         m.d.comb += [port.en.eq(advance), port.addr.eq(tile)]
         return port.data
 
-    def _weights(self, m, valid, advance, address):
+    def _weights(self, m: Module, valid: Value, advance: Value, address: Value) -> View:
         """Weights of a beat, by row and lane, a cycle after their address."""
         config = self._config
         content = config.content

@@ -1,6 +1,6 @@
 """Beats of a gradient -> the same beats with a mark at each value that matters."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, ShapeLike, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -9,7 +9,7 @@ from fxsim.hw.layouts import beat_of
 from fxsim.hw.pairs import ZeroSkipConfig
 
 
-def members_of(config: ZeroSkipConfig, payload):
+def members_of(config: ZeroSkipConfig, payload: ShapeLike) -> dict[str, wiring.Member]:
     """Members of a `Marker`, and of what begins with one, whose output has this payload."""
     members = {
         "i": In(stream.Signature(beat_of(config.gradient, config.lanes))),
@@ -53,7 +53,7 @@ class Marker(wiring.Component):
         self._config = config
         super().__init__(members_of(config, config.marked))
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self._config
         beat, ends, accept = Signal(range(max(config.beats, 2))), self.ends, Signal()
@@ -89,7 +89,7 @@ class Marker(wiring.Component):
             ]
         return m
 
-    def _keep(self, lane, ends):
+    def _keep(self, lane: int, ends: Value) -> Value:
         """Bit that is set where a lane holds a pair."""
         config = self._config
         value = self.i.payload[lane]
@@ -97,7 +97,7 @@ class Marker(wiring.Component):
         idle = lane >= config.items - (config.beats - 1) * config.lanes
         return keep & ~ends if idle else keep
 
-    def _beyond(self, value):
+    def _beyond(self, value: Value) -> Value:
         """Whether the magnitude of ``value`` exceeds the threshold, with one carry chain a lane."""
         if not self._config.gradient.signed:
             return value > self.threshold

@@ -59,7 +59,7 @@ class MemoryCheck(wiring.Component):
             | {"frame_error": In(1), "memory_error": Out(1)}
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.registers = file = AxiLiteRegisters(
             registers_of(self._names), address_bits=len(self.axil_araddr)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -46,7 +46,7 @@ class OuterConfig:
     source: Activation
     accumulator: IntFormat
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for key in ("inputs", "columns"):
             if getattr(self, key) < 1:
                 raise ConfigError(f"{key} must be at least 1, not {getattr(self, key)}")
@@ -107,7 +107,7 @@ class OuterAccumulator(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self._config
         items, tiles, fmt = config.skip.items, config.tiles, config.accumulator
@@ -146,7 +146,7 @@ class OuterAccumulator(wiring.Component):
             valid, address = stage
         reading, adding, writing, written = stages
 
-        def follows(other):
+        def follows(other: tuple[Signal, Signal]) -> Value:
             """Whether what ``other`` made is the word that is needed now."""
             return other[0] & (other[1] == adding[1])
 

@@ -63,7 +63,7 @@ class PairScaler(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.multipliers = rom = memory.Memory(
             shape=unsigned(self._bits), depth=len(self._multipliers), init=self._multipliers

@@ -1,8 +1,9 @@
 """What travels behind a gradient once its zeros are gone: (index, value) pairs."""
 
 from dataclasses import dataclass
+from typing import Self
 
-from amaranth.hdl import unsigned
+from amaranth.hdl import Shape, unsigned
 from amaranth.lib import data
 
 from fxsim.errors import ConfigError
@@ -43,7 +44,7 @@ class ZeroSkipConfig:
     depth: int = 16
     threshold: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for key in ("items", "lanes", "issue", "depth"):
             if getattr(self, key) < 1:
                 raise ConfigError(f"{key} must be at least 1, not {getattr(self, key)}")
@@ -51,10 +52,16 @@ class ZeroSkipConfig:
             raise ConfigError(f"issue must be at most lanes ({self.lanes}), not {self.issue}")
 
     @classmethod
-    def from_unit(cls, unit: SkipUnit):
+    def from_unit(cls, unit: SkipUnit) -> Self:
         """Configuration of the skipper of ``unit``, with a threshold."""
-        sizes = {key: getattr(unit, key) for key in ("items", "lanes", "issue", "depth")}
-        return cls(gradient=unit.gradient, threshold=True, **sizes)
+        return cls(
+            gradient=unit.gradient,
+            items=unit.items,
+            lanes=unit.lanes,
+            issue=unit.issue,
+            depth=unit.depth,
+            threshold=True,
+        )
 
     @property
     def beats(self) -> int:
@@ -67,7 +74,7 @@ class ZeroSkipConfig:
         return -(-self.items // self.issue)
 
     @property
-    def magnitude(self):
+    def magnitude(self) -> Shape:
         """Shape of a threshold: holds the magnitude of every value."""
         return unsigned(self.gradient.bits)
 

@@ -39,7 +39,7 @@ class Picker(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         config, beat = self._config, self.i.payload
         lanes, issue = config.lanes, config.issue

@@ -1,6 +1,6 @@
 """A queue of words, for a stream that waits for another one."""
 
-from amaranth.hdl import Module
+from amaranth.hdl import Module, ShapeLike
 from amaranth.lib import stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
@@ -34,14 +34,14 @@ class Queue(wiring.Component):
 
     latency = 2
 
-    def __init__(self, payload, *, depth: int):
+    def __init__(self, payload: ShapeLike, *, depth: int):
         if depth < 2:
             raise ConfigError(f"depth must be at least 2, not {depth}")
         self._depth = depth
         signature = stream.Signature(payload)
         super().__init__({"i": In(signature), "o": Out(signature)})
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         width = len(self.i.payload.as_value())
         m.submodules.fifo = fifo = SyncFIFOBuffered(width=width, depth=self._depth)

@@ -1,6 +1,8 @@
 """Random words for stochastic rounding: functions of the position that run ahead of the data."""
 
-from amaranth.hdl import Module, Signal, Value
+from collections.abc import Callable
+
+from amaranth.hdl import Module, Signal, Value, ValueLike
 from amaranth.lib import stream, wiring
 from amaranth.lib.data import ArrayLayout
 from amaranth.lib.wiring import In, Out
@@ -45,7 +47,7 @@ class RandomWords(wiring.Component):
             {"seed": In(WORD_BITS), "steps": In(STEP_BITS), "o": Out(stream.Signature(beat))}
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.place = place = StepCounter(beats=self._beats)
         advance, names = Signal(), iter(range(1 << 20))
@@ -55,14 +57,14 @@ class RandomWords(wiring.Component):
             place.steps.eq(self.steps),
         ]
 
-        def register(value):
+        def register(value: ValueLike) -> Signal:
             value = Value.cast(value)
             signal = Signal(value.shape(), name=f"stage_{next(names)}", reset_less=True)
             with m.If(advance):
                 m.d.sync += signal.eq(value)
             return signal
 
-        def delayed(value, cycles):
+        def delayed(value: Value, cycles: int) -> Value:
             for _ in range(cycles):
                 value = register(value)
             return value
@@ -86,10 +88,10 @@ class RandomWords(wiring.Component):
         return m
 
 
-def _mix(word, register):
+def _mix(word: Value, register: Callable[[Value], Value]) -> Value:
     """`fxsim.stochastic.mix` in three pipeline stages, of the low 32 bits of ``word``."""
 
-    def low(value):
+    def low(value: Value) -> Value:
         return value[:WORD_BITS]
 
     word = low(word)

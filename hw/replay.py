@@ -52,7 +52,7 @@ class ReplayBuffer(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         depth, tiles = self._depth, self._tiles
         m.submodules.storage = storage = memory.Memory(

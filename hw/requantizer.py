@@ -1,8 +1,10 @@
 """Accumulator -> activation: multiply, offset, rounding shift, relu, zero point, overflow."""
 
-from amaranth.hdl import Module, Mux, Signal
+from collections.abc import Iterable
+
+from amaranth.hdl import Module, Mux, Shape, Signal, Value
 from amaranth.lib import memory, stream, wiring
-from amaranth.lib.data import ArrayLayout
+from amaranth.lib.data import ArrayLayout, View
 from amaranth.lib.wiring import In, Out
 
 from fxsim.formats import Overflow
@@ -40,11 +42,11 @@ class Requantizer(wiring.Component):
         )
 
     @property
-    def latency(self):
+    def latency(self) -> int:
         """Cycles from an input beat to its output."""
         return 2 + self._config.scales + self._config.per_channel
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self._config
         advance = Signal()
@@ -53,7 +55,9 @@ class Requantizer(wiring.Component):
             self.i.ready.eq(advance),
         ]
 
-        def register(values, name, shape=None):
+        def register(
+            values: Iterable[Value], name: str, shape: Shape | None = None
+        ) -> list[Signal]:
             """Registers behind ``values``, one for each lane, that move when the pipeline does."""
             stage = []
             for lane, value in enumerate(values):
@@ -95,7 +99,7 @@ class Requantizer(wiring.Component):
             m.d.sync += self.o.valid.eq(valid)
         return m
 
-    def _constants(self, m, advance):
+    def _constants(self, m: Module, advance: Value) -> list[View | list[int]]:
         """Multipliers and offsets of a beat's lanes; a ROM gives those that channels differ in."""
         config = self._config
         beat = Signal(range(config.beats))

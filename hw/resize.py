@@ -2,7 +2,7 @@
 
 from math import gcd
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -31,7 +31,7 @@ class _Resize(wiring.Component):
             }
         )
 
-    def _part_counter(self, m, step):
+    def _part_counter(self, m: Module, step: Value) -> tuple[Signal, Signal]:
         """Part of the wide word that the next slim beat is, and whether it is the word's last."""
         part, beat = Signal(range(self._parts)), Signal(range(self._slim_beats))
         ends_vector = beat == self._slim_beats - 1
@@ -72,7 +72,7 @@ class Narrow(_Resize):
 
     latency = 1
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         word = Signal(self.i.payload.shape(), reset_less=True)
         full, take = Signal(), Signal()
@@ -119,7 +119,7 @@ class Widen(_Resize):
 
     latency = 1
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         accept = Signal()
         m.d.comb += [

@@ -57,7 +57,7 @@ class SkipCounters(wiring.Component):
             | {name: Out(32) for name in COUNTERS if name != "conflict"}
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self._config
         inside, pending = Signal(range(self._most + 1)), Signal(range(self._most + 1))

@@ -1,6 +1,6 @@
 """A zero-skipping unit by itself: AXI4-Stream edges, counters and threshold over AXI4-Lite."""
 
-from amaranth.hdl import Cat, ClockDomain, Module, Signal
+from amaranth.hdl import Cat, ClockDomain, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -11,7 +11,7 @@ from fxsim.hw.pairs import ZeroSkipConfig
 from fxsim.hw.skip_counters import COUNTERS, SkipCounters
 from fxsim.hw.sparse_matvec import SparseMatVec, SparseMatVecConfig
 from fxsim.hw.zero_skip import ZeroSkipper
-from fxsim.skip_unit import SkipUnit
+from fxsim.skip_unit import SkipProduct, SkipUnit
 
 ADDRESS_BITS = 7
 VERSION = 0x46585A31  # "FXZ1"
@@ -84,12 +84,13 @@ class SkipTop(wiring.Component):
                 members |= axis_members("s_axis_weights", product.weight, product.rows, sink=True)
         super().__init__(members)
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         m.domains.sync = sync = ClockDomain()
         m.d.comb += [sync.clk.eq(self.aclk), sync.rst.eq(~self.aresetn)]
         unit, product = self.unit, self.unit.product
         skip = ZeroSkipConfig.from_unit(unit)
+        block: ZeroSkipper | SparseMatVec
         if product is None:
             block = ZeroSkipper(skip)
         else:
@@ -145,15 +146,25 @@ class SkipTop(wiring.Component):
                 counters.finished.eq(block.finished),
             ]
             if product.loadable:
-                self._load(m, block, counters.idle, loading, admit, wrong_weights, accept)
+                self._load(m, product, block, counters.idle, loading, admit, wrong_weights, accept)
             else:
                 m.d.comb += admit.eq(1)
         self._registers(m, block, counters, loading)
         return m
 
-    def _load(self, m, block, idle, loading, admit, wrong, accept):
+    def _load(
+        self,
+        m: Module,
+        product: SkipProduct,
+        block: SparseMatVec,
+        idle: Value,
+        loading: Signal,
+        admit: Signal,
+        wrong: Signal,
+        accept: Value,
+    ) -> None:
         """Let weights in between vectors only: a whole set, and no vector before its end."""
-        product, write, first = self.unit.product, Signal(), Signal(init=1)
+        write, first = Signal(), Signal(init=1)
         with m.If(accept):
             m.d.sync += first.eq(block.ends)
         words = product.tiles * self.unit.items
@@ -171,7 +182,13 @@ class SkipTop(wiring.Component):
         with m.If(write):
             m.d.sync += loading.eq(~ends)
 
-    def _registers(self, m, block, counters, loading):
+    def _registers(
+        self,
+        m: Module,
+        block: ZeroSkipper | SparseMatVec,
+        counters: SkipCounters,
+        loading: Value,
+    ) -> None:
         """Connect the register file to port, counters and threshold."""
         registers = registers_of(self.unit)
         m.submodules.registers = file = AxiLiteRegisters(registers, address_bits=ADDRESS_BITS)

@@ -52,7 +52,7 @@ class SparseMacConfig:
     dsp: bool = True
     memory: MemoryStyle = MemoryStyle.AUTO
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.rows < 1:
             raise ConfigError(f"rows must be at least 1, not {self.rows}")
         if self.weights.ndim != 2 or len(self.weights) != self.skip.items or not self.weights.size:
@@ -70,7 +70,7 @@ class SparseMacConfig:
     @property
     def outputs(self) -> int:
         """Values of an output vector."""
-        return self.weights.shape[1]
+        return int(self.weights.shape[1])
 
     @property
     def tiles(self) -> int:
@@ -120,7 +120,7 @@ class SparseMac(wiring.Component):
     bubble between tiles or vectors.
     """
 
-    def __init__(self, config):
+    def __init__(self, config: SparseMacConfig):
         self._config = config
         self._dots = [
             dot(
@@ -141,11 +141,11 @@ class SparseMac(wiring.Component):
         super().__init__(members)
 
     @property
-    def latency(self):
+    def latency(self) -> int:
         """Cycles from a tile's last group to its output."""
         return self._dots[0].latency + 3
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         config, issue = self._config, self._config.skip.issue
         items, content = config.skip.items, config.weight_words

@@ -1,11 +1,13 @@
 """Transposed matrix-vector product of sparse gradients: y = sum of d_j * W[j, :]."""
 
 from dataclasses import dataclass
+from typing import Self
 
 from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from fxsim.errors import ConfigError
 from fxsim.hw import requantizer
 from fxsim.hw.config import RequantizerConfig
 from fxsim.hw.layouts import beat_of
@@ -32,9 +34,11 @@ class SparseMatVecConfig(SparseMacConfig):
     output: Activation
 
     @classmethod
-    def from_unit(cls, unit: SkipUnit):
-        """Configuration of the product of ``unit``."""
+    def from_unit(cls, unit: SkipUnit) -> Self:
+        """Configuration of the product of ``unit``, which must have one."""
         product = unit.product
+        if product is None:
+            raise ConfigError(f"{unit.name}: product must not be None")
         return cls(
             skip=ZeroSkipConfig.from_unit(unit),
             rows=product.rows,
@@ -113,11 +117,11 @@ class SparseMatVec(wiring.Component):
         super().__init__(members)
 
     @property
-    def latency(self):
+    def latency(self) -> int:
         """Cycles from a tile's last group, at the array, to the tile's output."""
         return self._array.latency + self._requantizer.latency
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.skipper = skipper = self._skipper
         m.submodules.buffer = buffer = ReplayBuffer(self._config.skip, tiles=self._config.tiles)

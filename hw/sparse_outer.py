@@ -51,7 +51,7 @@ class SparseOuterProduct(wiring.Component):
             members["threshold"] = In(config.skip.magnitude)
         super().__init__(members)
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.skipper = skipper = self._skipper
         m.submodules.buffer = buffer = ReplayBuffer(self._config.skip, tiles=self._config.tiles)

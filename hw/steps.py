@@ -50,7 +50,7 @@ class StepCounter(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         done = Signal(STEP_BITS)  # steps of the sequence; counts up, so that reset needs no load
         m.d.comb += [

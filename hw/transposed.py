@@ -42,7 +42,7 @@ class TransposedConfig(SparseMacConfig):
     number: int
     output: IntFormat
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         if self.lanes < 1:
             raise ConfigError(f"lanes must be at least 1, not {self.lanes}")
@@ -87,7 +87,7 @@ class Transposed(wiring.Component):
             members |= {"steps": In(STEP_BITS), "seed": In(WORD_BITS)}
         super().__init__(members)
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self._config
         source, skip = wiring.flipped(self.i), config.skip

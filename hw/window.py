@@ -1,5 +1,7 @@
 """Line buffer: a stream of pixels becomes a stream of windows."""
 
+from collections.abc import Sequence
+
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -75,7 +77,7 @@ class Window(wiring.Component):
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         rows, columns = self._taps
         banks = []
@@ -89,7 +91,7 @@ class Window(wiring.Component):
         m.d.sync += held.eq(held + row_done - freed)
         return m
 
-    def _write(self, m, ports):
+    def _write(self, m: Module, ports: Sequence[memory.WritePort]) -> tuple[Signal, Signal, Signal]:
         """Store pixels; returns the rows held, the column that comes next, and the end of a row."""
         windows, (rows, columns) = self._windows, self._taps
         accept, row_done = Signal(), Signal()
@@ -124,7 +126,9 @@ class Window(wiring.Component):
             ]
         return held, column, row_done
 
-    def _read(self, m, ports, held, next_column):
+    def _read(
+        self, m: Module, ports: Sequence[memory.ReadPort], held: Signal, next_column: Signal
+    ) -> Value:
         """Give out windows; returns how many rows are freed in this cycle."""
         windows, (rows, columns) = self._windows, self._taps
         tall, wide = windows.kernel
@@ -227,7 +231,7 @@ class Window(wiring.Component):
         return Mux(row_done, frees, 0)
 
 
-def _counter(m, step, count, name):
+def _counter(m: Module, step: Value, count: int, name: str) -> tuple[Signal, Signal]:
     """Counter that moves with ``step``, and whether it steps from its last value to 0."""
     value, done = Signal(range(count), name=name), Signal(name=f"{name}_done")
     m.d.comb += done.eq(step & (value == count - 1))
@@ -236,7 +240,7 @@ def _counter(m, step, count, name):
     return value, done
 
 
-def _offset(m, step, done, count, size, name):
+def _offset(m: Module, step: Value, done: Value, count: int, size: int, name: str) -> Signal:
     """Number that moves by ``size`` with ``step``, and back to 0 when that is ``done`` too."""
     value = Signal(range((count - 1) * size + 1), name=name)
     with m.If(step):
@@ -244,12 +248,14 @@ def _offset(m, step, done, count, size, name):
     return value
 
 
-def _wrapped(address, depth):
+def _wrapped(address: Value, depth: int) -> Value:
     """An address below twice the depth, brought below the depth."""
     return Mux(address >= depth, address - depth, address)
 
 
-def _step(m, bank, base, banks, depth, by, size):
+def _step(
+    m: Module, bank: Signal, base: Signal, banks: int, depth: int, by: int, size: int
+) -> None:
     """Move ``by`` rows or columns on, in memory that wraps; each fills ``size`` of a bank."""
     whole, part = divmod(by, banks)
     carry = bank + part >= banks
@@ -260,7 +266,7 @@ def _step(m, bank, base, banks, depth, by, size):
     ]
 
 
-def _rotated(parts, shift):
+def _rotated(parts: Sequence[Value], shift: Value) -> list[Value]:
     """Parts in cyclic order from number ``shift`` on."""
     rotated = []
     for k in range(len(parts)):

@@ -42,7 +42,7 @@ class ZeroSkipper(wiring.Component):
         self._config = config
         super().__init__(members_of(config, config.group))
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self._config
         m.submodules.marker = marker = Marker(config)

@@ -20,7 +20,7 @@ MODELS = ("digits-mlp-ternary", "digits-mlp-int8")
 
 def shipped(model: str) -> QuantizedNetwork:
     """One of `MODELS`."""
-    return load_network(Path(__file__).parent.parent / "models" / model)
+    return load_network(Path(__file__).resolve().parents[1] / "models" / model)
 
 
 def chain(

@@ -19,7 +19,7 @@ from fxsim.testbenches.test_blocks import cases_of
 from tests.residual_strategies import residual_networks
 from tests.strategies import networks
 
-FOLDER = Path(__file__).parents[1] / "models"
+FOLDER = Path(__file__).resolve().parents[1] / "models"
 SHIPPED = [
     pytest.param(name, marks=[pytest.mark.slow] * (name not in MODELS))
     for name in sorted(path.parent.name for path in FOLDER.glob("*/network.yaml"))
@@ -105,7 +105,7 @@ def test_text_is_the_same_in_every_process() -> None:
         subprocess.run(
             [sys.executable, "-c", script],
             env={**os.environ, "PYTHONHASHSEED": seed},
-            cwd=Path(__file__).parent.parent,
+            cwd=Path(__file__).resolve().parents[1],
             capture_output=True,
             check=True,
         ).stdout

@@ -113,7 +113,7 @@ def test_unit(which: str, simulator: str, tmp_path: Path) -> None:
     ("name", "simulator"), [("zero-skip-64", "verilator"), ("zero-skipper", "icarus")]
 )
 def test_shipped_unit_on_real_gradients(name: str, simulator: str, tmp_path: Path) -> None:
-    unit = load_skip_unit(Path(__file__).parents[1] / "models" / f"{name}.yaml")
+    unit = load_skip_unit(Path(__file__).resolve().parents[1] / "models" / f"{name}.yaml")
     vectors = gradient_traces.load("middle").backward.dnet.reshape(-1, unit.items)[:100]
     (seen,) = verify_unit(
         unit,
