@@ -147,9 +147,22 @@ SOUND = {
 
 def stream_messages(folder: Path, **fault: str) -> list[str]:
     """What the bench says of the slice with a fault, without the names of tests."""
+    result = run(find_simulator("icarus"), slice_with(**fault), "slice", slice_job(), folder)
+    assert result.tests == len(PATTERNS)
+    assert result.ok == (not result.messages)
+    return [message.partition(": ")[2].partition("\n")[0] for message in result.messages]
+
+
+def slice_with(**fault: str) -> str:
+    """Verilog of the slice."""
     verilog = SLICE
     for name, text in (SOUND | fault).items():
         verilog = re.sub(rf"\b{name}\b", text, verilog)
+    return verilog
+
+
+def slice_job() -> Job:
+    """Forty words in, and the same out."""
     words = [16 * vector + item for vector in range(10) for item in range(4)]
     source, sink = (
         Channel(
@@ -167,7 +180,7 @@ def stream_messages(folder: Path, **fault: str) -> list[str]:
         )
         for name, port in (("given", "i"), ("slice", "o"))
     )
-    job = Job(
+    return Job(
         clock="clk",
         reset="rst",
         reset_active=1,
@@ -175,10 +188,6 @@ def stream_messages(folder: Path, **fault: str) -> list[str]:
         patterns=list(PATTERNS),
         seed=4,
     )
-    result = run(find_simulator("icarus"), verilog, "slice", job, folder)
-    assert result.tests == len(PATTERNS)
-    assert result.ok == (not result.messages)
-    return [message.partition(": ")[2].partition("\n")[0] for message in result.messages]
 
 
 def test_sound_stream(tmp_path: Path) -> None:
@@ -237,6 +246,17 @@ def test_broken_rules(fault: dict[str, str], message: str, tmp_path: Path) -> No
     found = stream_messages(tmp_path, **fault)
     assert found, "no pattern noticed"
     assert all(re.search(message, line) for line in found), found
+
+
+def test_a_path_that_leads_to_no_signal(tmp_path: Path) -> None:
+    job = replace(slice_job(), patterns=["none"])
+    (device,) = job.devices
+    device = replace(device, source=replace(device.source, data="i_data.low"))
+    job = replace(job, devices=[device])
+    result = run(find_simulator("icarus"), slice_with(), "slice", job, tmp_path)
+    (message,) = result.messages
+    assert "i_data.low: nothing can be inside of" in message
+    assert not result.ok
 
 
 # Faults of tools.

@@ -13,9 +13,9 @@ from fxsim.hw.emit import unit_verilog
 from fxsim.skip_unit import SkipProduct, SkipUnit
 from fxsim.spec_skip import load_skip_unit
 from fxsim.testbenches import skip_unit
-from fxsim.testbenches.job import PATTERNS, RESTART
-from fxsim.testbenches.run import run
-from fxsim.testbenches.simulators import SIMULATORS, find_simulator
+from fxsim.testbenches.job import PATTERNS, RESTART, Job
+from fxsim.testbenches.run import RunResult, run
+from fxsim.testbenches.simulators import SIMULATORS, Simulator, find_simulator
 from fxsim.testbenches.skip_unit import unit_job, verify_unit
 from fxsim.testbenches.sparse_data import fill, masks
 
@@ -143,6 +143,38 @@ def test_a_wrong_counter_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     )
     assert not seen.ok
     assert seen.messages[0].startswith("none: starved is ")
+
+
+def test_unknown_bits_of_a_counter_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such a value comes as text, and has no part in the sums."""
+    unit = units(tmp_path)["skipper"]
+    vectors = fill(masks(unit.items, unit.lanes, 5), unit.gradient, 5)
+
+    def with_unknown_bits(
+        simulator: Simulator, verilog: str, top: str, job: Job, folder: Path, *, quick: bool
+    ) -> RunResult:
+        seen = run(simulator, verilog, top, job, folder, quick=quick)
+        for outcome in seen.outcomes:
+            outcome["registers"]["busy"] = "0X"
+        return seen
+
+    monkeypatch.setattr(skip_unit, "run", with_unknown_bits)
+    (seen,) = verify_unit(
+        unit,
+        vectors={"icarus": vectors},
+        threshold=2,
+        seed=4,
+        folder=tmp_path,
+        patterns=["none", "both"],
+    )
+    assert [message.partition(",")[0] for message in seen.messages] == [
+        "none: busy is 0X",
+        "both: busy is 0X",
+    ]
+    assert "busy" not in seen.counters
+    assert seen.counters["starved"] > 0
 
 
 def test_frame_error(tmp_path: Path) -> None:

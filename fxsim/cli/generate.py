@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -22,12 +22,14 @@ def generate(
 
     NETWORK may be a unit, too: a YAML file with a ``kind``, such as zero-skip-64.
     """
-    design: Any = read_unit(network) or read_network(network)
+    design = read_unit(network) or read_network(network)
     from fxsim.hw.emit import emit, emit_unit
     from fxsim.network import QuantizedNetwork
 
-    write = emit if isinstance(design, QuantizedNetwork) else emit_unit
-    paths = [str(path) for path in write(design, output)]
+    written = (
+        emit(design, output) if isinstance(design, QuantizedNetwork) else emit_unit(design, output)
+    )
+    paths = [str(path) for path in written]
     if as_json:
         print_json({"name": design.name, "files": paths})
     else:

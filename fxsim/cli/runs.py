@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from fxsim.errors import MismatchError
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-def check_runs(runs: Sequence[Any]) -> None:
+    from fxsim.testbenches.run import RunResult
+
+
+def check_runs(runs: Sequence[RunResult]) -> None:
     """Raise `MismatchError` with the first difference, if any run is not clean.
 
     A run that is, but whose files could not be written, raises that.

@@ -28,7 +28,7 @@ def synth(
 
     NETWORK may be a unit, too: a YAML file with a ``kind``, such as zero-skip-64.
     """
-    design: Any = read_unit(network) or read_network(network)
+    design = read_unit(network) or read_network(network)
     from fxsim.hw.emit import accelerator_verilog, memory_files, unit_verilog
     from fxsim.hw.synth import synthesize
     from fxsim.network import QuantizedNetwork

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from fxsim.network import IntArray, QuantizedNetwork
+    from fxsim.testbenches.verify import NetworkRun
 
 # Icarus is ten times as slow. Time steps of LSTM networks follow one another in sequences.
 _VECTORS = {"verilator": 1 << 20, "icarus": 40}
@@ -125,8 +126,8 @@ def _first(x: IntArray, vectors: int) -> IntArray:
     return x[: vectors // steps, :steps]
 
 
-def describe_run(run: Any) -> dict[str, Any]:
-    """Plain values of a `fxsim.testbenches.verify.RunResult`."""
+def describe_run(run: NetworkRun) -> dict[str, Any]:
+    """Plain values of a `fxsim.testbenches.verify.NetworkRun`."""
     keys = (
         "simulator version vectors patterns tests failed words wrong messages mismatch"
         " latency_measured interval_measured latency_predicted interval_predicted cycles"
@@ -136,7 +137,7 @@ def describe_run(run: Any) -> dict[str, Any]:
     return facts | {"patterns": list(run.patterns), "xml": str(run.xml)}
 
 
-def print_runs(runs: Sequence[Any]) -> None:
+def print_runs(runs: Sequence[NetworkRun]) -> None:
     """Table of the regression and where its JUnit files are."""
     print_table(
         "Verilog against simulator (cycles: measured/predicted)",

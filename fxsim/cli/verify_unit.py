@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fxsim.cli.output import Steps, print_json, print_line, print_table
 from fxsim.cli.runs import check_runs
@@ -11,6 +11,7 @@ from fxsim.cli.runs import check_runs
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from fxsim.cli.options import Simulator
     from fxsim.skip_unit import SkipUnit
 
 _VECTORS = {"verilator": 200, "icarus": 30}
@@ -18,7 +19,7 @@ _VECTORS = {"verilator": 200, "icarus": 30}
 
 def verify_unit(
     unit: SkipUnit,
-    simulators: Sequence[Any],
+    simulators: Sequence[Simulator],
     vectors: int | None,
     seed: int,
     output: Path | None,
@@ -81,7 +82,7 @@ def verify_unit(
             "Counters, without pauses",
             ["simulator", *names],
             [
-                [run.simulator, *(run.counters[name] for name in names)]
+                [run.simulator, *(run.counters.get(name) for name in names)]
                 for run in runs
                 if run.counters
             ],
