@@ -20,9 +20,8 @@ import numpy as np
 from fxsim.checkpoint import Checkpoint, LinearParameters
 from fxsim.cli.synthesis import synthesis
 from fxsim.errors import RangeError, SpecError
-from fxsim.explore.amounts import FABRICS
+from fxsim.explore.amounts import FABRICS, SYNTHESISED
 from fxsim.explore.cost_model import CostModel, relative
-from fxsim.explore.metrics import SYNTHESISED
 from fxsim.explore.space import parse_space
 from fxsim.files import write_text
 from fxsim.quantize import quantize

@@ -20,6 +20,7 @@ from fxsim.files import read_npz, read_yaml, write_npz, write_yaml
 from fxsim.formats import Rounding
 from fxsim.lstm_gradient import GradientFormat, LstmGradient
 from fxsim.network import FloatArray, IntArray, QuantizedLstm, QuantizedNetwork
+from fxsim.shipped import models_folder
 from fxsim.simulate import run_lstm
 from fxsim.storage import load_network, save_network
 from fxsim.trace import LstmTrace
@@ -116,9 +117,7 @@ def run(
 
 def shipped() -> Path:
     """Folder of the traces that come with fxsim."""
-    package = Path(__file__).parent
-    source = package.parent / "models"
-    return (source if source.is_dir() else package / "_models") / "gradient-traces"
+    return models_folder() / "gradient-traces"
 
 
 def load(stage: str, folder: Path | None = None) -> GradientTrace:

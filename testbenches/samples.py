@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from fxsim.checkpoint import Checkpoint, LinearParameters
 from fxsim.formats import IntFormat
 from fxsim.network import Folding, IntArray, QuantizedLinear, QuantizedNetwork, Requantizer
 from fxsim.quantize import quantize
+from fxsim.shipped import models_folder
 from fxsim.spec import parse_spec
 from fxsim.storage import load_network
 
@@ -20,7 +20,7 @@ MODELS = ("digits-mlp-ternary", "digits-mlp-int8")
 
 def shipped(model: str) -> QuantizedNetwork:
     """One of `MODELS`."""
-    return load_network(Path(__file__).resolve().parents[1] / "models" / model)
+    return load_network(models_folder() / model)
 
 
 def chain(

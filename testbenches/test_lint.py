@@ -12,17 +12,18 @@ from hypothesis import Phase, given, settings
 from fxsim.formats import MemoryStyle
 from fxsim.hw.emit import accelerator_verilog
 from fxsim.network import Folding, QuantizedNetwork
+from fxsim.shipped import models_folder
 from fxsim.testbenches.blocks import BLOCKS
 from fxsim.testbenches.lint import WAIVERS, lint
 from fxsim.testbenches.samples import MODELS, chain, shipped
 from fxsim.testbenches.test_blocks import cases_of
+from tests.places import ROOT
 from tests.residual_strategies import residual_networks
 from tests.strategies import networks
 
-FOLDER = Path(__file__).resolve().parents[1] / "models"
 SHIPPED = [
     pytest.param(name, marks=[pytest.mark.slow] * (name not in MODELS))
-    for name in sorted(path.parent.name for path in FOLDER.glob("*/network.yaml"))
+    for name in sorted(path.parent.name for path in models_folder().glob("*/network.yaml"))
 ]
 
 
@@ -105,7 +106,7 @@ def test_text_is_the_same_in_every_process() -> None:
         subprocess.run(
             [sys.executable, "-c", script],
             env={**os.environ, "PYTHONHASHSEED": seed},
-            cwd=Path(__file__).resolve().parents[1],
+            cwd=ROOT,
             capture_output=True,
             check=True,
         ).stdout

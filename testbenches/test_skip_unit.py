@@ -10,6 +10,7 @@ import pytest
 from fxsim import gradient_traces
 from fxsim.formats import IntFormat
 from fxsim.hw.emit import unit_verilog
+from fxsim.shipped import models_folder
 from fxsim.skip_unit import SkipProduct, SkipUnit
 from fxsim.spec_skip import load_skip_unit
 from fxsim.testbenches import skip_unit
@@ -113,7 +114,7 @@ def test_unit(which: str, simulator: str, tmp_path: Path) -> None:
     ("name", "simulator"), [("zero-skip-64", "verilator"), ("zero-skipper", "icarus")]
 )
 def test_shipped_unit_on_real_gradients(name: str, simulator: str, tmp_path: Path) -> None:
-    unit = load_skip_unit(Path(__file__).resolve().parents[1] / "models" / f"{name}.yaml")
+    unit = load_skip_unit(models_folder() / f"{name}.yaml")
     vectors = gradient_traces.load("middle").backward.dnet.reshape(-1, unit.items)[:100]
     (seen,) = verify_unit(
         unit,

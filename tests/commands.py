@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,6 @@ from fxsim.network import (
     Requantizer,
 )
 
-MODELS = Path(__file__).parents[1] / "models"
 TERNARY = "digits-mlp-ternary"
 
 

@@ -12,7 +12,8 @@ import pytest
 from fxsim.environment import start_safely
 from fxsim.files import write_yaml
 from fxsim.storage import save_network
-from tests.commands import MODELS, TERNARY, small_network
+from tests.commands import TERNARY, small_network
+from tests.places import MODELS
 
 OURS = ("fxsim", "hw", "testbenches", "tests")
 SPACE = {

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.places import ROOT
 
 _FLOORS = """
-errors environment threads formats arith names tensors stochastic files folders windows spec_scale
-spec_formats spec_layers spec_images spec_add spec_train weight_groups spec_errors spec linear
+errors environment threads shipped formats arith names tensors stochastic files folders windows
+spec_scale spec_formats spec_layers spec_images spec_add spec_train weight_groups spec_errors spec
+linear
 memory convolution add argmax tables lstm lstm_gradient network skip_unit spec_skip manifest
 storage step_size layouts checkpoint prune nonuniform floating expect kernels flow blocks cycles
 depths quantize_weight quantize_remarks quantize_requantizer quantize_activation quantize_scale

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import fxsim
 from fxsim.errors import FileError, RangeError, SpecError
+from fxsim.shipped import models_folder
 
 if TYPE_CHECKING:
     from fxsim.network import QuantizedNetwork
@@ -62,11 +62,8 @@ def blamed_on(source: object) -> Iterator[None]:
 
 def model_folders() -> Iterator[Path]:
     """Where names are looked up: here, in a source checkout, in an installed package."""
-    package = Path(fxsim.__file__).parent
     yield Path("models")
-    if (package.parent / "pyproject.toml").is_file():
-        yield package.parent / "models"
-    yield package / "_models"
+    yield models_folder()
 
 
 def _find(text: str, member: str, what: str) -> Path:

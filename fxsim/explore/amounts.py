@@ -13,6 +13,9 @@ from typing import NamedTuple
 
 Facts = Mapping[str, int]
 
+SYNTHESISED = ("lut", "ff", "carry", "dsp", "block_ram")
+"""Cells that synthesis counts, on every target."""
+
 
 class Fabric(NamedTuple):
     """What a target is made of.

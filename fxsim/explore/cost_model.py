@@ -19,9 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fxsim.errors import MissingToolError, RangeError
-from fxsim.explore.amounts import amounts
+from fxsim.explore.amounts import SYNTHESISED, amounts
 from fxsim.explore.blocks import Block, blocks_of
-from fxsim.explore.metrics import SYNTHESISED
 from fxsim.network import FloatArray, QuantizedNetwork
 
 _WIDTHS = (0.7, 1.0, 1.5, 2.0, 3.0, 5.0)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from fxsim.cycles import predict
 from fxsim.evaluate import weight_memory_bits
+from fxsim.explore.amounts import SYNTHESISED
 from fxsim.network import Layer, QuantizedConvolution, QuantizedLinear, QuantizedNetwork
 
 ADD = 0.03 / 8
@@ -23,7 +24,6 @@ READ = 10.0 / 64
 
 ACCURACY = ("error", "loss")
 PREDICTABLE = ("weight_memory_bits", "cycles", "latency", "energy")
-SYNTHESISED = ("lut", "ff", "carry", "dsp", "block_ram")
 METRICS = ACCURACY + PREDICTABLE + SYNTHESISED
 """Every objective, to be made small: share of wrong answers; mean -log2 p of the right one; bits;
 cycles between vectors; cycles for one vector; pJ a vector (a step of LSTM networks); cells."""

@@ -27,7 +27,8 @@ from typing import Annotated, Any, Literal, TypeAlias, get_args
 from pydantic import Field, ValidationError
 
 from fxsim.errors import SpecError
-from fxsim.explore.metrics import METRICS, SYNTHESISED
+from fxsim.explore.amounts import SYNTHESISED
+from fxsim.explore.metrics import METRICS
 from fxsim.explore.parts import find_part
 from fxsim.explore.point import check_key, check_value, set_key
 from fxsim.files import read_yaml

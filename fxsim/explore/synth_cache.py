@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Protocol
 
 from fxsim.errors import FileError
+from fxsim.explore.amounts import SYNTHESISED
 from fxsim.explore.blocks import blocks_of
-from fxsim.explore.metrics import SYNTHESISED
 from fxsim.files import write_text
 from fxsim.network import QuantizedNetwork
 
 Cells = dict[str, float]
-"""Cells by the names of `fxsim.explore.metrics.SYNTHESISED`."""
+"""Cells by the names of `fxsim.explore.amounts.SYNTHESISED`."""
 
 
 class Design(Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable
 from functools import cache
@@ -43,18 +44,21 @@ def jit(function: F) -> F:
         compiled: F = numba.njit(cache=True, **options)(function)
     except RuntimeError:  # numba finds no folder to write to
         compiled = numba.njit(**options)(function)
-    _watch_all_sources(compiled)
+    _watch_all_sources(compiled, Path(inspect.getfile(function)).parent)
     return compiled
 
 
-def _watch_all_sources(compiled: Any) -> None:
-    """Let a change of any kernel outdate the cache: numba looks at the function's own file only."""
+def _watch_all_sources(compiled: Any, folder: Path) -> None:
+    """Let a change of any kernel here or in ``folder``, that of the function, outdate the cache.
+
+    numba looks at the function's own file only.
+    """
     index: Any = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
     if hasattr(index, "_source_stamp"):
-        index._source_stamp = _stamp()
+        index._source_stamp = _stamp(folder)
 
 
 @cache
-def _stamp() -> tuple[tuple[str, int, int], ...]:
-    files = sorted(Path(__file__).parent.glob("*.py"))
+def _stamp(folder: Path) -> tuple[tuple[str, int, int], ...]:
+    files = sorted(path for place in {Path(__file__).parent, folder} for path in place.glob("*.py"))
     return tuple((path.name, path.stat().st_mtime_ns, path.stat().st_size) for path in files)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import doctest
 from fractions import Fraction
 from math import floor
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,8 +15,9 @@ from fxsim.formats import AccumulatorMode, IntFormat, Overflow, Rounding
 from fxsim.network import Activation, QuantizedAdd, Requantizer
 from fxsim.quantize_activation import precision
 from fxsim.quantize_weight import quantize_asymmetric, range_scale
+from tests.places import ROOT
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "arithmetic.md"
+DOCUMENT = ROOT / "docs" / "arithmetic.md"
 
 
 def tables():

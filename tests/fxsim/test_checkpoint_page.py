@@ -15,6 +15,7 @@ from fxsim.errors import FileError
 from fxsim.expect import compare
 from tests.fxsim.test_layouts import made, spec_of, stored
 from tests.messages import raises
+from tests.places import ROOT
 
 
 class Normalised(nn.Module):
@@ -61,7 +62,7 @@ def normalised():
 def test_the_page_folds_batch_normalisation(normalised, tmp_path, monkeypatch):
     """The lines of docs/checkpoints.md, as they stand there."""
     model, spec, x = normalised
-    page = (Path(__file__).parents[2] / "docs" / "checkpoints.md").read_text()
+    page = (ROOT / "docs" / "checkpoints.md").read_text()
     (code,) = [
         part for part in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "bn1" in part
     ]

@@ -14,7 +14,8 @@ from fxsim import reference
 from fxsim.cli.lookup import find_network
 from fxsim.cli.options import Simulator, Target
 from fxsim.storage import network_hash, save_network
-from tests.commands import MODELS, TERNARY, fxsim_cli, fxsim_process, small_network
+from tests.commands import TERNARY, fxsim_cli, fxsim_process, small_network
+from tests.places import MODELS
 
 COMMANDS = (
     *("codesign", "train", "quantize", "info", "simulate", "sample", "generate", "verify"),

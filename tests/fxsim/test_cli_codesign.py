@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.commands import MODELS, TERNARY, fxsim_cli
+from tests.commands import TERNARY, fxsim_cli
+from tests.places import MODELS
 
 
 @pytest.fixture

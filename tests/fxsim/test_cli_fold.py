@@ -1,7 +1,6 @@
 """``fxsim fold``: balanced foldings, their table and the specification that it writes."""
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -11,8 +10,8 @@ from fxsim.quantize import quantize
 from fxsim.spec import load_spec
 from fxsim.storage import load_network
 from tests.commands import fxsim_cli
+from tests.places import MODELS
 
-MODELS = Path(__file__).parents[2] / "models"
 DIGITS, LENET = "digits-mlp-ternary", "handwriting-lenet-ternary"
 
 

@@ -12,7 +12,8 @@ import pytest
 from fxsim.cli import app
 from fxsim.folders import HIDDEN, held
 from fxsim.storage import save_network
-from tests.commands import MODELS, TERNARY, fxsim_cli, small_network
+from tests.commands import TERNARY, fxsim_cli, small_network
+from tests.places import MODELS
 
 SPACE = """
 variables: {bits: {set: [input.bits], to: [2, 4]}}
@@ -209,8 +210,9 @@ def test_a_file_in_the_way_is_found_before_the_work(command, file, here, monkeyp
     def never(*_, **__):
         pytest.fail("must be refused before anything takes time")
 
-    for work in ("testbenches.verify.run", "testbenches.skip_unit.run", "evaluate.accuracy"):
-        monkeypatch.setattr(f"fxsim.{work}", never)
+    monkeypatch.setattr("fxsim.testbenches.verify.run", never)
+    monkeypatch.setattr("fxsim.testbenches.skip_unit.run", never)
+    monkeypatch.setattr("fxsim.evaluate.accuracy", never)
     monkeypatch.setattr("fxsim.explore.gate_gradients.from_trace", never)
     save_network(small_network(), here / "little")
     path = Path("out") / file

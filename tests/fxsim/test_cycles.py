@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from amaranth.hdl import Fragment
 from hypothesis import HealthCheck, given, settings
@@ -16,9 +14,9 @@ from fxsim.hw.config import MacArrayConfig, RequantizerConfig
 from fxsim.hw.mac_array import MacArray
 from fxsim.hw.requantizer import Requantizer
 from fxsim.storage import load_network
+from tests.places import MODELS
 from tests.strategies import linears, networks
 
-MODELS = Path(__file__).parents[2] / "models"
 QUIET = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 

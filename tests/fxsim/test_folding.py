@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
@@ -16,9 +14,9 @@ from fxsim.simulate import simulate
 from fxsim.storage import load_network
 from tests.image_strategies import image_networks
 from tests.messages import raises, refusal
+from tests.places import MODELS
 from tests.strategies import batches
 
-MODELS = Path(__file__).parents[2] / "models"
 QUIET = settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 
 

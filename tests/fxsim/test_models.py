@@ -2,7 +2,6 @@
 
 import re
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,8 +14,8 @@ from fxsim.files import read_npz
 from fxsim.quantize import quantize, quantized_parameters, uses_retrained
 from fxsim.spec import load_spec
 from fxsim.storage import load_network, network_hash
+from tests.places import MODELS
 
-MODELS = Path(__file__).parents[2] / "models"
 FOLDERS = [path.parent.name for path in sorted(MODELS.glob("*/spec.yaml"))]
 
 LARGE = {"house-numbers-cnn-narrow", "house-numbers-cnn-ternary"}

@@ -1,6 +1,5 @@
 import re
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,6 +11,7 @@ from fxsim.report.results import Accuracy, Area, Mismatch
 from fxsim.report.summarise import summarise
 from fxsim.simulate import simulate_ranges
 from fxsim.storage import load_network, network_hash
+from tests.places import MODELS
 from tests.report_cases import (
     CYCLES,
     MISMATCH,
@@ -23,8 +23,6 @@ from tests.report_cases import (
     make_results,
     make_run,
 )
-
-MODELS = Path(__file__).parents[2] / "models"
 
 
 @pytest.fixture(scope="module")

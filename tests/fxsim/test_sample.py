@@ -2,7 +2,6 @@
 
 import json
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +15,7 @@ from fxsim.storage import load_network, save_network
 from tests.commands import TERNARY, fxsim_cli, small_network
 from tests.fxsim.test_cli_errors import refused
 from tests.fxsim.test_lstm_quantize import make_checkpoint, make_spec, samples
+from tests.places import MODELS
 
 CHARLM = "charlm-lstm-ternary"
 SYMBOLS = alphabet("pydoc")
@@ -23,7 +23,7 @@ SYMBOLS = alphabet("pydoc")
 
 @pytest.fixture(scope="module")
 def network():
-    return load_network(Path(__file__).parents[2] / "models" / CHARLM)
+    return load_network(MODELS / CHARLM)
 
 
 def text(network, **options):

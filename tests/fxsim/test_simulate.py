@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,9 +15,8 @@ from fxsim.errors import RangeError
 from fxsim.network import IntArray, QuantizedNetwork
 from fxsim.simulate import simulate, simulate_trace
 from fxsim.storage import load_network
+from tests.places import MODELS
 from tests.strategies import batches, networks
-
-MODELS = Path(__file__).parents[2] / "models"
 
 
 def assert_equals_reference(network: QuantizedNetwork, x: IntArray) -> None:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import re
 from collections import deque
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,6 +23,7 @@ from fxsim.skip_cycles import (
     zero_skipper_cycles,
 )
 from fxsim.testbenches.sparse_data import gate_gradients
+from tests.places import ROOT
 from tests.skip_stepper import step_all
 
 QUIET = settings(max_examples=80, deadline=None)
@@ -226,7 +226,7 @@ def test_gradients_must_be_a_matrix() -> None:
     ],
 )
 def test_timing_diagrams_show_what_happens(name: str, gradients: list, depth: int) -> None:
-    path = Path(__file__).parents[2] / "docs" / "timing" / f"{name}.json"
+    path = ROOT / "docs" / "timing" / f"{name}.json"
     groups = [group for group in json.loads(path.read_text())["signal"] if isinstance(group, list)]
     waves = {signal["name"]: signal["wave"] for group in groups for signal in group[1:]}
     assert path.with_suffix(".svg").read_text().startswith("<?xml")

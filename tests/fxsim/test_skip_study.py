@@ -14,8 +14,8 @@ from fxsim.explore.skip_study import foldings, nearest, study, thresholds
 from fxsim.report.skip import write_study
 from fxsim.storage import load_network
 from fxsim.testbenches.sparse_data import gate_gradients
+from tests.places import MODELS
 
-MODELS = Path(__file__).parents[2] / "models"
 GRADIENTS = gate_gradients(0.4, vectors=30, items=64, seed=2)
 
 

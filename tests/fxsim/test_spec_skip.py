@@ -13,6 +13,7 @@ from fxsim.cli import app
 from fxsim.errors import FileError, SpecError
 from fxsim.formats import IntFormat
 from fxsim.spec_skip import load_skip_unit, parse_skip_spec
+from tests.places import MODELS
 
 GOOD = {
     "kind": "zero-skip",
@@ -150,8 +151,7 @@ def test_unknown_kind(tmp_path: Path) -> None:
 
 
 def test_shipped_units() -> None:
-    models = Path(__file__).parents[2] / "models"
-    names = [path.stem for path in sorted(models.glob("*.yaml"))]
+    names = [path.stem for path in sorted(MODELS.glob("*.yaml"))]
     assert names == ["zero-skip-64", "zero-skipper"]
     for name in names:
-        assert load_skip_unit(models / f"{name}.yaml").items == 256
+        assert load_skip_unit(MODELS / f"{name}.yaml").items == 256

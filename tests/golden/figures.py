@@ -14,7 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
+from tests.places import MODELS
+
 PINNED = Path(__file__).with_name("figures.json")
 
 _HASH_LINE = re.compile(r"^// .*content hash [0-9a-f]{64}\.\n", re.MULTILINE)
@@ -26,7 +27,7 @@ Figures = dict[str, Any]
 
 def names() -> list[str]:
     """Shipped networks, by their folders, and units, by their files."""
-    models = ROOT / "models"
+    models = MODELS
     networks = [path.parent.name for path in models.glob("*/network.yaml")]
     return sorted([*networks, *(path.stem for path in models.glob("*.yaml"))])
 
@@ -43,7 +44,7 @@ def figures_of(name: str) -> Figures:
     from fxsim.spec_skip import load_skip_unit
     from fxsim.storage import load_network
 
-    folder = ROOT / "models" / name
+    folder = MODELS / name
     cycles: Figures = {}
     files: Mapping[str, str] = {}
     if folder.is_dir():

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from fxsim.errors import ConfigError, MissingToolError
@@ -18,10 +16,10 @@ from fxsim.memory import WeightMemory
 from fxsim.network import Windows
 from fxsim.storage import load_network
 from tests.messages import raises
+from tests.places import MODELS
 
 UINT8 = IntFormat(bits=8, signed=False)
 WINDOWS = Windows(channels=16, height=16, width=16, kernel=(5, 5), padding=2)
-MODELS = Path(__file__).parents[2] / "models"
 
 
 @pytest.mark.parametrize("target", ["xc7", "ecp5"])

@@ -7,12 +7,13 @@ from types import SimpleNamespace
 import pytest
 
 from fxsim.explore import synth_cache
-from fxsim.explore.metrics import SYNTHESISED
+from fxsim.explore.amounts import SYNTHESISED
 from fxsim.explore.store import open_store, read_store
 from fxsim.files import read_yaml, write_yaml
 from fxsim.spec import load_spec
 from fxsim.storage import load_network, network_hash
-from tests.commands import MODELS, fxsim_cli
+from tests.commands import fxsim_cli
+from tests.places import MODELS
 
 SPACE = {
     "variables": {

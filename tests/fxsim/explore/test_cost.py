@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from fxsim.errors import RangeError
+from fxsim.explore.amounts import SYNTHESISED
 from fxsim.explore.blocks import REST, blocks_of
 from fxsim.explore.cost_model import CostModel, Features, _fit, relative
 from fxsim.explore.costs import fit_costs, measure_front, sample
 from fxsim.explore.evaluate import Evaluator
 from fxsim.explore.job import with_costs
-from fxsim.explore.metrics import SYNTHESISED
 from fxsim.explore.outcome import Goals
 from fxsim.explore.pareto import front
 from fxsim.explore.run import Settings, search_space

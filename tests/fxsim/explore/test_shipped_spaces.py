@@ -4,7 +4,7 @@ import pytest
 
 from fxsim.explore.space import load_space
 from fxsim.spec import load_spec
-from tests.fxsim.test_models import MODELS
+from tests.places import MODELS
 
 SPACES = sorted(path.parent.name for path in MODELS.glob("*/explore.yaml"))
 
