@@ -143,12 +143,12 @@ def _simulate(
     """Run the simulator in ``folder``; return the seconds that it took."""
     from cocotb_tools.runner import get_runner
 
-    bench = "cocotb_stream" if isinstance(job, Job) else "cocotb_axi_lite"
+    streams, registers = "fxsim.testbenches.cocotb_stream", "fxsim.testbenches.cocotb_axi_lite"
     start = time.perf_counter()
     with tool_environment(simulator.environment), suppress(RuntimeError, SystemExit):
         # A simulator that crashes is told by its results.
         get_runner(simulator.name).test(
-            test_module=f"fxsim.testbenches.{bench}",
+            test_module=streams if isinstance(job, Job) else registers,
             hdl_toplevel=top,
             hdl_toplevel_lang="verilog",
             build_dir=made.folder,
