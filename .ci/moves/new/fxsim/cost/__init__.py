@@ -1,0 +1,1 @@
+"""Cells of the blocks of a network, counted by synthesis or predicted."""

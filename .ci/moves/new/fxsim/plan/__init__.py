@@ -1,0 +1,1 @@
+"""The hardware of a network, and how large it is."""

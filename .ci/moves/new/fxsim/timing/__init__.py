@@ -1,0 +1,1 @@
+"""Cycles: in which each block of a network takes and yields its words."""

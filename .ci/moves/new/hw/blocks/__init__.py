@@ -1,0 +1,1 @@
+"""Blocks that layers are made of."""
