@@ -9,11 +9,11 @@ import fxsim
 from fxsim.cycles import predict
 from fxsim.files import write_text
 from fxsim.formats import AccumulatorMode, IntFormat, MemoryStyle
-from fxsim.hw.config import MacArrayConfig
 from fxsim.hw.emit import accelerator_verilog, memory_files, verilog_of
 from fxsim.hw.mac_array import MacArray
 from fxsim.hw.synth import TARGETS, SynthResult, synthesize
 from fxsim.network import Folding, QuantizedNetwork, accumulator_bounds
+from fxsim.plan.mac_array import MacArrayConfig
 from fxsim.storage import load_network
 
 PAGE = Path(__file__).parents[1] / "docs" / "area.md"

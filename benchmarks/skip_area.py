@@ -15,7 +15,6 @@ from amaranth.lib.wiring import Component
 
 from fxsim.files import write_text
 from fxsim.formats import AccumulatorMode, MemoryStyle
-from fxsim.hw.config import MacArrayConfig
 from fxsim.hw.emit import verilog_of
 from fxsim.hw.mac_array import MacArray
 from fxsim.hw.pnr import clocks_mhz
@@ -24,6 +23,7 @@ from fxsim.hw.sparse_mac import SparseMac
 from fxsim.hw.sparse_matvec import SparseMatVecConfig
 from fxsim.hw.synth import synthesize
 from fxsim.hw.zero_skip import ZeroSkipper
+from fxsim.plan.mac_array import MacArrayConfig
 from fxsim.testbenches.sparse import folded_config
 
 PAGE = Path(__file__).parents[1] / "docs" / "zero-skipping.md"

@@ -16,10 +16,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from fxsim.add import MIN_DEPTH
-from fxsim.blocks import times_and_depths
 from fxsim.cycles import load, settled
 from fxsim.errors import RangeError
 from fxsim.network import QuantizedAdd, QuantizedNetwork
+from fxsim.plan.planner import plan_network
+from fxsim.timing.beats import queue_depths, times_and_depths
 
 _ENDLESS = 1 << 62
 """Depth of a queue that is never full."""
@@ -46,27 +47,28 @@ def least_depths(network: QuantizedNetwork) -> dict[str, int]:
     most; a longer queue is never slower. With several adds a depth may depend on those that were
     found before, and the first ones are as short as can be.
     """
-    endless = dict.fromkeys((add.name for add in network.adds), _ENDLESS)
-    first, _ = times_and_depths(network, 1, endless)
+    plan = plan_network(network)
+    endless = dict.fromkeys(queue_depths(plan), _ENDLESS)
+    first, _ = times_and_depths(plan, 1, endless)
     # Small vectors are many in the pipelines before the first one leaves.
-    vectors = settled(network) + int(first[-1]) // max(map(load, network.layers))
-    best, held = times_and_depths(network, vectors, endless)
-    depths = {name: max(depth, MIN_DEPTH) for name, depth in held.items()}
+    vectors = settled(plan) + int(first[-1]) // max(map(load, network.layers))
+    best, held = times_and_depths(plan, vectors, endless)
+    depths = {path: max(depth, MIN_DEPTH) for path, depth in held.items()}
 
-    def costs_nothing(name: str, depth: int) -> bool:
+    def costs_nothing(path: str, depth: int) -> bool:
         try:
-            times_and_depths(network, vectors, depths | {name: depth}, best)
+            times_and_depths(plan, vectors, depths | {path: depth}, best)
         except RangeError:
             return False
         return True
 
-    for name in depths:
-        low, high = MIN_DEPTH, depths[name]
+    for path in depths:
+        low, high = MIN_DEPTH, depths[path]
         while low < high:
             middle = (low + high) // 2
-            if costs_nothing(name, middle):
+            if costs_nothing(path, middle):
                 high = middle
             else:
                 low = middle + 1
-        depths[name] = high
-    return depths
+        depths[path] = high
+    return {path.removesuffix(".queue"): depth for path, depth in depths.items()}

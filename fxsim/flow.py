@@ -1,6 +1,6 @@
 """Hardware blocks and their streams as an abstract machine that knows cycles, but no values.
 
-The closed forms of `fxsim.cycles` hold where buffers take whole vectors. A line buffer holds a few
+Closed forms of cycles hold where buffers take whole vectors. A line buffer holds a few
 rows of an image, so a layer may have to wait for the ones behind it, and the join of a shortcut
 waits for either side; here every wait happens as it does in the hardware.
 """
@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import gcd
 
 import numpy as np
 
 from fxsim.errors import RangeError
 from fxsim.kernels import flow
-from fxsim.network import IntArray, Windows
+from fxsim.network import IntArray
+from fxsim.plan.window import WindowConfig
 
 _NEVER = 1 << 62
 
@@ -29,15 +29,14 @@ class Block:
     plan: tuple[tuple[int, int], ...] = ()
 
 
-def resize(lanes_in: int, lanes_out: int, items: int) -> list[Block]:
-    """Blocks of ``fxsim.hw.resize`` for vectors of ``items``."""
-    common = lanes_in * lanes_out // gcd(lanes_in, lanes_out)
-    blocks = []
-    if common != lanes_in:
-        blocks.append(Block(flow.WIDEN, (common // lanes_in, -(-items // lanes_in))))
-    if common != lanes_out:
-        blocks.append(Block(flow.NARROW, (common // lanes_out, -(-items // lanes_out))))
-    return blocks
+def widen(parts: int, beats: int) -> Block:
+    """``fxsim.hw.resize.Widen``: words of ``parts`` beats from vectors of ``beats``."""
+    return Block(flow.WIDEN, (parts, beats))
+
+
+def narrow(parts: int, beats: int) -> Block:
+    """``fxsim.hw.resize.Narrow``: words of ``parts`` beats to vectors of ``beats``."""
+    return Block(flow.NARROW, (parts, beats))
 
 
 def buffer(beats: int, tiles: int) -> Block:
@@ -50,19 +49,19 @@ def pipe(beats: int, latency: int) -> Block:
     return Block(flow.PIPE, (beats, latency))
 
 
-def window(windows: Windows, simd: int, repeats: int = 1) -> Block:
+def window(config: WindowConfig) -> Block:
     """``fxsim.hw.window.Window``."""
-    tall, _ = windows.taps(simd)
+    windows = config.windows
     sizes = (
-        windows.groups * repeats * (windows.size // simd),
+        config.beats,
         windows.columns,
         windows.rows,
         windows.stride,
         windows.kernel[1],
-        windows.channels // windows.lanes_in(simd),
+        config.pixel_words,
         windows.width,
         windows.padding,
-        -(-windows.stored_rows // tall) * tall,
+        config.slots,
     )
     return Block(flow.WINDOW, sizes, tuple(windows.row_plan()))
 
@@ -103,12 +102,6 @@ class Machine:
         self._inputs.append(sources)
         self._outputs.append(streams)
         return streams
-
-    def chain(self, blocks: Sequence[Block], source: int) -> int:
-        """Put blocks one behind the other; returns the stream that the last one yields."""
-        for block in blocks:
-            (source,) = self.add(block, source)
-        return source
 
     def run(
         self, words_in: int, words_out: int, latest: IntArray | None = None
@@ -159,25 +152,6 @@ class Machine:
             if block.kind == flow.QUEUE
         }
         return taken, depths
-
-
-def completion_times(
-    blocks: Sequence[Block], vectors: int, beats_in: int, beats_out: int
-) -> list[int]:
-    """Cycle of the last word of each vector that leaves blocks in a row.
-
-    Parameters
-    ----------
-    blocks : sequence of Block
-        In the order of the data.
-    vectors : int
-    beats_in, beats_out : int
-        Words of a vector at either end.
-    """
-    machine = Machine()
-    machine.chain(blocks, 0)
-    words, _ = machine.run(vectors * beats_in, vectors * beats_out)
-    return [int(cycle) for cycle in words[beats_out - 1 :: beats_out]]
 
 
 def _padded(streams: Sequence[tuple[int, ...]]) -> IntArray:

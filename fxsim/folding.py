@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from fxsim.cost import luts as estimate
 from fxsim.cycles import load
 from fxsim.depths import with_depths
 from fxsim.errors import RangeError
@@ -23,6 +24,7 @@ from fxsim.network import (
     QuantizedLstm,
     QuantizedNetwork,
 )
+from fxsim.plan.planner import plan_layer
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -129,22 +131,8 @@ def cost(layer: Layer) -> int:
 
 
 def luts(layer: Layer) -> int:
-    """Estimate of the LUTs of a layer's multiply-accumulate cells, accumulators included.
-
-    In proportion to word lengths from what docs/area.md measures at 8 bits on xc7: 12 LUTs for a
-    ternary cell, 57 for a multiplier in LUTs, 17 beside a DSP block.
-    """
-    total = 0.0
-    for product in layer.linears:
-        cells = product.folding.rows * product.folding.simd
-        share = product.input.format.bits / 8
-        if product.ternary:
-            total += 12 * cells * share
-        elif product.folding.dsp:
-            total += 17 * cells * share
-        else:
-            total += 57 * cells * share * product.weight_format.bits / 8
-    return round(total)
+    """Estimate of the LUTs of a layer's multiply-accumulate cells (`fxsim.cost.luts`)."""
+    return estimate.luts(plan_layer(layer).blocks())
 
 
 def _folded(network: QuantizedNetwork, layers: list[Layer]) -> Folded:

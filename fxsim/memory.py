@@ -89,16 +89,20 @@ class WeightMemory:
         return checksum(self.words)
 
 
-def _words(weights: IntArray, rows: int, simd: int, bits: int) -> list[int]:
+def arranged(weights: IntArray, rows: int, simd: int) -> IntArray:
+    """Weights (outputs, inputs) by word: shape (tiles * beats, rows * simd), padded with zeros."""
     outputs, inputs = weights.shape
     tiles, beats = -(-outputs // rows), -(-inputs // simd)
     padded = np.zeros((tiles * rows, beats * simd), np.int64)
     padded[:outputs, :inputs] = weights
-    lanes = padded.reshape(tiles, rows, beats, simd).swapaxes(1, 2).reshape(tiles * beats, -1)
+    lanes = padded.reshape(tiles, rows, beats, simd).swapaxes(1, 2)
+    return lanes.reshape(tiles * beats, rows * simd)
+
+
+def _words(weights: IntArray, rows: int, simd: int, bits: int) -> list[int]:
+    lanes = arranged(weights, rows, simd)
     fields = (lanes[..., None] >> np.arange(bits)) & 1
-    packed = np.packbits(
-        fields.reshape(tiles * beats, -1).astype(np.uint8), axis=1, bitorder="little"
-    )
+    packed = np.packbits(fields.reshape(len(lanes), -1).astype(np.uint8), axis=1, bitorder="little")
     return [int.from_bytes(word.tobytes(), "little") for word in packed]
 
 

@@ -177,11 +177,6 @@ class QuantizedNetwork:
         """Adds whose shortcut starts at a layer, or at `INPUT`."""
         return tuple(add for add in self.adds if add.shortcut == start)
 
-    def queue_bits(self, add: QuantizedAdd) -> int:
-        """Bits of the queue of an add: words of the stream that its shortcut starts from."""
-        lanes = {INPUT: self.lanes_in} | {layer.name: layer.lanes_out for layer in self.layers}
-        return add.depth * lanes[add.shortcut] * add.other.format.bits
-
     @property
     def lanes_in(self) -> int:
         """Lanes of the input."""

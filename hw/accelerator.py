@@ -5,40 +5,26 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 
-from fxsim.hw.add import Add
-from fxsim.hw.argmax import Classifier
 from fxsim.hw.axi import axis_members, count_beats, pack, unpack
 from fxsim.hw.axi_lite import axi_lite_members, connect_axi_lite
-from fxsim.hw.convolution import Convolution
-from fxsim.hw.fork import Fork
-from fxsim.hw.layouts import beat_of
-from fxsim.hw.linear import Linear
-from fxsim.hw.lstm import Lstm, products
+from fxsim.hw.build import build
+from fxsim.hw.file_memory import FileMemory
+from fxsim.hw.layer import Layer
+from fxsim.hw.layouts import layout_of
+from fxsim.hw.lstm import Lstm
 from fxsim.hw.memory_check import MemoryCheck, address_bits
-from fxsim.hw.pool import Pool
 from fxsim.memory import WeightMemory
-from fxsim.network import (
-    INPUT,
-    Argmax,
-    MaxPool,
-    QuantizedAdd,
-    QuantizedConvolution,
-    QuantizedLstm,
-    QuantizedNetwork,
-)
-
-_BLOCKS = {QuantizedConvolution: Convolution, MaxPool: Pool, Argmax: Classifier}
-"""Blocks of layers that are not `Linear`, `Lstm` or `Add`."""
+from fxsim.network import INPUT, QuantizedNetwork
+from fxsim.plan.beat import Beat
+from fxsim.plan.buffers import ForkConfig
+from fxsim.plan.graph import Group
+from fxsim.plan.lstm import LoopGroup
+from fxsim.plan.planner import plan_network
 
 
 def file_memories(network: QuantizedNetwork) -> list[WeightMemory]:
     """Weight memories that are filled from files, in the order of the data."""
-    every = [
-        WeightMemory.of(product)
-        for layer in network.layers
-        for product in (products(layer) if isinstance(layer, QuantizedLstm) else layer.linears)
-    ]
-    return [memory for memory in every if memory.file is not None]
+    return plan_network(network).files()
 
 
 class Accelerator(wiring.Component):
@@ -75,72 +61,78 @@ class Accelerator(wiring.Component):
 
     def __init__(self, network: QuantizedNetwork):
         self.network = network
-        first, last = network.layers[0], network.layers[-1]
-        self._lanes_in = first.lanes_in
-        self._memories = [memory.name for memory in file_memories(network)]
+        self.plan = plan = plan_network(network)
+        entering, leaving = plan.input.beat, plan.output.beat
+        files = [memory.name for memory in plan.files()]
         members = {}
-        if self._memories:
-            members = axi_lite_members("s_axi", address_bits(self._memories))
+        if files:
+            members = axi_lite_members("s_axi", address_bits(files))
             members["memory_error"] = Out(1)
         super().__init__(
             {
                 "aclk": In(1),
                 "aresetn": In(1),
-                **axis_members("s_axis", first.input.format, self._lanes_in, sink=True),
-                **axis_members("m_axis", last.output.format, last.lanes_out, sink=False),
+                **axis_members("s_axis", entering.format, entering.lanes, sink=True),
+                **axis_members("m_axis", leaving.format, leaving.lanes, sink=False),
                 "frame_error": Out(1),
                 **members,
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         m.domains.sync = sync = ClockDomain()
         m.d.comb += [sync.clk.eq(self.aclk), sync.rst.eq(~self.aresetn)]
 
-        first, lanes = self.network.layers[0], self._lanes_in
-        link = self._link("input", first.input.format, lanes)
+        plan = self.plan
+        entering, leaving = plan.input.beat, plan.output.beat
+        link = self._link("input", entering)
         accept, admit = Signal(), Signal(init=1)
         m.d.comb += [
-            link.payload.eq(unpack(self.s_axis_tdata, first.input.format, lanes)),
+            link.payload.eq(unpack(self.s_axis_tdata, entering.format, entering.lanes)),
             link.valid.eq(self.s_axis_tvalid & admit),
             self.s_axis_tready.eq(link.ready & admit),
             accept.eq(link.valid & link.ready),
         ]
-        ends = count_beats(m, accept, -(-first.inputs // lanes), "s_axis")
-        flags, memories = [], []
-        shortcuts = {}  # stream to an add, and its lanes
-        link = self._fork(m, INPUT, link, lanes, shortcuts)
-        for layer in self.network.layers:
-            if isinstance(layer, QuantizedLstm):
-                block = Lstm(layer, lanes_in=lanes)
-                wiring.connect(m, self._queue(m, f"last_{layer.name}", flags), block.last)
-                state = block.state.signature.create(path=(layer.name, "cell"))
+        ends = count_beats(m, accept, plan.input.count, "s_axis")
+        flags: list[stream.Interface] = []
+        memories: list[FileMemory] = []
+        streams = {(INPUT, 0): link}
+        for node in plan.group.nodes:
+            sources = [streams[source] for source in node.sources]
+            record = node.record
+            if isinstance(record, ForkConfig):
+                m.submodules[node.path] = fork = build(record)
+                wiring.connect(m, sources[0], fork.i)
+                streams |= {(node.path, k): sink for k, sink in enumerate(fork.o)}
+                continue
+            assert isinstance(record, Group)
+            if isinstance(record, LoopGroup):
+                block = Lstm(record)
+                wiring.connect(m, self._queue(m, f"last_{node.path}", flags), block.last)
+                state = block.state.signature.create(path=(node.path, "cell"))
                 wiring.connect(m, block.state, wiring.flipped(state))
-            elif isinstance(layer, QuantizedAdd):
-                other, other_lanes = shortcuts[layer.name]
-                block = Add(layer, lanes_in=lanes, shortcut_lanes=other_lanes)
-                wiring.connect(m, other, block.shortcut)
             else:
-                block = _BLOCKS.get(type(layer), Linear)(layer, lanes_in=lanes)
-            m.submodules[layer.name] = block
-            memories += getattr(block, "memories", ())
-            wiring.connect(m, link, block.i)
-            lanes = block.lanes_out
-            link = self._link(layer.name, layer.output.format, lanes)
+                block = Layer(record)
+                for name, source in list(zip(record.inputs, sources, strict=True))[1:]:
+                    wiring.connect(m, source, getattr(block, name))
+            m.submodules[node.path] = block
+            memories += block.memories
+            wiring.connect(m, sources[0], block.i)
+            link = self._link(node.path, node.output.beat)
             wiring.connect(m, block.o, wiring.flipped(link))
-            link = self._fork(m, layer.name, link, lanes, shortcuts)
+            streams[node.path, 0] = link
 
+        link = streams[plan.group.last, 0]
         sent, wrong = Signal(), Signal()
-        beats = -(-self.network.layers[-1].outputs // lanes)
         m.d.comb += [
-            self.m_axis_tdata.eq(pack(link.payload, layer.output.format, lanes)),
+            self.m_axis_tdata.eq(pack(link.payload, leaving.format, leaving.lanes)),
             self.m_axis_tvalid.eq(link.valid),
             link.ready.eq(self.m_axis_tready),
             sent.eq(self.m_axis_tvalid & self.m_axis_tready),
         ]
-        last_beat = count_beats(m, sent, beats, "m_axis")
-        if self.network.recurrent:
+        last_beat = count_beats(m, sent, plan.output.count, "m_axis")
+        if plan.recurrent:
             # The end of a sequence travels beside the data, one bit a vector.
             tail = self._queue(m, "last_m_axis", flags)
             m.d.comb += [
@@ -164,28 +156,16 @@ class Accelerator(wiring.Component):
             ]
         return m
 
-    def _fork(self, m, start, link, lanes, shortcuts):
-        """Give a stream to each add whose shortcut starts here; what goes on is returned."""
-        adds = self.network.shortcuts(start)
-        if not adds:
-            return link
-        m.submodules[f"{start}$fork"] = fork = Fork(link.payload.shape(), sinks=1 + len(adds))
-        wiring.connect(m, link, fork.i)
-        for add, other in zip(adds, fork.o[1:], strict=True):
-            shortcuts[add.name] = other, lanes
-        return fork.o[0]
-
-    def _queue(self, m, name, flags):
+    def _queue(self, m: Module, name: str, flags: list[stream.Interface]) -> stream.Interface:
         """Queue of end-of-sequence bits; its input joins ``flags``, its output is returned."""
-        depth = 16 * len(self.network.layers)
-        m.submodules[name] = queue = SyncFIFO(width=1, depth=depth)
+        m.submodules[name] = queue = SyncFIFO(width=1, depth=self.plan.ends_depth)
         flags.append(queue.w_stream)
         return queue.r_stream
 
     @staticmethod
-    def _link(name, fmt, lanes):
+    def _link(name: str, beat: Beat) -> stream.Interface:
         """Stream between layers whose wires a testbench finds as ``<name>__o__payload`` and so on.
 
         With ``<name>__payload`` a layer ``i`` would share its names with the ports of layers.
         """
-        return stream.Signature(beat_of(fmt, lanes)).create(path=(name, "o"))
+        return stream.Signature(layout_of(beat)).create(path=(name, "o"))

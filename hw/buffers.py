@@ -4,10 +4,9 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from fxsim.errors import ConfigError
-from fxsim.formats import IntFormat
 from fxsim.hw.arith import is_zero
-from fxsim.hw.layouts import beat_of
+from fxsim.hw.layouts import layout_of
+from fxsim.plan.buffers import VectorBufferConfig
 
 
 class VectorBuffer(wiring.Component):
@@ -18,14 +17,7 @@ class VectorBuffer(wiring.Component):
 
     Parameters
     ----------
-    fmt : IntFormat
-        Format of a lane.
-    lanes : int
-        Lanes of a beat.
-    beats : int
-        Beats of a vector.
-    tiles : int
-        How often each vector is given out.
+    config : VectorBufferConfig
 
     Members
     -------
@@ -35,22 +27,13 @@ class VectorBuffer(wiring.Component):
         Each vector ``tiles`` times over.
 
     Latency is 2 cycles from an accepted beat to its first appearance; one beat a cycle.
-
-    Raises
-    ------
-    ConfigError
-        If a size is less than 1.
     """
 
     latency = 2
 
-    def __init__(self, *, fmt: IntFormat, lanes: int, beats: int, tiles: int):
-        for key, size in (("lanes", lanes), ("beats", beats), ("tiles", tiles)):
-            if size < 1:
-                raise ConfigError(f"{key} must be at least 1, not {size}")
-        self._payload = beat_of(fmt, lanes)
-        self._beats = beats
-        self._tiles = tiles
+    def __init__(self, config: VectorBufferConfig):
+        self._config = config
+        self._payload = layout_of(config.beat)
         super().__init__(
             {
                 "i": In(stream.Signature(self._payload)),
@@ -60,9 +43,9 @@ class VectorBuffer(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        beats, tiles = self._beats, self._tiles
+        beats, tiles = self._config.beats, self._config.tiles
         m.submodules.storage = storage = memory.Memory(
-            shape=self._payload, depth=2 * beats, init=[]
+            shape=self._payload, depth=self._config.depth, init=[]
         )
         write, read = storage.write_port(), storage.read_port()
 

@@ -19,6 +19,8 @@ from fxsim.hw.axi import lane_bytes
 from fxsim.hw.axi_lite import Register
 from fxsim.hw.skip_top import SkipTop, index_format, registers_of
 from fxsim.network import Activation, QuantizedNetwork
+from fxsim.plan.graph import Stream
+from fxsim.plan.planner import plan_network
 from fxsim.skip_unit import SkipUnit
 from fxsim.storage import network_hash
 
@@ -57,17 +59,17 @@ def memory_files(network: QuantizedNetwork) -> dict[str, str]:
 
 def manifest_of(network: QuantizedNetwork) -> dict[str, object]:
     """What a user of the Verilog must know: ports, formats, framing, hash."""
-    first, last = network.layers[0], network.layers[-1]
+    plan, first, last = plan_network(network), network.layers[0], network.layers[-1]
 
-    def port(activation: Activation, lanes: int, items: int) -> dict[str, object]:
+    def port(activation: Activation, stream: Stream, items: int) -> dict[str, object]:
         return {
             "format": str(activation.format),
             "scale": activation.scale,
             "zero_point": activation.zero_point,
-            "lanes": lanes,
+            "lanes": stream.beat.lanes,
             "lane_bytes": lane_bytes(activation.format),
             "items": items,
-            "beats": -(-items // lanes),
+            "beats": stream.count,
         }
 
     manifest: dict[str, object] = {
@@ -76,10 +78,10 @@ def manifest_of(network: QuantizedNetwork) -> dict[str, object]:
         "network_hash": network_hash(network),
         "clock": "aclk",
         "reset": {"name": "aresetn", "active": "low", "synchronous": True},
-        "s_axis": port(first.input, first.lanes_in, first.inputs),
-        "m_axis": port(last.output, last.lanes_out, last.outputs),
+        "s_axis": port(first.input, plan.input, first.inputs),
+        "m_axis": port(last.output, plan.output, last.outputs),
     }
-    if memories := file_memories(network):
+    if memories := plan.files():
         manifest["memories"] = {
             memory.name: {
                 "file": memory.file,

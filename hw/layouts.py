@@ -4,6 +4,7 @@ from amaranth.hdl import Shape, signed, unsigned
 from amaranth.lib import data
 
 from fxsim.formats import IntFormat
+from fxsim.plan.beat import Beat
 
 
 def shape_of(fmt: IntFormat) -> Shape:
@@ -14,3 +15,8 @@ def shape_of(fmt: IntFormat) -> Shape:
 def beat_of(fmt: IntFormat, lanes: int) -> data.ArrayLayout:
     """Payload of one beat: ``lanes`` integers of ``fmt``, lane 0 in the low bits."""
     return data.ArrayLayout(shape_of(fmt), lanes)
+
+
+def layout_of(beat: Beat) -> data.ArrayLayout:
+    """Payload of a beat as the plan has it."""
+    return beat_of(beat.format, beat.lanes)

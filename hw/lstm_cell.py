@@ -6,21 +6,22 @@ from amaranth.lib.wiring import In, Out
 
 from fxsim.formats import IntFormat
 from fxsim.hw.arith import is_zero, saturate, shift_round
-from fxsim.hw.layouts import beat_of, shape_of
+from fxsim.hw.layouts import layout_of, shape_of
 from fxsim.hw.lookup import Lookup
-from fxsim.network import QuantizedLstm, Table
+from fxsim.network import Table
+from fxsim.plan.lstm_cell import LstmCellConfig
 
 
 class LstmCell(wiring.Component):
     """Pre-activation terms to h, with the cell state in a memory.
 
-    The formulas are those of `fxsim.lstm.QuantizedLstm`. With ``layer.multipliers`` 3, f * c, i * g
-    and o * tanh(c) have a multiplier each and a cell is taken every cycle. With 1 they take turns:
+    The formulas are those of `fxsim.lstm.QuantizedLstm`. With 3 ``multipliers``, f * c, i * g and
+    o * tanh(c) have a multiplier each and a cell is taken every cycle. With 1 they take turns:
     cells are 3 cycles apart, and where a cell is in the pipeline says whose turn it is.
 
     Parameters
     ----------
-    layer : QuantizedLstm
+    config : LstmCellConfig
 
     Attributes
     ----------
@@ -44,28 +45,28 @@ class LstmCell(wiring.Component):
     left, as the recurrence sees to by itself.
     """
 
-    def __init__(self, layer: QuantizedLstm):
-        self._layer = layer
-        lookup = 3 if layer.tanh.step_bits else 2, 3 if layer.sigmoid.step_bits else 2
+    def __init__(self, config: LstmCellConfig):
+        self._config = config
+        lookup = 3 if config.tanh.step_bits else 2, 3 if config.sigmoid.step_bits else 2
         self._gate_latency, self._tanh_latency = max(lookup), lookup[0]
         # A shared multiplier is free for i * g a cycle later, for o * tanh(c) when its turn comes.
-        self._shared = layer.multipliers == 1
+        self._shared = config.multipliers == 1
         self._wait = -(self._tanh_latency + 1) % 3 if self._shared else 0
         self._state_stage = 1 + self._gate_latency + (3 if self._shared else 2)
         self.latency = self._state_stage + self._tanh_latency + self._wait + 2
         super().__init__(
             {
-                "x": In(stream.Signature(beat_of(layer.input_product.output.format, 4))),
-                "h": In(stream.Signature(beat_of(layer.hidden_product.output.format, 4))),
+                "x": In(stream.Signature(layout_of(config.i))),
+                "h": In(stream.Signature(layout_of(config.other))),
                 "fresh": In(1),
-                "o": Out(stream.Signature(beat_of(layer.cell_output.format, 1))),
-                "state": Out(stream.Signature(shape_of(layer.cell), always_ready=True)),
+                "o": Out(stream.Signature(layout_of(config.o))),
+                "state": Out(stream.Signature(shape_of(config.cell), always_ready=True)),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        layer = self._layer
+        config = self._config
         advance, both = Signal(), Signal()
         turn = Signal() if self._shared else Const(1, 1)
         m.d.comb += [
@@ -87,7 +88,7 @@ class LstmCell(wiring.Component):
             return value
 
         def rounded(value: Value, shift: int) -> Value:
-            return shift_round(value, shift, layer.rounding)
+            return shift_round(value, shift, config.rounding)
 
         def clamped(value: Value, fmt: IntFormat) -> Value:
             return saturate(value, fmt.min, fmt.max)
@@ -99,8 +100,8 @@ class LstmCell(wiring.Component):
 
         if self._shared:
             phase = Signal(2)  # stages of the cells inside, modulo 3
-            left = Signal(layer.sigmoid.bits)
-            right = Signal(signed(max(layer.cell.bits, layer.tanh.output.bits)))
+            left = Signal(config.sigmoid.bits)
+            right = Signal(signed(max(config.cell.bits, config.tanh.output.bits)))
             shared = register(left * right, "shared")
 
         def multiply(stage: int, a: Value, b: Value, name: str) -> Signal:
@@ -113,9 +114,9 @@ class LstmCell(wiring.Component):
 
         gates = {}
         for lane, gate in enumerate("ifog"):
-            total = rounded(self.x.payload[lane] + self.h.payload[lane], layer.guard_bits)
-            z = register(clamped(total, layer.tanh.input), f"preactivation_{gate}")
-            table = layer.tanh if gate == "g" else layer.sigmoid
+            total = rounded(self.x.payload[lane] + self.h.payload[lane], config.guard_bits)
+            z = register(clamped(total, config.tanh.input), f"preactivation_{gate}")
+            table = config.tanh if gate == "g" else config.sigmoid
             gates[gate] = lookup(table, z, self._gate_latency, f"gate_{gate}")
 
         # Where each cell is, counted in cycles since its terms were taken.
@@ -136,29 +137,29 @@ class LstmCell(wiring.Component):
                 m.d.sync += phase.eq(Mux(both, 1, Mux(idle | (phase == 2), 0, phase + 1)))
 
         m.submodules.cells = cells = memory.Memory(
-            shape=shape_of(layer.cell), depth=layer.cells, init=[]
+            shape=shape_of(config.cell), depth=config.cells, init=[]
         )
         read, write = cells.read_port(), cells.write_port()
         at_read, at_write = self._gate_latency, self._state_stage
         for port, stage, name in ((read, at_read, "read"), (write, at_write, "write")):
-            address = Signal(range(layer.cells), name=f"{name}_cell")
+            address = Signal(range(config.cells), name=f"{name}_cell")
             m.d.comb += port.addr.eq(address)
             with m.If(advance & valid[stage]):
-                m.d.sync += address.eq(Mux(address == layer.cells - 1, 0, address + 1))
+                m.d.sync += address.eq(Mux(address == config.cells - 1, 0, address + 1))
 
         # The cell state is read beside the last stage of the gate tables.
-        before = Signal(shape_of(layer.cell))
+        before = Signal(shape_of(config.cell))
         m.d.comb += [read.en.eq(advance), before.eq(Mux(self.fresh, 0, read.data))]
         stage = 1 + self._gate_latency
         kept = multiply(stage, gates["f"], before, "kept")
         if self._shared:
             stage += 1
-            kept = register(rounded(kept, layer.forget_shift), "kept_round")
+            kept = register(rounded(kept, config.forget_shift), "kept_round")
             gates |= {gate: register(gates[gate], f"late_{gate}") for gate in "igo"}
         else:
-            kept = rounded(kept, layer.forget_shift)
-        added = rounded(multiply(stage, gates["i"], gates["g"], "added"), layer.input_shift)
-        state = register(clamped(kept + added, layer.cell), "state")
+            kept = rounded(kept, config.forget_shift)
+        added = rounded(multiply(stage, gates["i"], gates["g"], "added"), config.input_shift)
+        state = register(clamped(kept + added, config.cell), "state")
         m.d.comb += [
             write.en.eq(advance & valid[at_write]),
             write.data.eq(state),
@@ -166,11 +167,11 @@ class LstmCell(wiring.Component):
             self.state.payload.eq(state),
         ]
 
-        address = clamped(rounded(state, layer.cell_shift), layer.tanh.input)
+        address = clamped(rounded(state, config.cell_shift), config.tanh.input)
         wait = self._tanh_latency + self._wait
-        squashed = lookup(layer.tanh, address, wait, "cell_tanh")
+        squashed = lookup(config.tanh, address, wait, "cell_tanh")
         opened = delay(gates["o"], 2 + wait, "opened")
         product = multiply(stage + 2 + wait, opened, squashed, "product")
-        output = clamped(rounded(product, layer.output_shift), layer.cell_output.format)
+        output = clamped(rounded(product, config.output_shift), config.output)
         m.d.comb += self.o.payload[0].eq(register(output, "output"))
         return m

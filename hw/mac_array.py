@@ -7,10 +7,10 @@ from amaranth.lib.wiring import In, Out
 
 from fxsim.formats import AccumulatorMode, MemoryStyle
 from fxsim.hw.arith import is_zero, saturate
-from fxsim.hw.config import MacArrayConfig
 from fxsim.hw.dot import dot
 from fxsim.hw.file_memory import FileMemory
 from fxsim.hw.layouts import beat_of, shape_of
+from fxsim.plan.mac_array import MacArrayConfig
 
 
 class MacArray(wiring.Component):
@@ -124,7 +124,7 @@ class MacArray(wiring.Component):
         """Start values of a tile, a cycle after its number; constants where tiles do not differ."""
         config = self._config
         words = config.bias_words
-        if all(word == words[0] for word in words):
+        if not config.bias_varies:
             return [Const(value, shape_of(config.accumulator)) for value in words[0]]
         m.submodules.biases = biases = memory.Memory(
             shape=ArrayLayout(shape_of(config.accumulator), config.rows),

@@ -1,11 +1,12 @@
 """A queue of words, for a stream that waits for another one."""
 
-from amaranth.hdl import Module, ShapeLike
+from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.fifo import SyncFIFOBuffered
 from amaranth.lib.wiring import In, Out
 
-from fxsim.errors import ConfigError
+from fxsim.hw.layouts import layout_of
+from fxsim.plan.buffers import QueueConfig
 
 
 class Queue(wiring.Component):
@@ -13,10 +14,9 @@ class Queue(wiring.Component):
 
     Parameters
     ----------
-    payload : shape-like
-    depth : int
-        Words that it holds, 2 or more: one in the register that they leave by, the others in a
-        memory that can be block RAM.
+    config : QueueConfig
+        Of its ``depth`` words one is in the register that they leave by, the others are in a memory
+        that can be block RAM.
 
     Members
     -------
@@ -25,26 +25,19 @@ class Queue(wiring.Component):
     o : Out(stream)
 
     Latency is 2 cycles; one word a cycle.
-
-    Raises
-    ------
-    ConfigError
-        If ``depth`` is less than 2.
     """
 
     latency = 2
 
-    def __init__(self, payload: ShapeLike, *, depth: int):
-        if depth < 2:
-            raise ConfigError(f"depth must be at least 2, not {depth}")
-        self._depth = depth
-        signature = stream.Signature(payload)
+    def __init__(self, config: QueueConfig):
+        self._config = config
+        signature = stream.Signature(layout_of(config.beat))
         super().__init__({"i": In(signature), "o": Out(signature)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        width = len(self.i.payload.as_value())
-        m.submodules.fifo = fifo = SyncFIFOBuffered(width=width, depth=self._depth)
+        config = self._config
+        m.submodules.fifo = fifo = SyncFIFOBuffered(width=config.beat.bits, depth=config.depth)
         m.d.comb += [
             fifo.w_data.eq(self.i.payload),
             fifo.w_en.eq(self.i.valid),

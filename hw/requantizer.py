@@ -9,9 +9,8 @@ from amaranth.lib.wiring import In, Out
 
 from fxsim.formats import Overflow
 from fxsim.hw.arith import saturate, shape_spanning, shift_round
-from fxsim.hw.config import RequantizerConfig
-from fxsim.hw.layouts import beat_of
-from fxsim.network import varies
+from fxsim.hw.layouts import beat_of, shape_of
+from fxsim.plan.requantizer import RequantizerConfig, spanning
 
 
 class Requantizer(wiring.Component):
@@ -108,12 +107,11 @@ class Requantizer(wiring.Component):
                 m.d.sync += beat.eq(Mux(beat == config.beats - 1, 0, beat + 1))
         found = []
         for name, constants in (("multipliers", config.multiplier), ("offsets", config.offset)):
-            if not varies(constants):
+            if name not in config.memories:
                 found.append(constants.tolist()[:1] * config.lanes)
                 continue
-            shape = shape_spanning(int(constants.min()), int(constants.max()))
             m.submodules[name] = rom = memory.Memory(
-                shape=ArrayLayout(shape, config.lanes),
+                shape=ArrayLayout(shape_of(spanning(constants)), config.lanes),
                 depth=config.beats,
                 init=config.words(constants),
             )

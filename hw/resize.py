@@ -1,33 +1,21 @@
 """Change the number of lanes of a stream of vectors."""
 
-from math import gcd
-
 from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from fxsim.errors import ConfigError
-from fxsim.formats import IntFormat
 from fxsim.hw.arith import is_zero
-from fxsim.hw.layouts import beat_of
+from fxsim.hw.layouts import layout_of
+from fxsim.plan.resize import NarrowConfig, WidenConfig
 
 
 class _Resize(wiring.Component):
-    def __init__(self, *, fmt: IntFormat, lanes_in: int, lanes_out: int, items: int):
-        wide, slim = max(lanes_in, lanes_out), min(lanes_in, lanes_out)
-        if slim < 1 or wide == slim or wide % slim:
-            raise ConfigError(
-                f"lanes must differ and divide one another, not {lanes_in} and {lanes_out}"
-            )
-        if items < 1:
-            raise ConfigError(f"items must be at least 1, not {items}")
-        self._lanes_in, self._lanes_out = lanes_in, lanes_out
-        self._parts = wide // slim
-        self._slim_beats = -(-items // slim)
+    def __init__(self, config: WidenConfig | NarrowConfig):
+        self._parts, self._slim_beats = config.parts, config.slim_beats
         super().__init__(
             {
-                "i": In(stream.Signature(beat_of(fmt, lanes_in))),
-                "o": Out(stream.Signature(beat_of(fmt, lanes_out))),
+                "i": In(stream.Signature(layout_of(config.i))),
+                "o": Out(stream.Signature(layout_of(config.o))),
             }
         )
 
@@ -50,24 +38,15 @@ class Narrow(_Resize):
 
     Parameters
     ----------
-    fmt : IntFormat
-        Format of a lane.
-    lanes_in, lanes_out : int
-        ``lanes_out`` divides ``lanes_in`` and is less.
-    items : int
-        Items of a vector; a slim beat without any of them is not sent.
+    config : NarrowConfig
 
     Members
     -------
     i : In(stream of wide beats)
     o : Out(stream of slim beats)
+        One without any item of a vector is not sent.
 
     Latency is 1 cycle; one slim beat a cycle, without a bubble between words.
-
-    Raises
-    ------
-    ConfigError
-        If ``lanes_out`` does not divide ``lanes_in``, or equals it.
     """
 
     latency = 1
@@ -97,24 +76,15 @@ class Widen(_Resize):
 
     Parameters
     ----------
-    fmt : IntFormat
-        Format of a lane.
-    lanes_in, lanes_out : int
-        ``lanes_in`` divides ``lanes_out`` and is less.
-    items : int
-        Items of a vector; its last word is sent as soon as they are there.
+    config : WidenConfig
 
     Members
     -------
     i : In(stream of slim beats)
     o : Out(stream of wide beats)
+        The last one of a vector is sent as soon as its items are there.
 
     Latency is 1 cycle from a word's last slim beat; one slim beat a cycle.
-
-    Raises
-    ------
-    ConfigError
-        If ``lanes_in`` does not divide ``lanes_out``, or equals it.
     """
 
     latency = 1
@@ -140,14 +110,3 @@ class Widen(_Resize):
                     with m.Default() if k == self._parts - 1 else m.Case(k):
                         m.d.sync += word.word_select(k, width).eq(self.i.payload)
         return m
-
-
-def resize(*, fmt: IntFormat, lanes_in: int, lanes_out: int, items: int) -> list[_Resize]:
-    """Blocks to chain, in order, to go from ``lanes_in`` to ``lanes_out`` lanes; none if equal."""
-    common = lanes_in * lanes_out // gcd(lanes_in, lanes_out)
-    blocks = []
-    if common != lanes_in:
-        blocks.append(Widen(fmt=fmt, lanes_in=lanes_in, lanes_out=common, items=items))
-    if common != lanes_out:
-        blocks.append(Narrow(fmt=fmt, lanes_in=common, lanes_out=lanes_out, items=items))
-    return blocks

@@ -9,13 +9,13 @@ from amaranth.lib.wiring import In, Out
 
 from fxsim.errors import ConfigError
 from fxsim.hw import requantizer
-from fxsim.hw.config import RequantizerConfig
 from fxsim.hw.layouts import beat_of
 from fxsim.hw.pairs import ZeroSkipConfig
 from fxsim.hw.replay import ReplayBuffer
 from fxsim.hw.sparse_mac import SparseMac, SparseMacConfig
 from fxsim.hw.zero_skip import ZeroSkipper
 from fxsim.network import Activation, Requantizer
+from fxsim.plan.requantizer import RequantizerConfig
 from fxsim.skip_unit import SkipUnit
 
 

@@ -8,13 +8,15 @@ from amaranth.lib.wiring import In, Out
 
 from fxsim.errors import ConfigError
 from fxsim.formats import IntFormat, Rounding
+from fxsim.hw.build import build
 from fxsim.hw.gradient_cut import GradientCut
 from fxsim.hw.layouts import beat_of
 from fxsim.hw.pair_scaler import PairScaler
-from fxsim.hw.resize import resize
 from fxsim.hw.sparse_mac import SparseMac, SparseMacConfig
 from fxsim.hw.steps import STEP_BITS
 from fxsim.network import IntArray
+from fxsim.plan.beat import Beat
+from fxsim.plan.chain import resizes
 from fxsim.stochastic import WORD_BITS, Stochastic
 
 
@@ -99,13 +101,9 @@ class Transposed(wiring.Component):
         m.submodules.array = array = SparseMac(scaled)
         wiring.connect(m, source, array.i)
         source = array.o
-        for block in resize(
-            fmt=scaled.accumulator,
-            lanes_in=config.rows,
-            lanes_out=config.lanes,
-            items=config.outputs,
-        ):
-            m.submodules[type(block).__name__.lower()] = block
+        sums = Beat(scaled.accumulator, config.rows)
+        for name, record in resizes(sums, lanes=config.lanes, items=config.outputs):
+            m.submodules[name] = block = build(record)
             wiring.connect(m, source, block.i)
             source = block.o
         m.submodules.cut = cut = GradientCut(

@@ -6,11 +6,9 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from fxsim.errors import ConfigError
-from fxsim.formats import IntFormat
 from fxsim.hw.arith import equals, exceeds
-from fxsim.hw.layouts import beat_of
-from fxsim.network import Windows
+from fxsim.hw.layouts import layout_of
+from fxsim.plan.window import WindowConfig
 
 
 class Window(wiring.Component):
@@ -22,58 +20,33 @@ class Window(wiring.Component):
 
     Parameters
     ----------
-    windows : Windows
-        Sizes and order; see there.
-    fmt : IntFormat
-        Format of a lane.
-    simd : int
-        Lanes of a beat, one of ``windows.simd_choices()``.
-    repeats : int
-        How often each window is given out.
-    outside : int
-        What stands for pixels outside the image.
+    config : WindowConfig
 
     Members
     -------
-    i : In(stream of ``windows.lanes_in(simd)`` lanes)
+    i : In(stream of channels of a pixel)
         Pixels, row by row; a pixel takes channels / lanes beats.
     o : Out(stream of ``simd`` lanes)
         For each place each group's window, ``repeats`` times over: size / simd beats.
 
     Latency is 2 cycles from the last accepted pixel that a window needs to its first beat; one beat
     a cycle, without a bubble between windows, rows or images.
-
-    Raises
-    ------
-    ConfigError
-        If ``simd`` is none of the choices, or ``repeats`` is less than 1.
     """
 
     latency = 2
 
-    def __init__(
-        self, *, windows: Windows, fmt: IntFormat, simd: int, repeats: int = 1, outside: int = 0
-    ):
-        if simd not in (choices := windows.simd_choices()):
-            raise ConfigError(f"simd must be one of {choices}, not {simd}")
-        if repeats < 1:
-            raise ConfigError(f"repeats must be at least 1, not {repeats}")
-        self._windows = windows
-        self._fmt = fmt
-        self._repeats = repeats
-        self._outside = outside
-        self._lanes = lanes = windows.lanes_in(simd)
-        self._taps = rows, columns = windows.taps(simd)
-        self._words = windows.channels // lanes  # of a pixel
-        self._group_words = windows.group_channels // lanes
-        # Columns count from the left padding on, so that they are never negative.
-        self._line = -(-(windows.width + 2 * windows.padding) // columns) * self._words
-        self._slots = -(-windows.stored_rows // rows) * rows
-        self._depth = self._slots // rows * self._line
+    def __init__(self, config: WindowConfig):
+        self._config = config
+        self._windows = config.windows
+        self._taps = config.taps
+        self._words = config.pixel_words
+        self._line = config.line
+        self._slots = config.slots
+        self._depth = config.depth
         super().__init__(
             {
-                "i": In(stream.Signature(beat_of(fmt, lanes))),
-                "o": Out(stream.Signature(beat_of(fmt, simd))),
+                "i": In(stream.Signature(layout_of(config.i))),
+                "o": Out(stream.Signature(layout_of(config.o))),
             }
         )
 
@@ -139,14 +112,14 @@ class Window(wiring.Component):
         # From the inside out: parts of a pixel, columns and rows of the window, repeats, groups,
         # and the place of the window. Positions count from the corner of the padded image.
         # The numbers that make an address are kept, not multiplied.
-        word, step = _counter(m, issue, self._group_words, "word")
+        word, step = _counter(m, issue, self._config.group_words, "word")
         tap_column, done = _counter(m, step, wide // columns, "tap_column")
         tap_word = _offset(m, step, done, wide // columns, self._words, "tap_word")
         tap_row, step = _counter(m, done, tall // rows, "tap_row")
         tap_line = _offset(m, done, step, tall // rows, self._line, "tap_line")
-        _, step = _counter(m, step, self._repeats, "repeat")
+        _, step = _counter(m, step, self._config.repeats, "repeat")
         _, done = _counter(m, step, windows.groups, "group")
-        group_word = _offset(m, step, done, windows.groups, self._group_words, "group_word")
+        group_word = _offset(m, step, done, windows.groups, self._config.group_words, "group_word")
         window_column, row_done = _counter(m, done, windows.columns, "window_column")
         window_row, image_done = _counter(m, row_done, windows.rows, "window_row")
         left = Signal(range(windows.width + 2 * padding))
@@ -213,7 +186,8 @@ class Window(wiring.Component):
         ]
         flat = Cat(_rotated([Cat(line) for line in lines], shift_row))
         width = len(self.i.payload.as_value())
-        filling = Const(self._outside & ((1 << self._fmt.bits) - 1), self._fmt.bits)
+        bits = self._config.format.bits
+        filling = Const(self._config.outside & ((1 << bits) - 1), bits)
         pixels = []
         for k in range(rows * columns):
             pixel = flat[k * width : (k + 1) * width]
@@ -225,7 +199,7 @@ class Window(wiring.Component):
                 beside = (x < padding) | (x >= windows.width + padding)
                 with m.If(advance):
                     m.d.sync += outside.eq(beyond | beside)
-                pixel = Mux(outside, filling.replicate(self._lanes), pixel)
+                pixel = Mux(outside, filling.replicate(self._config.i.lanes), pixel)
             pixels.append(pixel)
         m.d.comb += self.o.payload.eq(Cat(pixels))
         return Mux(row_done, frees, 0)

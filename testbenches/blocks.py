@@ -20,9 +20,9 @@ from amaranth.lib.wiring import Component
 
 from fxsim import arith, reference
 from fxsim.formats import AccumulatorMode, IntFormat, Overflow, Rounding
-from fxsim.hw import linear, mac_array, requantizer
+from fxsim.hw import mac_array, requantizer
 from fxsim.hw.buffers import VectorBuffer
-from fxsim.hw.config import MacArrayConfig, RequantizerConfig
+from fxsim.hw.layer import Layer
 from fxsim.hw.resize import Narrow, Widen
 from fxsim.network import (
     Accumulator,
@@ -32,6 +32,13 @@ from fxsim.network import (
     Requantizer,
     accumulator_bounds,
 )
+from fxsim.plan.beat import Beat
+from fxsim.plan.buffers import VectorBufferConfig
+from fxsim.plan.graph import Stream
+from fxsim.plan.mac_array import MacArrayConfig
+from fxsim.plan.planner import plan_layer
+from fxsim.plan.requantizer import RequantizerConfig
+from fxsim.plan.resize import NarrowConfig, WidenConfig
 from fxsim.testbenches.image_blocks import IMAGE_BLOCKS
 from fxsim.testbenches.job import PATTERNS, Channel, Device, Job
 from fxsim.testbenches.residual_blocks import RESIDUAL_BLOCKS
@@ -106,7 +113,7 @@ def buffer_cases() -> Iterator[Case]:
         *[(7, 5, 1), (8, 1, 16), (16, 2, 3), (1, 64, 1), (1, 17, 2), (2, 4, 33)],
     ]:
         fmt = next(formats)
-        block = VectorBuffer(fmt=fmt, lanes=lanes, beats=beats, tiles=tiles)
+        block = VectorBuffer(VectorBufferConfig(beat=Beat(fmt, lanes), beats=beats, tiles=tiles))
         vectors = draw(generator, fmt, 7, lanes * beats)
         yield Case(
             name=f"lanes{lanes}_beats{beats}_tiles{tiles}",
@@ -129,7 +136,7 @@ def resize_cases() -> Iterator[Case]:
         vectors = draw(generator, fmt, 6, wide_items)
         slim_beats, wide_beats = slim_items // slim, wide_items // wide
         cut = [vector[:slim_items] for vector in vectors]
-        narrow = Narrow(fmt=fmt, lanes_in=wide, lanes_out=slim, items=items)
+        narrow = Narrow(NarrowConfig(format=fmt, lanes_in=wide, lanes_out=slim, items=items))
         yield Case(
             name=f"narrow{wide}to{slim}_items{items}",
             block=narrow,
@@ -137,7 +144,7 @@ def resize_cases() -> Iterator[Case]:
             expected=Words(format=fmt, lanes=slim, vectors=cut),
             due=[narrow.latency + k for k in range(len(vectors) * slim_beats)],
         )
-        widen = Widen(fmt=fmt, lanes_in=slim, lanes_out=wide, items=items)
+        widen = Widen(WidenConfig(format=fmt, lanes_in=slim, lanes_out=wide, items=items))
         parts = wide // slim
         ends = [min((k + 1) * parts, slim_beats) - 1 for k in range(wide_beats)]
         yield Case(
@@ -330,7 +337,7 @@ def mac_array_cases() -> Iterator[Case]:
 
 
 def linear_cases() -> Iterator[Case]:
-    """`Linear`: the blocks in a row, behind streams of other widths."""
+    """A fully connected layer: its blocks in a row, behind streams of other widths."""
     generator = random.Random(6)
     for k, layer in enumerate(_layers(7)):
         if k % 5 != 1:
@@ -356,7 +363,7 @@ def linear_cases() -> Iterator[Case]:
         results = [reference.run_linear(layer, vector) for vector in vectors]
         yield Case(
             name=f"{_layer_name(layer)}_lanes{lanes}",
-            block=linear.Linear(layer, lanes_in=lanes),
+            block=Layer(plan_layer(layer, Stream.of(layer.input.format, lanes, layer.inputs))),
             given=Words(format=layer.input.format, lanes=lanes, vectors=vectors),
             expected=Words(
                 format=layer.output.format,

@@ -12,8 +12,7 @@ import numpy as np
 
 from fxsim import reference
 from fxsim.formats import AccumulatorMode, IntFormat, Overflow, Rounding
-from fxsim.hw.convolution import Convolution
-from fxsim.hw.pool import Pool
+from fxsim.hw.layer import Layer
 from fxsim.hw.window import Window
 from fxsim.network import (
     Accumulator,
@@ -26,6 +25,9 @@ from fxsim.network import (
     Windows,
     accumulator_bounds,
 )
+from fxsim.plan.graph import Stream
+from fxsim.plan.planner import plan_layer
+from fxsim.plan.window import WindowConfig
 from fxsim.testbenches.words import FORMATS, Case, Words, draw
 
 _WINDOWS = [  # channels, height, width, kernel, stride, padding, groups
@@ -87,9 +89,12 @@ def window_cases() -> Iterator[Case]:
                     for value in window * times
                 ]
             )
+        config = WindowConfig(
+            windows=windows, format=fmt, simd=simd, repeats=times, outside=outside
+        )
         yield Case(
             name=f"window_{_name(windows)}_simd{simd}_times{times}",
-            block=Window(windows=windows, fmt=fmt, simd=simd, repeats=times, outside=outside),
+            block=Window(config),
             given=Words(format=fmt, lanes=windows.lanes_in(simd), vectors=images),
             expected=Words(format=fmt, lanes=simd, vectors=given_out),
             due=[],  # the business of `fxsim.cycles`, which the tests of networks hold to it
@@ -97,7 +102,7 @@ def window_cases() -> Iterator[Case]:
 
 
 def pool_cases() -> Iterator[Case]:
-    """`Pool`: shapes, lanes, and streams of other widths."""
+    """Max pooling: shapes, lanes, and streams of other widths."""
     generator, formats = random.Random(22), cycle(FORMATS)
     for windows, _ in _windows(4):
         windows = replace(windows, groups=1)
@@ -113,7 +118,7 @@ def pool_cases() -> Iterator[Case]:
         images = draw(generator, fmt, 3, windows.items)
         yield Case(
             name=f"{layer.name}_f{fmt}_lanes{lanes}to{layer.lanes}_{len(divisors)}",
-            block=Pool(layer, lanes_in=lanes),
+            block=Layer(plan_layer(layer, Stream.of(fmt, lanes, windows.items))),
             given=Words(format=fmt, lanes=lanes, vectors=images),
             expected=Words(
                 format=fmt,
@@ -125,7 +130,7 @@ def pool_cases() -> Iterator[Case]:
 
 
 def convolution_cases() -> Iterator[Case]:
-    """`Convolution`: weights, accumulators that overflow, foldings."""
+    """Convolutions: weights, accumulators that overflow, foldings."""
     generator, modes = random.Random(23), cycle(AccumulatorMode)
     for k, (windows, simd) in enumerate(_windows(5)):
         outputs = windows.groups * generator.choice([1, 2, 4])
@@ -183,7 +188,7 @@ def convolution_cases() -> Iterator[Case]:
         folding = layer.product.folding
         yield Case(
             name=f"{layer.name}_w{weight_format}_{mode}_{lanes}to{folding.rows}x{folding.simd}",
-            block=Convolution(layer, lanes_in=lanes),
+            block=Layer(plan_layer(layer, Stream.of(fmt, lanes, windows.items))),
             given=Words(format=fmt, lanes=lanes, vectors=images),
             expected=Words(
                 format=layer.output.format,

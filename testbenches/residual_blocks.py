@@ -12,12 +12,15 @@ import numpy as np
 
 from fxsim import reference
 from fxsim.formats import IntFormat, Overflow, Rounding
-from fxsim.hw.add import Add
-from fxsim.hw.argmax import Classifier
 from fxsim.hw.fork import Fork
+from fxsim.hw.layer import Layer
 from fxsim.hw.layouts import beat_of
 from fxsim.hw.queue import Queue
 from fxsim.network import Activation, Argmax, QuantizedAdd, Requantizer, add_bounds
+from fxsim.plan.beat import Beat
+from fxsim.plan.buffers import QueueConfig
+from fxsim.plan.graph import Stream
+from fxsim.plan.planner import plan_layer
 from fxsim.testbenches.words import FORMATS, Case, Words, draw
 
 
@@ -26,7 +29,7 @@ def queue_cases() -> Iterator[Case]:
     generator, formats = random.Random(31), cycle(FORMATS)
     for lanes, depth in product((1, 3), (2, 3, 4, 8, 17)):
         fmt = next(formats)
-        block = Queue(beat_of(fmt, lanes), depth=depth)
+        block = Queue(QueueConfig(beat=Beat(fmt, lanes), depth=depth))
         vectors = draw(generator, fmt, 40, lanes)
         words = Words(format=fmt, lanes=lanes, vectors=vectors)
         # With one word of memory there is room for the next one in every second cycle only.
@@ -58,7 +61,7 @@ def fork_cases() -> Iterator[Case]:
 
 
 def add_cases() -> Iterator[Case]:
-    """`Add`: two formats and zero points, modes of rounding and overflow, lanes."""
+    """Adds: two formats and zero points, modes of rounding and overflow, lanes."""
     generator = random.Random(33)
     shapes = cycle([(6,), (4, 2, 3), (1, 3, 3), (6, 1, 2)])
     for k, (rounding, overflow, relu) in enumerate(product(Rounding, Overflow, (False, True))):
@@ -101,9 +104,13 @@ def add_cases() -> Iterator[Case]:
         # Without blocks to change lanes: 4 stages from the beats that the queue has brought.
         direct = lanes == lanes_in == shortcut_lanes and layer.depth > 2
         size = "x".join(map(str, shape))
+        streams = (
+            Stream.of(layer.input.format, lanes_in, layer.inputs),
+            Stream.of(layer.other.format, shortcut_lanes, layer.inputs),
+        )
         yield Case(
             name=f"{layer.name}_{size}_lanes{lanes_in}_{shortcut_lanes}_{lanes}",
-            block=Add(layer, lanes_in=lanes_in, shortcut_lanes=shortcut_lanes),
+            block=Layer(plan_layer(layer, *streams)),
             given=Words(format=layer.input.format, lanes=lanes_in, vectors=x),
             more_given={
                 "shortcut": Words(format=layer.other.format, lanes=shortcut_lanes, vectors=y)
@@ -116,7 +123,7 @@ def add_cases() -> Iterator[Case]:
 
 
 def argmax_cases() -> Iterator[Case]:
-    """`Classifier`: ties in every place, extremes, lanes."""
+    """Argmax: ties in every place, extremes, lanes."""
     generator, formats = random.Random(34), cycle(FORMATS)
     for items, lanes in [(2, 1), (2, 2), (3, 3), (6, 2), (7, 1), (10, 5), (12, 4), (33, 11)]:
         fmt = next(formats)
@@ -130,7 +137,7 @@ def argmax_cases() -> Iterator[Case]:
             beats = items // lanes
             yield Case(
                 name=f"argmax{items}_lanes{lanes_in}to{lanes}",
-                block=Classifier(layer, lanes_in=lanes_in),
+                block=Layer(plan_layer(layer, Stream.of(fmt, lanes_in, items))),
                 given=Words(format=fmt, lanes=lanes_in, vectors=vectors),
                 expected=Words(
                     format=layer.output.format,

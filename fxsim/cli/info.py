@@ -53,7 +53,12 @@ def info(
         print_records("Adds", _ADDS, adds)
     print_line(
         f"latency {facts['latency']} cycles, interval {facts['interval']}"
-        f" (set by {facts['bottleneck']}), weight memory {facts['memory_bits']:,} bits"
+        f" (set by {facts['bottleneck']})"
+    )
+    every = sum(memory["bits"] for memory in facts["memories"])
+    print_line(
+        f"memories {every:,} bits, those of weights {facts['memory_bits']:,},"
+        " idle lanes of tiles and beats included"
     )
 
 
@@ -80,12 +85,17 @@ def _show_kernels(as_json: bool) -> None:
 def describe(network: QuantizedNetwork) -> dict[str, Any]:
     """Plain values that say all about a network except its weights."""
     from fxsim.cycles import predict
+    from fxsim.plan.memories import memories
+    from fxsim.plan.planner import plan_network, queue_of
     from fxsim.storage import network_hash
 
-    cycles = predict(network)
+    cycles, plan = predict(network), plan_network(network)
+    held = memories(plan)
+    weights = [memory for memory in held if memory.holds == "weights"]
     layers = [
-        _describe_layer(layer) | {"interval": seen.interval, "utilisation": seen.utilisation}
-        for layer, seen in zip(network.linears, cycles.layers, strict=True)
+        _describe_layer(layer)
+        | {"memory_bits": memory.bits, "interval": seen.interval, "utilisation": seen.utilisation}
+        for layer, memory, seen in zip(network.linears, weights, cycles.layers, strict=True)
     ]
     return {
         "name": network.name,
@@ -110,11 +120,22 @@ def describe(network: QuantizedNetwork) -> dict[str, Any]:
                 "output": str(add.output.format),
                 "output_scale": add.output.scale,
                 "depth": add.depth,
-                "queue_bits": network.queue_bits(add),
+                "queue_bits": queue_of(plan, add.name).bits,
             }
             for add in network.adds
         ],
-        "memory_bits": sum(layer["memory_bits"] for layer in layers),
+        "memories": [
+            {
+                "block": memory.block,
+                "holds": memory.holds,
+                "words": memory.depth,
+                "width": memory.width,
+                "count": memory.count,
+                "bits": memory.bits,
+            }
+            for memory in held
+        ],
+        "memory_bits": sum(memory.bits for memory in weights),
         "latency": cycles.latency,
         "interval": cycles.interval,
         "bottleneck": cycles.bottleneck,
@@ -152,5 +173,4 @@ def _describe_layer(layer: QuantizedLinear) -> dict[str, Any]:
         "rows": folding.rows,
         "simd": folding.simd,
         "pad": folding.pad,
-        "memory_bits": layer.weight.size * weight.bits,
     }

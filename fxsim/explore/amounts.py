@@ -52,6 +52,16 @@ def amounts(kind: str, facts: Facts, target: str) -> list[float]:
     return [*map(float, _KINDS[kind](facts, FABRICS[target])), 1.0]
 
 
+def dsp_blocks(kind: str, facts: Facts, target: str) -> int:
+    """DSP blocks that the products of a block take on a target."""
+    on = FABRICS[target]
+    if kind == "mac_array" and facts["dsp"] and not facts["ternary"]:
+        return facts["rows"] * facts["simd"] * _multiply(on, facts["source"], facts["weight"])[0]
+    if kind == "requantizer":
+        return facts["lanes"] * _scaling(facts, on)[0]
+    return _elementwise(facts, on)[0] if kind == "lstm_cell" else 0
+
+
 def _mac_array(f: Facts, on: Fabric) -> list[float]:
     if on.address == 6:
         return _mac_array_of_large_luts(f, on)
@@ -155,7 +165,7 @@ def _mac_array_of_large_luts(f: Facts, on: Fabric) -> list[float]:
 def _requantizer(f: Facts, on: Fabric) -> list[float]:
     lanes, accumulator, bits = f["lanes"], f["accumulator"], f["multiplier"]
     wide = max(accumulator + bits, f["offset"])
-    blocks, soft = _multiply(on, accumulator, bits) if bits > 1 else (0, 0)
+    blocks, soft = _scaling(f, on)
     left = max(wide - f["shift"], 1)
     varied, counted = f["varied"], f["varied"] or f["moved"]
     return [
@@ -181,6 +191,11 @@ def _requantizer(f: Facts, on: Fabric) -> list[float]:
         _log(f["beats"]) * counted,
         counted,
     ]
+
+
+def _scaling(f: Facts, on: Fabric) -> tuple[int, int]:
+    """`_multiply` of an accumulator and its multiplier."""
+    return _multiply(on, f["accumulator"], f["multiplier"]) if f["multiplier"] > 1 else (0, 0)
 
 
 def _buffer(f: Facts, on: Fabric) -> list[float]:
@@ -249,18 +264,13 @@ def _lstm_cell(f: Facts, on: Fabric) -> list[float]:
     ports = 2 if f["step"] else 1
     gates = _rom(on, depth, sigmoid, sigmoid, 0)
     squashes = _rom(on, depth, tanh, tanh, 0)
-    pairs = ((sigmoid, cell), (sigmoid, tanh + 1), (sigmoid, tanh + 1))
-    found = [_multiply(on, a + 1, b) for a, b in pairs]
     apart = f["multipliers"] == 3
-    widest = _multiply(on, sigmoid + 1, max(cell, tanh + 1))
-    blocks = sum(n for n, _ in found) if apart else widest[0]
-    soft = sum(n for _, n in found) if apart else widest[1]
-    rise = _multiply(on, f["step"] + 1, sigmoid + 1) if f["step"] else (0, 0)
+    blocks, soft = _elementwise(f, on)
     return [
         *(ports * (3 * a + 2 * b) for a, b in zip(gates, squashes, strict=True)),
         *_ram(on, f["cells"], cell),
-        blocks + 5 * rise[0],
-        soft + 5 * rise[1],
+        blocks,
+        soft,
         f["terms"],
         f["preactivation"],
         (3 * sigmoid + 2 * tanh),
@@ -274,6 +284,18 @@ def _lstm_cell(f: Facts, on: Fabric) -> list[float]:
         (1 - apart) * cell,
         _log(f["cells"]),
     ]
+
+
+def _elementwise(f: Facts, on: Fabric) -> tuple[int, int]:
+    """`_multiply` of gates and states, apart or by turns, and of what tables interpolate."""
+    sigmoid, tanh, cell = f["sigmoid"], f["tanh"], f["cell"]
+    pairs = [(sigmoid, cell), (sigmoid, tanh + 1), (sigmoid, tanh + 1)]
+    if f["multipliers"] == 1:
+        pairs = [(sigmoid, max(cell, tanh + 1))]
+    found = [_multiply(on, a + 1, b) for a, b in pairs]
+    if f["step"]:
+        found += 5 * [_multiply(on, f["step"] + 1, sigmoid + 1)]
+    return sum(blocks for blocks, _ in found), sum(soft for _, soft in found)
 
 
 def _queue(f: Facts, on: Fabric) -> list[float]:

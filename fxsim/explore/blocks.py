@@ -1,37 +1,34 @@
-"""The hardware blocks that a network is made of, with the sizes that decide what they cost.
+"""The blocks of a network as the cost model sees them: of each record the sizes that cost cells.
 
 Paths are those of the generated modules below the top (``layer0.mac_array``); what lies outside of
-the blocks, the edges of the network, is the block of the empty path.
+the blocks, the edges of the network and forks between layers, is the block of the empty path.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
-from math import gcd
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import assert_never
 
 import numpy as np
 import numpy.typing as npt
 
 from fxsim.formats import AccumulatorMode, IntFormat, MemoryStyle, Overflow, Rounding
-from fxsim.memory import WeightMemory
-from fxsim.network import (
-    INPUT,
-    Argmax,
-    IntArray,
-    MaxPool,
-    QuantizedAdd,
-    QuantizedConvolution,
-    QuantizedLinear,
-    QuantizedLstm,
-    QuantizedNetwork,
-    Requantizer,
-    Windows,
-    varies,
-)
+from fxsim.network import IntArray, QuantizedNetwork, varies
+from fxsim.plan.buffers import ForkConfig, QueueConfig, VectorBufferConfig
+from fxsim.plan.elementwise import GreatestConfig, GreatestPlaceConfig, WeightedSumConfig
+from fxsim.plan.lstm_cell import LstmCellConfig
+from fxsim.plan.mac_array import MacArrayConfig
+from fxsim.plan.planner import Plan, plan_network
+from fxsim.plan.records import Record
+from fxsim.plan.requantizer import RequantizerConfig
+from fxsim.plan.resize import NarrowConfig, WidenConfig
+from fxsim.plan.window import WindowConfig
 
 REST = ""
 """Path of what lies outside of the blocks."""
+
+Facts = Mapping[str, int]
 
 
 @dataclass(frozen=True)
@@ -40,303 +37,174 @@ class Block:
 
     path: str
     kind: str
-    facts: Mapping[str, int]
+    facts: Facts
 
 
 def blocks_of(network: QuantizedNetwork) -> list[Block]:
     """Every block of a network, in the order of the data, and the rest."""
-    found: list[Block] = []
-    lanes = network.lanes_in
-    ahead = dict.fromkeys((add.name for add in network.shortcuts(INPUT)), lanes)
-    for layer in network.layers:
-        at = layer.name
-        match layer:
-            case QuantizedLinear():
-                found += _linear(at, layer, lanes)
-                lanes = layer.lanes_out
-            case QuantizedLstm():
-                found += _lstm(at, layer, lanes)
-                lanes = layer.lanes_out
-            case QuantizedConvolution():
-                found += _convolution(at, layer, lanes)
-                lanes = layer.lanes_out
-            case MaxPool():
-                found += _pool(at, layer, lanes)
-                lanes = layer.lanes_out
-            case QuantizedAdd():
-                found += _add(at, layer, lanes, ahead[layer.name])
-                lanes = layer.lanes
-            case Argmax():
-                found += _argmax(at, layer, lanes)
-                lanes = layer.lanes_out
-        ahead |= dict.fromkeys((add.name for add in network.shortcuts(at)), lanes)
-    first, last = network.layers[0], network.layers[-1]
-    found.append(
-        Block(
-            REST,
-            "rest",
-            {
-                "in": network.lanes_in * first.input.format.bits,
-                "out": lanes * last.output.format.bits,
-                "beats_in": -(-first.inputs // network.lanes_in),
-                "beats_out": -(-last.outputs // lanes),
-                "layers": len(network.layers),
-                "recurrent": int(network.recurrent),
-                "cells": sum(x.cells for x in network.layers if isinstance(x, QuantizedLstm)),
-                "forks": len(network.adds),
-                "files": sum(_memory(product).file is not None for product in network.linears),
-            },
-        )
-    )
-    return found
+    plan = plan_network(network)
+    forks = {node.path for node in plan.group.nodes if isinstance(node.record, ForkConfig)}
+    found = [
+        Block(block.path, *facts_of(block.record))
+        for block in plan.blocks
+        if block.path not in forks
+    ]
+    return [*found, Block(REST, "rest", _rest(plan))]
 
 
-def _linear(
-    at: str, layer: QuantizedLinear, lanes_in: int, lanes_out: int | None = None
-) -> Iterator[Block]:
-    simd = layer.folding.simd
-    yield from _resize(f"{at}.input", layer.input.format.bits, lanes_in, simd, layer.inputs)
-    yield _buffer(f"{at}.buffer", layer.input.format.bits * simd, layer.beats, layer.tiles)
-    yield from _product(at, layer, lanes_out or layer.lanes_out)
+def facts_of(record: Record) -> tuple[str, Facts]:
+    """Kind of a block, and its sizes in a fixed order."""
+    match record:
+        case WidenConfig():
+            return "widen", _resize(record, record.lanes_out, record.lanes_in)
+        case NarrowConfig():
+            return "narrow", _resize(record, record.lanes_in, record.lanes_out)
+        case VectorBufferConfig(beat=beat, beats=beats, tiles=tiles):
+            return "buffer", {"width": beat.bits, "beats": beats, "tiles": tiles}
+        case QueueConfig(beat=beat, depth=depth):
+            return "queue", {"width": beat.bits, "depth": depth}
+        case ForkConfig(beat=beat):
+            return "fork", {"bits": beat.bits}
+        case GreatestConfig(beat=beat, beats=beats):
+            return "greatest", {"lanes": beat.lanes, "bits": beat.format.bits, "beats": beats}
+        case GreatestPlaceConfig():
+            return "place", {
+                "lanes": record.lanes,
+                "bits": record.format.bits,
+                "place": record.place.bits,
+                "beats": record.beats,
+            }
+        case WeightedSumConfig():
+            return "sum", _sum(record)
+        case WindowConfig():
+            return "window", _window(record)
+        case MacArrayConfig():
+            return "mac_array", _mac_array(record)
+        case RequantizerConfig():
+            return "requantizer", _requantizer(record)
+        case LstmCellConfig():
+            return "lstm_cell", _lstm_cell(record)
+        case _:
+            assert_never(record)
 
 
-def _product(at: str, layer: QuantizedLinear, lanes_out: int) -> Iterator[Block]:
-    """MAC array and all behind it."""
-    yield _mac_array(f"{at}.mac_array", layer)
-    bits = layer.accumulator.format.bits
-    yield from _resize(f"{at}.output", bits, layer.folding.rows, lanes_out, layer.outputs)
-    if layer.requantizer is not None:
-        yield _requantizer(
-            f"{at}.requantizer",
-            layer.requantizer,
-            lanes=lanes_out,
-            items=layer.outputs,
-            accumulator=bits,
-            output=layer.output.format.bits,
-            relu=layer.relu,
-        )
+def _resize(record: WidenConfig | NarrowConfig, wide: int, slim: int) -> Facts:
+    bits = record.format.bits
+    return {
+        "wide": wide * bits,
+        "slim": slim * bits,
+        "parts": record.parts,
+        "beats": record.slim_beats,
+    }
 
 
-def _convolution(at: str, layer: QuantizedConvolution, lanes_in: int) -> Iterator[Block]:
-    fmt, simd = layer.input.format, layer.product.folding.simd
-    yield from _resize(f"{at}.input", fmt.bits, lanes_in, layer.lanes_in, layer.windows.channels)
-    yield _window(f"{at}.window", layer.windows, fmt, simd, layer.repeats)
-    yield from _product(at, layer.product, layer.lanes_out)
-
-
-def _pool(at: str, layer: MaxPool, lanes_in: int) -> Iterator[Block]:
-    fmt = layer.input.format
-    yield from _resize(f"{at}.input", fmt.bits, lanes_in, layer.lanes, layer.windows.channels)
-    yield _window(f"{at}.window", layer.by_lanes, fmt, layer.lanes, 1)
-    beats = layer.by_lanes.size // layer.lanes
-    yield Block(
-        f"{at}.greatest", "greatest", {"lanes": layer.lanes, "bits": fmt.bits, "beats": beats}
-    )
-
-
-def _add(at: str, layer: QuantizedAdd, lanes_in: int, lanes: int) -> Iterator[Block]:
-    items, other = layer.shape[0], layer.other.format.bits
-    yield from _resize(f"{at}.input", layer.input.format.bits, lanes_in, layer.lanes, items)
-    yield from _resize(f"{at}.shortcut", other, lanes, layer.lanes, items)
-    yield Block(f"{at}.queue", "queue", {"width": lanes * other, "depth": layer.depth})
-    first, second = map(int, layer.requantizer.multiplier)
-    sizes = {
-        "lanes": layer.lanes,
-        "bits": layer.input.format.bits + other,
+def _sum(record: WeightedSumConfig) -> Facts:
+    first, second = record.multipliers
+    return {
+        "lanes": record.lanes,
+        "bits": record.first.bits + record.second.bits,
         "multipliers": first.bit_length() + second.bit_length(),
         "ones": first.bit_count() + second.bit_count(),
-        "accumulator": layer.accumulator.bits,
+        "accumulator": record.accumulator.bits,
     }
-    yield Block(f"{at}.sum", "sum", sizes)
-    plain = replace(layer.requantizer, multiplier=np.ones(1, np.int64), multiplier_bits=0)
-    yield _requantizer(
-        f"{at}.requantizer",
-        plain,
-        lanes=layer.lanes,
-        items=items,
-        accumulator=layer.accumulator.bits,
-        output=layer.output.format.bits,
-        relu=layer.relu,
-    )
 
 
-def _argmax(at: str, layer: Argmax, lanes_in: int) -> Iterator[Block]:
-    bits = layer.input.format.bits
-    yield from _resize(f"{at}.input", bits, lanes_in, layer.lanes, layer.items)
-    sizes = {
-        "lanes": layer.lanes,
-        "bits": bits,
-        "place": layer.output.format.bits,
-        "beats": layer.items // layer.lanes,
+def _window(record: WindowConfig) -> Facts:
+    windows, (rows, columns) = record.windows, record.taps
+    return {
+        "banks": record.banks,
+        "tap_rows": rows,
+        "tap_columns": columns,
+        "width": record.i.bits,
+        "depth": record.depth,
+        "places": windows.places,
+        "side": windows.width,
+        "size": windows.size // record.simd,
+        "repeats": record.repeats,
+        "groups": windows.groups,
+        "padding": windows.padding,
+        "stride": windows.stride,
     }
-    yield Block(f"{at}.greatest", "place", sizes)
 
 
-def _lstm(at: str, layer: QuantizedLstm, lanes_in: int) -> Iterator[Block]:
-    lanes, bits = layer.lanes_out, layer.output.format.bits
-    yield _lstm_cell(f"{at}.lstm_cell", layer)
-    for name, product, into, out in (
-        ("input", layer.input_product, lanes_in, layer.input_product.lanes_out),
-        ("hidden", layer.hidden_product, lanes, layer.hidden_lanes),
-    ):
-        yield from _linear(f"{at}.{name}_product", product, into, out)
-        width = product.output.format.bits
-        yield from _resize(f"{at}.{name}_terms", width, out, 4, product.outputs)
-        yield _buffer(f"{at}.{name}_terms", 4 * width, layer.cells, 1)
-    yield Block(f"{at}.fork", "fork", {"bits": lanes * bits})
-    if layer.projection is not None:
-        yield from _linear(f"{at}.projection", layer.projection, 1)
-    yield _buffer(f"{at}.output", lanes * bits, -(-layer.outputs // lanes), 1)
+def _mac_array(record: MacArrayConfig) -> Facts:
+    content = record.content
+    return {
+        "rows": record.rows,
+        "simd": record.simd,
+        "weight": record.weight.bits,
+        "source": record.activation.bits,
+        "signed": int(record.activation.signed),
+        "accumulator": record.accumulator.bits,
+        "tiles": record.tiles,
+        "beats": record.beats,
+        "ternary": int(record.ternary),
+        "dsp": int(record.dsp),
+        "saturate": int(record.mode is AccumulatorMode.SATURATE),
+        "style": list(MemoryStyle).index(content.style),
+        # In block RAM the content costs nothing.
+        "columns": 0 if content.file else _columns(record.weight_words, record.weight.bits),
+        "bias_columns": _columns(np.array(record.bias_words), record.accumulator.bits),
+    }
 
 
-def _resize(at: str, bits: int, lanes_in: int, lanes_out: int, items: int) -> Iterator[Block]:
-    """The blocks of `fxsim.hw.resize.resize`."""
-    common = lanes_in * lanes_out // gcd(lanes_in, lanes_out)
-    for kind, slim in (("widen", lanes_in), ("narrow", lanes_out)):
-        if slim != common:
-            facts = {
-                "wide": common * bits,
-                "slim": slim * bits,
-                "parts": common // slim,
-                "beats": -(-items // slim),
-            }
-            yield Block(f"{at}_{kind}", kind, facts)
-
-
-def _buffer(at: str, width: int, beats: int, tiles: int) -> Block:
-    return Block(at, "buffer", {"width": width, "beats": beats, "tiles": tiles})
-
-
-def _memory(layer: QuantizedLinear) -> WeightMemory:
-    return WeightMemory.of(layer)
-
-
-def _mac_array(at: str, layer: QuantizedLinear) -> Block:
-    rows, simd = layer.folding.rows, layer.folding.simd
-    memory = _memory(layer)
-    biases = np.zeros(layer.tiles * rows, np.int64)
-    biases[: layer.outputs] = layer.bias
-    weight, accumulator = layer.weight_format.bits, layer.accumulator.format.bits
-    return Block(
-        at,
-        "mac_array",
-        {
-            "rows": rows,
-            "simd": simd,
-            "weight": weight,
-            "source": layer.input.format.bits,
-            "signed": int(layer.input.format.signed),
-            "accumulator": accumulator,
-            "tiles": layer.tiles,
-            "beats": layer.beats,
-            "ternary": int(layer.ternary),
-            "dsp": int(layer.folding.dsp),
-            "saturate": int(layer.accumulator.mode is AccumulatorMode.SATURATE),
-            "style": list(MemoryStyle).index(memory.style),
-            # In block RAM the content costs nothing.
-            "columns": 0 if memory.file else _columns(_words(layer), weight),
-            "bias_columns": _columns(biases.reshape(layer.tiles, rows), accumulator),
-        },
-    )
-
-
-def _words(layer: QuantizedLinear) -> IntArray:
-    """Weights as the hardware keeps them, a word a row."""
-    rows, simd = layer.folding.rows, layer.folding.simd
-    padded = np.zeros((layer.tiles * rows, layer.beats * simd), np.int64)
-    padded[: layer.outputs, : layer.inputs] = layer.weight
-    words = padded.reshape(layer.tiles, rows, layer.beats, simd).swapaxes(1, 2)
-    return words.reshape(layer.tiles * layer.beats, -1)
-
-
-def _requantizer(
-    at: str,
-    requantizer: Requantizer,
-    *,
-    lanes: int,
-    items: int,
-    accumulator: int,
-    output: int,
-    relu: bool,
-) -> Block:
-    beats, bits = -(-items // lanes), requantizer.multiplier_bits
-
-    def words(constants: IntArray) -> IntArray:
-        padded = np.zeros(beats * lanes, np.int64)
-        padded[:items] = constants
-        return padded.reshape(beats, lanes)
-
-    varied, moved = varies(requantizer.multiplier), varies(requantizer.offset)
-    low, high = int(requantizer.offset.min()), int(requantizer.offset.max())
+def _requantizer(record: RequantizerConfig) -> Facts:
+    bits, constant = record.multiplier_bits, int(record.multiplier[0])
+    varied, moved = varies(record.multiplier), varies(record.offset)
+    low, high = int(record.offset.min()), int(record.offset.max())
     added = IntFormat.spanning(low, high, signed=True).bits if low or high else 0
-    constant = int(requantizer.multiplier[0])
-    return Block(
-        at,
-        "requantizer",
-        {
-            "lanes": lanes,
-            "accumulator": accumulator,
-            "multiplier": bits if varied or not bits else constant.bit_length(),
-            "ones": 0 if varied else constant.bit_count(),
-            "varied": int(varied),
-            "offset": added,
-            "moved": int(moved),
-            "shift": requantizer.shift,
-            "output": output,
-            "relu": int(relu),
-            "saturate": int(requantizer.overflow is Overflow.SATURATE),
-            "floor": int(requantizer.rounding is Rounding.FLOOR),
-            "beats": beats,
-            "columns": _columns(words(requantizer.multiplier), bits) if varied else 0,
-            "offset_columns": _columns(words(requantizer.offset), added) if moved else 0,
-        },
-    )
+    return {
+        "lanes": record.lanes,
+        "accumulator": record.accumulator.bits,
+        "multiplier": bits if varied or not bits else constant.bit_length(),
+        "ones": 0 if varied else constant.bit_count(),
+        "varied": int(varied),
+        "offset": added,
+        "moved": int(moved),
+        "shift": record.shift,
+        "output": record.output.format.bits,
+        "relu": int(record.relu),
+        "saturate": int(record.overflow is Overflow.SATURATE),
+        "floor": int(record.rounding is Rounding.FLOOR),
+        "beats": record.beats,
+        "columns": _columns(np.array(record.words(record.multiplier)), bits) if varied else 0,
+        "offset_columns": _columns(np.array(record.words(record.offset)), added) if moved else 0,
+    }
 
 
-def _window(at: str, windows: Windows, fmt: IntFormat, simd: int, repeats: int) -> Block:
-    rows, columns = windows.taps(simd)
-    lanes = windows.lanes_in(simd)
-    words = windows.channels // lanes
-    line = -(-(windows.width + 2 * windows.padding) // columns) * words
-    return Block(
-        at,
-        "window",
-        {
-            "banks": rows * columns,
-            "tap_rows": rows,
-            "tap_columns": columns,
-            "width": lanes * fmt.bits,
-            "depth": -(-windows.stored_rows // rows) * line,
-            "places": windows.places,
-            "side": windows.width,
-            "size": windows.size // simd,
-            "repeats": repeats,
-            "groups": windows.groups,
-            "padding": windows.padding,
-            "stride": windows.stride,
-        },
-    )
+def _lstm_cell(record: LstmCellConfig) -> Facts:
+    return {
+        "terms": record.first.bits + record.second.bits,
+        "guard": record.guard_bits,
+        "preactivation": record.tanh.input.bits,
+        "sigmoid": record.sigmoid.bits,
+        "tanh": record.tanh.bits,
+        "step": record.tanh.step_bits,
+        "cell": record.cell.bits,
+        "fraction": record.cell_fraction,
+        "output": record.output.bits,
+        "cells": record.cells,
+        "multipliers": record.multipliers,
+    }
 
 
-def _lstm_cell(at: str, layer: QuantizedLstm) -> Block:
-    return Block(
-        at,
-        "lstm_cell",
-        {
-            "terms": layer.input_product.output.format.bits
-            + layer.hidden_product.output.format.bits,
-            "guard": layer.guard_bits,
-            "preactivation": layer.tanh.input.bits,
-            "sigmoid": layer.sigmoid.bits,
-            "tanh": layer.tanh.bits,
-            "step": layer.tanh.step_bits,
-            "cell": layer.cell.bits,
-            "fraction": layer.cell_fraction,
-            "output": layer.cell_output.format.bits,
-            "cells": layer.cells,
-            "multipliers": layer.multipliers,
-        },
-    )
+def _rest(plan: Plan) -> Facts:
+    records = [block.record for block in plan.blocks]
+    return {
+        "in": plan.input.beat.bits,
+        "out": plan.output.beat.bits,
+        "beats_in": plan.input.count,
+        "beats_out": plan.output.count,
+        "layers": len(tuple(plan.layers)),
+        "recurrent": int(bool(plan.recurrent)),
+        "cells": sum(record.cells for record in records if isinstance(record, LstmCellConfig)),
+        "forks": sum(
+            node.record.sinks - 1
+            for node in plan.group.nodes
+            if isinstance(node.record, ForkConfig)
+        ),
+        "files": len(plan.files()),
+    }
 
 
 def _columns(words: IntArray, bits: int) -> int:

@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 from fxsim.cycles import NetworkCycles
 from fxsim.explore.sweep import SweepRow
 from fxsim.formats import IntFormat
+from fxsim.plan.memories import Memory
 
 SCHEMA = "fxsim-results/1"
 
@@ -61,24 +62,6 @@ class LayerSummary:
     products: int
     zero_activations: int
     zero_products: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class MemorySummary:
-    """Words that a layer stores: its weights, or the rows of an image in its line buffer.
-
-    ``kind`` is what weights are made of, ``file`` what fills them; "auto" leaves both to the
-    synthesiser. ``block`` is the path of the hardware block that has the memory.
-    """
-
-    layer: str
-    holds: Literal["weights", "line buffer"]
-    block: str
-    bits: int
-    words: int | None = None
-    width: int | None = None
-    kind: str = "auto"
-    file: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -228,7 +211,7 @@ class Results:
     layers: tuple[LayerSummary, ...]
     adds: tuple[AddSummary, ...] = ()
     cycles: NetworkCycles
-    memories: tuple[MemorySummary, ...] = ()
+    memories: tuple[Memory, ...] = ()
     pools: tuple[PoolSummary, ...] = ()
     regressions: tuple[Regression, ...] = ()
     areas: tuple[Area, ...] = ()

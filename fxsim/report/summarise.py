@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fxsim.cycles import load, predict
 from fxsim.evaluate import weight_memory_bits
 from fxsim.explore.sweep import SweepRow
-from fxsim.memory import WeightMemory
 from fxsim.network import (
     MaxPool,
     QuantizedAdd,
-    QuantizedConvolution,
     QuantizedLinear,
     QuantizedNetwork,
 )
+from fxsim.plan.buffers import QueueConfig
+from fxsim.plan.memories import memories
+from fxsim.plan.planner import plan_network, queue_of
 from fxsim.report.results import (
     Accuracy,
     AddSummary,
     Area,
     LayerSummary,
-    MemorySummary,
     PoolSummary,
     Regression,
     Results,
@@ -52,7 +52,7 @@ def summarise(
     regressions, areas
         Objects with the attributes of `Regression` and `Area`.
     """
-    cycles = predict(network)
+    cycles, plan = predict(network), plan_network(network)
     return Results(
         name=network.name,
         hash=network_hash(network),
@@ -63,11 +63,11 @@ def summarise(
         input=Values.of(network.input.activation.format, span(trace.input)),
         layers=tuple(map(_summary, network.linears, trace.linears)),
         adds=tuple(
-            _add_summary(network, add, seen)
+            _add_summary(queue_of(plan, add.name), add, seen)
             for add, seen in zip(network.adds, trace.adds, strict=True)
         ),
         cycles=cycles,
-        memories=tuple(_memories(network)),
+        memories=tuple(memories(plan)),
         pools=tuple(
             PoolSummary(
                 name=layer.name,
@@ -87,33 +87,6 @@ def summarise(
         seconds=dict(seconds or {}),
         commands=dict(commands or {}),
     )
-
-
-def _memories(network: QuantizedNetwork) -> Iterator[MemorySummary]:
-    for layer in network.layers:
-        if isinstance(layer, QuantizedConvolution | MaxPool):
-            windows = layer.windows
-            yield MemorySummary(
-                layer=layer.name,
-                holds="line buffer",
-                block=f"{layer.name}.window",
-                bits=windows.stored_rows
-                * windows.width
-                * windows.channels
-                * layer.input.format.bits,
-            )
-        for product in layer.linears:
-            memory = WeightMemory.of(product)
-            yield MemorySummary(
-                layer=product.name,
-                holds="weights",
-                block=f"{product.name}.mac_array",
-                bits=memory.bits,
-                words=memory.depth,
-                width=memory.width,
-                kind=str(memory.style),
-                file=memory.file,
-            )
 
 
 def _summary(layer: QuantizedLinear, seen: LayerTrace) -> LayerSummary:
@@ -137,7 +110,7 @@ def _summary(layer: QuantizedLinear, seen: LayerTrace) -> LayerSummary:
     )
 
 
-def _add_summary(network: QuantizedNetwork, layer: QuantizedAdd, seen: AddTrace) -> AddSummary:
+def _add_summary(queue: QueueConfig, layer: QuantizedAdd, seen: AddTrace) -> AddSummary:
     return AddSummary(
         name=layer.name,
         shortcut=layer.shortcut,
@@ -148,6 +121,6 @@ def _add_summary(network: QuantizedNetwork, layer: QuantizedAdd, seen: AddTrace)
         accumulator=Values.of(layer.accumulator, seen.accumulator_range),
         output=Values.of(layer.output.format, seen.activation_range),
         clipped=seen.clipped,
-        depth=layer.depth,
-        queue_bits=network.queue_bits(layer),
+        depth=queue.depth,
+        queue_bits=queue.bits,
     )

@@ -140,12 +140,11 @@ def test_cycles_are_predicted_and_measured():
 
 def test_memories_of_weights(page):
     """8 x 12 ternary weights, 2 a word; the second layer has no block of its own here."""
-    rows = page.body("memory-table")
-    assert rows[0] == [
-        *("layer0", "weights", "48", "4", "192", "synthesiser's choice", "in the Verilog", "3")
+    rows = {(row[0], row[1]): row[2:] for row in page.body("memory-table")}
+    assert rows["layer0.mac_array", "weights"] == [
+        *("1", "48", "4", "192", "synthesiser's choice", "in the Verilog", "3")
     ]
-    assert rows[1][:2] == ["layer1", "weights"]
-    assert rows[1][-1] == ""
+    assert rows["layer1.mac_array", "weights"][-1] == ""
 
 
 def test_memories_and_pools_of_images():
@@ -154,13 +153,14 @@ def test_memories_and_pools_of_images():
     accuracy = Accuracy(parent=None, direct=None, fixed=1.0, samples=1)
     results = summarise(network, simulate_ranges(network, images), accuracy=accuracy)
     page = Page(render(results))
-    # Ten rows of 28 pixels of 8 bits; 120 outputs of 256 inputs, 8 x 8 ternary weights a word.
-    assert page.body("memory-table")[0] == [
-        *("layer0", "line buffer", "", "", "2,240", "synthesiser's choice", "")
+    rows = {(row[0], row[1]): row[2:] for row in page.body("memory-table")}
+    # Ten rows of 28 pixels of 8 bits, in 5 x 5 banks of whole lines;
+    # 120 outputs of 256 inputs, 8 x 8 ternary weights a word.
+    assert rows["layer0.window", "rows of pixels"] == [
+        *("25", "12", "8", "2,400", "synthesiser's choice", "")
     ]
-    (row,) = [row for row in page.body("memory-table") if row[0] == "layer5"]
-    assert row == [
-        *("layer5", "weights", "480", "128", "61,440", "block RAM", "layer5_weights.hex")
+    assert rows["layer5.mac_array", "weights"] == [
+        *("1", "480", "128", "61,440", "block RAM", "layer5_weights.hex")
     ]
     assert page.body("pools-table")[0][:4] == ["layer1", "2 × 2", "2", "6"]
 

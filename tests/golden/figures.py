@@ -1,4 +1,4 @@
-"""Figures of what is shipped: the hash of its Verilog, its cycles, its multipliers, its memories.
+"""Figures of what is shipped: the hash of its Verilog, its cycles, multipliers, DSP blocks, memory.
 
 They are pinned in ``figures.json``, so that a change of the hardware is seen where it is made.
 ``python -m tests.golden.figures`` pins them anew and prints what changed.
@@ -20,6 +20,7 @@ PINNED = Path(__file__).with_name("figures.json")
 
 _HASH_LINE = re.compile(r"^// .*content hash [0-9a-f]{64}\.\n", re.MULTILINE)
 _MULTIPLICATION = re.compile(r" = .* \* .*;$", re.MULTILINE)
+_ROM = re.compile(r"\.DEPTH\(32'd(\d+)\),[^;]*\.WIDTH\(32'd(\d+)\)")
 _MEMORY = re.compile(r"^ +reg (?:\[(\d+):0\] )?\S+ \[(\d+):0\];$", re.MULTILINE)
 
 Figures = dict[str, Any]
@@ -36,10 +37,13 @@ def figures_of(name: str) -> Figures:
     """Figures of a network or a unit.
 
     ``verilog`` is the SHA-256 of the text without the line of the network's own hash, and of the
-    files of its memories; ``multiplications`` counts the operators in the text, ``memory_bits``
-    what its memories hold, whatever they are made of.
+    files of its memories; ``multiplications`` counts the operators in the text, ``dsp`` the DSP
+    blocks that they take by the rules of Yosys, ``memory_bits`` what its memories hold, whatever
+    they are made of.
     """
     from fxsim.cycles import predict
+    from fxsim.explore.amounts import FABRICS, dsp_blocks
+    from fxsim.explore.blocks import blocks_of
     from fxsim.hw import emit
     from fxsim.spec_skip import load_skip_unit
     from fxsim.storage import load_network
@@ -53,18 +57,24 @@ def figures_of(name: str) -> Figures:
         predicted = predict(network)
         cycles = {"latency": predicted.latency, "interval": predicted.interval}
         cycles["cells"] = sum(p.folding.rows * p.folding.simd for p in network.linears)
+        blocks = blocks_of(network)
+        cycles["dsp"] = {
+            target: sum(dsp_blocks(block.kind, block.facts, target) for block in blocks)
+            for target in FABRICS
+        }
     else:
         text = emit.unit_verilog(load_skip_unit(folder.with_suffix(".yaml")))
     digest = hashlib.sha256(_HASH_LINE.sub("", text).encode())
     for file in sorted(files):
         digest.update(f"{file}\n{files[file]}".encode())
-    widths = [(int(high or 0) + 1) * (int(last) + 1) for high, last in _MEMORY.findall(text)]
+    sizes = [(int(high or 0) + 1) * (int(last) + 1) for high, last in _MEMORY.findall(text)]
+    sizes += [int(depth) * int(width) for depth, width in _ROM.findall(text)]
     return {
         "verilog": digest.hexdigest(),
         "lines": text.count("\n"),
         **cycles,
         "multiplications": len(_MULTIPLICATION.findall(text)),
-        "memory_bits": sum(widths),
+        "memory_bits": sum(sizes),
     }
 
 

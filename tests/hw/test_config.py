@@ -6,8 +6,8 @@ import numpy as np
 
 from fxsim.errors import ConfigError
 from fxsim.formats import IntFormat
-from fxsim.hw.config import RequantizerConfig
 from fxsim.hw.sparse_matvec import SparseMatVecConfig
+from fxsim.plan.requantizer import RequantizerConfig
 from fxsim.skip_unit import SkipUnit
 from tests.commands import small_network
 from tests.messages import raises

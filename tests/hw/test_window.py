@@ -7,13 +7,14 @@ import pytest
 
 from fxsim.errors import ConfigError, MissingToolError
 from fxsim.formats import IntFormat
-from fxsim.hw.config import MacArrayConfig
 from fxsim.hw.emit import verilog_of
 from fxsim.hw.mac_array import MacArray
 from fxsim.hw.synth import synthesize
 from fxsim.hw.window import Window
 from fxsim.memory import WeightMemory
 from fxsim.network import Windows
+from fxsim.plan.mac_array import MacArrayConfig
+from fxsim.plan.window import WindowConfig
 from fxsim.storage import load_network
 from tests.messages import raises
 from tests.places import MODELS
@@ -25,7 +26,7 @@ WINDOWS = Windows(channels=16, height=16, width=16, kernel=(5, 5), padding=2)
 @pytest.mark.parametrize("target", ["xc7", "ecp5"])
 def test_memory_of_a_line_buffer(target: str) -> None:
     """Six rows of 20 x 16 pixels of 8 bits, 16 of them a word."""
-    verilog = verilog_of(Window(windows=WINDOWS, fmt=UINT8, simd=16), "window")
+    verilog = verilog_of(Window(WindowConfig(windows=WINDOWS, format=UINT8, simd=16)), "window")
     area = synthesize(verilog, "window", target, blocks=False)
     assert area.block_ram > 0
     assert area.lut_ram == 0
@@ -50,6 +51,6 @@ def test_weights_that_are_meant_for_block_ram(target: str) -> None:
 def test_lanes_that_windows_do_not_have() -> None:
     message = "simd must be one of [1, 2, 4, 8, 16, 80, 400], not 3"
     with raises(ConfigError, message):
-        Window(windows=WINDOWS, fmt=UINT8, simd=3)
+        WindowConfig(windows=WINDOWS, format=UINT8, simd=3)
     with raises(ConfigError, "repeats must be at least 1, not 0"):
-        Window(windows=WINDOWS, fmt=UINT8, simd=16, repeats=0)
+        WindowConfig(windows=WINDOWS, format=UINT8, simd=16, repeats=0)

@@ -11,15 +11,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fxsim.add import MIN_DEPTH
-from fxsim.blocks import mac_latency, requantizer_latency, times_and_depths
 from fxsim.cycles import completion_times, predict, settled
 from fxsim.depths import least_depths, with_depths
 from fxsim.errors import RangeError
 from fxsim.folding import fold, fold_within
 from fxsim.network import QuantizedAdd
+from fxsim.plan.planner import plan_network
 from fxsim.simulate import simulate
 from fxsim.testbenches.samples import random_inputs, residual
+from fxsim.timing.beats import queue_depths, times_and_depths
 from tests.messages import raises
+from tests.oracles.cycles import mac_latency, requantizer_latency
 from tests.residual_strategies import residual_networks
 
 QUIET = settings(deadline=None, suppress_health_check=list(HealthCheck))
@@ -62,7 +64,7 @@ def test_what_the_layers_need_before_they_yield(side):
     held = 2 * (side + 1)
     slow = predict(with_depth(network, held))
     assert slow.interval > predict(network).interval
-    message = f"depths of adds must be greater, not sum: {held - 1}: their joins wait forever"
+    message = f"the queues are too short (sum.queue: {held - 1} words): the network would deadlock"
     with raises(RangeError, message):
         predict(with_depth(network, held - 1))
 
@@ -71,15 +73,16 @@ def test_what_the_layers_need_before_they_yield(side):
 @given(data=st.data())
 def test_depths_cost_no_time_and_none_can_be_less(data):
     network = data.draw(residual_networks())
-    vectors = settled(network) + 40  # more than the depths were found with
-    best, _ = times_and_depths(network, vectors, {add.name: ENDLESS for add in network.adds})
-    found, _ = times_and_depths(network, vectors)
+    plan = plan_network(network)
+    vectors = settled(plan) + 40  # more than the depths were found with
+    depths = queue_depths(plan)
+    best, _ = times_and_depths(plan, vectors, dict.fromkeys(depths, ENDLESS))
+    found, _ = times_and_depths(plan, vectors)
     np.testing.assert_array_equal(found, best)
-    depths = {add.name: add.depth for add in network.adds}
-    for name, depth in depths.items():
+    for path, depth in depths.items():
         if depth > MIN_DEPTH:
             with pytest.raises(RangeError):
-                times_and_depths(network, vectors, depths | {name: depth - 1}, best)
+                times_and_depths(plan, vectors, {path: depth - 1}, best)
 
 
 @settings(QUIET, max_examples=15)
@@ -90,10 +93,10 @@ def test_longer_queues_are_never_slower(data):
     (depth, *_) = least_depths(network).values()
     depths = [d for d in (depth - 2, depth - 1, depth, depth + 3) if d >= MIN_DEPTH]
     seen = []
+    plan = plan_network(network)
     for one in depths:
-        others = {add.name: add.depth for add in network.adds} | {network.adds[0].name: one}
         try:
-            seen.append(times_and_depths(network, 6, others)[0])
+            seen.append(times_and_depths(plan, 6, {f"{network.adds[0].name}.queue": one})[0])
         except RangeError:
             assert not seen, "a longer queue hangs where a shorter one does not"
     for shorter, longer in pairwise(seen):

@@ -1,27 +1,25 @@
 """The place of the greatest of a vector's integers."""
 
-from amaranth.hdl import Module, Mux, Signal
+from collections.abc import Sequence
+
+from amaranth.hdl import Module, Mux, Signal, ValueLike
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from fxsim.formats import IntFormat
 from fxsim.hw.arith import is_zero
-from fxsim.hw.chain import Chain
-from fxsim.hw.layouts import beat_of
-from fxsim.network import Argmax
+from fxsim.hw.layouts import layout_of
+from fxsim.plan.elementwise import GreatestPlaceConfig
+
+Candidate = tuple[ValueLike, ValueLike]
+"""A value and its lane."""
 
 
 class GreatestPlace(wiring.Component):
-    """Index of the greatest of ``items`` integers, the lowest of equals.
+    """Index of the greatest of a vector's integers, the lowest of equals.
 
     Parameters
     ----------
-    fmt, place : IntFormat
-        Formats of a lane and of the index.
-    lanes : int
-        Lanes of a beat.
-    beats : int
-        Beats of a vector.
+    config : GreatestPlaceConfig
 
     Members
     -------
@@ -33,16 +31,16 @@ class GreatestPlace(wiring.Component):
 
     latency = 1
 
-    def __init__(self, *, fmt: IntFormat, place: IntFormat, lanes: int, beats: int):
-        self._lanes, self._beats = lanes, beats
+    def __init__(self, config: GreatestPlaceConfig):
+        self._lanes, self._beats = config.lanes, config.beats
         super().__init__(
             {
-                "i": In(stream.Signature(beat_of(fmt, lanes))),
-                "o": Out(stream.Signature(beat_of(place, 1))),
+                "i": In(stream.Signature(layout_of(config.i))),
+                "o": Out(stream.Signature(layout_of(config.o))),
             }
         )
 
-    def elaborate(self, platform):
+    def elaborate(self, platform: object) -> Module:
         m = Module()
         lanes, beats = self._lanes, self._beats
         beat, last, accept = Signal(range(beats)), Signal(), Signal()
@@ -64,47 +62,14 @@ class GreatestPlace(wiring.Component):
                 m.d.sync += [best.eq(value), place.eq(first + lane)]
         return m
 
-    def _greatest(self, m, candidates):
+    def _greatest(self, m: Module, candidates: Sequence[Candidate]) -> Candidate:
         """Value and lane of the greatest, by a tree in which a lower lane wins a tie."""
         while len(candidates) > 1:
-            winners = []
+            winners: list[Candidate] = []
             for low, high in zip(candidates[::2], candidates[1::2], strict=False):
                 beaten = Signal(name=f"lane{len(candidates)}_{len(winners)}")
                 m.d.comb += beaten.eq(high[0] > low[0])
-                winners.append(tuple(Mux(beaten, *pair) for pair in zip(high, low, strict=True)))
-            candidates = winners + candidates[len(winners) * 2 :]
+                value, lane = (Mux(beaten, *pair) for pair in zip(high, low, strict=True))
+                winners.append((value, lane))
+            candidates = [*winners, *candidates[len(winners) * 2 :]]
         return candidates[0]
-
-
-class Classifier(Chain):
-    """A `fxsim.network.Argmax` as a stream block.
-
-    Parameters
-    ----------
-    layer : Argmax
-    lanes_in : int
-        Lanes of the input stream.
-
-    Members
-    -------
-    i : In(stream of ``lanes_in`` values, one for each class)
-    o : Out(stream of one index)
-
-    One vector in items / lanes cycles.
-    """
-
-    layer: Argmax
-
-    def blocks(self):
-        """Name and block, in the order of the data."""
-        layer = self.layer
-        yield from self.resized_input(layer.items)
-        yield (
-            "greatest",
-            GreatestPlace(
-                fmt=layer.input.format,
-                place=layer.output.format,
-                lanes=layer.lanes,
-                beats=layer.items // layer.lanes,
-            ),
-        )

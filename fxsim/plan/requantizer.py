@@ -1,123 +1,28 @@
-"""Frozen configurations of the blocks, built from a layer and validated."""
+"""The record of a requantizer: from accumulators to activations."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Self
 
 import numpy as np
 
 from fxsim.errors import ConfigError
-from fxsim.formats import AccumulatorMode, IntFormat, MemoryStyle, Overflow, Rounding
-from fxsim.memory import WeightMemory
+from fxsim.formats import IntFormat, Overflow, Rounding
 from fxsim.network import (
     Activation,
-    Folding,
     IntArray,
     QuantizedAdd,
     QuantizedLinear,
     Requantizer,
     varies,
 )
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class MacArrayConfig:
-    """What a `fxsim.hw.mac_array.MacArray` needs to know.
-
-    Parameters
-    ----------
-    rows, simd : int
-        Output and input lanes; a layer that they do not divide is padded with zero weights.
-    activation, weight, accumulator : IntFormat
-        Formats of the operands and of the running sum.
-    mode : AccumulatorMode
-        What the accumulator does after each beat.
-    weights : int64 array, shape (outputs, inputs)
-    bias : int64 array, shape (outputs,)
-        Start value of each accumulator.
-    dsp : bool
-        Whether multipliers are meant for DSP blocks or for LUTs.
-    memory : MemoryStyle
-        What the weight memory is made of; `fxsim.memory.WeightMemory` says what AUTO becomes.
-    name : str
-        Of the weight memory, and of the file that fills it.
-
-    Raises
-    ------
-    ConfigError
-        If a size or a width is out of range.
-    """
-
-    rows: int
-    simd: int
-    activation: IntFormat
-    weight: IntFormat
-    accumulator: IntFormat
-    mode: AccumulatorMode
-    weights: IntArray
-    bias: IntArray
-    dsp: bool = True
-    memory: MemoryStyle = MemoryStyle.AUTO
-    name: str = "mac_array"
-
-    def __post_init__(self) -> None:
-        for key in ("rows", "simd"):
-            if getattr(self, key) < 1:
-                raise ConfigError(f"{key} must be at least 1, not {getattr(self, key)}")
-        if not self.accumulator.signed:
-            raise ConfigError(f"accumulator must be signed, not {self.accumulator}")
-        if self.weights.min() < self.weight.min or self.weights.max() > self.weight.max:
-            raise ConfigError(f"weights must be in {self.weight}")
-
-    @classmethod
-    def from_layer(cls, layer: QuantizedLinear) -> Self:
-        """Configuration of the array that computes ``layer``."""
-        return cls(
-            rows=layer.folding.rows,
-            simd=layer.folding.simd,
-            activation=layer.input.format,
-            weight=layer.weight_format,
-            accumulator=layer.accumulator.format,
-            mode=layer.accumulator.mode,
-            weights=layer.weight,
-            bias=layer.bias,
-            dsp=layer.folding.dsp,
-            memory=layer.folding.memory,
-            name=layer.name,
-        )
-
-    @property
-    def ternary(self) -> bool:
-        """Whether weights are -1, 0 and +1 only, so that no multiplier is needed."""
-        return self.weight.bits == 2 and self.weight.narrow
-
-    @property
-    def tiles(self) -> int:
-        """Groups of ``rows`` outputs."""
-        return -(-int(self.weights.shape[0]) // self.rows)
-
-    @property
-    def beats(self) -> int:
-        """Beats of ``simd`` inputs in a vector."""
-        return -(-int(self.weights.shape[1]) // self.simd)
-
-    @cached_property
-    def content(self) -> WeightMemory:
-        """Weight memory: for each tile, for each beat, a word of ``rows`` x ``simd`` weights."""
-        folding = Folding(rows=self.rows, simd=self.simd, memory=self.memory)
-        return WeightMemory.holding(self.weights, self.weight.bits, folding, self.name)
-
-    @cached_property
-    def bias_words(self) -> list[list[int]]:
-        """Memory content: for each tile, ``rows`` start values."""
-        padded = np.zeros(self.tiles * self.rows, np.int64)
-        padded[: len(self.bias)] = self.bias
-        return padded.reshape(self.tiles, self.rows).tolist()
+from fxsim.plan.beat import Beat, check_sizes
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RequantizerConfig:
-    """What a `fxsim.hw.requantizer.Requantizer` needs to know.
+    """Configuration of a `fxsim.hw.requantizer.Requantizer`.
 
     Parameters
     ----------
@@ -162,9 +67,7 @@ class RequantizerConfig:
     relu: bool
 
     def __post_init__(self) -> None:
-        for key in ("lanes", "items"):
-            if getattr(self, key) < 1:
-                raise ConfigError(f"{key} must be at least 1, not {getattr(self, key)}")
+        check_sizes(self, "lanes", "items")
         for key in ("multiplier", "offset"):
             shape = getattr(self, key).shape
             if shape not in {(1,), (self.items,)}:
@@ -234,12 +137,33 @@ class RequantizerConfig:
         return self.multiplier_bits > 0 or bool(self.offset.any())
 
     @property
+    def memories(self) -> dict[str, IntArray]:
+        """Constants that channels differ in, by the name of the memory that holds them."""
+        constants = {"multipliers": self.multiplier, "offsets": self.offset}
+        return {name: values for name, values in constants.items() if varies(values)}
+
+    @property
     def product_bounds(self) -> tuple[int, int]:
         """Least and greatest value before the shift, of any accumulator and channel."""
         multiplier, offset = self.multiplier.astype(object), self.offset.astype(object)
         low = multiplier * self.accumulator.min + offset
         high = multiplier * self.accumulator.max + offset
         return int(low.min()), int(high.max())
+
+    @property
+    def i(self) -> Beat:
+        """Beat of accumulators."""
+        return Beat(self.accumulator, self.lanes)
+
+    @property
+    def o(self) -> Beat:
+        """Beat of activations."""
+        return Beat(self.output.format, self.lanes)
+
+    @property
+    def ratio(self) -> tuple[int, int]:
+        """As many beats after as before."""
+        return 1, 1
 
     @property
     def beats(self) -> int:
@@ -251,3 +175,8 @@ class RequantizerConfig:
         padded = np.zeros(self.beats * self.lanes, np.int64)
         padded[: self.items] = constants
         return padded.reshape(self.beats, self.lanes).tolist()
+
+
+def spanning(constants: IntArray) -> IntFormat:
+    """Smallest format that holds every constant."""
+    return IntFormat.spanning(int(constants.min()), int(constants.max()))

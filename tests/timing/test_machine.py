@@ -9,8 +9,9 @@ import pytest
 
 from fxsim import flow
 from fxsim.cycles import load, predict
-from fxsim.formats import Rounding
+from fxsim.formats import IntFormat, Rounding
 from fxsim.network import Folding, InputQuantizer, QuantizedNetwork, Windows
+from fxsim.plan.window import WindowConfig
 from tests.fxsim.test_convolution import UINT8, convolution
 
 TALL = Windows(channels=1, height=12, width=12, kernel=(5, 5))
@@ -25,9 +26,11 @@ def one_layer(where: Windows, *, outputs: int, rows: int, simd: int) -> Quantize
 
 def test_a_window_waits_for_its_last_pixel():
     # Pixel 0 comes in cycle 0; the window of rows 0 to 4 and columns 0 to 4 ends with pixel 52.
-    block = flow.window(TALL, 25)
-    first, *_ = flow.completion_times([block], 1, 144, 64 // 64)
-    assert first == 52 + 2
+    fmt = IntFormat(bits=8, signed=False)
+    machine = flow.Machine()
+    machine.add(flow.window(WindowConfig(windows=TALL, format=fmt, simd=25)), 0)
+    times, _ = machine.run(144, 1)
+    assert times[0] == 52 + 2
 
 
 def test_pixels_set_the_pace_of_a_fast_layer():

@@ -1,0 +1,26 @@
+"""An estimate of LUTs that needs no synthesis, for the choice of foldings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fxsim.plan.graph import Block
+from fxsim.plan.mac_array import MacArrayConfig
+
+TERNARY, DSP, LUT = 12, 17, 57
+"""LUTs of a cell with its share of the accumulator, as docs/area.md measures them on xc7 with
+weights and activations of 8 bits: ternary weights, a multiplier in a DSP block, one in LUTs."""
+
+
+def luts(blocks: Iterable[Block]) -> int:
+    """LUTs of the multiply-accumulate cells among blocks, in proportion to word lengths."""
+    return round(sum(map(_luts, (block.record for block in blocks))))
+
+
+def _luts(record: object) -> float:
+    if not isinstance(record, MacArrayConfig):
+        return 0.0
+    cells = record.rows * record.simd * record.activation.bits / 8
+    if record.ternary:
+        return TERNARY * cells
+    return DSP * cells if record.dsp else LUT * cells * record.weight.bits / 8

@@ -1,0 +1,103 @@
+"""Records of what holds or copies the beats of a stream."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fxsim.errors import ConfigError
+from fxsim.plan.beat import Beat, check_sizes
+
+
+@dataclass(frozen=True, kw_only=True)
+class _SameBeat:
+    """What gives the beats that it takes."""
+
+    beat: Beat
+
+    @property
+    def i(self) -> Beat:
+        """Beat that is taken."""
+        return self.beat
+
+    @property
+    def o(self) -> Beat:
+        """Beat that is given."""
+        return self.beat
+
+    @property
+    def ratio(self) -> tuple[int, int]:
+        """As many beats after as before."""
+        return 1, 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class VectorBufferConfig(_SameBeat):
+    """Configuration of a `fxsim.hw.buffers.VectorBuffer`: each vector, ``tiles`` times.
+
+    Parameters
+    ----------
+    beat : Beat
+    beats : int
+        Of a vector.
+    tiles : int
+        How often each vector is given out.
+
+    Raises
+    ------
+    ConfigError
+        If a size is less than 1.
+    """
+
+    beats: int
+    tiles: int
+
+    def __post_init__(self) -> None:
+        check_sizes(self, "beats", "tiles")
+
+    @property
+    def depth(self) -> int:
+        """Words of the memory: two vectors."""
+        return 2 * self.beats
+
+    @property
+    def ratio(self) -> tuple[int, int]:
+        """Beats of a vector before and after."""
+        return self.beats, self.beats * self.tiles
+
+
+@dataclass(frozen=True, kw_only=True)
+class QueueConfig(_SameBeat):
+    """Configuration of a `fxsim.hw.queue.Queue` of ``depth`` beats, 2 or more.
+
+    Raises
+    ------
+    ConfigError
+        If ``depth`` is less than 2.
+    """
+
+    depth: int
+
+    def __post_init__(self) -> None:
+        if self.depth < 2:
+            raise ConfigError(f"depth must be at least 2, not {self.depth}")
+
+    @property
+    def bits(self) -> int:
+        """Bits that it holds, those of the register that words leave by included."""
+        return self.depth * self.beat.bits
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForkConfig(_SameBeat):
+    """Configuration of a `fxsim.hw.fork.Fork`: one stream to ``sinks``.
+
+    Raises
+    ------
+    ConfigError
+        If ``sinks`` is less than 1.
+    """
+
+    sinks: int
+
+    def __post_init__(self) -> None:
+        check_sizes(self, "sinks")

@@ -1,0 +1,63 @@
+"""Making a group: blocks are added one by one, each behind those before."""
+
+from __future__ import annotations
+
+from math import gcd
+
+from fxsim.plan.beat import Beat
+from fxsim.plan.graph import Group, Node, Source, Stream
+from fxsim.plan.records import Record
+from fxsim.plan.resize import NarrowConfig, WidenConfig
+
+
+class Chain:
+    """Blocks of a group, in the order of the data.
+
+    Parameters
+    ----------
+    inputs : Stream
+        Of the group, by the names of its ports.
+    """
+
+    def __init__(self, **inputs: Stream) -> None:
+        self._inputs = inputs
+        self._nodes: list[Node] = []
+        self._streams = dict(inputs)
+
+    def add(self, path: str, record: Record | Group, *sources: str | Source) -> str:
+        """Put a block behind streams, those of nodes or of inputs; its path is returned."""
+        places = tuple(source if isinstance(source, tuple) else (source, 0) for source in sources)
+        if isinstance(record, Group):
+            output = record.output
+        else:
+            output = self._streams[places[0][0]].through(record)
+        self._nodes.append(Node(path=path, record=record, sources=places, output=output))
+        self._streams[path] = output
+        return path
+
+    def resize(self, path: str, source: str, *, lanes: int, items: int) -> str:
+        """Bring a stream of vectors of ``items`` to a number of lanes; nothing if it has them.
+
+        Where neither number divides the other, their least common multiple lies between.
+        """
+        for kind, record in resizes(self._streams[source].beat, lanes=lanes, items=items):
+            source = self.add(f"{path}_{kind}", record, source)
+        return source
+
+    def group(self, last: str) -> Group:
+        """All that was added; ``last`` yields the output."""
+        return Group(inputs=self._inputs, nodes=tuple(self._nodes), last=last)
+
+
+def resizes(beat: Beat, *, lanes: int, items: int) -> list[tuple[str, WidenConfig | NarrowConfig]]:
+    """What brings a stream of vectors of ``items`` to a number of lanes; none if it has them."""
+    common = beat.lanes * lanes // gcd(beat.lanes, lanes)
+    found: list[tuple[str, WidenConfig | NarrowConfig]] = []
+    fmt = beat.format
+    if common != beat.lanes:
+        widen = WidenConfig(format=fmt, lanes_in=beat.lanes, lanes_out=common, items=items)
+        found.append(("widen", widen))
+    if common != lanes:
+        narrow = NarrowConfig(format=fmt, lanes_in=common, lanes_out=lanes, items=items)
+        found.append(("narrow", narrow))
+    return found

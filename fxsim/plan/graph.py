@@ -1,0 +1,111 @@
+"""The form of a plan: blocks, the streams between them, and the groups that blocks stand in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from fxsim.formats import IntFormat
+from fxsim.plan.beat import Beat
+from fxsim.plan.records import Record
+
+
+@dataclass(frozen=True)
+class Stream:
+    """A stream, and how many beats of it belong to a vector or an image."""
+
+    beat: Beat
+    count: int
+
+    @classmethod
+    def of(cls, fmt: IntFormat, lanes: int, items: int) -> Stream:
+        """Stream of vectors of ``items``."""
+        return cls(Beat(fmt, lanes), -(-items // lanes))
+
+    def through(self, record: Record) -> Stream:
+        """What a block makes of the stream."""
+        taken, given = record.ratio
+        return Stream(record.o, self.count // taken * given)
+
+
+Source = tuple[str, int]
+"""Name of a node, or of an input of its group, and which of its outputs."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Node:
+    """A block, or a group of blocks, in its place.
+
+    Parameters
+    ----------
+    path : str
+        Name of the module within its group.
+    record : Record or Group
+    sources : tuple of Source
+        Of each input.
+    output : Stream
+        Each output; only a fork has several.
+    """
+
+    path: str
+    record: Record | Group
+    sources: tuple[Source, ...]
+    output: Stream
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """A block of the whole: like a `Node`, with the path of its module below the top."""
+
+    path: str
+    record: Record
+    sources: tuple[Source, ...]
+    output: Stream
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Group:
+    """Blocks that the hardware keeps in a module of their own: those of a layer or of a product.
+
+    Parameters
+    ----------
+    inputs : dict of str to Stream
+        By the names of the module's ports.
+    nodes : tuple of Node
+        In the order of the data, as far as there is one.
+    last : str
+        Name of the node whose output is that of the group.
+    """
+
+    inputs: Mapping[str, Stream]
+    nodes: tuple[Node, ...]
+    last: str
+
+    @property
+    def output(self) -> Stream:
+        """Stream that leaves the group."""
+        return self[self.last].output
+
+    def __getitem__(self, path: str) -> Node:
+        return next(node for node in self.nodes if node.path == path)
+
+    def blocks(self) -> Iterator[Block]:
+        """Every block, also within groups, with its path and sources seen from here."""
+        ends = {node.path: _end(node) for node in self.nodes}
+        for node in self.nodes:
+            sources = tuple((ends.get(path, path), k) for path, k in node.sources)
+            if not isinstance(node.record, Group):
+                yield Block(node.path, node.record, sources, node.output)
+                continue
+            outer = dict(zip(node.record.inputs, sources, strict=True))
+            for block in node.record.blocks():
+                within = (outer.get(path, (f"{node.path}.{path}", k)) for path, k in block.sources)
+                path = f"{node.path}.{block.path}"
+                yield Block(path, block.record, tuple(within), block.output)
+
+
+def _end(node: Node) -> str:
+    """Path of the block that yields the output of a node."""
+    if not isinstance(node.record, Group):
+        return node.path
+    return f"{node.path}.{_end(node.record[node.record.last])}"

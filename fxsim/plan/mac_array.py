@@ -1,0 +1,134 @@
+"""The record of a MAC array: its lanes, its arithmetic, its weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Self
+
+import numpy as np
+
+from fxsim.errors import ConfigError
+from fxsim.formats import AccumulatorMode, IntFormat, MemoryStyle
+from fxsim.memory import WeightMemory, arranged
+from fxsim.network import Folding, IntArray, QuantizedLinear
+from fxsim.plan.beat import Beat, check_sizes
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MacArrayConfig:
+    """Configuration of a `fxsim.hw.mac_array.MacArray`.
+
+    Parameters
+    ----------
+    rows, simd : int
+        Output and input lanes; a layer that they do not divide is padded with zero weights.
+    activation, weight, accumulator : IntFormat
+        Formats of the operands and of the running sum.
+    mode : AccumulatorMode
+        What the accumulator does after each beat.
+    weights : int64 array, shape (outputs, inputs)
+    bias : int64 array, shape (outputs,)
+        Start value of each accumulator.
+    dsp : bool
+        Whether multipliers are meant for DSP blocks or for LUTs.
+    memory : MemoryStyle
+        What the weight memory is made of; `fxsim.memory.WeightMemory` says what AUTO becomes.
+    name : str
+        Of the weight memory, and of the file that fills it.
+
+    Raises
+    ------
+    ConfigError
+        If a size or a width is out of range.
+    """
+
+    rows: int
+    simd: int
+    activation: IntFormat
+    weight: IntFormat
+    accumulator: IntFormat
+    mode: AccumulatorMode
+    weights: IntArray
+    bias: IntArray
+    dsp: bool = True
+    memory: MemoryStyle = MemoryStyle.AUTO
+    name: str = "mac_array"
+
+    def __post_init__(self) -> None:
+        check_sizes(self, "rows", "simd")
+        if not self.accumulator.signed:
+            raise ConfigError(f"accumulator must be signed, not {self.accumulator}")
+        if self.weights.min() < self.weight.min or self.weights.max() > self.weight.max:
+            raise ConfigError(f"weights must be in {self.weight}")
+
+    @classmethod
+    def from_layer(cls, layer: QuantizedLinear) -> Self:
+        """Configuration of the array that computes ``layer``."""
+        return cls(
+            rows=layer.folding.rows,
+            simd=layer.folding.simd,
+            activation=layer.input.format,
+            weight=layer.weight_format,
+            accumulator=layer.accumulator.format,
+            mode=layer.accumulator.mode,
+            weights=layer.weight,
+            bias=layer.bias,
+            dsp=layer.folding.dsp,
+            memory=layer.folding.memory,
+            name=layer.name,
+        )
+
+    @property
+    def ternary(self) -> bool:
+        """Whether weights are -1, 0 and +1 only, so that no multiplier is needed."""
+        return self.weight.bits == 2 and self.weight.narrow
+
+    @property
+    def tiles(self) -> int:
+        """Groups of ``rows`` outputs."""
+        return -(-int(self.weights.shape[0]) // self.rows)
+
+    @property
+    def beats(self) -> int:
+        """Beats of ``simd`` inputs in a vector."""
+        return -(-int(self.weights.shape[1]) // self.simd)
+
+    @property
+    def i(self) -> Beat:
+        """Beat of activations."""
+        return Beat(self.activation, self.simd)
+
+    @property
+    def o(self) -> Beat:
+        """Accumulators of a tile."""
+        return Beat(self.accumulator, self.rows)
+
+    @property
+    def ratio(self) -> tuple[int, int]:
+        """Beats of a vector, for one of its tiles, and the tile's accumulators."""
+        return self.beats, 1
+
+    @property
+    def bias_varies(self) -> bool:
+        """Whether tiles differ in their start values, so that these need a memory."""
+        words = self.bias_words
+        return any(word != words[0] for word in words)
+
+    @property
+    def weight_words(self) -> IntArray:
+        """Weights as the memory holds them: for each tile and beat a row of rows x simd weights."""
+        return arranged(self.weights, self.rows, self.simd)
+
+    @cached_property
+    def content(self) -> WeightMemory:
+        """Weight memory: for each tile, for each beat, a word of ``rows`` x ``simd`` weights."""
+        folding = Folding(rows=self.rows, simd=self.simd, memory=self.memory)
+        return WeightMemory.holding(self.weights, self.weight.bits, folding, self.name)
+
+    @cached_property
+    def bias_words(self) -> list[list[int]]:
+        """Memory content: for each tile, ``rows`` start values."""
+        padded = np.zeros(self.tiles * self.rows, np.int64)
+        padded[: len(self.bias)] = self.bias
+        return padded.reshape(self.tiles, self.rows).tolist()

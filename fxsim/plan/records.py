@@ -1,0 +1,33 @@
+"""Records: configurations of the blocks of `fxsim.hw`, one frozen record a block.
+
+A record says what a block is and how large, never when it does what. Each has ``i`` and ``o``, the
+beats that the block takes and gives, and ``ratio``: how many beats it gives, the second number, for
+those that it takes, the first. A block with two inputs has ``other``, the beat of the second one.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from fxsim.plan.buffers import ForkConfig, QueueConfig, VectorBufferConfig
+from fxsim.plan.elementwise import GreatestConfig, GreatestPlaceConfig, WeightedSumConfig
+from fxsim.plan.lstm_cell import LstmCellConfig
+from fxsim.plan.mac_array import MacArrayConfig
+from fxsim.plan.requantizer import RequantizerConfig
+from fxsim.plan.resize import NarrowConfig, WidenConfig
+from fxsim.plan.window import WindowConfig
+
+Record: TypeAlias = (
+    ForkConfig
+    | GreatestConfig
+    | GreatestPlaceConfig
+    | LstmCellConfig
+    | MacArrayConfig
+    | NarrowConfig
+    | QueueConfig
+    | RequantizerConfig
+    | VectorBufferConfig
+    | WeightedSumConfig
+    | WidenConfig
+    | WindowConfig
+)

@@ -1,0 +1,97 @@
+"""Cycles that each block takes, and what it is to the machine of `fxsim.flow`.
+
+The hardware has its latencies from its own registers; the testbenches hold the two equal.
+"""
+
+from __future__ import annotations
+
+from typing import assert_never
+
+from fxsim import flow
+from fxsim.plan.buffers import ForkConfig, QueueConfig, VectorBufferConfig
+from fxsim.plan.elementwise import GreatestConfig, GreatestPlaceConfig, WeightedSumConfig
+from fxsim.plan.lstm_cell import LstmCellConfig
+from fxsim.plan.mac_array import MacArrayConfig
+from fxsim.plan.records import Record
+from fxsim.plan.requantizer import RequantizerConfig
+from fxsim.plan.resize import NarrowConfig, WidenConfig
+from fxsim.plan.window import WindowConfig
+from fxsim.tables import Table
+
+
+def latency(record: Record) -> int:
+    """Cycles from the beat that completes what a block works on to the first that it gives."""
+    match record:
+        case WidenConfig() | NarrowConfig() | GreatestConfig() | GreatestPlaceConfig():
+            return 1
+        case VectorBufferConfig() | QueueConfig() | WindowConfig() | WeightedSumConfig():
+            return 2
+        case ForkConfig():
+            return 0
+        case MacArrayConfig():
+            return _mac_latency(record)
+        case RequantizerConfig():
+            return 2 + record.scales + record.per_channel
+        case LstmCellConfig():
+            return _cell_latency(record)
+        case _:
+            assert_never(record)
+
+
+def _mac_latency(record: MacArrayConfig) -> int:
+    """Weight memory, products, adder tree, accumulator.
+
+    Memory and accumulator take one cycle each, the tree ceil(log2(simd)), and the products 1
+    (ternary), 2 (DSP block) or half the weight's word length (radix-4 digits in LUTs).
+    """
+    products = 1 if record.ternary else 2 if record.dsp else -(-record.weight.bits // 2)
+    return 2 + products + (record.simd - 1).bit_length()
+
+
+def lookup_latency(table: Table) -> int:
+    """Cycles from the input of a table to its output."""
+    return 3 if table.step_bits else 2
+
+
+def _cell_latency(record: LstmCellConfig) -> int:
+    """Sum, gate tables, two for the new cell state, its table, two for the output.
+
+    A shared multiplier takes one more for the second product, and as many as its turn for the third
+    comes late.
+    """
+    gates = max(lookup_latency(record.sigmoid), lookup_latency(record.tanh))
+    tanh = lookup_latency(record.tanh)
+    turn = 0 if record.multipliers == 3 else 1 + -(tanh + 1) % 3
+    return 1 + gates + 2 + tanh + 2 + turn
+
+
+def block_of(record: Record) -> flow.Block:
+    """What the machine knows of a block.
+
+    Raises
+    ------
+    NotImplementedError
+        For a cell of an LSTM layer: the machine has no loops.
+    """
+    match record:
+        case WidenConfig():
+            return flow.widen(record.parts, record.slim_beats)
+        case NarrowConfig():
+            return flow.narrow(record.parts, record.slim_beats)
+        case VectorBufferConfig():
+            return flow.buffer(record.beats, record.tiles)
+        case WindowConfig():
+            return flow.window(record)
+        case QueueConfig():
+            return flow.queue(record.depth)
+        case ForkConfig():
+            return flow.fork()
+        case WeightedSumConfig():
+            return flow.join(latency(record))
+        case MacArrayConfig() | RequantizerConfig() | GreatestConfig() | GreatestPlaceConfig():
+            taken, _ = record.ratio
+            return flow.pipe(taken, latency(record))
+        case LstmCellConfig():
+            raise NotImplementedError("the machine has no loops")
+        case _:
+            assert_never(record)

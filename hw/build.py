@@ -1,0 +1,52 @@
+"""A record of `fxsim.plan` -> its block."""
+
+from collections.abc import Callable
+
+from amaranth.lib.wiring import Component
+
+from fxsim.hw.blocks.greatest import Greatest
+from fxsim.hw.blocks.greatest_place import GreatestPlace
+from fxsim.hw.blocks.weighted_sum import WeightedSum
+from fxsim.hw.buffers import VectorBuffer
+from fxsim.hw.fork import Fork
+from fxsim.hw.layouts import layout_of
+from fxsim.hw.lstm_cell import LstmCell
+from fxsim.hw.mac_array import MacArray
+from fxsim.hw.queue import Queue
+from fxsim.hw.requantizer import Requantizer
+from fxsim.hw.resize import Narrow, Widen
+from fxsim.hw.window import Window
+from fxsim.plan.buffers import ForkConfig, QueueConfig, VectorBufferConfig
+from fxsim.plan.elementwise import GreatestConfig, GreatestPlaceConfig, WeightedSumConfig
+from fxsim.plan.lstm_cell import LstmCellConfig
+from fxsim.plan.mac_array import MacArrayConfig
+from fxsim.plan.records import Record
+from fxsim.plan.requantizer import RequantizerConfig
+from fxsim.plan.resize import NarrowConfig, WidenConfig
+from fxsim.plan.window import WindowConfig
+
+
+def _fork(config: ForkConfig) -> Fork:
+    return Fork(layout_of(config.beat), sinks=config.sinks)
+
+
+BLOCKS: dict[type, Callable[..., Component]] = {
+    ForkConfig: _fork,
+    GreatestConfig: Greatest,
+    GreatestPlaceConfig: GreatestPlace,
+    LstmCellConfig: LstmCell,
+    MacArrayConfig: MacArray,
+    NarrowConfig: Narrow,
+    QueueConfig: Queue,
+    RequantizerConfig: Requantizer,
+    VectorBufferConfig: VectorBuffer,
+    WeightedSumConfig: WeightedSum,
+    WidenConfig: Widen,
+    WindowConfig: Window,
+}
+"""What makes the block of each record."""
+
+
+def build(record: Record) -> Component:
+    """Block of a record."""
+    return BLOCKS[type(record)](record)
