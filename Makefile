@@ -38,7 +38,7 @@ area: $(VENV)/.dev
 
 tools: $(VENV)/.sim
 	@.ci/setup debian iverilog iverilog
-	@$(BIN)/python -m fxsim.testbenches.simulators
+	@$(BIN)/python -m fxsim.testbenches.bench.simulators
 
 clean:
 	rm -rf build $(VENV)

@@ -6,15 +6,15 @@ from pathlib import Path
 import numpy as np
 
 import fxsim
-from fxsim.cycles import predict
+from fxsim.arithmetic.formats import AccumulatorMode, IntFormat, MemoryStyle
 from fxsim.files import write_text
-from fxsim.formats import AccumulatorMode, IntFormat, MemoryStyle
+from fxsim.hw.blocks.mac_array import MacArray
 from fxsim.hw.emit import accelerator_verilog, memory_files, verilog_of
-from fxsim.hw.mac_array import MacArray
-from fxsim.hw.synth import TARGETS, SynthResult, synthesize
+from fxsim.hw.tools.synth import TARGETS, SynthResult, synthesize
 from fxsim.network import Folding, QuantizedNetwork, accumulator_bounds
+from fxsim.network.storage import load_network
 from fxsim.plan.mac_array import MacArrayConfig
-from fxsim.storage import load_network
+from fxsim.timing.cycles import predict
 
 PAGE = Path(__file__).parents[1] / "docs" / "area.md"
 ROWS, SIMD, TILES, BEATS = 4, 64, 16, 8
@@ -63,7 +63,7 @@ inputs, 64 cells, W x on an array of {LSTM_FOLDINGS[0].rows} x {LSTM_FOLDINGS[0]
 on one of {LSTM_FOLDINGS[1].rows} x {LSTM_FOLDINGS[1].simd}, with weights, tables and cell state.
 Its elementwise unit has 3 multipliers or 1 (`multipliers`); with 3, U h leaves through a
 requantizer of 4 lanes instead of 1. The multipliers of W x see one-bit inputs. Cycles are those of
-a step, of which U h takes 512 (`fxsim.cycles`). A block RAM holds 18 or 36 kbit on xc7, 16 on ecp5
+a step, of which U h takes 512 (`fxsim.timing.cycles`). A block RAM holds 18 or 36 kbit on xc7, 16 on ecp5
 and 4 on ice40.
 
 | weights, elementwise | target | LUT | LUT RAM | FF | DSP | block RAM | cycles |

@@ -1,6 +1,6 @@
 """Image networks, bit for bit, against PyTorch's float32: ``python -m benchmarks.convolution``.
 
-Every shipped image network at batch 256 on one thread: the integers of `fxsim.simulate.simulate`
+Every shipped image network at batch 256 on one thread: the integers of `fxsim.simulator.simulate`
 against the same layers as PyTorch modules, batch normalisation folded, without gradients, in both
 of PyTorch's memory layouts. All calls are interleaved in one process; medians of CPU time. Writes
 a JSON document and the table in docs/performance.md.
@@ -27,8 +27,8 @@ from fxsim.network import (
     QuantizedLinear,
     QuantizedNetwork,
 )
-from fxsim.simulate import as_input, simulate
-from fxsim.storage import load_network
+from fxsim.network.storage import load_network
+from fxsim.simulator import as_input, simulate
 
 BATCH = 256
 

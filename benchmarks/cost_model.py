@@ -17,14 +17,14 @@ from pathlib import Path
 
 import numpy as np
 
-from fxsim.checkpoint import Checkpoint, LinearParameters
 from fxsim.cli.synthesis import synthesis
+from fxsim.cost.amounts import FABRICS, SYNTHESISED
+from fxsim.cost.model import CostModel, relative
 from fxsim.errors import RangeError, SpecError
-from fxsim.explore.amounts import FABRICS, SYNTHESISED
-from fxsim.explore.cost_model import CostModel, relative
-from fxsim.explore.space import parse_space
+from fxsim.explorer.space import parse_space
 from fxsim.files import write_text
-from fxsim.quantize import quantize
+from fxsim.floats.checkpoint import Checkpoint, LinearParameters
+from fxsim.quantizer import quantize
 from fxsim.spec import parse_spec
 
 PAGE = Path(__file__).parents[1] / "docs" / "exploration.md"

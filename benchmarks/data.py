@@ -17,9 +17,9 @@ import numpy.typing as npt
 from fxsim import data
 from fxsim.data import handwriting, house_numbers, phonemes
 from fxsim.files import replacing
-from fxsim.floating import forward
+from fxsim.floats.forward import forward
 from fxsim.spec import parse_spec
-from fxsim.train import train
+from fxsim.training import train
 
 Image = npt.NDArray[np.uint8]
 

@@ -21,15 +21,15 @@ from pathlib import Path
 import numpy as np
 
 from fxsim import data
-from fxsim.checkpoint import load_checkpoint
-from fxsim.explore.job import Job, make_job
-from fxsim.explore.methods import METHODS
-from fxsim.explore.outcome import Goals, Outcome
-from fxsim.explore.pareto import Values, convergence
-from fxsim.explore.run import Settings, facts_of, search_space
-from fxsim.explore.space import Choices, parse_space
-from fxsim.explore.store import open_store
-from fxsim.explore.workers import Processes, Workers, local_workers
+from fxsim.explorer.job import Job, make_job
+from fxsim.explorer.methods import METHODS
+from fxsim.explorer.outcome import Goals, Outcome
+from fxsim.explorer.pareto import Values, convergence
+from fxsim.explorer.run import Settings, facts_of, search_space
+from fxsim.explorer.space import Choices, parse_space
+from fxsim.explorer.store import open_store
+from fxsim.explorer.workers import Processes, Workers, local_workers
+from fxsim.floats.checkpoint import load_checkpoint
 from fxsim.spec import load_spec
 
 SPACE = {

@@ -12,17 +12,23 @@ from pathlib import Path
 import numpy as np
 
 import fxsim
-from fxsim.backward import LstmGradients, backward, squashed_cells
+from fxsim.arithmetic.formats import AccumulatorMode, IntFormat, Overflow, Rounding
+from fxsim.arithmetic.stochastic import Stochastic
+from fxsim.arithmetic.tables import Nonlinearity, build_table
+from fxsim.arithmetic.tensors import Activation, FloatArray, IntArray
 from fxsim.files import write_text
-from fxsim.formats import AccumulatorMode, IntFormat, Overflow, Rounding
-from fxsim.linear import Accumulator, Folding, QuantizedLinear, Requantizer, accumulator_bounds
-from fxsim.lstm import QuantizedLstm
-from fxsim.lstm_gradient import GradientFormat, LstmGradient, row_multipliers
-from fxsim.simulate import run_lstm
-from fxsim.stochastic import Stochastic
-from fxsim.tables import Nonlinearity, build_table
-from fxsim.tensors import Activation, FloatArray, IntArray
-from fxsim.trace import LstmTrace
+from fxsim.network import (
+    Accumulator,
+    Folding,
+    QuantizedLinear,
+    QuantizedLstm,
+    Requantizer,
+    accumulator_bounds,
+)
+from fxsim.network.lstm_gradient import GradientFormat, LstmGradient, row_multipliers
+from fxsim.simulator.lstm_gradient import LstmGradients, backward, squashed_cells
+from fxsim.simulator.simulator import run_lstm
+from fxsim.simulator.trace import LstmTrace
 
 PAGE = Path(__file__).parents[1] / "docs" / "gradient-error.md"
 INPUTS, CELLS, STEPS, COUNT = 8, 16, 12, 4

@@ -13,19 +13,18 @@ from pathlib import Path
 
 import numpy as np
 
-from fxsim import gradient_traces
-from fxsim.checkpoint import Checkpoint
+from fxsim.arithmetic.formats import Rounding
 from fxsim.data import Split, load
-from fxsim.evaluate import calibration_samples
 from fxsim.files import read_yaml
-from fxsim.formats import Rounding
-from fxsim.gradient_traces import STAGES, GradientTrace
-from fxsim.lstm_gradient import GradientFormat, LstmGradient
+from fxsim.floats.checkpoint import Checkpoint
 from fxsim.network import FloatArray, QuantizedLinear, QuantizedLstm, QuantizedNetwork
-from fxsim.quantize import quantize
-from fxsim.simulate import as_input, simulate
-from fxsim.spec import NetworkSpec, parse_spec
-from fxsim.train import Network, StepRecord, snapshot, train, validate
+from fxsim.network.lstm_gradient import GradientFormat, LstmGradient
+from fxsim.quantizer import quantize
+from fxsim.simulator import as_input, gradient_traces, simulate
+from fxsim.simulator.evaluate import calibration_samples
+from fxsim.simulator.gradient_traces import STAGES, GradientTrace
+from fxsim.spec.specification import NetworkSpec, parse_spec
+from fxsim.training import Network, StepRecord, snapshot, train, validate
 
 SOURCE = Path(__file__).parents[1] / "models" / "charlm-lstm-int8" / "spec.yaml"
 

@@ -19,7 +19,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks.peak import peaks
 from benchmarks.timing import Before, cold, hot, machine, medians, publish
-from fxsim.formats import Rounding
+from fxsim.arithmetic.formats import Rounding
 from fxsim.kernels.epilogue import Epilogue, rounding_terms
 from fxsim.kernels.packing import aligned
 from fxsim.kernels.product import Product

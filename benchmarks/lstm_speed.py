@@ -15,13 +15,13 @@ import torch
 
 from benchmarks.gradient_error import NARROW, Words, quantized, random_weights
 from benchmarks.timing import machine, medians, publish
-from fxsim.backward import backward
-from fxsim.formats import Rounding
+from fxsim.arithmetic.formats import Rounding
+from fxsim.arithmetic.tensors import IntArray
 from fxsim.kernels.recurrent import lstm_kernel_of
-from fxsim.lstm import QuantizedLstm
-from fxsim.lstm_gradient import GradientFormat, LstmGradient
-from fxsim.simulate import run_lstm_states
-from fxsim.tensors import IntArray
+from fxsim.network import QuantizedLstm
+from fxsim.network.lstm_gradient import GradientFormat, LstmGradient
+from fxsim.simulator.lstm_gradient import backward
+from fxsim.simulator.simulator import run_lstm_states
 
 TERNARY = replace(NARROW, weight=2)
 

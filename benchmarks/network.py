@@ -17,8 +17,7 @@ import numpy as np
 import torch
 
 from benchmarks.timing import cold, machine, medians, publish
-from fxsim.formats import AccumulatorMode, IntFormat, Overflow, Rounding
-from fxsim.linear import accumulator_bounds
+from fxsim.arithmetic.formats import AccumulatorMode, IntFormat, Overflow, Rounding
 from fxsim.network import (
     Accumulator,
     Activation,
@@ -27,8 +26,9 @@ from fxsim.network import (
     QuantizedLinear,
     QuantizedNetwork,
     Requantizer,
+    accumulator_bounds,
 )
-from fxsim.simulate import simulate
+from fxsim.simulator import simulate
 
 WIDTHS = (1353, 512, 512, 512, 512, 61)
 BATCH = 256

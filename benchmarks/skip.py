@@ -10,17 +10,17 @@ from pathlib import Path
 
 import numpy as np
 
-from fxsim.explore.gate_gradients import from_trace
-from fxsim.explore.skip_study import nearest
+from fxsim.explorer.skip.gate_gradients import from_trace
+from fxsim.explorer.skip.study import nearest
 from fxsim.files import write_text
-from fxsim.gradient_traces import STAGES
 from fxsim.hw.emit import verilog_of
-from fxsim.skip_cycles import ideal_cycles
-from fxsim.testbenches.blocks import Bank, bank_job
-from fxsim.testbenches.job import Job
+from fxsim.simulator.gradient_traces import STAGES
+from fxsim.testbenches.bench.job import Job
+from fxsim.testbenches.bench.simulators import find_simulator
+from fxsim.testbenches.cases.blocks import Bank, bank_job
+from fxsim.testbenches.cases.sparse import SparseCase, folded_config, matvec_case
 from fxsim.testbenches.run import run
-from fxsim.testbenches.simulators import find_simulator
-from fxsim.testbenches.sparse import SparseCase, folded_config, matvec_case
+from fxsim.timing.skip_unit import ideal_cycles
 
 PAGE = Path(__file__).parents[1] / "docs" / "zero-skipping.md"
 ITEMS, OUTPUTS = 256, 64

@@ -13,18 +13,18 @@ from statistics import median
 import numpy as np
 from amaranth.lib.wiring import Component
 
+from fxsim.arithmetic.formats import AccumulatorMode, MemoryStyle
 from fxsim.files import write_text
-from fxsim.formats import AccumulatorMode, MemoryStyle
+from fxsim.hw.blocks.mac_array import MacArray
 from fxsim.hw.emit import verilog_of
-from fxsim.hw.mac_array import MacArray
-from fxsim.hw.pnr import clocks_mhz
-from fxsim.hw.replay import ReplayBuffer
-from fxsim.hw.sparse_mac import SparseMac
-from fxsim.hw.sparse_matvec import SparseMatVecConfig
-from fxsim.hw.synth import synthesize
-from fxsim.hw.zero_skip import ZeroSkipper
+from fxsim.hw.skip.replay import ReplayBuffer
+from fxsim.hw.skip.sparse_mac import SparseMac
+from fxsim.hw.skip.sparse_matvec import SparseMatVecConfig
+from fxsim.hw.skip.zero_skip import ZeroSkipper
+from fxsim.hw.tools.pnr import clocks_mhz
+from fxsim.hw.tools.synth import synthesize
 from fxsim.plan.mac_array import MacArrayConfig
-from fxsim.testbenches.sparse import folded_config
+from fxsim.testbenches.cases.sparse import folded_config
 
 PAGE = Path(__file__).parents[1] / "docs" / "zero-skipping.md"
 FOLDINGS = ((64, 1), (16, 4))

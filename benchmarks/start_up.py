@@ -29,8 +29,8 @@ from benchmarks.lstm_speed import contract, forward_and_backward, stack
 from fxsim.cli.lookup import find_network
 from fxsim.kernels.target import has_vnni
 from fxsim.kernels.saturate import beat_sums, pack_beats
-from fxsim.simulate import simulate, simulate_trace
-from fxsim.storage import load_network
+from fxsim.simulator import simulate, simulate_trace
+from fxsim.network.storage import load_network
 start = time.perf_counter()
 for name in sys.argv[1:]:
     network = load_network(find_network(name))
@@ -70,7 +70,7 @@ def main() -> None:
         samples = {}
         for name in NETWORKS:
             from fxsim.cli.lookup import find_network
-            from fxsim.storage import load_network
+            from fxsim.network.storage import load_network
 
             network = load_network(find_network(name))
             shape = (4, 3) if network.recurrent else (4,)

@@ -22,8 +22,8 @@ from fxsim import data
 from fxsim.data import Dataset
 from fxsim.reproduce.classifier import convolutional, feed_forward, first, flat, levels_of
 from fxsim.reproduce.language import language_model
-from fxsim.spec import NetworkSpec
-from fxsim.train import Progress, train
+from fxsim.spec.specification import NetworkSpec
+from fxsim.training import Progress, train
 
 PRODUCTS = ("mm", "convolution", "cudnn", "rnn_layer", "_thnn", "lstm")
 """Parts of the names of operations that are products."""

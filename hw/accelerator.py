@@ -5,20 +5,20 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 
-from fxsim.hw.axi import axis_members, count_beats, pack, unpack
-from fxsim.hw.axi_lite import axi_lite_members, connect_axi_lite
+from fxsim.hw.blocks.file_memory import FileMemory
+from fxsim.hw.blocks.layouts import layout_of
 from fxsim.hw.build import build
-from fxsim.hw.file_memory import FileMemory
+from fxsim.hw.edges.axi import axis_members, count_beats, pack, unpack
+from fxsim.hw.edges.axi_lite import axi_lite_members, connect_axi_lite
+from fxsim.hw.edges.memory_check import MemoryCheck, address_bits
 from fxsim.hw.layer import Layer
-from fxsim.hw.layouts import layout_of
-from fxsim.hw.lstm import Lstm
-from fxsim.hw.memory_check import MemoryCheck, address_bits
-from fxsim.memory import WeightMemory
+from fxsim.hw.lstm.lstm import Lstm
 from fxsim.network import INPUT, QuantizedNetwork
 from fxsim.plan.beat import Beat
 from fxsim.plan.buffers import ForkConfig
 from fxsim.plan.graph import Group
 from fxsim.plan.lstm import LoopGroup
+from fxsim.plan.memory import WeightMemory
 from fxsim.plan.planner import plan_network
 
 
@@ -51,12 +51,12 @@ class Accelerator(wiring.Component):
     memory_error : Out(1), s_axi_awaddr and so on
         Only with weights in block RAM: goes high, and stays, when what was read from a memory is
         not what its file should hold; status and checksums are behind the AXI4-Lite port. See
-        `fxsim.hw.memory_check`.
+        `fxsim.hw.edges.memory_check`.
 
     With LSTM layers, tlast marks the last beat of a sequence instead, on both sides: the state is
     that of a new sequence after it. frame_error then means tlast before the end of a vector.
 
-    Latency and interval are those of `fxsim.cycles`.
+    Latency and interval are those of `fxsim.timing.cycles`.
     """
 
     def __init__(self, network: QuantizedNetwork):

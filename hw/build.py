@@ -4,18 +4,18 @@ from collections.abc import Callable
 
 from amaranth.lib.wiring import Component
 
+from fxsim.hw.blocks.buffers import VectorBuffer
+from fxsim.hw.blocks.fork import Fork
 from fxsim.hw.blocks.greatest import Greatest
 from fxsim.hw.blocks.greatest_place import GreatestPlace
+from fxsim.hw.blocks.layouts import layout_of
+from fxsim.hw.blocks.mac_array import MacArray
+from fxsim.hw.blocks.queue import Queue
+from fxsim.hw.blocks.requantizer import Requantizer
+from fxsim.hw.blocks.resize import Narrow, Widen
 from fxsim.hw.blocks.weighted_sum import WeightedSum
-from fxsim.hw.buffers import VectorBuffer
-from fxsim.hw.fork import Fork
-from fxsim.hw.layouts import layout_of
-from fxsim.hw.lstm_cell import LstmCell
-from fxsim.hw.mac_array import MacArray
-from fxsim.hw.queue import Queue
-from fxsim.hw.requantizer import Requantizer
-from fxsim.hw.resize import Narrow, Widen
-from fxsim.hw.window import Window
+from fxsim.hw.blocks.window import Window
+from fxsim.hw.lstm.cell import LstmCell
 from fxsim.plan.buffers import ForkConfig, QueueConfig, VectorBufferConfig
 from fxsim.plan.elementwise import GreatestConfig, GreatestPlaceConfig, WeightedSumConfig
 from fxsim.plan.lstm_cell import LstmCellConfig

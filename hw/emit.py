@@ -9,20 +9,21 @@ from amaranth.back import verilog
 from amaranth.lib.wiring import Component
 
 import fxsim
+from fxsim.arithmetic.formats import IntFormat
 from fxsim.environment import environment, safe
 from fxsim.files import write_text
 from fxsim.folders import filling
-from fxsim.formats import IntFormat
-from fxsim.hw import file_memory, memory_check
 from fxsim.hw.accelerator import Accelerator, file_memories
-from fxsim.hw.axi import lane_bytes
-from fxsim.hw.axi_lite import Register
-from fxsim.hw.skip_top import SkipTop, index_format, registers_of
+from fxsim.hw.blocks import file_memory
+from fxsim.hw.edges import memory_check
+from fxsim.hw.edges.axi import lane_bytes
+from fxsim.hw.edges.axi_lite import Register
+from fxsim.hw.skip.skip_top import SkipTop, index_format, registers_of
 from fxsim.network import Activation, QuantizedNetwork
+from fxsim.network.skip_unit import SkipUnit
+from fxsim.network.storage import network_hash
 from fxsim.plan.graph import Stream
 from fxsim.plan.planner import plan_network
-from fxsim.skip_unit import SkipUnit
-from fxsim.storage import network_hash
 
 # Amaranth adds a wire ``\\name[k]`` for each lane of a payload, for waveform viewers. Nothing reads
 # them, and Yosys (issue 4349) takes them for bits of the vector ``name`` and aborts.

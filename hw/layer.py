@@ -4,8 +4,8 @@ from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from fxsim.hw.blocks.layouts import layout_of
 from fxsim.hw.build import build
-from fxsim.hw.layouts import layout_of
 from fxsim.plan.graph import Group
 
 
@@ -24,7 +24,7 @@ class Layer(wiring.Component):
     o : Out(stream)
 
     ``memories`` has the `FileMemory` of each block that has one. Latency and throughput are the
-    business of `fxsim.cycles`.
+    business of `fxsim.timing.cycles`.
     """
 
     def __init__(self, group: Group):

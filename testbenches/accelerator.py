@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fxsim import arith
+from fxsim.arithmetic import integers
 from fxsim.hw.accelerator import file_memories
-from fxsim.hw.axi import lane_bytes
-from fxsim.hw.memory_check import registers_of
+from fxsim.hw.edges.axi import lane_bytes
+from fxsim.hw.edges.memory_check import registers_of
 from fxsim.network import Activation, IntArray, Layer, QuantizedLstm, QuantizedNetwork
-from fxsim.testbenches.job import PATTERNS, Channel, Device, Job, Registers, pack_words
-from fxsim.trace import LstmTrace, Trace
+from fxsim.simulator.trace import LstmTrace, Trace
+from fxsim.testbenches.bench.job import PATTERNS, Channel, Device, Job, Registers, pack_words
 
 
 def accelerator_job(
@@ -63,7 +63,7 @@ def _idle(layer: Layer) -> int:
     requantizer = None if product is None else product.requantizer
     if product is None or requantizer is None or len(requantizer.offset) > 1:
         return layer.output.zero_point
-    return arith.requantize(
+    return integers.requantize(
         0,
         multiplier=1,
         offset=int(requantizer.offset[0]),

@@ -21,7 +21,7 @@ from fxsim.environment import environment, safe
 from fxsim.errors import MissingToolError
 from fxsim.files import replacing
 from fxsim.folders import held
-from fxsim.testbenches.simulators import Simulator
+from fxsim.testbenches.bench.simulators import Simulator
 
 _ARGUMENTS = {
     "verilator": ["-Wno-fatal", "--x-initial", "unique"],

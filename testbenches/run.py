@@ -12,11 +12,11 @@ from xml.etree import ElementTree
 
 from fxsim.errors import FileError, UnwrittenError
 from fxsim.folders import filling, noting
-from fxsim.testbenches.axi_lite import AccessJob
+from fxsim.testbenches.bench.axi_lite import AccessJob
+from fxsim.testbenches.bench.job import RESTART, Job, passing
+from fxsim.testbenches.bench.outcome import FOLDER, JOB, SOURCE, Subject, digest_of, file_of
+from fxsim.testbenches.bench.simulators import Simulator
 from fxsim.testbenches.builds import Build, build, tool_environment
-from fxsim.testbenches.job import RESTART, Job, passing
-from fxsim.testbenches.outcome import FOLDER, JOB, SOURCE, Subject, digest_of, file_of
-from fxsim.testbenches.simulators import Simulator
 
 RESULTS, LOG = "results.xml", "run.log"
 
@@ -143,7 +143,10 @@ def _simulate(
     """Run the simulator in ``folder``; return the seconds that it took."""
     from cocotb_tools.runner import get_runner
 
-    streams, registers = "fxsim.testbenches.cocotb_stream", "fxsim.testbenches.cocotb_axi_lite"
+    streams, registers = (
+        "fxsim.testbenches.bench.cocotb_stream",
+        "fxsim.testbenches.bench.cocotb_axi_lite",
+    )
     start = time.perf_counter()
     with tool_environment(simulator.environment), suppress(RuntimeError, SystemExit):
         # A simulator that crashes is told by its results.

@@ -8,24 +8,24 @@ from pathlib import Path
 
 import numpy as np
 
-from fxsim import arith
+from fxsim.arithmetic import integers
+from fxsim.arithmetic.formats import IntFormat
+from fxsim.arithmetic.tensors import IntArray
 from fxsim.errors import RangeError
 from fxsim.folders import check_room
-from fxsim.formats import IntFormat
-from fxsim.hw.axi import lane_bytes
+from fxsim.hw.edges.axi import lane_bytes
 from fxsim.hw.emit import unit_verilog
-from fxsim.hw.skip_top import VERSION, index_format, registers_of
-from fxsim.skip_cycles import (
+from fxsim.hw.skip.skip_top import VERSION, index_format, registers_of
+from fxsim.network.skip_unit import SkipProduct, SkipUnit
+from fxsim.testbenches.bench.job import PATTERNS, Channel, Device, Job, Registers, pack_words
+from fxsim.testbenches.bench.simulators import find_simulator
+from fxsim.testbenches.run import RunResult, files_of, run
+from fxsim.timing.skip_unit import (
     SkipCycles,
     sparse_matvec_cycles,
     sparse_matvec_latency,
     zero_skipper_cycles,
 )
-from fxsim.skip_unit import SkipProduct, SkipUnit
-from fxsim.tensors import IntArray
-from fxsim.testbenches.job import PATTERNS, Channel, Device, Job, Registers, pack_words
-from fxsim.testbenches.run import RunResult, files_of, run
-from fxsim.testbenches.simulators import find_simulator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +86,7 @@ def verify_unit(
 
 
 def unit_cycles(unit: SkipUnit, gradients: IntArray, threshold: int) -> SkipCycles:
-    """What `fxsim.skip_cycles` predicts."""
+    """What `fxsim.timing.skip_unit` predicts."""
     product = unit.product
     if product is None:
         return zero_skipper_cycles(
@@ -176,7 +176,7 @@ def dense(product: SkipProduct, gradients: IntArray) -> list[list[int]]:
 
 def _requantized(product: SkipProduct, accumulator: int) -> int:
     requantizer = product.requantizer
-    return arith.requantize(
+    return integers.requantize(
         accumulator,
         multiplier=int(requantizer.multiplier[0]),
         shift=requantizer.shift,

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from fxsim.hw.axi_lite import OKAY, SLVERR, Access, AxiLiteRegisters, Register
+from fxsim.hw.edges.axi_lite import OKAY, SLVERR, Access, AxiLiteRegisters, Register
 from fxsim.hw.emit import verilog_of
-from fxsim.testbenches import axi_lite
-from fxsim.testbenches.axi_lite import AccessJob
+from fxsim.testbenches.bench import axi_lite
+from fxsim.testbenches.bench.axi_lite import AccessJob
+from fxsim.testbenches.bench.simulators import SIMULATORS, find_simulator
 from fxsim.testbenches.run import run
-from fxsim.testbenches.simulators import SIMULATORS, find_simulator
 
 REGISTERS = [
     Register(name="version", offset=0x00, access=Access.READ),

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from fxsim.hw.emit import verilog_of
-from fxsim.testbenches.backward import BACKWARD
-from fxsim.testbenches.blocks import Bank, bank_job
-from fxsim.testbenches.job import PATTERNS, RESTART
+from fxsim.testbenches.bench.job import PATTERNS, RESTART
+from fxsim.testbenches.bench.simulators import find_simulator
+from fxsim.testbenches.cases.backward import BACKWARD
+from fxsim.testbenches.cases.blocks import Bank, bank_job
+from fxsim.testbenches.cases.sparse import SparseCase, check_cycles
 from fxsim.testbenches.run import run
-from fxsim.testbenches.simulators import find_simulator
-from fxsim.testbenches.sparse import SparseCase, check_cycles
 
 SETTLE = 400
 """Idle cycles after reset, in which random words are drawn and accumulators cleared."""

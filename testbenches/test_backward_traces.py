@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 
 from fxsim.hw.emit import verilog_of
-from fxsim.testbenches.backward_traces import recorded_cases
-from fxsim.testbenches.blocks import Bank, bank_job
-from fxsim.testbenches.job import PATTERNS
+from fxsim.testbenches.bench.job import PATTERNS
+from fxsim.testbenches.bench.simulators import find_simulator
+from fxsim.testbenches.bench.words import Words
+from fxsim.testbenches.cases.backward_traces import recorded_cases
+from fxsim.testbenches.cases.blocks import Bank, bank_job
+from fxsim.testbenches.cases.sparse import SparseCase, check_cycles
 from fxsim.testbenches.run import run
-from fxsim.testbenches.simulators import find_simulator
-from fxsim.testbenches.sparse import SparseCase, check_cycles
-from fxsim.testbenches.words import Words
 
 MACS = 16
 """Multipliers of each of the four products."""

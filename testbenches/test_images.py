@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from fxsim import data
 from fxsim.network import IntArray, QuantizedNetwork
-from fxsim.simulate import as_input
-from fxsim.testbenches.samples import shipped
+from fxsim.simulator import as_input
+from fxsim.testbenches.cases.samples import shipped
 from fxsim.testbenches.test_networks import check, drawn
 from fxsim.testbenches.verify import verify
 from tests.image_strategies import image_networks

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from hypothesis import Phase, given, settings
 
-from fxsim.formats import MemoryStyle
+from fxsim.arithmetic.formats import MemoryStyle
 from fxsim.hw.emit import accelerator_verilog
 from fxsim.network import Folding, QuantizedNetwork
 from fxsim.shipped import models_folder
-from fxsim.testbenches.blocks import BLOCKS
-from fxsim.testbenches.lint import WAIVERS, lint
-from fxsim.testbenches.samples import MODELS, chain, shipped
+from fxsim.testbenches.bench.lint import WAIVERS, lint
+from fxsim.testbenches.cases.blocks import BLOCKS
+from fxsim.testbenches.cases.samples import MODELS, chain, shipped
 from fxsim.testbenches.test_blocks import cases_of
 from tests.places import ROOT
 from tests.residual_strategies import residual_networks

@@ -8,17 +8,17 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from fxsim.checkpoint import Checkpoint, LinearParameters
-from fxsim.cycles import predict
 from fxsim.data import Dataset, Split, load
+from fxsim.floats.checkpoint import Checkpoint, LinearParameters
 from fxsim.network import FloatArray, IntArray, QuantizedLstm, QuantizedNetwork
-from fxsim.quantize import quantize
-from fxsim.simulate import as_input, simulate_trace
+from fxsim.quantizer import quantize
+from fxsim.simulator.simulator import as_input, simulate_trace
 from fxsim.spec import parse_spec
-from fxsim.testbenches.samples import shipped
-from fxsim.testbenches.simulators import SIMULATORS
+from fxsim.testbenches.bench.simulators import SIMULATORS
+from fxsim.testbenches.cases.samples import shipped
 from fxsim.testbenches.verify import verify
-from fxsim.train import train
+from fxsim.timing.cycles import predict
+from fxsim.training import train
 from tests.lstm_strategies import recurrent_networks, sequences
 
 

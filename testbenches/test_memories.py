@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fxsim.formats import MemoryStyle
+from fxsim.arithmetic.formats import MemoryStyle
 from fxsim.hw.emit import accelerator_verilog, emit, manifest_of, memory_files
-from fxsim.memory import WeightMemory, checksum
 from fxsim.network import Folding, QuantizedNetwork
-from fxsim.testbenches.samples import MODELS, chain, random_inputs, shipped
-from fxsim.testbenches.simulators import SIMULATORS
+from fxsim.plan.memory import WeightMemory, checksum
+from fxsim.testbenches.bench.simulators import SIMULATORS
+from fxsim.testbenches.cases.samples import MODELS, chain, random_inputs, shipped
 from fxsim.testbenches.verify import NetworkRun, verify
 
 FOLDING = Folding(rows=4, simd=5, pad=True, memory=MemoryStyle.BLOCK)

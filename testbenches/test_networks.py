@@ -12,14 +12,14 @@ from fxsim import data
 from fxsim.hw import emit
 from fxsim.network import Folding, IntArray, QuantizedNetwork
 from fxsim.reference import run as run_reference
-from fxsim.simulate import as_input, simulate_trace
+from fxsim.simulator.simulator import as_input, simulate_trace
+from fxsim.simulator.trace import Trace
 from fxsim.testbenches.accelerator import accelerator_job
-from fxsim.testbenches.job import PATTERNS, RESTART
+from fxsim.testbenches.bench.job import PATTERNS, RESTART
+from fxsim.testbenches.bench.simulators import SIMULATORS, find_simulator
+from fxsim.testbenches.cases.samples import MODELS, chain, random_inputs, shipped
 from fxsim.testbenches.run import run
-from fxsim.testbenches.samples import MODELS, chain, random_inputs, shipped
-from fxsim.testbenches.simulators import SIMULATORS, find_simulator
 from fxsim.testbenches.verify import verify
-from fxsim.trace import Trace
 from tests.strategies import batches, networks
 
 DIGITS = {"verilator": 360, "icarus": 40}

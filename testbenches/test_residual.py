@@ -10,9 +10,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from fxsim import data
-from fxsim.cycles import predict
+from fxsim.arithmetic.formats import IntFormat, Rounding
 from fxsim.errors import RangeError
-from fxsim.formats import IntFormat, Rounding
 from fxsim.hw.blocks.greatest_place import GreatestPlace
 from fxsim.hw.emit import accelerator_verilog
 from fxsim.network import (
@@ -22,14 +21,15 @@ from fxsim.network import (
     QuantizedAdd,
     QuantizedNetwork,
 )
-from fxsim.simulate import as_input, simulate_trace
+from fxsim.simulator.simulator import as_input, simulate_trace
 from fxsim.testbenches.accelerator import accelerator_job
+from fxsim.testbenches.bench.simulators import find_simulator
+from fxsim.testbenches.cases.samples import random_inputs, residual, shipped
 from fxsim.testbenches.run import run
-from fxsim.testbenches.samples import random_inputs, residual, shipped
-from fxsim.testbenches.simulators import find_simulator
 from fxsim.testbenches.test_faults import assert_mismatch_in, regression
 from fxsim.testbenches.test_networks import check, drawn
 from fxsim.testbenches.verify import NetworkRun, verify
+from fxsim.timing.cycles import predict
 from tests.lstm_strategies import recurrent_networks, sequences
 from tests.residual_strategies import residual_networks
 from tests.strategies import batches

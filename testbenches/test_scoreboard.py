@@ -2,8 +2,8 @@
 
 import pytest
 
-from fxsim.testbenches.job import Channel
-from fxsim.testbenches.scoreboard import Mismatch, Scoreboard
+from fxsim.testbenches.bench.job import Channel
+from fxsim.testbenches.bench.scoreboard import Mismatch, Scoreboard
 
 
 def channel(*words: int) -> Channel:

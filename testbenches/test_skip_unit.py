@@ -7,18 +7,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fxsim import gradient_traces
-from fxsim.formats import IntFormat
+from fxsim.arithmetic.formats import IntFormat
 from fxsim.hw.emit import unit_verilog
+from fxsim.network.skip_unit import SkipProduct, SkipUnit
 from fxsim.shipped import models_folder
-from fxsim.skip_unit import SkipProduct, SkipUnit
-from fxsim.spec_skip import load_skip_unit
+from fxsim.simulator import gradient_traces
+from fxsim.spec.skip_unit import load_skip_unit
 from fxsim.testbenches import skip_unit
-from fxsim.testbenches.job import PATTERNS, RESTART, Job
+from fxsim.testbenches.bench.job import PATTERNS, RESTART, Job
+from fxsim.testbenches.bench.simulators import SIMULATORS, Simulator, find_simulator
+from fxsim.testbenches.cases.sparse_data import fill, masks
 from fxsim.testbenches.run import RunResult, run
-from fxsim.testbenches.simulators import SIMULATORS, Simulator, find_simulator
 from fxsim.testbenches.skip_unit import unit_job, verify_unit
-from fxsim.testbenches.sparse_data import fill, masks
 
 SMALL = """
 kind: zero-skip

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 
 from fxsim.hw.emit import verilog_of
-from fxsim.skip_cycles import ideal_cycles
-from fxsim.testbenches.blocks import Bank, bank_job
-from fxsim.testbenches.job import PATTERNS, RESTART
+from fxsim.testbenches.bench.job import PATTERNS, RESTART
+from fxsim.testbenches.bench.simulators import SIMULATORS, find_simulator
+from fxsim.testbenches.bench.words import Words
+from fxsim.testbenches.cases.blocks import Bank, bank_job
+from fxsim.testbenches.cases.sparse import SPARSE, SparseCase, check_cycles
 from fxsim.testbenches.run import run
-from fxsim.testbenches.simulators import SIMULATORS, find_simulator
-from fxsim.testbenches.sparse import SPARSE, SparseCase, check_cycles
-from fxsim.testbenches.words import Words
+from fxsim.timing.skip_unit import ideal_cycles
 
 PATTERNS_OF = {"units": [*PATTERNS, RESTART], "every_mask": ["none", "both"]}
 SPEED_UP = {"sparsity80": 4.5, "sparsity95": 12}

@@ -15,17 +15,17 @@ from fxsim.cli.runs import check_runs
 from fxsim.errors import FileError, MismatchError
 from fxsim.hw import emit
 from fxsim.hw.emit import accelerator_verilog
-from fxsim.simulate import simulate_trace
-from fxsim.storage import save_network
+from fxsim.network.storage import save_network
+from fxsim.simulator.simulator import simulate_trace
 from fxsim.testbenches import run as run_module
 from fxsim.testbenches.accelerator import accelerator_job
-from fxsim.testbenches.axi_lite import AccessJob
+from fxsim.testbenches.bench.axi_lite import AccessJob
+from fxsim.testbenches.bench.job import Job
+from fxsim.testbenches.bench.outcome import JOB, Subject, digest_of
+from fxsim.testbenches.bench.simulators import Simulator, find_simulator
 from fxsim.testbenches.builds import Build, build
-from fxsim.testbenches.job import Job
-from fxsim.testbenches.outcome import JOB, Subject, digest_of
+from fxsim.testbenches.cases.samples import chain, random_inputs
 from fxsim.testbenches.run import RunResult, run
-from fxsim.testbenches.samples import chain, random_inputs
-from fxsim.testbenches.simulators import Simulator, find_simulator
 from tests.commands import fxsim_cli, small_network
 from tests.messages import raises
 

@@ -6,16 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
-from fxsim.cycles import completion_times, predict
 from fxsim.errors import RangeError
 from fxsim.folders import check_room
 from fxsim.hw import accelerator, emit
 from fxsim.network import IntArray, QuantizedNetwork
-from fxsim.simulate import simulate_trace
+from fxsim.simulator.simulator import simulate_trace
 from fxsim.testbenches.accelerator import accelerator_job
-from fxsim.testbenches.job import PATTERNS
+from fxsim.testbenches.bench.job import PATTERNS
+from fxsim.testbenches.bench.simulators import find_simulator
 from fxsim.testbenches.run import RunResult, files_of, run
-from fxsim.testbenches.simulators import find_simulator
+from fxsim.timing.cycles import completion_times, predict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +27,7 @@ class NetworkRun(RunResult):
     vectors : int
         Input vectors of each pause pattern.
     latency_predicted, interval_predicted : int
-        From `fxsim.cycles`.
+        From `fxsim.timing.cycles`.
     latency_measured, interval_measured : int or None
         From the run without pauses; None when it did not end, or had too few vectors to tell.
     """

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from typer.testing import CliRunner, Result
 
+from fxsim.arithmetic.formats import AccumulatorMode, IntFormat, Overflow, Rounding
 from fxsim.cli import app
-from fxsim.formats import AccumulatorMode, IntFormat, Overflow, Rounding
 from fxsim.network import (
     Accumulator,
     Activation,

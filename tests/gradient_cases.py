@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
+from fxsim.arithmetic.formats import AccumulatorMode, IntFormat, Overflow, Rounding
+from fxsim.arithmetic.stochastic import Stochastic
+from fxsim.arithmetic.tables import Nonlinearity, build_table
+from fxsim.arithmetic.tensors import Activation, IntArray
 from fxsim.errors import RangeError
-from fxsim.formats import AccumulatorMode, IntFormat, Overflow, Rounding
-from fxsim.linear import Accumulator, Folding, QuantizedLinear, Requantizer, accumulator_bounds
-from fxsim.lstm import QuantizedLstm
-from fxsim.lstm_gradient import GradientFormat, LstmGradient
-from fxsim.stochastic import Stochastic
-from fxsim.tables import Nonlinearity, build_table
-from fxsim.tensors import Activation, IntArray
+from fxsim.network import (
+    Accumulator,
+    Folding,
+    QuantizedLinear,
+    QuantizedLstm,
+    Requantizer,
+    accumulator_bounds,
+)
+from fxsim.network.lstm_gradient import GradientFormat, LstmGradient
 
 
 def random_product(

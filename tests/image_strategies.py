@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from hypothesis import strategies as st
 
-from fxsim.formats import Rounding
+from fxsim.arithmetic.formats import Rounding
 from fxsim.network import (
     Folding,
     InputQuantizer,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import strategies as st
 
-from fxsim.formats import AccumulatorMode, IntFormat, Overflow, Rounding
-from fxsim.linear import rounded_bounds
+from fxsim.arithmetic.formats import AccumulatorMode, IntFormat, Overflow, Rounding
+from fxsim.arithmetic.tables import build_table
 from fxsim.network import (
     Accumulator,
     Activation,
@@ -18,7 +18,7 @@ from fxsim.network import (
     Requantizer,
     accumulator_bounds,
 )
-from fxsim.tables import build_table
+from fxsim.network.linear import rounded_bounds
 from tests.strategies import activations, foldings, linears
 
 _SEEDS = st.integers(0, 2**32 - 1)

@@ -7,9 +7,7 @@ import math
 import numpy as np
 from hypothesis import strategies as st
 
-from fxsim.add import add_bounds
-from fxsim.depths import with_depths
-from fxsim.formats import IntFormat, Overflow, Rounding
+from fxsim.arithmetic.formats import IntFormat, Overflow, Rounding
 from fxsim.network import (
     INPUT,
     Argmax,
@@ -19,7 +17,9 @@ from fxsim.network import (
     QuantizedNetwork,
     Requantizer,
     Windows,
+    add_bounds,
 )
+from fxsim.timing.depths import with_depths
 from tests.image_strategies import convolution_of, convolutions, divisor, max_pools
 from tests.strategies import activations, linears
 

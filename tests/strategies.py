@@ -12,7 +12,7 @@ import numpy as np
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from fxsim.formats import MAX_BITS, AccumulatorMode, IntFormat, Overflow, Rounding
+from fxsim.arithmetic.formats import MAX_BITS, AccumulatorMode, IntFormat, Overflow, Rounding
 from fxsim.network import (
     Accumulator,
     Activation,

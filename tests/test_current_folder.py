@@ -11,7 +11,7 @@ import pytest
 
 from fxsim.environment import start_safely
 from fxsim.files import write_yaml
-from fxsim.storage import save_network
+from fxsim.network.storage import save_network
 from tests.commands import TERNARY, small_network
 from tests.places import MODELS
 
@@ -103,7 +103,7 @@ def test_generate_verify_and_synth(trap, little):
 PROGRAM = """
 if __name__ == "__main__":
     from fxsim.reproduce.processes import each
-    from fxsim.hw.yosys import run_yosys
+    from fxsim.hw.tools.yosys import run_yosys
     from pathlib import Path
     print(sorted(each(abs, [1, -2], 2)))
     run_yosys("log nothing", Path())

@@ -28,20 +28,20 @@ FLOORS = _FLOORS.split()
 """The floors of fxsim from the ground up; a module imports only from floors below its own."""
 
 HOME_OF = {
-    "torch": ("fxsim/train", "benchmarks"),
+    "torch": ("fxsim/training", "benchmarks"),
     "onnx": ("fxsim/interop", "benchmarks"),
     "onnxruntime": ("benchmarks",),
     "filelock": ("fxsim/folders.py",),
-    "optuna": ("fxsim/explore",),
-    "distributed": ("fxsim/explore",),
-    "scipy": ("fxsim/explore",),
-    "sklearn": ("fxsim/data", "fxsim/nonuniform.py"),
+    "optuna": ("fxsim/explorer",),
+    "distributed": ("fxsim/explorer",),
+    "scipy": ("fxsim/explorer",),
+    "sklearn": ("fxsim/data", "fxsim/quantizer/nonuniform.py"),
     "matplotlib": ("fxsim/report",),
     "typer": ("fxsim/cli",),
     "rich": ("fxsim/cli",),
     "cocotb": ("testbenches",),
     "cocotb_tools": ("testbenches",),
-    "pyosys": ("hw/yosys_script.py",),
+    "pyosys": ("hw/tools/yosys_script.py",),
     "amaranth": ("hw", "testbenches", "benchmarks"),
     "numba": ("fxsim/kernels", "benchmarks"),
     "llvmlite": ("fxsim/kernels", "benchmarks"),
@@ -53,14 +53,14 @@ HW_MAY_IMPORT = {
     "fxsim.errors",
     "fxsim.files",
     "fxsim.folders",
-    "fxsim.formats",
-    "fxsim.lstm_gradient",
-    "fxsim.memory",
-    "fxsim.network",
-    "fxsim.skip_unit",
-    "fxsim.stochastic",
-    "fxsim.storage",  # for the content hash in the header of the Verilog
-    "fxsim.tensors",
+    "fxsim.arithmetic.formats",
+    "fxsim.network.lstm_gradient",
+    "fxsim.plan.memory",
+    "fxsim.network.quantized",
+    "fxsim.network.skip_unit",
+    "fxsim.arithmetic.stochastic",
+    "fxsim.network.storage",  # for the content hash in the header of the Verilog
+    "fxsim.arithmetic.tensors",
 }
 
 

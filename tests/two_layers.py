@@ -3,8 +3,8 @@
 import numpy as np
 
 from fxsim import reference
-from fxsim.checkpoint import Checkpoint, LinearParameters, RetrainedParameters
-from fxsim.quantize import quantize_input
+from fxsim.floats.checkpoint import Checkpoint, LinearParameters, RetrainedParameters
+from fxsim.quantizer import quantize_input
 from fxsim.spec import parse_spec
 
 

@@ -25,7 +25,7 @@ from fxsim.cli.verify import print_runs
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fxsim.explore.sweep import SweepRow
+    from fxsim.explorer.sweep import SweepRow
     from fxsim.report.results import Results
     from fxsim.testbenches.verify import NetworkRun
 

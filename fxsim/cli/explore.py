@@ -24,12 +24,12 @@ GRADUAL = (63, 15, 7)
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from fxsim.cost.synth_cache import SynthCache
     from fxsim.data import Dataset
-    from fxsim.explore.job import Job
-    from fxsim.explore.run import Settings, StartWorkers
-    from fxsim.explore.space import Space
-    from fxsim.explore.synth_cache import SynthCache
-    from fxsim.spec import NetworkSpec, RetrainSpec
+    from fxsim.explorer.job import Job
+    from fxsim.explorer.run import Settings, StartWorkers
+    from fxsim.explorer.space import Space
+    from fxsim.spec.specification import NetworkSpec, RetrainSpec
 
 
 class Scheme(StrEnum):
@@ -106,12 +106,12 @@ def explore(
         raise typer.BadParameter("give --pick and --output together")
     if scheme is not None and not retrain_front:
         raise typer.BadParameter("give --scheme with --retrain-front")
-    from fxsim.explore.finish import clock_front, test_front, weigh_variables
-    from fxsim.explore.finish import retrain_front as retrain_front_
-    from fxsim.explore.front import front_rows
-    from fxsim.explore.run import Settings, check_method, facts_of, search_space
-    from fxsim.explore.space import load_space
-    from fxsim.explore.store import open_store
+    from fxsim.explorer.finish import clock_front, test_front, weigh_variables
+    from fxsim.explorer.finish import retrain_front as retrain_front_
+    from fxsim.explorer.front import front_rows
+    from fxsim.explorer.run import Settings, check_method, facts_of, search_space
+    from fxsim.explorer.space import load_space
+    from fxsim.explorer.store import open_store
     from fxsim.spec import load_spec
 
     path = find_spec(spec)
@@ -162,7 +162,7 @@ def explore(
                 job, opened, settings, workers=_workers(cluster, processes), on_outcome=live.show
             )
         if synthesis is not None:
-            from fxsim.explore.costs import measure_front
+            from fxsim.explorer.costs import measure_front
 
             with steps.step("synthesise the front") as show:
                 measure_front(
@@ -238,8 +238,8 @@ def with_costs(
     job: Job, synthesis: SynthCache, seed: int, parallel: int, show: Callable[[str], None]
 ) -> tuple[Job, dict[str, Any]]:
     """The job with a fitted cost model, and its cross-validated errors."""
-    from fxsim.explore.costs import fit_costs
-    from fxsim.explore.job import with_costs
+    from fxsim.explorer.costs import fit_costs
+    from fxsim.explorer.job import with_costs
 
     model = fit_costs(
         job,
@@ -253,10 +253,10 @@ def with_costs(
 
 def _workers(cluster: str | None, processes: int) -> StartWorkers:
     if cluster is None:
-        from fxsim.explore.workers import local_workers
+        from fxsim.explorer.workers import local_workers
 
         return lambda job: local_workers(job, processes)
-    from fxsim.explore.cluster import cluster_workers
+    from fxsim.explorer.cluster import cluster_workers
 
     return lambda job: cluster_workers(job, cluster, processes)
 
@@ -286,8 +286,8 @@ def _rebuild(spec: str, space: Path | None, checkpoint: Path, retrained: bool) -
 
 def _job(space: Space, path: Path, checkpoint: Path | None, *, direct: bool) -> tuple[Job, Dataset]:
     from fxsim import data
-    from fxsim.checkpoint import load_checkpoint
-    from fxsim.explore.job import make_job
+    from fxsim.explorer.job import make_job
+    from fxsim.floats.checkpoint import load_checkpoint
 
     parameters = load_checkpoint(checkpoint or path.with_name(CHECKPOINT), space.spec)
     with blamed_on(path):

@@ -14,8 +14,8 @@ from fxsim.cli.paths import check_data, check_outputs, network_files
 from fxsim.errors import FileError
 
 if TYPE_CHECKING:
-    from fxsim.folding import Folded
     from fxsim.network import Layer
+    from fxsim.timing.folding import Folded
 
 _COLUMNS = ["name", "rows", "simd", "lanes", "multipliers", "luts", "cycles", "busy"]
 
@@ -42,8 +42,8 @@ def fold(
         raise typer.BadParameter("give one of --interval, --multipliers and --luts")
     folder = find_network(network)
     check_outputs({"--output": output}, network_files(folder))
-    from fxsim import folding
-    from fxsim.storage import load_network
+    from fxsim.network.storage import load_network
+    from fxsim.timing import folding
 
     before = load_network(folder)
     check_data({"--output": output}, before.data)
@@ -74,7 +74,7 @@ def fold(
 
 def describe(folded: Folded) -> dict[str, Any]:
     """Plain values of a folding."""
-    from fxsim.folding import luts
+    from fxsim.timing.folding import luts
 
     layers = [
         {

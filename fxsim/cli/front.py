@@ -29,8 +29,8 @@ def front(
     as_json: JsonOption = False,
 ) -> None:
     """Show the Pareto front of an exploration."""
-    from fxsim.explore.front import front_rows, table, to_csv
-    from fxsim.explore.store import read_store
+    from fxsim.explorer.front import front_rows, table, to_csv
+    from fxsim.explorer.store import read_store
 
     with read_store(store) as opened:
         if everything:
@@ -48,7 +48,7 @@ def front(
 
 def print_front(title: str, rows: list[dict[str, Any]]) -> None:
     """Table of the points of a front."""
-    from fxsim.explore.front import columns, extras, in_words
+    from fxsim.explorer.front import columns, extras, in_words
 
     names, metrics = columns(rows)
     more = extras(rows)

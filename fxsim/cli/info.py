@@ -84,10 +84,10 @@ def _show_kernels(as_json: bool) -> None:
 
 def describe(network: QuantizedNetwork) -> dict[str, Any]:
     """Plain values that say all about a network except its weights."""
-    from fxsim.cycles import predict
+    from fxsim.network.storage import network_hash
     from fxsim.plan.memories import memories
     from fxsim.plan.planner import plan_network, queue_of
-    from fxsim.storage import network_hash
+    from fxsim.timing.cycles import predict
 
     cycles, plan = predict(network), plan_network(network)
     held = memories(plan)

@@ -11,10 +11,10 @@ from fxsim.cli.output import console
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from fxsim.explore.job import Job
-    from fxsim.explore.outcome import Outcome
-    from fxsim.explore.run import Settings
-    from fxsim.explore.store import Store
+    from fxsim.explorer.job import Job
+    from fxsim.explorer.outcome import Outcome
+    from fxsim.explorer.run import Settings
+    from fxsim.explorer.store import Store
 
 _ROWS = 20
 _REFRESH = 0.5
@@ -29,7 +29,7 @@ class LiveFront:
     def __init__(self, job: Job, store: Store, settings: Settings) -> None:
         from rich.live import Live
 
-        from fxsim.explore.outcome import Goals
+        from fxsim.explorer.outcome import Goals
 
         self._goals = Goals(job.space, job.float_error)
         self._seen = {outcome.choices: outcome for outcome in store.predicted().values()}
@@ -74,7 +74,7 @@ class LiveFront:
 
     def _volume(self) -> float:
         """Share of the box up to the worst values seen that the front dominates."""
-        from fxsim.explore.pareto import front, hypervolume
+        from fxsim.explorer.pareto import front, hypervolume
 
         points = [
             self._goals.values(outcome) for outcome in front(self._seen.values(), self._goals)
@@ -91,7 +91,7 @@ class LiveFront:
     def _table(self) -> RenderableType:
         from rich.table import Table
 
-        from fxsim.explore.pareto import front
+        from fxsim.explorer.pareto import front
 
         space = self._goals.space
         table = Table(title=self._line(), title_justify="left", box=None)

@@ -46,7 +46,7 @@ def find_spec(text: str) -> Path:
 
 def read_network(text: str) -> QuantizedNetwork:
     """Load the network that ``text`` names."""
-    from fxsim.storage import load_network
+    from fxsim.network.storage import load_network
 
     return load_network(find_network(text))
 

@@ -14,7 +14,7 @@ from fxsim.cli.output import percent, print_json, print_line, print_records
 from fxsim.cli.paths import check_data, check_outputs
 
 if TYPE_CHECKING:
-    from fxsim.spec import NetworkSpec
+    from fxsim.spec.specification import NetworkSpec
 
 _SAMPLES = 200
 _WEIGHTS = ["group", "product", "levels", "decibels"]
@@ -76,12 +76,12 @@ def noise(
 
 def _measure(wanted: NetworkSpec, path: Path, checkpoint: Path, direct: bool) -> dict[str, Any]:
     from fxsim import data
-    from fxsim.checkpoint import load_checkpoint
-    from fxsim.evaluate import calibration_samples
-    from fxsim.noise import activation_noise, weight_noise
-    from fxsim.quantize import quantize, quantized_parameters
-    from fxsim.scale_noise import scale_noise
-    from fxsim.weight_groups import weight_groups
+    from fxsim.floats.checkpoint import load_checkpoint
+    from fxsim.quantizer.quantizer import quantize, quantized_parameters
+    from fxsim.simulator.evaluate import calibration_samples
+    from fxsim.simulator.noise import activation_noise, weight_noise
+    from fxsim.simulator.scale_noise import scale_noise
+    from fxsim.spec.weight_groups import weight_groups
 
     parameters = load_checkpoint(checkpoint, wanted)
     with blamed_on(path):

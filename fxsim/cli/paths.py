@@ -116,7 +116,7 @@ def _is_sqlite(path: Path) -> bool:
 def network_files(folder: Path) -> dict[str, Path]:
     """Files that make up a network, as inputs."""
     from fxsim.cli.lookup import CHECKPOINT, SPEC
-    from fxsim.storage import MANIFEST, TENSORS
+    from fxsim.network.storage import MANIFEST, TENSORS
 
     return {f"{name} of NETWORK": folder / name for name in (MANIFEST, TENSORS, SPEC, CHECKPOINT)}
 

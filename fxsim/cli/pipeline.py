@@ -20,14 +20,14 @@ from fxsim.cli.verify import choose_patterns, choose_vectors
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fxsim.checkpoint import Checkpoint
     from fxsim.data import Dataset
     from fxsim.errors import UnwrittenError
-    from fxsim.explore.sweep import SweepRow
-    from fxsim.hw.synth import SynthResult
+    from fxsim.explorer.sweep import SweepRow
+    from fxsim.floats.checkpoint import Checkpoint
+    from fxsim.hw.tools.synth import SynthResult
     from fxsim.network import QuantizedNetwork
     from fxsim.report.results import Accuracy, Results
-    from fxsim.spec import NetworkSpec
+    from fxsim.spec.specification import NetworkSpec
     from fxsim.testbenches.verify import NetworkRun
 
 REPORT, RESULTS = "report.html", "results.json"
@@ -38,7 +38,7 @@ class _Grid(TypedDict, total=False):
     activation_bits: tuple[int, ...]
 
 
-_ALL = _Grid()  # that of `fxsim.explore.sweep.sweep`
+_ALL = _Grid()  # that of `fxsim.explorer.sweep.sweep`
 # Images take long: fewer points on fewer of them.
 _FEW = _Grid(levels=(3, 15, 255), activation_bits=(4, 6, 8))
 _FEW_IMAGES = 500
@@ -66,17 +66,17 @@ def run(
     """
     with steps.step("load") as show:
         from fxsim import data
-        from fxsim.checkpoint import load_checkpoint
-        from fxsim.explore.sweep import sweep
+        from fxsim.explorer.sweep import sweep
         from fxsim.files import write_text
+        from fxsim.floats.checkpoint import load_checkpoint
         from fxsim.folders import filling, noting
         from fxsim.hw.emit import emit, files_of
+        from fxsim.network.storage import load_network
         from fxsim.report.page import write_report
         from fxsim.report.summarise import summarise
-        from fxsim.simulate import simulate_ranges
+        from fxsim.simulator.simulator import simulate_ranges
         from fxsim.spec import load_spec
-        from fxsim.storage import load_network
-        from fxsim.testbenches.simulators import find_simulator
+        from fxsim.testbenches.bench.simulators import find_simulator
         from fxsim.testbenches.verify import verify
 
         for simulator in simulators:  # before anything takes time
@@ -177,7 +177,7 @@ def _synthesize(
     network: QuantizedNetwork, target: Target, targets: Sequence[Target]
 ) -> SynthResult:
     from fxsim.hw.emit import accelerator_verilog, memory_files
-    from fxsim.hw.synth import synthesize
+    from fxsim.hw.tools.synth import synthesize
 
     # The page shows blocks of one target; they take as long as the whole again.
     return synthesize(
@@ -198,9 +198,9 @@ def _few(dataset: Dataset) -> Dataset:
 def _evaluate(
     network: QuantizedNetwork, sources: tuple[NetworkSpec, Checkpoint] | None, dataset: Dataset
 ) -> Accuracy:
-    from fxsim.evaluate import accuracy, calibration_samples, float_accuracy
-    from fxsim.quantize import quantize
+    from fxsim.quantizer import quantize
     from fxsim.report.results import Accuracy
+    from fxsim.simulator.evaluate import accuracy, calibration_samples, float_accuracy
 
     parent = direct = None
     if sources is not None:

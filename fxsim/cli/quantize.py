@@ -14,8 +14,8 @@ from fxsim.cli.output import print_json, print_line, print_records
 from fxsim.cli.paths import check_data, check_outputs
 
 if TYPE_CHECKING:
-    from fxsim.checkpoint import Checkpoint
-    from fxsim.spec import NetworkSpec
+    from fxsim.floats.checkpoint import Checkpoint
+    from fxsim.spec.specification import NetworkSpec
 
 
 def quantize(
@@ -47,13 +47,21 @@ def quantize(
     With --expect only if the float network computes what another tool did, within 1e-4 of the range
     of its outputs: so wrongly ordered weights are found.
     """
-    from fxsim import data, quantize
-    from fxsim.checkpoint import load_checkpoint
+    from fxsim import data
     from fxsim.errors import FxsimWarning
-    from fxsim.evaluate import calibration_samples
-    from fxsim.layouts import LAYOUTS
+    from fxsim.floats.checkpoint import load_checkpoint
+    from fxsim.floats.layouts import LAYOUTS
+    from fxsim.network.storage import (
+        MANIFEST,
+        TENSORS,
+        check_free,
+        leftovers,
+        network_hash,
+        save_network,
+    )
+    from fxsim.quantizer import quantizer as quantize
+    from fxsim.simulator.evaluate import calibration_samples
     from fxsim.spec import load_spec
-    from fxsim.storage import MANIFEST, TENSORS, check_free, leftovers, network_hash, save_network
 
     path = find_spec(spec)
     source = checkpoint or path.with_name(CHECKPOINT)
@@ -103,10 +111,10 @@ def _expect(
     layout: str | None,
     expected: tuple[Path, Path],
 ) -> dict[str, Any]:
-    from fxsim.checkpoint import load_layouts, named_layout
     from fxsim.errors import MismatchError
-    from fxsim.expect import expect
     from fxsim.files import read_npy
+    from fxsim.floats.checkpoint import load_layouts, named_layout
+    from fxsim.floats.expect import expect
 
     x, y = map(read_npy, expected)
     others = load_layouts(source, spec)

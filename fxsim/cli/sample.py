@@ -26,7 +26,7 @@ def sample(
 ) -> None:
     """Let a fixed-point character network write text."""
     from fxsim import data
-    from fxsim.sample import sample as write
+    from fxsim.simulator.sample import sample as write
 
     quantized = read_network(network)
     with blamed_on(network):

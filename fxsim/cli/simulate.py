@@ -13,11 +13,11 @@ from fxsim.cli.output import percent, print_json, print_line, print_records, pri
 from fxsim.cli.paths import check_data, check_outputs, network_files
 
 if TYPE_CHECKING:
-    from fxsim.checkpoint import Checkpoint
     from fxsim.data import Split
+    from fxsim.floats.checkpoint import Checkpoint
     from fxsim.network import IntArray, QuantizedNetwork
-    from fxsim.spec import NetworkSpec
-    from fxsim.trace import Trace
+    from fxsim.simulator.trace import Trace
+    from fxsim.spec.specification import NetworkSpec
 
 _RANGES = ["name", "accumulators", "activations", "overflows", "clipped"]
 _ZEROS = ["name", "products", "zero_activations", "zero_products"]
@@ -46,7 +46,7 @@ def simulate(
         raise typer.BadParameter("give --data or --input, not both")
     if source is not None and output is None and not trace:
         raise typer.BadParameter("--input needs --output (or --trace)")
-    from fxsim.storage import load_network, network_hash
+    from fxsim.network.storage import load_network, network_hash
 
     folder = find_network(network)
     check_outputs({"--output": output}, {"--input": source, **network_files(folder)})
@@ -58,8 +58,8 @@ def simulate(
         facts |= {"input": str(source), "samples": len(seen.input)}
     else:
         from fxsim.data import load_split
-        from fxsim.evaluate import answers
-        from fxsim.simulate import simulate_ranges
+        from fxsim.simulator.evaluate import answers
+        from fxsim.simulator.simulator import simulate_ranges
 
         chosen = data or f"{quantized.data}:test"
         split = load_split(chosen, quantized.input.shape)
@@ -97,7 +97,7 @@ def _sources(folder: Path) -> tuple[NetworkSpec, Checkpoint] | None:
     """Specification and checkpoint, where both are in ``folder``."""
     if not ((folder / SPEC).exists() and (folder / CHECKPOINT).exists()):
         return None
-    from fxsim.checkpoint import load_checkpoint
+    from fxsim.floats.checkpoint import load_checkpoint
     from fxsim.spec import load_spec
 
     spec = load_spec(folder / SPEC)
@@ -106,7 +106,7 @@ def _sources(folder: Path) -> tuple[NetworkSpec, Checkpoint] | None:
 
 def _float_accuracy(folder: Path, split: Split) -> float | None:
     """Of the float parent, where it is known."""
-    from fxsim.evaluate import float_accuracy
+    from fxsim.simulator.evaluate import float_accuracy
 
     sources = _sources(folder)
     return float_accuracy(sources[0], sources[1].parent, split) if sources else None
@@ -118,8 +118,8 @@ def _bits_per_character(
     """Of the float parent, where it is known, and of the fixed-point network."""
     import numpy as np
 
-    from fxsim.evaluate import float_bits_per_character
-    from fxsim.floating import bits_per_character
+    from fxsim.floats.forward import bits_per_character
+    from fxsim.simulator.evaluate import float_bits_per_character
 
     sources = _sources(folder)
     return {
@@ -132,7 +132,7 @@ def _bits_per_character(
 
 def _run_file(network: QuantizedNetwork, path: Path) -> Trace:
     from fxsim.files import read_npy
-    from fxsim.simulate import simulate_ranges
+    from fxsim.simulator.simulator import simulate_ranges
 
     x = read_npy(path)
     with blamed_on(path):

@@ -36,7 +36,7 @@ def skip_study(
     Writes skip.png, skip.csv and skip.md: speed-up against sparsity over thresholds, foldings,
     lanes, queue depths and lane mappings.
     """
-    from fxsim.explore.skip_study import nearest, study
+    from fxsim.explorer.skip.study import nearest, study
     from fxsim.folders import check_room
     from fxsim.report.skip import FILES, write_study
 
@@ -76,8 +76,8 @@ def skip_study(
 
 
 def _gradients(source: str) -> IntArray:
-    from fxsim.explore import gate_gradients
-    from fxsim.gradient_traces import STAGES
+    from fxsim.explorer.skip import gate_gradients
+    from fxsim.simulator.gradient_traces import STAGES
 
     if source in STAGES:
         return gate_gradients.from_trace(source)

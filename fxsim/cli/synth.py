@@ -30,7 +30,7 @@ def synth(
     """
     design = read_unit(network) or read_network(network)
     from fxsim.hw.emit import accelerator_verilog, memory_files, unit_verilog
-    from fxsim.hw.synth import synthesize
+    from fxsim.hw.tools.synth import synthesize
     from fxsim.network import QuantizedNetwork
 
     memories: dict[str, str] = {}
@@ -50,7 +50,7 @@ def synth(
 
 
 def print_area(title: str, results: Sequence[Any]) -> None:
-    """Table of objects like `fxsim.hw.synth.SynthResult`."""
+    """Table of objects like `fxsim.hw.tools.synth.SynthResult`."""
     print_table(
         title,
         ["target", *_HEADS],

@@ -1,4 +1,4 @@
-"""Synthesis and regression of points for ``fxsim explore``: `fxsim.explore` knows no hardware."""
+"""Synthesis and regression of points for ``fxsim explore``: `fxsim.explorer` knows no hardware."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from fxsim.explore.job import Job
-    from fxsim.explore.store import Store
-    from fxsim.explore.synth_cache import SynthCache
+    from fxsim.cost.synth_cache import SynthCache
+    from fxsim.explorer.job import Job
+    from fxsim.explorer.store import Store
     from fxsim.network import QuantizedNetwork
 
 
@@ -27,7 +27,7 @@ class Generated:
 
     def texts(self, paths: Sequence[str]) -> dict[str, str]:
         """Verilog of each block, without its place."""
-        from fxsim.hw.parts import texts_of
+        from fxsim.hw.tools.parts import texts_of
 
         found: dict[str, str] = texts_of(self.verilog, self.name, paths, self.memories)
         return found
@@ -36,7 +36,7 @@ class Generated:
         self, target: str, missing: Sequence[str], known: Sequence[str]
     ) -> dict[str, dict[str, int]]:
         """Cells of the blocks ``missing``, by Yosys, with the borders between blocks kept."""
-        from fxsim.hw.parts import REST, synthesize_parts
+        from fxsim.hw.tools.parts import REST, synthesize_parts
 
         found: dict[str, dict[str, int]] = synthesize_parts(
             self.verilog,
@@ -58,8 +58,8 @@ def generate(network: QuantizedNetwork) -> Generated:
 
 def synthesis(target: str) -> SynthCache:
     """Synthesis with its cache; another Yosys, or another way to call it, has another."""
-    from fxsim.explore.synth_cache import SynthCache, cache_folder
-    from fxsim.hw.parts import rules_of
+    from fxsim.cost.synth_cache import SynthCache, cache_folder
+    from fxsim.hw.tools.parts import rules_of
 
     version = f"pyosys {importlib.metadata.version('pyosys')} {rules_of(target)}"
     digest = hashlib.sha256(version.encode()).hexdigest()
@@ -79,14 +79,14 @@ def check_clock(target: str) -> None:
     MissingToolError
         If nextpnr is not installed.
     """
-    from fxsim.hw.pnr import find_nextpnr
+    from fxsim.hw.tools.pnr import find_nextpnr
 
     find_nextpnr(target)
 
 
 def clock_of(target: str) -> Callable[[QuantizedNetwork], list[float]]:
     """Place and route for a target: clocks of a network in MHz, one for each of three seeds."""
-    from fxsim.hw.pnr import clocks_mhz
+    from fxsim.hw.tools.pnr import clocks_mhz
 
     def clock(network: QuantizedNetwork) -> list[float]:
         made = generate(network)
@@ -114,10 +114,10 @@ def verify_points(
 
     A point is exact when every word of every layer and the cycle of every vector agree.
     """
-    from fxsim.explore.evaluate import Evaluator
-    from fxsim.explore.outcome import Goals
-    from fxsim.explore.pareto import front
-    from fxsim.simulate import as_input
+    from fxsim.explorer.evaluate import Evaluator
+    from fxsim.explorer.outcome import Goals
+    from fxsim.explorer.pareto import front
+    from fxsim.simulator import as_input
     from fxsim.testbenches.verify import verify
 
     evaluate, done = Evaluator(job), store.verified()

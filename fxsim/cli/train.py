@@ -15,7 +15,7 @@ from fxsim.cli.paths import check_data, check_outputs
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from fxsim.train import StepRecord
+    from fxsim.training import StepRecord
 
 
 def train(
@@ -34,12 +34,12 @@ def train(
     An interrupted run keeps its state beside the output; the same command goes on from there.
     """
     from fxsim import data
-    from fxsim.checkpoint import save_checkpoint
     from fxsim.errors import SpecError
     from fxsim.files import write_text
+    from fxsim.floats.checkpoint import save_checkpoint
     from fxsim.folders import HIDDEN, held
     from fxsim.spec import load_spec
-    from fxsim.train import Progress, stages, train
+    from fxsim.training import Progress, stages, train
 
     path = find_spec(spec)
     state = output.with_name(f"{output.name}.resume")
@@ -84,7 +84,7 @@ def train(
 
 def _table(records: Sequence[StepRecord]) -> str:
     """CSV: a line a step; the correlation is empty where it was not measured."""
-    from fxsim.lstm import GATES
+    from fxsim.network.lstm import GATES
 
     layers = range(len(records[0].thresholds))
     columns = ["step", "loss", "correlation", *(f"threshold {k}" for k in layers)]

@@ -11,7 +11,7 @@ from fxsim.cli.lookup import model_folders
 from fxsim.errors import SpecError
 
 if TYPE_CHECKING:
-    from fxsim.skip_unit import SkipUnit
+    from fxsim.network.skip_unit import SkipUnit
 
 KINDS = ("zero-skip",)
 
@@ -30,7 +30,7 @@ def read_unit(text: str) -> SkipUnit | None:
     if path is None:
         return None
     from fxsim.files import read_yaml
-    from fxsim.spec_skip import load_skip_unit
+    from fxsim.spec.skip_unit import load_skip_unit
 
     value = read_yaml(path)
     if not isinstance(value, dict) or "kind" not in value:

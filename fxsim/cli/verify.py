@@ -58,7 +58,7 @@ def verify(
         return
     quantized = read_network(network)
     check_data({"--output": output}, quantized.data)
-    from fxsim.storage import network_hash
+    from fxsim.network.storage import network_hash
     from fxsim.testbenches import verify
 
     source, stimuli = choose_vectors(quantized, simulators, vectors, seed)
@@ -92,7 +92,7 @@ def choose_vectors(
     import numpy as np
 
     from fxsim import data
-    from fxsim.simulate import as_input
+    from fxsim.simulator import as_input
 
     source = f"{network.data}:test"
     try:
@@ -113,7 +113,7 @@ def choose_vectors(
 
 def choose_patterns(network: QuantizedNetwork) -> Sequence[str]:
     """Pause patterns: of image networks, which take long, none and all at once."""
-    from fxsim.testbenches.job import PATTERNS
+    from fxsim.testbenches.bench.job import PATTERNS
 
     return _IMAGE_PATTERNS if network.spatial else PATTERNS
 

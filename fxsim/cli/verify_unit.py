@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fxsim.cli.options import Simulator
-    from fxsim.skip_unit import SkipUnit
+    from fxsim.network.skip_unit import SkipUnit
 
 _VECTORS = {"verilator": 200, "icarus": 30}
 
@@ -31,8 +31,8 @@ def verify_unit(
     from fxsim.cli.verify import default_folder
     from fxsim.hw.emit import unit_verilog
     from fxsim.testbenches import skip_unit
-    from fxsim.testbenches.outcome import digest_of
-    from fxsim.testbenches.sparse_data import fill, gate_gradients, masks
+    from fxsim.testbenches.bench.outcome import digest_of
+    from fxsim.testbenches.cases.sparse_data import fill, gate_gradients, masks
 
     hard = fill(masks(unit.items, unit.lanes, seed), unit.gradient, seed)
     most = max(vectors or _VECTORS[name.value] for name in simulators)

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from fxsim.data.dataset import Dataset, drawn_dataset
+from fxsim.data.pen import draw
 from fxsim.data.strokes import Hand, balanced, between, draw_digits
-from fxsim.kernels.strokes import draw
 from fxsim.network import FloatArray, IntArray
 
 SIZES = {"train": 12_000, "validation": 3_000, "test": 5_000}

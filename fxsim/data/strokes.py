@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from fxsim.kernels.strokes import draw
+from fxsim.data.pen import draw
 from fxsim.network import FloatArray, IntArray
 
 _STEPS = 6

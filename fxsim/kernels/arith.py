@@ -1,8 +1,8 @@
-"""`fxsim.arith` on int64, for use inside other kernels; modes are plain integers here."""
+"""`fxsim.arithmetic.integers` on int64, for use inside other kernels; modes are plain integers here."""
 
 from __future__ import annotations
 
-from fxsim.formats import Rounding
+from fxsim.arithmetic.formats import Rounding
 from fxsim.kernels.jit import jit
 
 ROUNDING_CODE = {mode: code for code, mode in enumerate(Rounding)}

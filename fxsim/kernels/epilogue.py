@@ -12,13 +12,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from fxsim.formats import IntFormat, Overflow, Rounding
+from fxsim.arithmetic.formats import IntFormat, Overflow, Rounding
 from fxsim.kernels.intrinsics import address, copy, wide_vectors
 from fxsim.kernels.jit import jit
 from fxsim.kernels.packing import aligned
 from fxsim.kernels.vectors import requantize_16
-from fxsim.linear import QuantizedLinear
-from fxsim.network import Activation, IntArray, Requantizer
+from fxsim.network import Activation, IntArray, QuantizedLinear, Requantizer
 
 
 class Epilogue(NamedTuple):

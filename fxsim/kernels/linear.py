@@ -8,14 +8,13 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import numpy.typing as npt
 
-from fxsim.formats import AccumulatorMode
+from fxsim.arithmetic.formats import AccumulatorMode
 from fxsim.kernels.epilogue import epilogue_of, narrowest, requantize
 from fxsim.kernels.operand import MAX_INPUTS
 from fxsim.kernels.product import Product, as_bytes
 from fxsim.kernels.saturate import accumulate_beats, beat_sums, pack_beats
 from fxsim.kernels.target import Backend, chosen, has_vnni
-from fxsim.linear import QuantizedLinear, accumulator_bounds
-from fxsim.network import IntArray
+from fxsim.network import IntArray, QuantizedLinear, accumulator_bounds
 
 _MOST_BITS = 30
 """Width of saturating accumulators to which the sum of a beat of bytes can be added in 32 bits."""

@@ -19,7 +19,7 @@ _ROWS = 64
 
 
 class Elementwise(NamedTuple):
-    """Constants of the cell; the formulas are those of `fxsim.lstm.QuantizedLstm`.
+    """Constants of the cell; the formulas are those of `fxsim.network.QuantizedLstm`.
 
     A rounding is (shift, base, sign, parity), see `fxsim.kernels.epilogue`. The tables hold a
     result for every input of the narrow format, so the middle entry is that of 0.

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from fxsim import stochastic
-from fxsim.formats import Rounding
+from fxsim.arithmetic import stochastic
+from fxsim.arithmetic.formats import Rounding
 from fxsim.kernels.arith import shift_round
 from fxsim.kernels.intrinsics import wide_vectors
 from fxsim.kernels.jit import jit
@@ -22,7 +22,7 @@ from fxsim.network import IntArray
 STOCHASTIC = len(Rounding)
 """Beside the codes of `fxsim.kernels.arith.ROUNDING_CODE`."""
 
-_I, _F, _O, _G, _OUTPUT, _KEPT, _DH, _DX = range(8)  # `fxsim.lstm_gradient.STREAMS`
+_I, _F, _O, _G, _OUTPUT, _KEPT, _DH, _DX = range(8)  # `fxsim.network.lstm_gradient.STREAMS`
 _SAT_DH, _SAT_DC, _SAT_DNET, _SAT_DX, _SAT_DW, _SAT_DU, _SAT_DB = range(7)  # `SATURATING`
 
 _mix = jit(stochastic.mix)

@@ -9,18 +9,16 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import numpy.typing as npt
 
+from fxsim.arithmetic.formats import Rounding
 from fxsim.errors import RangeError
-from fxsim.formats import Rounding
 from fxsim.kernels import lstm
 from fxsim.kernels.epilogue import epilogue_of, narrowest, rounding_terms
 from fxsim.kernels.linear import kernel_of
 from fxsim.kernels.operand import MAX_INPUTS, operand_of, words_fit
 from fxsim.kernels.stream import stream
 from fxsim.kernels.target import Backend, chosen
-from fxsim.linear import QuantizedLinear
-from fxsim.lstm import QuantizedLstm
-from fxsim.lstm_gradient import row_multipliers
-from fxsim.network import IntArray
+from fxsim.network import IntArray, QuantizedLinear, QuantizedLstm
+from fxsim.network.lstm_gradient import row_multipliers
 
 _SUM_BITS = 30
 """Of W x and U h, so that 32 bits hold their sum with what rounding adds."""

@@ -1,4 +1,4 @@
-"""Windows of images, and their greatest values; the order is that of `fxsim.windows.Windows`."""
+"""Windows of images, and their greatest values; the order is that of `fxsim.arithmetic.windows.Windows`."""
 
 from __future__ import annotations
 

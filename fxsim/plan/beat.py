@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fxsim.arithmetic.formats import IntFormat
 from fxsim.errors import ConfigError
-from fxsim.formats import IntFormat
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ class _SameBeat:
 
 @dataclass(frozen=True, kw_only=True)
 class VectorBufferConfig(_SameBeat):
-    """Configuration of a `fxsim.hw.buffers.VectorBuffer`: each vector, ``tiles`` times.
+    """Configuration of a `fxsim.hw.blocks.buffers.VectorBuffer`: each vector, ``tiles`` times.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ class VectorBufferConfig(_SameBeat):
 
 @dataclass(frozen=True, kw_only=True)
 class QueueConfig(_SameBeat):
-    """Configuration of a `fxsim.hw.queue.Queue` of ``depth`` beats, 2 or more.
+    """Configuration of a `fxsim.hw.blocks.queue.Queue` of ``depth`` beats, 2 or more.
 
     Raises
     ------
@@ -89,7 +89,7 @@ class QueueConfig(_SameBeat):
 
 @dataclass(frozen=True, kw_only=True)
 class ForkConfig(_SameBeat):
-    """Configuration of a `fxsim.hw.fork.Fork`: one stream to ``sinks``.
+    """Configuration of a `fxsim.hw.blocks.fork.Fork`: one stream to ``sinks``.
 
     Raises
     ------

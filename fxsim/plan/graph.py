@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from fxsim.formats import IntFormat
+from fxsim.arithmetic.formats import IntFormat
 from fxsim.plan.beat import Beat
 from fxsim.plan.records import Record
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fxsim.formats import IntFormat, Rounding
+from fxsim.arithmetic.formats import IntFormat, Rounding
 from fxsim.network import QuantizedLstm, Table
 from fxsim.plan.beat import Beat
 
@@ -13,7 +13,7 @@ GATES = 4
 
 @dataclass(frozen=True, kw_only=True)
 class LstmCellConfig:
-    """Configuration of a `fxsim.hw.lstm_cell.LstmCell`; the formulas are those of `QuantizedLstm`.
+    """Configuration of a `fxsim.hw.lstm.cell.LstmCell`; the formulas are those of `QuantizedLstm`.
 
     Parameters
     ----------

@@ -8,16 +8,16 @@ from typing import Self
 
 import numpy as np
 
+from fxsim.arithmetic.formats import AccumulatorMode, IntFormat, MemoryStyle
 from fxsim.errors import ConfigError
-from fxsim.formats import AccumulatorMode, IntFormat, MemoryStyle
-from fxsim.memory import WeightMemory, arranged
 from fxsim.network import Folding, IntArray, QuantizedLinear
 from fxsim.plan.beat import Beat, check_sizes
+from fxsim.plan.memory import WeightMemory, arranged
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class MacArrayConfig:
-    """Configuration of a `fxsim.hw.mac_array.MacArray`.
+    """Configuration of a `fxsim.hw.blocks.mac_array.MacArray`.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class MacArrayConfig:
     dsp : bool
         Whether multipliers are meant for DSP blocks or for LUTs.
     memory : MemoryStyle
-        What the weight memory is made of; `fxsim.memory.WeightMemory` says what AUTO becomes.
+        What the weight memory is made of; `fxsim.plan.memory.WeightMemory` says what AUTO becomes.
     name : str
         Of the weight memory, and of the file that fills it.
 

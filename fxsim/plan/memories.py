@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import assert_never
 
-from fxsim.formats import MemoryStyle
+from fxsim.arithmetic.formats import MemoryStyle
 from fxsim.plan.buffers import ForkConfig, QueueConfig, VectorBufferConfig
 from fxsim.plan.elementwise import GreatestConfig, GreatestPlaceConfig, WeightedSumConfig
 from fxsim.plan.lstm_cell import GATES, LstmCellConfig

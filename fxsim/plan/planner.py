@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import assert_never
 
-from fxsim.memory import WeightMemory
 from fxsim.network import (
     INPUT,
     Argmax,
@@ -28,6 +27,7 @@ from fxsim.plan.graph import Block, Group, Node, Source, Stream
 from fxsim.plan.linear import plan_linear
 from fxsim.plan.lstm import plan_lstm
 from fxsim.plan.mac_array import MacArrayConfig
+from fxsim.plan.memory import WeightMemory
 from fxsim.plan.pool import plan_pool
 
 ENDS_PER_LAYER = 16

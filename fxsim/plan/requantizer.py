@@ -7,8 +7,8 @@ from typing import Self
 
 import numpy as np
 
+from fxsim.arithmetic.formats import IntFormat, Overflow, Rounding
 from fxsim.errors import ConfigError
-from fxsim.formats import IntFormat, Overflow, Rounding
 from fxsim.network import (
     Activation,
     IntArray,
@@ -22,7 +22,7 @@ from fxsim.plan.beat import Beat, check_sizes
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RequantizerConfig:
-    """Configuration of a `fxsim.hw.requantizer.Requantizer`.
+    """Configuration of a `fxsim.hw.blocks.requantizer.Requantizer`.
 
     Parameters
     ----------

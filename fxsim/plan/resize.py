@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fxsim.arithmetic.formats import IntFormat
 from fxsim.errors import ConfigError
-from fxsim.formats import IntFormat
 from fxsim.plan.beat import Beat, check_sizes
 
 
@@ -70,7 +70,7 @@ class _ResizeConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class WidenConfig(_ResizeConfig):
-    """Configuration of a `fxsim.hw.resize.Widen`: more lanes than before.
+    """Configuration of a `fxsim.hw.blocks.resize.Widen`: more lanes than before.
 
     Raises
     ------
@@ -86,7 +86,7 @@ class WidenConfig(_ResizeConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class NarrowConfig(_ResizeConfig):
-    """Configuration of a `fxsim.hw.resize.Narrow`: fewer lanes than before.
+    """Configuration of a `fxsim.hw.blocks.resize.Narrow`: fewer lanes than before.
 
     Raises
     ------

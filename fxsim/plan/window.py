@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fxsim.arithmetic.formats import IntFormat
+from fxsim.arithmetic.windows import Windows
 from fxsim.errors import ConfigError
-from fxsim.formats import IntFormat
 from fxsim.plan.beat import Beat, check_sizes
-from fxsim.windows import Windows
 
 
 @dataclass(frozen=True, kw_only=True)
 class WindowConfig:
-    """Configuration of a `fxsim.hw.window.Window`, a line buffer.
+    """Configuration of a `fxsim.hw.blocks.window.Window`, a line buffer.
 
     Parameters
     ----------

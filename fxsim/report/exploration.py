@@ -11,11 +11,11 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from fxsim.explore.front import columns, describe, extras, front_rows, goals
-from fxsim.explore.outcome import Goals, Outcome
-from fxsim.explore.pareto import convergence
-from fxsim.explore.space import Choices
-from fxsim.explore.store import Store
+from fxsim.explorer.front import columns, describe, extras, front_rows, goals
+from fxsim.explorer.outcome import Goals, Outcome
+from fxsim.explorer.pareto import convergence
+from fxsim.explorer.space import Choices
+from fxsim.explorer.store import Store
 from fxsim.files import write_text
 from fxsim.report.exploration_figures import (
     convergence_figure,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fxsim.explore.front import in_words
-from fxsim.explore.pareto import nondominated
+from fxsim.explorer.front import in_words
+from fxsim.explorer.pareto import nondominated
 from fxsim.report.figures import COLOURS, INK, MUTED, render_figure
 
 Row = Mapping[str, Any]

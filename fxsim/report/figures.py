@@ -17,7 +17,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from fxsim.explore.sweep import SweepRow
+from fxsim.explorer.sweep import SweepRow
 from fxsim.report.results import AddSummary, Area, LayerSummary, Values
 
 SERIES = 6

@@ -9,9 +9,9 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from fxsim.explore.sweep import SweepRow
+from fxsim.explorer.sweep import SweepRow
 from fxsim.files import write_text
-from fxsim.memory import LARGE_BITS, LUT_DEPTH
+from fxsim.plan.memory import LARGE_BITS, LUT_DEPTH
 from fxsim.report.figures import area_figure, range_figure, sweep_figure, weights_label
 from fxsim.report.results import Area, Results
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, Self
 
-from fxsim.cycles import NetworkCycles
-from fxsim.explore.sweep import SweepRow
-from fxsim.formats import IntFormat
+from fxsim.arithmetic.formats import IntFormat
+from fxsim.explorer.sweep import SweepRow
 from fxsim.plan.memories import Memory
+from fxsim.timing.cycles import NetworkCycles
 
 SCHEMA = "fxsim-results/1"
 
@@ -160,7 +160,7 @@ class Area:
 
     @classmethod
     def of(cls, result: Any) -> Self:
-        """Take the attributes of a result such as ``fxsim.hw.synth.SynthResult``."""
+        """Take the attributes of a result such as ``fxsim.hw.tools.synth.SynthResult``."""
         return cls(**_attributes(cls, result))
 
     def by_layer(self, kind: str = "lut") -> dict[str, dict[str, int]]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from fxsim.explore.skip_study import SkipRow
+from fxsim.explorer.skip.study import SkipRow
 from fxsim.files import write_text
 from fxsim.folders import filling
 

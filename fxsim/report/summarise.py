@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from fxsim.cycles import load, predict
-from fxsim.evaluate import weight_memory_bits
-from fxsim.explore.sweep import SweepRow
+from fxsim.explorer.sweep import SweepRow
 from fxsim.network import (
     MaxPool,
     QuantizedAdd,
     QuantizedLinear,
     QuantizedNetwork,
 )
+from fxsim.network.storage import network_hash
 from fxsim.plan.buffers import QueueConfig
 from fxsim.plan.memories import memories
 from fxsim.plan.planner import plan_network, queue_of
@@ -27,8 +26,9 @@ from fxsim.report.results import (
     Results,
     Values,
 )
-from fxsim.storage import network_hash
-from fxsim.trace import AddTrace, LayerTrace, Trace, span
+from fxsim.simulator.evaluate import weight_memory_bits
+from fxsim.simulator.trace import AddTrace, LayerTrace, Trace, span
+from fxsim.timing.cycles import load, predict
 
 
 def summarise(

@@ -7,16 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from fxsim.checkpoint import Checkpoint, LinearParameters
 from fxsim.data import Dataset, Split
-from fxsim.evaluate import calibration_samples
+from fxsim.floats.checkpoint import Checkpoint, LinearParameters
 from fxsim.network import IntArray
-from fxsim.quantize import quantize, quantized_parameters
+from fxsim.quantizer.quantizer import quantize, quantized_parameters
 from fxsim.reproduce.experiment import Table
 from fxsim.reproduce.fake import rounded_outputs
-from fxsim.simulate import simulate
-from fxsim.spec import NetworkSpec, parse_spec
-from fxsim.train import predict
+from fxsim.simulator import simulate
+from fxsim.simulator.evaluate import calibration_samples
+from fxsim.spec.specification import NetworkSpec, parse_spec
+from fxsim.training import predict
 
 Parameters = Mapping[str, LinearParameters]
 

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fxsim.checkpoint import LinearParameters
+from fxsim.floats.checkpoint import LinearParameters
 from fxsim.network import FloatArray, QuantizedLinear, QuantizedNetwork
-from fxsim.spec import NetworkSpec
-from fxsim.train import predict
+from fxsim.spec.specification import NetworkSpec
+from fxsim.training import predict
 
 
 def rounded_outputs(
@@ -29,7 +29,7 @@ def rounded_outputs(
     ----------
     spec : NetworkSpec
     parameters : mapping of str to LinearParameters
-        From `fxsim.quantize.quantized_parameters`.
+        From `fxsim.quantizer.quantizer.quantized_parameters`.
     network : QuantizedNetwork
     x : float array, shape (n, *spec.input.shape), or (n, t, ...) with LSTM layers
     """

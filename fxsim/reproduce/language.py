@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fxsim import floating
-from fxsim.checkpoint import Checkpoint
 from fxsim.data import Dataset, Split
-from fxsim.evaluate import bits_per_character, calibration_samples
-from fxsim.floating import forward
-from fxsim.quantize import quantize, quantized_parameters
+from fxsim.floats import forward as floating
+from fxsim.floats.checkpoint import Checkpoint
+from fxsim.floats.forward import forward
+from fxsim.quantizer.quantizer import quantize, quantized_parameters
 from fxsim.reproduce.fake import rounded_outputs
-from fxsim.simulate import simulate
-from fxsim.spec import NetworkSpec, parse_spec
+from fxsim.simulator import simulate
+from fxsim.simulator.evaluate import bits_per_character, calibration_samples
+from fxsim.spec.specification import NetworkSpec, parse_spec
 
 
 def language_model(

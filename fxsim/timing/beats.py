@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from fxsim import flow
 from fxsim.errors import RangeError
 from fxsim.network import INPUT, IntArray
 from fxsim.plan.buffers import ForkConfig, QueueConfig
 from fxsim.plan.planner import Plan
+from fxsim.timing import machine as flow
 from fxsim.timing.blocks import block_of
 
 

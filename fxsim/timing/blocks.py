@@ -1,4 +1,4 @@
-"""Cycles that each block takes, and what it is to the machine of `fxsim.flow`.
+"""Cycles that each block takes, and what it is to the machine of `fxsim.timing.machine`.
 
 The hardware has its latencies from its own registers; the testbenches hold the two equal.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from fxsim import flow
+from fxsim.arithmetic.tables import Table
 from fxsim.plan.buffers import ForkConfig, QueueConfig, VectorBufferConfig
 from fxsim.plan.elementwise import GreatestConfig, GreatestPlaceConfig, WeightedSumConfig
 from fxsim.plan.lstm_cell import LstmCellConfig
@@ -16,7 +16,7 @@ from fxsim.plan.records import Record
 from fxsim.plan.requantizer import RequantizerConfig
 from fxsim.plan.resize import NarrowConfig, WidenConfig
 from fxsim.plan.window import WindowConfig
-from fxsim.tables import Table
+from fxsim.timing import machine
 
 
 def latency(record: Record) -> int:
@@ -65,7 +65,7 @@ def _cell_latency(record: LstmCellConfig) -> int:
     return 1 + gates + 2 + tanh + 2 + turn
 
 
-def block_of(record: Record) -> flow.Block:
+def block_of(record: Record) -> machine.Block:
     """What the machine knows of a block.
 
     Raises
@@ -75,22 +75,22 @@ def block_of(record: Record) -> flow.Block:
     """
     match record:
         case WidenConfig():
-            return flow.widen(record.parts, record.slim_beats)
+            return machine.widen(record.parts, record.slim_beats)
         case NarrowConfig():
-            return flow.narrow(record.parts, record.slim_beats)
+            return machine.narrow(record.parts, record.slim_beats)
         case VectorBufferConfig():
-            return flow.buffer(record.beats, record.tiles)
+            return machine.buffer(record.beats, record.tiles)
         case WindowConfig():
-            return flow.window(record)
+            return machine.window(record)
         case QueueConfig():
-            return flow.queue(record.depth)
+            return machine.queue(record.depth)
         case ForkConfig():
-            return flow.fork()
+            return machine.fork()
         case WeightedSumConfig():
-            return flow.join(latency(record))
+            return machine.join(latency(record))
         case MacArrayConfig() | RequantizerConfig() | GreatestConfig() | GreatestPlaceConfig():
             taken, _ = record.ratio
-            return flow.pipe(taken, latency(record))
+            return machine.pipe(taken, latency(record))
         case LstmCellConfig():
             raise NotImplementedError("the machine has no loops")
         case _:

@@ -6,8 +6,8 @@ from amaranth.hdl import Module, Mux, Signal, ValueLike
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from fxsim.hw.arith import is_zero
-from fxsim.hw.layouts import layout_of
+from fxsim.hw.blocks.arith import is_zero
+from fxsim.hw.blocks.layouts import layout_of
 from fxsim.plan.elementwise import GreatestPlaceConfig
 
 Candidate = tuple[ValueLike, ValueLike]

@@ -4,7 +4,7 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from fxsim.hw.layouts import layout_of, shape_of
+from fxsim.hw.blocks.layouts import layout_of, shape_of
 from fxsim.plan.elementwise import WeightedSumConfig
 
 

@@ -41,12 +41,12 @@ def figures_of(name: str) -> Figures:
     blocks that they take by the rules of Yosys, ``memory_bits`` what its memories hold, whatever
     they are made of.
     """
-    from fxsim.cycles import predict
-    from fxsim.explore.amounts import FABRICS, dsp_blocks
-    from fxsim.explore.blocks import blocks_of
+    from fxsim.cost.amounts import FABRICS, dsp_blocks
+    from fxsim.cost.facts import blocks_of
     from fxsim.hw import emit
-    from fxsim.spec_skip import load_skip_unit
-    from fxsim.storage import load_network
+    from fxsim.network.storage import load_network
+    from fxsim.spec.skip_unit import load_skip_unit
+    from fxsim.timing.cycles import predict
 
     folder = MODELS / name
     cycles: Figures = {}

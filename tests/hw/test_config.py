@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from fxsim.arithmetic.formats import IntFormat
 from fxsim.errors import ConfigError
-from fxsim.formats import IntFormat
-from fxsim.hw.sparse_matvec import SparseMatVecConfig
+from fxsim.hw.skip.sparse_matvec import SparseMatVecConfig
+from fxsim.network.skip_unit import SkipUnit
 from fxsim.plan.requantizer import RequantizerConfig
-from fxsim.skip_unit import SkipUnit
 from tests.commands import small_network
 from tests.messages import raises
 

@@ -9,7 +9,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from fxsim.formats import AccumulatorMode, Overflow
+from fxsim.arithmetic.formats import AccumulatorMode, Overflow
 from fxsim.network import QuantizedLinear, accumulator_bounds
 from tests.oracles.meant import HALF, Output, fractions
 

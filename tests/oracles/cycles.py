@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from math import gcd
 
+from fxsim.arithmetic.tables import Table
 from fxsim.network import (
     Argmax,
     Layer,
@@ -19,7 +20,6 @@ from fxsim.network import (
     QuantizedLstm,
     QuantizedNetwork,
 )
-from fxsim.tables import Table
 
 BUFFER_LATENCY = 2
 RESIZE_LATENCY = 1

@@ -14,7 +14,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from fxsim.formats import IntFormat, Overflow, Rounding
+from fxsim.arithmetic.formats import IntFormat, Overflow, Rounding
 
 HALF = Fraction(1, 2)
 

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fxsim.hw.emit import accelerator_verilog
+from fxsim.network.storage import load_network
 from fxsim.plan import add, argmax, convolution, linear, planner
 from fxsim.plan.buffers import ForkConfig, QueueConfig, VectorBufferConfig
 from fxsim.plan.chain import Chain
@@ -21,8 +22,7 @@ from fxsim.plan.planner import plan_network
 from fxsim.plan.requantizer import RequantizerConfig
 from fxsim.plan.resize import NarrowConfig, WidenConfig
 from fxsim.plan.window import WindowConfig
-from fxsim.storage import load_network
-from fxsim.testbenches.samples import residual
+from fxsim.testbenches.cases.samples import residual
 from tests.golden import figures
 from tests.image_strategies import image_networks
 from tests.lstm_strategies import recurrent_networks

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from fxsim.arithmetic.formats import IntFormat
 from fxsim.errors import ConfigError
-from fxsim.formats import IntFormat
 from fxsim.plan.beat import Beat
 from fxsim.plan.buffers import ForkConfig, QueueConfig, VectorBufferConfig
 from fxsim.plan.elementwise import GreatestConfig

@@ -8,11 +8,11 @@ from amaranth.hdl import Fragment
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fxsim.cycles import completion_times, load, predict
 from fxsim.hw.build import build
+from fxsim.network.storage import load_network
 from fxsim.plan.planner import plan_network
-from fxsim.storage import load_network
 from fxsim.timing.blocks import latency
+from fxsim.timing.cycles import completion_times, load, predict
 from tests.image_strategies import image_networks
 from tests.lstm_strategies import recurrent_networks
 from tests.oracles import cycles as closed

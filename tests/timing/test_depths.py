@@ -10,16 +10,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fxsim.add import MIN_DEPTH
-from fxsim.cycles import completion_times, predict, settled
-from fxsim.depths import least_depths, with_depths
 from fxsim.errors import RangeError
-from fxsim.folding import fold, fold_within
 from fxsim.network import QuantizedAdd
+from fxsim.network.add import MIN_DEPTH
 from fxsim.plan.planner import plan_network
-from fxsim.simulate import simulate
-from fxsim.testbenches.samples import random_inputs, residual
+from fxsim.simulator import simulate
+from fxsim.testbenches.cases.samples import random_inputs, residual
 from fxsim.timing.beats import queue_depths, times_and_depths
+from fxsim.timing.cycles import completion_times, predict, settled
+from fxsim.timing.depths import least_depths, with_depths
+from fxsim.timing.folding import fold, fold_within
 from tests.messages import raises
 from tests.oracles.cycles import mac_latency, requantizer_latency
 from tests.residual_strategies import residual_networks

@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from fxsim import flow
-from fxsim.cycles import load, predict
-from fxsim.formats import IntFormat, Rounding
+from fxsim.arithmetic.formats import IntFormat, Rounding
 from fxsim.network import Folding, InputQuantizer, QuantizedNetwork, Windows
 from fxsim.plan.window import WindowConfig
-from tests.fxsim.test_convolution import UINT8, convolution
+from fxsim.timing import machine as flow
+from fxsim.timing.cycles import load, predict
+from tests.network.test_convolution import UINT8, convolution
 
 TALL = Windows(channels=1, height=12, width=12, kernel=(5, 5))
 

@@ -15,7 +15,7 @@ class Recipe:
     """One network, with or without a recurrent projection.
 
     ``activations`` are those of the training that knows of quantization
-    (`fxsim.spec_train.RetrainSpec`).
+    (`fxsim.spec.train.RetrainSpec`).
     """
 
     kind: ClassVar[str] = "text"

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from fxsim.checkpoint import Checkpoint
 from fxsim.data import Dataset
-from fxsim.evaluate import bits_per_character, calibration_samples, float_bits_per_character
-from fxsim.quantize import quantize
+from fxsim.floats.checkpoint import Checkpoint
+from fxsim.quantizer import quantize
 from fxsim.reproduce.language import in_integers, language_model
-from fxsim.spec import NetworkSpec
-from fxsim.train import train
+from fxsim.simulator.evaluate import (
+    bits_per_character,
+    calibration_samples,
+    float_bits_per_character,
+)
+from fxsim.spec.specification import NetworkSpec
+from fxsim.training import train
 
 BITS = (8, 6, 5, 4)
 QAT_BITS = (8, 4)

@@ -8,10 +8,10 @@ from functools import partial
 from typing import Any, ClassVar
 
 from fxsim.data import Dataset
-from fxsim.evaluate import float_bits_per_character
 from fxsim.reproduce import classifier, language
 from fxsim.reproduce.shin2017.run import SCHEMES, Parameters, Task, retraining
-from fxsim.spec import NetworkSpec
+from fxsim.simulator.evaluate import float_bits_per_character
+from fxsim.spec.specification import NetworkSpec
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fxsim.checkpoint import Checkpoint, LinearParameters
 from fxsim.data import Dataset
-from fxsim.quantize import quantized_parameters
+from fxsim.floats.checkpoint import Checkpoint, LinearParameters
+from fxsim.quantizer.quantizer import quantized_parameters
 from fxsim.reproduce.classifier import direct, levels_of
-from fxsim.spec import NetworkSpec
-from fxsim.train import Progress, train
+from fxsim.spec.specification import NetworkSpec
+from fxsim.training import Progress, train
 
 SCHEMES = ("fixed", "adaptive", "first")
 """Conventional; a refresh at each epoch of the first half; eight in the first epoch, then fixed."""

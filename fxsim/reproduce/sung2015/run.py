@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from fxsim.data import Dataset
-from fxsim.noise import weight_ratios
-from fxsim.quantize import quantized_parameters
+from fxsim.quantizer.quantizer import quantized_parameters
 from fxsim.reproduce.classifier import direct, error, in_integers, levels_of
-from fxsim.spec import NetworkSpec
-from fxsim.train import train
-from fxsim.weight_groups import weight_groups
+from fxsim.simulator.noise import weight_ratios
+from fxsim.spec.specification import NetworkSpec
+from fxsim.spec.weight_groups import weight_groups
+from fxsim.training import train
 
 BITS = (2, 3, 4, 6, 8)
 """Direct quantization; retraining is for the first two."""

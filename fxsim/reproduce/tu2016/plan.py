@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from fxsim.data import Dataset
 from fxsim.reproduce.classifier import convolutional, feed_forward, first, flat
 from fxsim.reproduce.tu2016.run import study
-from fxsim.spec import NetworkSpec
+from fxsim.spec.specification import NetworkSpec
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from fxsim.checkpoint import Checkpoint, LinearParameters, RetrainedParameters
 from fxsim.data import Dataset
-from fxsim.floating import forward
+from fxsim.floats.checkpoint import Checkpoint, LinearParameters, RetrainedParameters
+from fxsim.floats.forward import forward
+from fxsim.floats.prune import Criterion, Parameters, prune
 from fxsim.network import FloatArray
-from fxsim.nonuniform import Compressed, Quantizer, compress
-from fxsim.prune import Criterion, Parameters, prune
+from fxsim.quantizer.nonuniform import Compressed, Quantizer, compress
 from fxsim.reproduce.classifier import in_integers
-from fxsim.spec import FlattenSpec, InputSpec, NetworkSpec
-from fxsim.train import train_with_fisher
+from fxsim.spec.specification import FlattenSpec, InputSpec, NetworkSpec
+from fxsim.training import train_with_fisher
 
 SHARES = (0.7, 0.8, 0.85, 0.9, 0.93, 0.95, 0.9641, 0.975)
 METHODS = {

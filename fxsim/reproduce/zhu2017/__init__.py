@@ -18,7 +18,7 @@ from fxsim.reproduce.zhu2017.results import Results
 from fxsim.reproduce.zhu2017.run import Recipe, run
 from fxsim.reproduce.zhu2017.tables import setup, tables
 from fxsim.reproduce.zhu2017.trends import trends
-from fxsim.train import StepRecord
+from fxsim.training import StepRecord
 
 __all__ = ["FULL", "QUICK", "Job", "Plan", "evaluate", "missing", "reproduce"]
 

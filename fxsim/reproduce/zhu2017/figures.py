@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fxsim.lstm import GATES
+from fxsim.network.lstm import GATES
 from fxsim.report.lines import Panel, Series, line_figure
 from fxsim.reproduce.experiment import Plot
 from fxsim.reproduce.zhu2017.plan import DENSE, tau_name

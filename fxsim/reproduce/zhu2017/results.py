@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fxsim.lstm import GATES
+from fxsim.network.lstm import GATES
 from fxsim.reproduce.zhu2017.plan import DENSE, Plan, run_name, tau_name, topology_name
 from fxsim.reproduce.zhu2017.run import Recipe
 

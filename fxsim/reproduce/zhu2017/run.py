@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from fxsim.data import Dataset, Split
-from fxsim.lstm import GATES
-from fxsim.spec import NetworkSpec, parse_spec
-from fxsim.train import Network, StepRecord, train
-from fxsim.train.measure import gate_values, one_step, validate
-from fxsim.train.sparsify import literal_threshold
+from fxsim.network.lstm import GATES
+from fxsim.spec.specification import NetworkSpec, parse_spec
+from fxsim.training import Network, StepRecord, train
+from fxsim.training.measure import gate_values, one_step, validate
+from fxsim.training.sparsify import literal_threshold
 
 EMBEDDING = 64
 STAGES = (0.005, 0.1, 1.0)

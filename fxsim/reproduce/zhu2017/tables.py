@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fxsim.lstm import GATES
+from fxsim.network.lstm import GATES
 from fxsim.reproduce.experiment import Table
 from fxsim.reproduce.zhu2017.plan import SENSITIVITY_ZEROS, tau_name
 from fxsim.reproduce.zhu2017.results import Results, edges, loss, redundant, zeros

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fxsim.lstm import GATES
+from fxsim.network.lstm import GATES
 from fxsim.reproduce.experiment import Trend
 from fxsim.reproduce.zhu2017.plan import DENSE, tau_name
 from fxsim.reproduce.zhu2017.results import Results, edges, redundant, zeros

@@ -1,0 +1,1 @@
+"""Numbers, without networks: formats, rounding, random words, tensors, tables, windows."""

@@ -1,0 +1,424 @@
+"""How much hardware is in a block: what its cells are roughly a weighted sum of.
+
+The amounts follow the structure of the blocks in `hw`: bits of adders and registers, products that
+become DSP blocks or LUTs, memories that become LUTs or block RAM. What a target makes of products
+and memories follows the rules that Yosys has for it (`memory_libmap` and `mul2dsp`, 0.70).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from math import ceil
+from typing import NamedTuple
+
+Facts = Mapping[str, int]
+
+SYNTHESISED = ("lut", "ff", "carry", "dsp", "block_ram")
+"""Cells that synthesis counts, on every target."""
+
+
+class Fabric(NamedTuple):
+    """What a target is made of.
+
+    ``address`` is the number of inputs up to which a function of one bit takes a LUT or so;
+    ``block`` the bits and the widths of a block RAM; ``rom`` and ``ram`` the bits up to which
+    memory that one block RAM would hold is made of LUTs instead, ``lut_ram`` the depth and width
+    of memory in LUTs, if there is any; ``dsp`` the word lengths of a multiplier and the least word
+    length of a product that takes one; ``carry`` the bits of a carry cell; ``shift`` the registers
+    in a row from which on they become a shift register in a LUT, which Yosys makes for 7-series
+    only. There it also moves the registers before a product into its DSP block.
+    """
+
+    address: int
+    block: int
+    widths: tuple[int, ...]
+    rom: int
+    ram: int
+    lut_ram: tuple[int, int] | None
+    dsp: tuple[int, int, int]
+    carry: int
+    shift: int | None = None
+
+
+FABRICS = {
+    "xc7": Fabric(6, 16384, (1, 2, 4, 9, 18, 36), 8256, 3072, (32, 6), (25, 18, 9), 4, 3),
+    "ecp5": Fabric(4, 16384, (1, 2, 4, 9, 18, 36), 2048, 2048, (16, 4), (18, 18, 0), 2),
+    "ice40": Fabric(4, 4096, (2, 4, 8, 16), 1024, 64, None, (16, 16, 11), 1),
+}
+
+
+def amounts(kind: str, facts: Facts, target: str) -> list[float]:
+    """Amounts of a block (`fxsim.cost.facts.Block`) on a target; the last one is 1."""
+    return [*map(float, _KINDS[kind](facts, FABRICS[target])), 1.0]
+
+
+def dsp_blocks(kind: str, facts: Facts, target: str) -> int:
+    """DSP blocks that the products of a block take on a target."""
+    on = FABRICS[target]
+    if kind == "mac_array" and facts["dsp"] and not facts["ternary"]:
+        return facts["rows"] * facts["simd"] * _multiply(on, facts["source"], facts["weight"])[0]
+    if kind == "requantizer":
+        return facts["lanes"] * _scaling(facts, on)[0]
+    return _elementwise(facts, on)[0] if kind == "lstm_cell" else 0
+
+
+def _mac_array(f: Facts, on: Fabric) -> list[float]:
+    if on.address == 6:
+        return _mac_array_of_large_luts(f, on)
+    rows, simd, weight, source = f["rows"], f["simd"], f["weight"], f["source"]
+    accumulator, lanes = f["accumulator"], f["rows"] * f["simd"]
+    ternary, booth = f["ternary"], not f["ternary"] and not f["dsp"]
+    plain = not ternary and not booth
+    blocks, soft = _multiply(on, source, weight)
+    # What an accumulator that does not saturate drops is never computed.
+    most = 99 if f["saturate"] else accumulator
+    wide = min(weight + source, most)
+    cut = wide < weight + source
+    product = min(source + 1, most) if ternary else wide
+    adders, added, kept, carries, total = _tree(simd, product, most, on.carry)
+    latency = _log(simd) + (1 if ternary else (weight + 1) // 2 if booth else 2)
+    depth = f["tiles"] * f["beats"]
+    digits = (weight + 1) // 2
+    return [
+        lanes * blocks * plain,
+        lanes * soft * plain,
+        lanes * min(weight, source) * (plain and blocks == 0),
+        lanes * wide * (plain and blocks > 0),
+        lanes * wide * (plain and blocks > 0 and cut),
+        lanes * wide * (plain and blocks == 0),
+        lanes * min(source + 2, most) * digits * booth,
+        lanes * min(source + weight, most) * digits * booth,
+        lanes * source * (digits - 1) * booth,
+        lanes * product * ternary,
+        lanes * ternary,
+        rows * adders,
+        rows * added * ternary,
+        rows * added * (1 - ternary),
+        rows * kept,
+        rows * carries,
+        rows * accumulator,
+        rows * max(accumulator, total) * f["saturate"],
+        rows * ceil((max(accumulator, total) if f["saturate"] else accumulator) / on.carry),
+        rows,
+        *_rom(on, depth, lanes * weight, f["columns"], f["style"]),
+        *_rom(on, f["tiles"], rows * accumulator * (f["bias_columns"] > 0), f["bias_columns"], 0),
+        _log(f["tiles"]) * latency,
+        _log(depth) + _log(f["tiles"]) + _log(f["beats"]),
+        latency,
+        simd * source,
+        f["style"] == 1,
+        lanes * weight * (f["style"] == 1),
+    ]
+
+
+def _mac_array_of_large_luts(f: Facts, on: Fabric) -> list[float]:
+    """The same for 7-series, with less for the fit to find: its registers are counted exactly.
+
+    Those of the activations are inside the DSP blocks, and what only travels beside the data is in
+    shift registers.
+    """
+    rows, simd, weight, source = f["rows"], f["simd"], f["weight"], f["source"]
+    lanes, depth, tiles = rows * simd, f["tiles"] * f["beats"], f["tiles"]
+    ternary, booth = f["ternary"], not f["ternary"] and not f["dsp"]
+    blocks, soft = _multiply(on, source, weight)
+    dsp, logic = (0, 0) if ternary or booth else (blocks, blocks == 0)
+    most = 99 if f["saturate"] else f["accumulator"]
+    product = min(source + 1 if ternary else weight + source, most)
+    _, added, kept, carries, total = _tree(simd, product, most, on.carry)
+    accumulator = max(f["accumulator"], total) if f["saturate"] else f["accumulator"]
+    digits, digit = (weight + 1) // 2, min(source + 2, most)
+    latency = _log(simd) + (1 if ternary else digits if booth else 2)
+    place, flags = _delay(on, latency), _delay(on, latency + 1)
+    counters = _log(depth) + _log(tiles) + _log(f["beats"])
+    columns = f["columns"] * (f["style"] != 1)
+    registers = [
+        latency + 1 + 2 * flags[0] + _log(tiles) * place[0] + counters,
+        simd * source * (dsp == 0),
+        columns + f["bias_columns"],
+        lanes * (product * (ternary + 2 * logic) + ternary),
+        rows * (kept + f["accumulator"]),
+    ]
+    return [
+        sum(registers),
+        lanes * dsp,
+        lanes * soft * logic,
+        lanes * ceil((weight + source) / on.carry) * logic,
+        lanes * product * ternary,
+        lanes * digit * digits * booth,
+        lanes * min(weight + source, most) * digits * booth,
+        lanes * source * (digits - 1) * booth,
+        lanes * weight * (digits - 1) * booth,
+        lanes * ceil(digit / on.carry) * digits * booth,
+        lanes * ceil(min(weight + source, most) / on.carry) * digits * booth,
+        rows * added,
+        rows * carries,
+        rows * f["accumulator"],
+        rows * accumulator * f["saturate"],
+        rows * ceil(accumulator / on.carry),
+        rows * ceil(accumulator / on.carry) * f["saturate"],
+        *_rom(on, depth, lanes * weight, f["columns"], f["style"]),
+        f["bias_columns"],
+        2 * flags[1] + _log(tiles) * place[1] + counters,
+    ]
+
+
+def _requantizer(f: Facts, on: Fabric) -> list[float]:
+    lanes, accumulator, bits = f["lanes"], f["accumulator"], f["multiplier"]
+    wide = max(accumulator + bits, f["offset"])
+    blocks, soft = _scaling(f, on)
+    left = max(wide - f["shift"], 1)
+    varied, counted = f["varied"], f["varied"] or f["moved"]
+    return [
+        lanes * blocks,
+        lanes * max(blocks - 1, 0) * wide,
+        lanes * soft * varied,
+        lanes * accumulator * f["ones"] * (blocks == 0),
+        lanes * wide,
+        lanes * wide * (blocks > 0),
+        lanes * ceil(wide / on.carry),
+        lanes * left,
+        lanes * ceil(left / on.carry),
+        lanes * left * f["saturate"],
+        lanes * left * f["relu"],
+        lanes * f["output"],
+        lanes * f["output"] * f["saturate"],
+        lanes * accumulator * counted,
+        lanes,
+        lanes * wide * (f["offset"] > 0),
+        lanes * ceil(wide / on.carry) * (f["offset"] > 0),
+        *_rom(on, f["beats"], lanes * bits * varied, f["columns"], 0),
+        *_rom(on, f["beats"], lanes * f["offset"] * f["moved"], f["offset_columns"], 0),
+        _log(f["beats"]) * counted,
+        counted,
+    ]
+
+
+def _scaling(f: Facts, on: Fabric) -> tuple[int, int]:
+    """`_multiply` of an accumulator and its multiplier."""
+    return _multiply(on, f["accumulator"], f["multiplier"]) if f["multiplier"] > 1 else (0, 0)
+
+
+def _buffer(f: Facts, on: Fabric) -> list[float]:
+    return [
+        *_ram(on, 2 * f["beats"], f["width"]),
+        f["width"],
+        _log(2 * f["beats"]),
+        _log(f["beats"]),
+        _log(f["tiles"]),
+        f["tiles"] > 1,
+    ]
+
+
+def _widen(f: Facts, on: Fabric) -> list[float]:
+    return [f["wide"], f["slim"], f["parts"], _log(f["parts"]), _log(f["beats"])]
+
+
+def _narrow(f: Facts, on: Fabric) -> list[float]:
+    parts = f["parts"]
+    uneven = parts & (parts - 1) > 0
+    muxes = f["slim"] * ceil((parts - 1) / (3 if on.address == 6 else 1.5))
+    return [
+        f["wide"],
+        f["slim"],
+        muxes,
+        f["wide"] * _log(parts),
+        f["wide"] * uneven,
+        parts,
+        _log(parts),
+        _log(f["beats"]),
+    ]
+
+
+def _window(f: Facts, on: Fabric) -> list[float]:
+    banks, width = f["banks"], f["width"]
+    address = _log(f["depth"])
+    turned = (f["tap_columns"] - 1) + (f["tap_rows"] - 1)
+    return [
+        *(banks * amount for amount in _ram(on, f["depth"], width)),
+        banks * width,
+        banks * width * turned,
+        banks * address,
+        banks * address * (f["tap_rows"] > 1),
+        banks * address * (f["tap_columns"] > 1),
+        banks,
+        address,
+        _log(f["side"]),
+        _log(f["places"]),
+        _log(f["size"]),
+        _log(f["repeats"]),
+        f["repeats"] > 1,
+        _log(f["groups"]),
+        banks * width * (f["padding"] > 0),
+        banks * _log(f["side"]) * (f["padding"] > 0),
+    ]
+
+
+def _greatest(f: Facts, on: Fabric) -> list[float]:
+    bits = f["lanes"] * f["bits"]
+    return [bits, f["lanes"] * ceil(f["bits"] / on.carry), f["lanes"], _log(f["beats"])]
+
+
+def _lstm_cell(f: Facts, on: Fabric) -> list[float]:
+    sigmoid, tanh, cell = f["sigmoid"], f["tanh"], f["cell"]
+    depth = 1 << (f["preactivation"] - 1 - f["step"])
+    ports = 2 if f["step"] else 1
+    gates = _rom(on, depth, sigmoid, sigmoid, 0)
+    squashes = _rom(on, depth, tanh, tanh, 0)
+    apart = f["multipliers"] == 3
+    blocks, soft = _elementwise(f, on)
+    return [
+        *(ports * (3 * a + 2 * b) for a, b in zip(gates, squashes, strict=True)),
+        *_ram(on, f["cells"], cell),
+        blocks,
+        soft,
+        f["terms"],
+        f["preactivation"],
+        (3 * sigmoid + 2 * tanh),
+        (3 * sigmoid + 2 * tanh) * (f["step"] > 0),
+        cell,
+        sigmoid + cell,
+        sigmoid + tanh,
+        f["output"],
+        apart * (sigmoid + cell),
+        1 - apart,
+        (1 - apart) * cell,
+        _log(f["cells"]),
+    ]
+
+
+def _elementwise(f: Facts, on: Fabric) -> tuple[int, int]:
+    """`_multiply` of gates and states, apart or by turns, and of what tables interpolate."""
+    sigmoid, tanh, cell = f["sigmoid"], f["tanh"], f["cell"]
+    pairs = [(sigmoid, cell), (sigmoid, tanh + 1), (sigmoid, tanh + 1)]
+    if f["multipliers"] == 1:
+        pairs = [(sigmoid, max(cell, tanh + 1))]
+    found = [_multiply(on, a + 1, b) for a, b in pairs]
+    if f["step"]:
+        found += 5 * [_multiply(on, f["step"] + 1, sigmoid + 1)]
+    return sum(blocks for blocks, _ in found), sum(soft for _, soft in found)
+
+
+def _queue(f: Facts, on: Fabric) -> list[float]:
+    return [*_ram(on, f["depth"], f["width"]), f["width"], _log(f["depth"])]
+
+
+def _sum(f: Facts, on: Fabric) -> list[float]:
+    lanes = f["lanes"]
+    wide = f["bits"] + f["multipliers"]
+    return [
+        lanes * wide,
+        lanes * f["bits"] * f["ones"],
+        lanes * f["accumulator"],
+        lanes * ceil(f["accumulator"] / on.carry),
+        lanes,
+    ]
+
+
+def _place(f: Facts, on: Fabric) -> list[float]:
+    lanes, bits = f["lanes"], f["bits"]
+    return [lanes * bits, lanes * ceil(bits / on.carry), f["place"], lanes, _log(f["beats"])]
+
+
+def _fork(f: Facts, on: Fabric) -> list[float]:
+    return [f["bits"]]
+
+
+def _rest(f: Facts, on: Fabric) -> list[float]:
+    ends = _log(f["beats_in"]) + _log(f["beats_out"])
+    queue = f["recurrent"] * f["layers"]
+    more = [f["forks"], f["files"], f["files"] > 0]
+    return [ends, f["in"], f["out"], f["recurrent"], queue, _log(f["cells"] + 1), *more]
+
+
+_KINDS: dict[str, Callable[[Facts, Fabric], list[float]]] = {
+    "mac_array": _mac_array,
+    "requantizer": _requantizer,
+    "buffer": _buffer,
+    "widen": _widen,
+    "narrow": _narrow,
+    "window": _window,
+    "greatest": _greatest,
+    "lstm_cell": _lstm_cell,
+    "queue": _queue,
+    "sum": _sum,
+    "place": _place,
+    "fork": _fork,
+    "rest": _rest,
+}
+
+
+def _log(count: int) -> int:
+    """Bits that count to ``count``."""
+    return max(count - 1, 0).bit_length()
+
+
+def _tree(terms: int, bits: int, most: int, carry: int) -> tuple[int, int, int, int, int]:
+    """Adders of a balanced tree, bits that they add, bits of registers, carry cells; last width.
+
+    No sum is wider than ``most``.
+    """
+    adders = added = kept = carries = 0
+    while terms > 1:
+        pairs, odd = divmod(terms, 2)
+        before, bits = bits, min(bits + 1, most)
+        adders += pairs
+        added += pairs * bits
+        kept += pairs * bits + odd * before
+        carries += pairs * ceil(bits / carry)
+        terms = pairs + odd
+    return adders, added, kept, carries, bits
+
+
+def _multiply(on: Fabric, a: int, b: int) -> tuple[int, int]:
+    """DSP blocks of a product, or the bits of partial products that it takes in LUTs.
+
+    A LUT of six inputs adds two partial products, bits and gates, so there it is bits of adders.
+    """
+    wide, slim, least = on.dsp
+    if min(a, b) < 2 or a + b < least:
+        return 0, (min(a, b) - 1) * (max(a, b) + 2) if on.address == 6 else a * b
+    a, b = max(a, b), min(a, b)
+    return ceil(a / wide) * ceil(b / slim), 0
+
+
+def _delay(on: Fabric, cycles: int) -> tuple[int, int]:
+    """Registers of a bit that is delayed, or the LUTs of its shift register."""
+    return (0, 1) if on.shift is not None and cycles >= on.shift else (cycles, 0)
+
+
+def _blocks(on: Fabric, depth: int, width: int) -> int:
+    """Least number of block RAMs."""
+    return min(ceil(width / w) * ceil(depth * (1 << _floor(w)) / on.block) for w in on.widths)
+
+
+def _floor(width: int) -> int:
+    """Exponent of the greatest power of two in a width: the ninth bits are parity."""
+    return width.bit_length() - 1
+
+
+def _rom(on: Fabric, depth: int, width: int, columns: int, style: int) -> list[float]:
+    """LUTs and registers of a ROM in logic, or its block RAMs, singly and in pairs."""
+    if not width or depth < 2:
+        return [0, 0, 0, 0, 0, 0]
+    blocks = _blocks(on, depth, width)
+    if style == 1 or (style == 0 and depth * width > on.rom * blocks):
+        return [0, 0, 0, 0, blocks, ceil(blocks / 2)]
+    one = 1 << on.address
+    if on.address == 6:
+        more = [columns * max(depth - 16, 0), columns * max(depth - one, 0)]
+        return [columns, *more, _log(depth), 0, 0]
+    shallow = depth <= one
+    luts = columns * depth / one
+    return [columns * shallow, luts * (not shallow), columns, _log(depth), 0, 0]
+
+
+def _ram(on: Fabric, depth: int, width: int) -> list[float]:
+    """Cells of a memory in LUTs, of registers, or block RAMs, singly and in pairs."""
+    blocks = _blocks(on, depth, width)
+    if depth * width > on.ram * blocks:
+        return [0, 0, 0, blocks, ceil(blocks / 2)]
+    if on.lut_ram is None:
+        return [0, depth * width, 0, 0, 0]
+    deep, wide = on.lut_ram
+    banks = ceil(depth / deep)
+    return [banks * ceil(width / wide), 0, (banks - 1) * width, 0, 0]

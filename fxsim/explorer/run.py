@@ -1,0 +1,104 @@
+"""A whole exploration: store, workers, method, and synthesis of what the front holds."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import sys
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+import fxsim
+from fxsim.errors import SpecError
+from fxsim.explorer.job import Job
+from fxsim.explorer.methods import check_method, run_method
+from fxsim.explorer.outcome import Outcome
+from fxsim.explorer.search import Search
+from fxsim.explorer.store import Store
+from fxsim.explorer.workers import Workers, local_workers
+
+__all__ = ["Settings", "StartWorkers", "check_method", "facts_of", "goals_of", "search_space"]
+
+StartWorkers = Callable[[Job], AbstractContextManager[Workers]]
+
+
+DEFAULT_BUDGET = 1000
+"""Evaluations at most of methods other than the grid, where no budget is given."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How to explore: method, seed, evaluations at most, and retrained parameters or not."""
+
+    method: str = "grid"
+    seed: int = 1
+    budget: int | None = None
+
+
+def facts_of(job: Job, settings: Settings, command: str = "", rebuild: str = "") -> dict[str, Any]:
+    """What the store says of a run, by name; ``rebuild`` is a command that makes ``{point}``."""
+    packages = ("numpy", "numba", "scipy", "optuna")
+    return {
+        "name": job.space.spec.name,
+        "data": job.space.spec.data,
+        "spec": job.space.spec.model_dump(mode="json", exclude={"explore"}),
+        "space": job.space.describe(),
+        "hash": job.hash,
+        "direct": job.direct,
+        "method": settings.method,
+        "seed": settings.seed,
+        "float_error": job.float_error,
+        "validation_samples": int(job.validation.y.size),
+        "versions": {
+            "fxsim": fxsim.__version__,
+            "python": sys.version.split()[0],
+            **{name: version for name in packages if (version := _version(name))},
+        },
+        "command": command,
+        "rebuild": rebuild,
+    }
+
+
+def search_space(
+    job: Job,
+    store: Store,
+    settings: Settings,
+    *,
+    workers: StartWorkers | None = None,
+    on_outcome: Callable[[Outcome], None] | None = None,
+) -> Search:
+    """Run a method over the space of a job; every outcome goes into the store at once.
+
+    Raises
+    ------
+    SpecError
+        If the grid is larger than the budget.
+    ConfigError
+        If the method is unknown or a worker cannot be had.
+    """
+    budget, size = settings.budget, job.space.size
+    if budget is None and settings.method != "grid":
+        budget = DEFAULT_BUDGET
+    if settings.method == "grid" and budget is not None and size > budget:
+        raise SpecError(f"the grid has {size} points; give a budget of so many, or another method")
+    with (workers or (lambda job: local_workers(job, 1)))(job) as ready:
+        search = Search(job, store, ready, seed=settings.seed, budget=budget, on_outcome=on_outcome)
+        run_method(settings.method, search)
+    return search
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def goals_of(facts: Mapping[str, Any]) -> tuple[Any, float]:
+    """Search space and float error of a store, from its facts."""
+    from fxsim.explorer.space import parse_space
+    from fxsim.spec import parse_spec
+
+    spec = parse_spec(facts["spec"], "the store")
+    return parse_space(spec, facts["space"], "the store"), float(facts["float_error"])

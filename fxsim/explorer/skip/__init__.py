@@ -1,0 +1,1 @@
+"""Zero skipping on gate gradients: what a unit would save."""

@@ -1,0 +1,180 @@
+"""Layouts of checkpoints: the order in which a tool stores weights, brought to that of fxsim.
+
+Orders differ in three places, and none shows in the shape of a matrix: the columns of a
+convolution, the columns behind a flattened image, and the rows of the gates of an LSTM. A
+checkpoint therefore names its layout.
+
+==========  ====================  =======================  ==========  ====================
+layout      convolution           flattened image          gates       names of arrays
+==========  ====================  =======================  ==========  ====================
+fxsim       (out, ky * kx * in)   row, column, channel     i, f, o, g  `fxsim.floats.checkpoint`
+pytorch     (out, in, ky, kx)     channel, row, column     i, f, g, o  those of a state_dict
+==========  ====================  =======================  ==========  ====================
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from fxsim.errors import SpecError
+from fxsim.network.lstm import GATES
+from fxsim.spec.images import windows_of
+from fxsim.spec.specification import (
+    AddSpec,
+    ConvolutionSpec,
+    FlattenSpec,
+    LstmSpec,
+    NetworkSpec,
+    Product,
+)
+
+Arrays: TypeAlias = Mapping[str, npt.NDArray[Any]]
+
+FXSIM, PYTORCH = "fxsim", "pytorch"
+LAYOUTS = (FXSIM, PYTORCH)
+
+_TORCH_GATES = ("i", "f", "g", "o")
+_TORCH_NAMES = {
+    "_input.weight": "weight_ih_l0",
+    "_input.bias": "bias_ih_l0",
+    "_hidden.weight": "weight_hh_l0",
+    "_hidden.bias": "bias_hh_l0",
+    "_projection.weight": "weight_hr_l0",
+}
+_PREFIX = "float."
+
+
+def to_fxsim(arrays: Arrays, layout: str, spec: NetworkSpec) -> dict[str, npt.NDArray[Any]]:
+    """Arrays of a file in the names, shapes and order of fxsim.
+
+    In layout ``pytorch`` they are named as in the ``state_dict`` of a module whose children have
+    the names of the layers: ``layer0.weight``, ``layer1.weight_ih_l0``; a leading ``float.`` and
+    the names of fxsim will do, too. Weights of a convolution may be flattened, (out, in * ky * kx).
+    A bias that is left out is 0.
+
+    Raises
+    ------
+    SpecError
+        If a weight has no shape of the layout; the message names it.
+    """
+    if layout == FXSIM:
+        return dict(arrays)
+    found = {key.removeprefix(_PREFIX): array for key, array in arrays.items()}
+    result = {}
+    for product in spec.products:
+        names = {f"{product.name}.{kind}": kind for kind in ("weight", "bias", "gain")}
+        for name, kind in names.items():
+            key = next((k for k in (name, _torch_name(spec, product, kind)) if k in found), None)
+            if key is not None:
+                array = found.pop(key)
+                result[_PREFIX + name] = _ordered(spec, product, kind, key, array)
+            elif kind == "bias":
+                result[_PREFIX + name] = np.zeros(product.outputs)
+    return result | {key: array for key, array in arrays.items() if _is_left(key, found)}
+
+
+def name_in_file(key: str, arrays: Arrays, layout: str, spec: NetworkSpec) -> str:
+    """Name that an array of fxsim would have in a file, by the layout and the names there."""
+    if layout == FXSIM or not key.startswith(_PREFIX):
+        return key
+    name, _, kind = key.removeprefix(_PREFIX).rpartition(".")
+    (product,) = [product for product in spec.products if product.name == name]
+    prefix = _PREFIX if any(there.startswith(_PREFIX) for there in arrays) else ""
+    return prefix + _torch_name(spec, product, kind)
+
+
+def undecided(spec: NetworkSpec) -> str:
+    """Orders that fxsim takes for granted in a file without a layout; nothing if there is no other.
+
+    The text is for a message: ``gates are i, f, o, g``.
+    """
+    orders = []
+    for product in spec.products:
+        layer, shape = spec.layers[product.layer], _flattened(spec, product.layer)
+        if isinstance(layer, ConvolutionSpec):
+            windows = windows_of(layer, spec.layer_shape(product.layer))
+            if windows.group_channels > 1 and layer.kernel > 1:
+                orders.append("columns of convolutions are ky, kx, channel")
+        elif isinstance(layer, LstmSpec):
+            orders.append("gates are i, f, o, g")
+        if shape is not None and shape[0] > 1 and math.prod(shape[1:]) > 1:
+            orders.append("flattened images are row, column, channel")
+    return "; ".join(dict.fromkeys(orders))
+
+
+def as_expected(spec: NetworkSpec, layout: str, y: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Outputs that another tool yields, as `fxsim.floats.forward.forward` orders them.
+
+    Images (n, channels, rows, columns) become vectors; flattened ones are put in order.
+    """
+    last = spec.last + 1
+    shape = spec.layer_shape(last)
+    if len(shape) == 3 and y.ndim == 4 and y.shape[1:] == shape:
+        return np.moveaxis(y, 1, -1).reshape(len(y), -1)
+    image = shape if len(shape) == 3 else _flattened(spec, last)
+    if layout == PYTORCH and image is not None and y.ndim == 2 and y.shape[1] == math.prod(image):
+        return y[:, _channels_last(image)]
+    return y
+
+
+def _is_left(key: str, found: Mapping[str, Any]) -> bool:
+    return key.removeprefix(_PREFIX) in found
+
+
+def _torch_name(spec: NetworkSpec, product: Product, kind: str) -> str:
+    layer = spec.layer_name(product.layer)
+    suffix = f"{product.name.removeprefix(layer)}.{kind}"
+    return f"{layer}.{_TORCH_NAMES.get(suffix, kind)}"
+
+
+def _ordered(
+    spec: NetworkSpec, product: Product, kind: str, key: str, array: npt.NDArray[Any]
+) -> npt.NDArray[Any]:
+    """One array of a product, from the order of PyTorch; ``key`` is its name there."""
+    layer, name = spec.layers[product.layer], spec.layer_name(product.layer)
+    if kind == "weight":
+        array = _matrix(spec, product, key, array)
+    recurrent = isinstance(layer, LstmSpec) and product.name != f"{name}_projection"
+    if recurrent and len(array) == product.outputs:
+        blocks = np.split(array, len(GATES))
+        array = np.concatenate([blocks[_TORCH_GATES.index(gate)] for gate in GATES])
+    return array
+
+
+def _matrix(
+    spec: NetworkSpec, product: Product, key: str, array: npt.NDArray[Any]
+) -> npt.NDArray[Any]:
+    """A weight as a matrix whose columns are in the order of fxsim."""
+    layer, name = spec.layers[product.layer], spec.layer_name(product.layer)
+    matrix = product.outputs, product.inputs
+    shapes: tuple[tuple[int, ...], ...] = (matrix,)
+    image = _flattened(spec, product.layer) if product.name in {name, f"{name}_input"} else None
+    if isinstance(layer, ConvolutionSpec):
+        channels = windows_of(layer, spec.layer_shape(product.layer)).group_channels
+        image = channels, layer.kernel, layer.kernel
+        shapes = ((product.outputs, *image), matrix)
+    if array.shape not in shapes:
+        raise SpecError(f"{key} must have shape {shapes[0]} in layout pytorch, not {array.shape}")
+    flat = array.reshape(matrix)
+    return flat if image is None else flat[:, _channels_last(image)]
+
+
+def _flattened(spec: NetworkSpec, index: int) -> tuple[int, ...] | None:
+    """Shape of the image whose values the vector before a layer is made of, in their order."""
+    for k in reversed(range(index)):
+        layer, shape = spec.layers[k], spec.layer_shape(k)
+        if isinstance(layer, FlattenSpec):
+            return shape
+        if not isinstance(layer, AddSpec):
+            return None
+    return None
+
+
+def _channels_last(image: tuple[int, ...]) -> npt.NDArray[np.int64]:
+    """Places in a vector (channel, row, column) of the values of one (row, column, channel)."""
+    return np.moveaxis(np.arange(math.prod(image)).reshape(image), 0, -1).ravel()

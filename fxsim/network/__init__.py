@@ -1,0 +1,43 @@
+"""Quantized networks, integers and formats only: the single source of truth."""
+
+from fxsim.arithmetic.tables import Nonlinearity, Table
+from fxsim.arithmetic.tensors import Activation, FloatArray, IntArray
+from fxsim.arithmetic.windows import Windows
+from fxsim.network.add import INPUT, QuantizedAdd, add_bounds
+from fxsim.network.argmax import Argmax
+from fxsim.network.convolution import MaxPool, QuantizedConvolution
+from fxsim.network.linear import (
+    Accumulator,
+    Folding,
+    QuantizedLinear,
+    Requantizer,
+    accumulator_bounds,
+    varies,
+)
+from fxsim.network.lstm import QuantizedLstm
+from fxsim.network.quantized import InputQuantizer, Layer, QuantizedNetwork
+
+__all__ = [
+    "INPUT",
+    "Accumulator",
+    "Activation",
+    "Argmax",
+    "FloatArray",
+    "Folding",
+    "InputQuantizer",
+    "IntArray",
+    "Layer",
+    "MaxPool",
+    "Nonlinearity",
+    "QuantizedAdd",
+    "QuantizedConvolution",
+    "QuantizedLinear",
+    "QuantizedLstm",
+    "QuantizedNetwork",
+    "Requantizer",
+    "Table",
+    "Windows",
+    "accumulator_bounds",
+    "add_bounds",
+    "varies",
+]

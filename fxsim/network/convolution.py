@@ -1,0 +1,228 @@
+"""Convolution and max pooling in integers: matrix products, and maxima, over windows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from fxsim.arithmetic.tensors import Activation, set_int
+from fxsim.arithmetic.windows import Windows
+from fxsim.errors import RangeError
+from fxsim.names import check_identifier
+from fxsim.network.linear import Folding, QuantizedLinear
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class QuantizedConvolution:
+    """A convolution: a fully connected layer that is applied to every window of an image.
+
+    Output channel m at a place is output m of ``product`` for the window of the channel's group
+    there; pixels outside the image are the input's zero point, which stands for real 0. Everything
+    else (accumulator, beats, requantization) is that of `QuantizedLinear`. A batch normalisation is
+    part of the product's bias and multipliers. Average pooling is the case of one channel a group
+    and weights of 1.
+
+    Parameters
+    ----------
+    product : QuantizedLinear
+        Weights of shape (output channels, window size); its name is that of the layer.
+    windows : Windows
+        With groups, output channel m belongs to group m // (output channels / groups).
+
+    Raises
+    ------
+    RangeError
+        If sizes do not fit, or the folding is one that windows cannot be given out in.
+    """
+
+    product: QuantizedLinear
+    windows: Windows
+
+    def __post_init__(self) -> None:
+        product, windows = self.product, self.windows
+        try:
+            if product.inputs != windows.size:
+                raise RangeError(
+                    f"weight must have {windows.size} columns, the size of a window,"
+                    f" not {product.inputs}"
+                )
+            if product.outputs % windows.groups:
+                raise RangeError(
+                    f"groups must divide {product.outputs} output channels, not {windows.groups}"
+                )
+            if self.group_outputs % product.folding.rows:
+                raise RangeError(
+                    f"rows must divide {self.group_outputs}, the output channels of a group,"
+                    f" not {product.folding.rows}"
+                )
+            if product.folding.simd not in (choices := windows.simd_choices()):
+                raise RangeError(f"simd must be one of {choices}, not {product.folding.simd}")
+        except RangeError as error:
+            raise RangeError(f"{self.name}: {error}") from None
+
+    @property
+    def name(self) -> str:
+        """Name of the layer."""
+        return self.product.name
+
+    @property
+    def linears(self) -> tuple[QuantizedLinear, ...]:
+        """The matrix products of the layer."""
+        return (self.product,)
+
+    @property
+    def group_outputs(self) -> int:
+        """Output channels of a group."""
+        return self.product.outputs // self.windows.groups
+
+    @property
+    def repeats(self) -> int:
+        """How often a window is given out: once for each tile of its group."""
+        return self.group_outputs // self.product.folding.rows
+
+    @cached_property
+    def group_products(self) -> tuple[QuantizedLinear, ...]:
+        """The product of each group by itself."""
+        count = self.group_outputs
+        if self.windows.groups == 1:
+            return (self.product,)
+        return tuple(
+            _rows(self.product, slice(start, start + count))
+            for start in range(0, self.product.outputs, count)
+        )
+
+    @property
+    def shape_in(self) -> tuple[int, int, int]:
+        """Channels, height and width of the input."""
+        return self.windows.shape
+
+    @property
+    def shape_out(self) -> tuple[int, int, int]:
+        """Channels, height and width of the output."""
+        return self.product.outputs, self.windows.rows, self.windows.columns
+
+    @property
+    def inputs(self) -> int:
+        """Integers of an input image."""
+        return self.windows.items
+
+    @property
+    def outputs(self) -> int:
+        """Integers of an output image."""
+        return self.product.outputs * self.windows.places
+
+    @property
+    def input(self) -> Activation:
+        """What the layer takes."""
+        return self.product.input
+
+    @property
+    def output(self) -> Activation:
+        """What the layer yields."""
+        return self.product.output
+
+    @property
+    def lanes_in(self) -> int:
+        """Lanes of the pixels that the layer takes; they divide the channels."""
+        return self.windows.lanes_in(self.product.folding.simd)
+
+    @property
+    def lanes_out(self) -> int:
+        """Lanes of the output; they divide the channels."""
+        return self.product.lanes_out
+
+
+def _rows(product: QuantizedLinear, rows: slice) -> QuantizedLinear:
+    """Some outputs of a product."""
+    requantizer = product.requantizer
+    scale = product.weight_scale
+    return replace(
+        product,
+        weight=product.weight[rows],
+        bias=product.bias[rows],
+        weight_scale=scale[rows] if len(scale) > 1 else scale,
+        requantizer=requantizer and requantizer.rows(rows),
+        folding=Folding(rows=1, simd=product.folding.simd),
+    )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MaxPool:
+    """The greatest integer of each channel in each window; format, scale and zero point stay.
+
+    Pixels outside the image never win: they are the least integer of the format.
+
+    Parameters
+    ----------
+    name : str
+    input : Activation
+    windows : Windows
+        In one group.
+    lanes : int
+        Channels that hardware compares at a time; they divide the channels.
+
+    Raises
+    ------
+    RangeError
+        If the lanes do not divide the channels, or there are groups.
+    """
+
+    name: str
+    input: Activation
+    windows: Windows
+    lanes: int = 1
+
+    def __post_init__(self) -> None:
+        check_identifier(self.name, "name")
+        set_int(self, "lanes", 1, self.windows.channels)
+        if self.windows.channels % self.lanes:
+            raise RangeError(
+                f"{self.name}: lanes must divide {self.windows.channels} channels, not {self.lanes}"
+            )
+        if self.windows.groups != 1:
+            raise RangeError(f"{self.name}: groups must be 1, not {self.windows.groups}")
+
+    @property
+    def linears(self) -> tuple[QuantizedLinear, ...]:
+        """No matrix product."""
+        return ()
+
+    @property
+    def by_lanes(self) -> Windows:
+        """Windows as hardware gives them out: all pixels of ``lanes`` channels, then the next."""
+        return replace(self.windows, groups=self.windows.channels // self.lanes)
+
+    @property
+    def shape_in(self) -> tuple[int, int, int]:
+        """Channels, height and width of the input."""
+        return self.windows.shape
+
+    @property
+    def shape_out(self) -> tuple[int, int, int]:
+        """Channels, height and width of the output."""
+        return self.windows.channels, self.windows.rows, self.windows.columns
+
+    @property
+    def inputs(self) -> int:
+        """Integers of an input image."""
+        return self.windows.items
+
+    @property
+    def outputs(self) -> int:
+        """Integers of an output image."""
+        return self.windows.channels * self.windows.places
+
+    @property
+    def output(self) -> Activation:
+        """What the layer yields: what it takes."""
+        return self.input
+
+    @property
+    def lanes_in(self) -> int:
+        """Lanes of the input."""
+        return self.lanes
+
+    @property
+    def lanes_out(self) -> int:
+        """Lanes of the output."""
+        return self.lanes

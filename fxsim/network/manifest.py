@@ -1,0 +1,330 @@
+"""A `QuantizedNetwork` as plain values and arrays, and back."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from fxsim.arithmetic.formats import AccumulatorMode, IntFormat, MemoryStyle, Overflow, Rounding
+from fxsim.arithmetic.tables import Nonlinearity, Table
+from fxsim.arithmetic.tensors import Activation
+from fxsim.arithmetic.windows import Windows
+from fxsim.errors import ConfigError
+from fxsim.network.add import INPUT, QuantizedAdd
+from fxsim.network.argmax import Argmax
+from fxsim.network.convolution import MaxPool, QuantizedConvolution
+from fxsim.network.linear import Accumulator, Folding, QuantizedLinear, Requantizer
+from fxsim.network.lstm import QuantizedLstm
+from fxsim.network.quantized import InputQuantizer, Layer, QuantizedNetwork
+
+SCHEMA = "fxsim-network/1"
+
+Tensors: TypeAlias = dict[str, np.ndarray[Any, Any]]
+
+Starts: TypeAlias = dict[str, Activation]
+"""What shortcuts may start from: the input, and what each layer yields."""
+
+
+def _activation(activation: Activation) -> dict[str, Any]:
+    return {
+        "format": str(activation.format),
+        "scale": activation.scale,
+        "zero_point": activation.zero_point,
+    }
+
+
+def _describe_requantizer(requantizer: Requantizer) -> dict[str, Any]:
+    """All but multiplier and offset; slack bits only where there are any."""
+    return {
+        "multiplier_bits": requantizer.multiplier_bits,
+        "shift": requantizer.shift,
+        "rounding": str(requantizer.rounding),
+        "overflow": str(requantizer.overflow),
+    } | ({"slack_bits": requantizer.slack_bits} if requantizer.slack_bits else {})
+
+
+def _build_requantizer(entry: dict[str, Any], multiplier: Any, offset: Any) -> Requantizer:
+    return Requantizer(
+        multiplier=multiplier,
+        multiplier_bits=entry["multiplier_bits"],
+        shift=entry["shift"],
+        rounding=Rounding(entry["rounding"]),
+        overflow=Overflow(entry["overflow"]),
+        offset=np.zeros(1, np.int64) if offset is None else offset,
+        slack_bits=entry.get("slack_bits", 0),
+    )
+
+
+def _describe_linear(layer: QuantizedLinear) -> dict[str, Any]:
+    requantizer = layer.requantizer
+    return {
+        "type": "linear",
+        "name": layer.name,
+        "inputs": layer.inputs,
+        "outputs": layer.outputs,
+        "weight_format": str(layer.weight_format),
+        "accumulator": {
+            "format": str(layer.accumulator.format),
+            "overflow": str(layer.accumulator.mode),
+        },
+        "relu": layer.relu,
+        "requantize": None if requantizer is None else _describe_requantizer(requantizer),
+        "output": _activation(layer.output),
+        "folding": {
+            "rows": layer.folding.rows,
+            "simd": layer.folding.simd,
+            "pad": layer.folding.pad,
+            "dsp": layer.folding.dsp,
+            "memory": str(layer.folding.memory),
+        },
+    }
+
+
+def _describe_table(table: Table) -> dict[str, Any]:
+    return {"bits": table.bits, "step_bits": table.step_bits, "values": list(table.values)}
+
+
+def _describe_lstm(layer: QuantizedLstm) -> dict[str, Any]:
+    projection = layer.projection
+    return {
+        "type": "lstm",
+        "name": layer.name,
+        "input_product": _describe_linear(layer.input_product),
+        "hidden_product": _describe_linear(layer.hidden_product),
+        "guard_bits": layer.guard_bits,
+        "preactivation": {
+            "format": str(layer.tanh.input),
+            "fraction": layer.tanh.input_fraction,
+        },
+        "sigmoid": _describe_table(layer.sigmoid),
+        "tanh": _describe_table(layer.tanh),
+        "cell": {"format": str(layer.cell), "fraction": layer.cell_fraction},
+        "cell_output": _activation(layer.cell_output),
+        "projection": None if projection is None else _describe_linear(projection),
+        "rounding": str(layer.rounding),
+        "multipliers": layer.multipliers,
+    }
+
+
+def _describe_windows(windows: Windows) -> dict[str, Any]:
+    return {**asdict(windows), "kernel": list(windows.kernel)}
+
+
+def _describe_add(layer: QuantizedAdd) -> dict[str, Any]:
+    requantizer = layer.requantizer
+    return {
+        "type": "add",
+        "name": layer.name,
+        "shortcut": layer.shortcut,
+        "shape": list(layer.shape),
+        "multipliers": list(layer.multipliers),
+        **_describe_requantizer(requantizer),
+        "accumulator": str(layer.accumulator),
+        "relu": layer.relu,
+        "output": _activation(layer.output),
+        "lanes": layer.lanes,
+        "depth": layer.depth,
+    }
+
+
+def _describe_layer(layer: Layer) -> dict[str, Any]:
+    match layer:
+        case QuantizedLstm():
+            return _describe_lstm(layer)
+        case QuantizedConvolution():
+            return {
+                "type": "convolution",
+                "windows": _describe_windows(layer.windows),
+                "product": _describe_linear(layer.product),
+            }
+        case MaxPool():
+            return {
+                "type": "max_pool",
+                "name": layer.name,
+                "windows": _describe_windows(layer.windows),
+                "lanes": layer.lanes,
+            }
+        case QuantizedAdd():
+            return _describe_add(layer)
+        case Argmax():
+            return {
+                "type": "argmax",
+                "name": layer.name,
+                "items": layer.items,
+                "lanes": layer.lanes,
+            }
+        case QuantizedLinear():
+            return _describe_linear(layer)
+
+
+def describe(network: QuantizedNetwork) -> dict[str, Any]:
+    """All of a network but its tensors."""
+    return {
+        "schema": SCHEMA,
+        "name": network.name,
+        "data": network.data,
+        "input": {
+            "shape": list(network.input.shape),
+            "rounding": str(network.input.rounding),
+            **_activation(network.input.activation),
+        },
+        "layers": [_describe_layer(layer) for layer in network.layers],
+    }
+
+
+def tensors_of(network: QuantizedNetwork) -> Tensors:
+    """Arrays of a network by name."""
+    tensors: Tensors = {}
+    for layer in network.linears:
+        tensors[f"{layer.name}.weight"] = layer.weight
+        tensors[f"{layer.name}.bias"] = layer.bias
+        tensors[f"{layer.name}.weight_scale"] = layer.weight_scale
+        if layer.requantizer is not None:
+            tensors[f"{layer.name}.multiplier"] = layer.requantizer.multiplier
+            if layer.requantizer.offset.any():  # absent: 0
+                tensors[f"{layer.name}.offset"] = layer.requantizer.offset
+    return tensors
+
+
+def _read_activation(value: dict[str, Any]) -> Activation:
+    scale, zero_point = value["scale"], value["zero_point"]
+    if type(scale) is not float or type(zero_point) is not int:
+        raise ConfigError("scale must be a float and zero_point an integer")
+    return Activation(format=IntFormat.parse(value["format"]), scale=scale, zero_point=zero_point)
+
+
+def _build_linear(entry: dict[str, Any], tensors: Tensors, source: Activation) -> QuantizedLinear:
+    name, folding, requantize = entry["name"], entry["folding"], entry["requantize"]
+    if entry["type"] != "linear":
+        types = "'linear', 'lstm', 'convolution', 'max_pool', 'add' or 'argmax'"
+        raise ConfigError(f"type must be {types}, not {entry['type']!r}")
+    return QuantizedLinear(
+        name=name,
+        weight=tensors[f"{name}.weight"],
+        weight_format=IntFormat.parse(entry["weight_format"]),
+        weight_scale=tensors[f"{name}.weight_scale"],
+        bias=tensors[f"{name}.bias"],
+        input=source,
+        accumulator=Accumulator(
+            format=IntFormat.parse(entry["accumulator"]["format"]),
+            mode=AccumulatorMode(entry["accumulator"]["overflow"]),
+        ),
+        requantizer=None
+        if requantize is None
+        else _build_requantizer(
+            requantize, tensors[f"{name}.multiplier"], tensors.get(f"{name}.offset")
+        ),
+        relu=entry["relu"],
+        output=_read_activation(entry["output"]),
+        folding=Folding(
+            rows=folding["rows"],
+            simd=folding["simd"],
+            pad=folding["pad"],
+            dsp=folding["dsp"],
+            memory=MemoryStyle(folding["memory"]),
+        ),
+    )
+
+
+def _build_lstm(entry: dict[str, Any], tensors: Tensors, source: Activation) -> QuantizedLstm:
+    def table(function: Nonlinearity) -> Table:
+        facts = entry[str(function)]
+        return Table(
+            function=function,
+            input=IntFormat.parse(entry["preactivation"]["format"]),
+            input_fraction=entry["preactivation"]["fraction"],
+            bits=facts["bits"],
+            step_bits=facts["step_bits"],
+            values=tuple(facts["values"]),
+        )
+
+    cell_output = _read_activation(entry["cell_output"])
+    projection = entry["projection"]
+    projected = None if projection is None else _build_linear(projection, tensors, cell_output)
+    return QuantizedLstm(
+        name=entry["name"],
+        input_product=_build_linear(entry["input_product"], tensors, source),
+        hidden_product=_build_linear(
+            entry["hidden_product"],
+            tensors,
+            cell_output if projected is None else projected.output,
+        ),
+        guard_bits=entry["guard_bits"],
+        sigmoid=table(Nonlinearity.SIGMOID),
+        tanh=table(Nonlinearity.TANH),
+        cell=IntFormat.parse(entry["cell"]["format"]),
+        cell_fraction=entry["cell"]["fraction"],
+        cell_output=cell_output,
+        projection=projected,
+        rounding=Rounding(entry["rounding"]),
+        multipliers=entry["multipliers"],
+    )
+
+
+def _build_windows(entry: dict[str, Any]) -> Windows:
+    return Windows(**{**entry, "kernel": tuple(entry["kernel"])})
+
+
+def _build_add(entry: dict[str, Any], source: Activation, starts: Starts) -> QuantizedAdd:
+    if entry["shortcut"] not in starts:
+        known = ", ".join(starts)
+        raise ConfigError(f"shortcut must be one of {known}, not {entry['shortcut']!r}")
+    return QuantizedAdd(
+        name=entry["name"],
+        shortcut=entry["shortcut"],
+        shape=tuple(entry["shape"]),
+        input=source,
+        other=starts[entry["shortcut"]],
+        requantizer=_build_requantizer(entry, np.array(entry["multipliers"]), None),
+        accumulator=IntFormat.parse(entry["accumulator"]),
+        relu=entry["relu"],
+        output=_read_activation(entry["output"]),
+        lanes=entry["lanes"],
+        depth=entry["depth"],
+    )
+
+
+def _build_layer(
+    entry: dict[str, Any], tensors: Tensors, source: Activation, starts: Starts
+) -> Layer:
+    match entry["type"]:
+        case "lstm":
+            return _build_lstm(entry, tensors, source)
+        case "convolution":
+            product = _build_linear(entry["product"], tensors, source)
+            return QuantizedConvolution(product=product, windows=_build_windows(entry["windows"]))
+        case "max_pool":
+            return MaxPool(
+                name=entry["name"],
+                input=source,
+                windows=_build_windows(entry["windows"]),
+                lanes=entry["lanes"],
+            )
+        case "add":
+            return _build_add(entry, source, starts)
+        case "argmax":
+            return Argmax(
+                name=entry["name"], input=source, items=entry["items"], lanes=entry["lanes"]
+            )
+        case _:
+            return _build_linear(entry, tensors, source)
+
+
+def build(value: dict[str, Any], tensors: Tensors) -> QuantizedNetwork:
+    """Network of plain values and tensors; raises what its parts do, or Python on odd values."""
+    activation = _read_activation(value["input"])
+    source = InputQuantizer(
+        shape=tuple(value["input"]["shape"]),
+        activation=activation,
+        rounding=Rounding(value["input"]["rounding"]),
+    )
+    layers: list[Layer] = []
+    starts = {INPUT: activation}
+    for entry in value["layers"]:
+        layers.append(_build_layer(entry, tensors, activation, starts))
+        starts[layers[-1].name] = activation = layers[-1].output
+    return QuantizedNetwork(
+        name=value["name"], data=value["data"], input=source, layers=tuple(layers)
+    )

@@ -1,0 +1,77 @@
+"""What a batch of sequences carries from one call of the simulator to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from fxsim.arithmetic.formats import IntFormat
+from fxsim.arithmetic.tensors import IntArray, check_range
+from fxsim.errors import RangeError
+from fxsim.network.lstm import QuantizedLstm
+from fxsim.network.quantized import QuantizedNetwork
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LstmState:
+    """State of one LSTM layer between two steps of ``n`` sequences.
+
+    Parameters
+    ----------
+    hidden : int64 array, shape (n, outputs)
+        h, in the format of the layer's output.
+    cell : int64 array, shape (n, cells)
+        c, in the format of the cell state.
+    """
+
+    hidden: IntArray
+    cell: IntArray
+
+
+State: TypeAlias = Mapping[str, LstmState]
+"""State of every LSTM layer of a network, by the layer's name."""
+
+
+def reset_state(layer: QuantizedLstm, count: int) -> LstmState:
+    """State at the start of ``count`` sequences: real 0 everywhere."""
+    return LstmState(
+        hidden=np.full((count, layer.outputs), layer.output.zero_point, np.int64),
+        cell=np.zeros((count, layer.cells), np.int64),
+    )
+
+
+def as_state(network: QuantizedNetwork, state: State | None, count: int) -> dict[str, LstmState]:
+    """Validated int64 copy of ``state`` for ``count`` sequences; None is that of new sequences.
+
+    Raises
+    ------
+    RangeError
+        If a layer is missing or unknown, or an array has the wrong shape, is not of integers, or
+        leaves its format; the message names the layer.
+    """
+    layers = {layer.name: layer for layer in network.layers if isinstance(layer, QuantizedLstm)}
+    if state is None:
+        return {name: reset_state(layer, count) for name, layer in layers.items()}
+    if state.keys() != layers.keys():
+        raise RangeError(f"state must be of the layers {sorted(layers)}, not {sorted(state)}")
+    return {
+        name: LstmState(
+            hidden=_as_integers(
+                f"{name}: hidden", state[name].hidden, (count, layer.outputs), layer.output.format
+            ),
+            cell=_as_integers(f"{name}: cell", state[name].cell, (count, layer.cells), layer.cell),
+        )
+        for name, layer in layers.items()
+    }
+
+
+def _as_integers(what: str, array: IntArray, shape: tuple[int, int], fmt: IntFormat) -> IntArray:
+    if array.shape != shape:
+        raise RangeError(f"{what} must have shape {shape}, not {array.shape}")
+    if array.dtype.kind not in "iu":
+        raise RangeError(f"{what} must hold integers, not {array.dtype}")
+    check_range(array, fmt.min, fmt.max, what)
+    return np.array(array, np.int64, order="C")

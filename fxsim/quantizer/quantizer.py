@@ -1,0 +1,295 @@
+"""Float parameters and a specification -> `QuantizedNetwork`.
+
+With `fxsim.quantizer.linear`, `fxsim.quantizer.lstm` and `fxsim.arithmetic.tables` the only float -> int place.
+
+Weights use the L2-optimal scale (`fxsim.quantizer.step_size`), or the scale that they were retrained with.
+Activation scales are calibrated layer by layer on samples that run through the layers already
+quantized, so that each scale suits what its layer really gets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fxsim.arithmetic.tensors import SampleArray, as_vectors
+from fxsim.errors import RangeError, SpecError
+from fxsim.floats.checkpoint import Checkpoint, LinearParameters, RetrainedParameters
+from fxsim.network import (
+    Activation,
+    InputQuantizer,
+    IntArray,
+    Layer,
+    QuantizedNetwork,
+)
+from fxsim.quantizer.activation import integers
+from fxsim.quantizer.add import quantize_add, quantize_argmax
+from fxsim.quantizer.convolution import quantize_convolution, quantize_pool
+from fxsim.quantizer.linear import quantize_linear
+from fxsim.quantizer.lstm import Parameters, quantize_lstm
+from fxsim.quantizer.scale import input_activation
+from fxsim.quantizer.weight import (
+    fitting_scale,
+    groups_of,
+    integer_weight,
+    power_of_two,
+    quantize_weight,
+    round_real,
+    weight_scale,
+)
+from fxsim.spec.specification import (
+    AddSpec,
+    ArgmaxSpec,
+    ConvolutionSpec,
+    FlattenSpec,
+    LayerSpec,
+    LinearSpec,
+    LstmSpec,
+    NetworkSpec,
+    ProductSpec,
+)
+from fxsim.timing.depths import with_depths
+
+_IMAGES = 200
+"""Images that calibrate a network at most; each has thousands of values."""
+
+__all__ = [
+    "fitting_scale",
+    "groups_of",
+    "integer_weight",
+    "quantize",
+    "quantize_input",
+    "quantize_weight",
+    "quantized_parameters",
+    "round_real",
+    "uses_retrained",
+    "weight_scale",
+]
+
+Remember = Callable[[Hashable, Callable[[], Any]], Any]
+"""Gives what it remembers under a key, else what the function makes."""
+
+
+def _forget(key: Hashable, make: Callable[[], Any]) -> Any:
+    return make()
+
+
+def quantize(
+    spec: NetworkSpec,
+    checkpoint: Checkpoint,
+    calibration: SampleArray,
+    *,
+    direct: bool = False,
+    remember: Remember = _forget,
+) -> QuantizedNetwork:
+    """Quantize a network.
+
+    Retrained parameters keep the scales of their last retraining step. They are used if
+    `uses_retrained` and not ``direct``; direct quantization starts from the float parent.
+    Queues of adds get their depths (`fxsim.timing.depths`), which depend on the foldings of all layers.
+
+    Parameters
+    ----------
+    spec : NetworkSpec
+    checkpoint : Checkpoint
+    calibration : float array, shape (n, *spec.input.shape), or (n, t, ...) with LSTM layers
+        Typical samples, about 1000 of the training split. They set the scales of the input and of
+        the outputs; those of LSTM layers without a projection are fixed.
+    direct : bool
+        Leave retrained parameters aside.
+    remember : callable, optional
+        A memory for calls with the same checkpoint, samples and ``direct``: layers whose own keys
+        and all before them are the same, and weights of the same levels, are not quantized again.
+
+    Raises
+    ------
+    SpecError
+        If the checkpoint belongs to another network, or the specification asks for the impossible.
+    RangeError
+        If the calibration samples are malformed, or a width exceeds its limit.
+    """
+    checkpoint.check(spec)
+    leading = ("n", "t") if spec.recurrent else ("n",)
+
+    def begin() -> tuple[InputQuantizer, IntArray]:
+        samples = _samples(calibration, spec.input.shape, "calibration", leading)
+        if not samples.size:
+            raise RangeError("calibration must have at least one sample")
+        if spec.spatial:
+            samples = samples[:: -(-len(samples) // _IMAGES)]
+        source = _input_quantizer(spec, samples)
+        return source, integers(samples, source.activation, source.rounding)
+
+    source, x = remember(("input", spec.input, spec.rounding), begin)
+    activation = source.activation
+    leaving = [(activation, x)]  # the input, then what each layer of the specification yields
+    direct = direct or not uses_retrained(spec, checkpoint)
+    parameters = _parameters(spec, checkpoint, direct=direct, remember=remember)
+    layers: list[Layer] = []
+    layer: Layer
+    try:
+        with np.errstate(over="raise", divide="raise", invalid="raise"):
+            for i, wanted in enumerate(spec.layers):
+                if isinstance(wanted, FlattenSpec):  # images are stored as vectors already
+                    leaving.append((activation, x))
+                    continue
+                products = spec.layer_products(i)
+                own = [parameters[product.name] for product in products]
+
+                def make(
+                    i: int = i,
+                    wanted: LayerSpec = wanted,
+                    own: list[Parameters] = own,
+                    activation: Activation = activation,
+                    x: IntArray = x,
+                ) -> tuple[Layer, IntArray]:
+                    if isinstance(wanted, LstmSpec):
+                        return quantize_lstm(spec, i, own, activation, x)
+                    if isinstance(wanted, ConvolutionSpec):
+                        return quantize_convolution(spec, i, *own[0], activation, x)
+                    if isinstance(wanted, AddSpec):
+                        other, y = leaving[1 + spec.shortcut_start(i)]
+                        return quantize_add(spec, i, (activation, other), x, y)
+                    if isinstance(wanted, ArgmaxSpec):
+                        return quantize_argmax(spec, i, activation, x)
+                    if not isinstance(wanted, LinearSpec):
+                        return quantize_pool(spec, i, activation, x)
+                    return quantize_linear(spec, spec.layer_products(i)[0], *own[0], activation, x)
+
+                foldings = tuple(product.hardware for product in products) or wanted.hardware
+                layer, x = remember(("layer", arithmetic_key(spec, i), foldings, direct), make)
+                layers.append(layer)
+                activation = layer.output
+                leaving.append((activation, x))
+    except FloatingPointError:
+        raise RangeError(
+            f"{spec.layer_name(i)}: parameters are too large or too small for float64"
+        ) from None
+    return with_depths(
+        QuantizedNetwork(name=spec.name, data=spec.data, input=source, layers=tuple(layers))
+    )
+
+
+def arithmetic_key(spec: NetworkSpec, index: int) -> Hashable:
+    """What the integers that leave a layer depend on, given the parameters and the samples.
+
+    That is every key up to the layer but those of the folding.
+    """
+    layers = tuple(
+        layer.model_copy(update={"hardware": None}) for layer in spec.layers[: index + 1]
+    )
+    return spec.input, spec.rounding, layers, index == len(spec.layers) - 1
+
+
+def quantize_input(quantizer: InputQuantizer, x: SampleArray) -> IntArray:
+    """Turn real samples into the integers that a network takes: saturate(round(x / scale) + zero).
+
+    Parameters
+    ----------
+    quantizer : InputQuantizer
+    x : float array, shape (n, *quantizer.shape)
+
+    Returns
+    -------
+    int64 array, shape (n, inputs)
+
+    Raises
+    ------
+    RangeError
+        If ``x`` has another shape or holds a NaN or an infinity.
+    """
+    samples = _samples(x, quantizer.shape, "x", ("n",))
+    return integers(samples, quantizer.activation, quantizer.rounding)
+
+
+def quantized_parameters(
+    spec: NetworkSpec, checkpoint: Checkpoint, *, direct: bool = False
+) -> dict[str, LinearParameters]:
+    """Real values of the quantized weights, and the float biases, for `fxsim.floats.forward.forward`."""
+    checkpoint.check(spec)
+    return {
+        name: LinearParameters(weight=scale[:, None] * weight, bias=bias)
+        for name, (weight, scale, bias) in _parameters(spec, checkpoint, direct=direct).items()
+    }
+
+
+def uses_retrained(spec: NetworkSpec, checkpoint: Checkpoint) -> bool:
+    """Whether the checkpoint was retrained for the levels and scale groups of the specification."""
+    return checkpoint.retrained is not None and all(
+        (found := checkpoint.retrained[product.name]).levels == product.spec.weights.levels
+        and found.scale.size == product.scales
+        for product in spec.products
+    )
+
+
+def _samples(
+    x: npt.ArrayLike, shape: tuple[int, ...], what: str, leading: tuple[str, ...]
+) -> SampleArray:
+    """Check samples and make each a vector; ``leading`` names the axes before its own.
+
+    Their type stays, whose precision `integers` must know.
+    """
+    array = np.asarray(x)
+    if array.dtype.kind not in "iufb":
+        raise RangeError(f"{what} must hold numbers, not {array.dtype}")
+    axes = len(leading)
+    if array.ndim < axes or array.shape[axes:] != shape:
+        expected = ", ".join((*leading, *map(str, shape)))
+        raise RangeError(f"{what} must have shape ({expected}), not {array.shape}")
+    if (bad := np.argwhere(~np.isfinite(array))).size:
+        index = tuple(bad[0].tolist())
+        raise RangeError(f"{what} must be finite, not {array[index]} at {list(index)}")
+    return as_vectors(array if array.dtype.kind == "f" else array.astype(np.float64), shape)
+
+
+def _input_quantizer(spec: NetworkSpec, samples: SampleArray) -> InputQuantizer:
+    activation = input_activation(spec.input, samples)
+    return InputQuantizer(shape=spec.input.shape, activation=activation, rounding=spec.rounding)
+
+
+def _parameters(
+    spec: NetworkSpec, checkpoint: Checkpoint, *, direct: bool, remember: Remember = _forget
+) -> dict[str, Parameters]:
+    """Integer weights, their scale and the float biases of each product."""
+    retrained = None if direct or not uses_retrained(spec, checkpoint) else checkpoint.retrained
+    result = {}
+    for product in spec.products:
+        layer = product.spec
+        plain_shift = layer.output is not None and layer.requantize.multiplier_bits == 0
+        source = (checkpoint.parent if retrained is None else retrained)[product.name]
+
+        def make(
+            name: str = product.name,
+            layer: ProductSpec = layer,
+            linear: LinearParameters = source,
+            plain_shift: bool = plain_shift,
+        ) -> Parameters:
+            try:
+                if isinstance(linear, RetrainedParameters):
+                    scale = linear.scale
+                    if plain_shift:
+                        scale = power_of_two(linear.weight, scale, layer)
+                else:
+                    scale = weight_scale(linear.weight, layer)
+            except SpecError as error:
+                raise SpecError(f"{name}: {error}") from None
+            weight = integer_weight(linear.weight, scale, layer)
+            groups = groups_of(layer, len(weight))
+            if linear.gain is not None:  # a sign goes to the weights, which are symmetric
+                weight = weight * np.sign(linear.gain).astype(np.int64)[:, None]
+                # A product too small for a float is as good as the least normal number.
+                with np.errstate(over="ignore"):  # refused as infinite
+                    scale = np.maximum(scale * np.abs(linear.gain), np.finfo(np.float64).tiny)
+                groups = len(weight)
+            live = np.repeat(weight.reshape(groups, -1).any(axis=1), len(weight) // groups)
+            if scale.size > 1 and live.any():
+                # Any scale suits zeros; an outlying one would cost the multipliers of others bits.
+                scale = np.where(live, scale, scale[live].max())
+            return weight, scale, linear.bias
+
+        key = ("weights", product.name, layer.weights, plain_shift, retrained is None, product.gain)
+        result[product.name] = remember(key, make)
+    return result

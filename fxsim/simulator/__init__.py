@@ -1,0 +1,18 @@
+"""The integers of a network, fast: outputs, traces, and figures computed from them."""
+
+from typing import TYPE_CHECKING
+
+from fxsim.faces import face
+
+if TYPE_CHECKING:
+    from fxsim.simulator.simulator import as_input, simulate
+else:
+    __getattr__ = face(
+        __name__,
+        {
+            "as_input": "fxsim.simulator.simulator",
+            "simulate": "fxsim.simulator.simulator",
+        },
+    )
+
+__all__ = ["as_input", "simulate"]

@@ -1,0 +1,1 @@
+"""FPGAs that networks are made for."""

@@ -1,0 +1,176 @@
+"""Foldings for a wanted interval, or the shortest interval that a number of multipliers allows.
+
+A layer that is done long before the slowest one wastes hardware. `fold` gives each layer the fewest
+multiply-accumulate cells (and others the fewest lanes) that keep up with a given interval.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from fxsim.arithmetic.formats import AccumulatorMode
+from fxsim.cost import luts as estimate
+from fxsim.errors import RangeError
+from fxsim.network import (
+    Argmax,
+    Layer,
+    MaxPool,
+    QuantizedAdd,
+    QuantizedConvolution,
+    QuantizedLstm,
+    QuantizedNetwork,
+)
+from fxsim.plan.planner import plan_layer
+from fxsim.timing.cycles import load
+from fxsim.timing.depths import with_depths
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Folded:
+    """A network with other foldings.
+
+    Parameters
+    ----------
+    network : QuantizedNetwork
+        With the same integers; outputs do not change. Queues of adds have new depths.
+    loads : dict of str to int
+        Cycles that each layer is busy for with a vector or image.
+    multipliers : int
+        Multiply-accumulate cells of all layers.
+    luts : int
+        Estimate of their LUTs; see `luts`.
+    """
+
+    network: QuantizedNetwork
+    loads: dict[str, int]
+    multipliers: int
+    luts: int
+
+    @property
+    def bottleneck(self) -> str:
+        """The layer that is busy for most cycles."""
+        return max(self.loads, key=lambda name: self.loads[name])
+
+    @property
+    def interval(self) -> int:
+        """Cycles of the bottleneck."""
+        return self.loads[self.bottleneck]
+
+
+def fold(network: QuantizedNetwork, interval: int) -> Folded:
+    """Give each layer the least hardware that is done within ``interval`` cycles.
+
+    Saturating accumulators keep their ``simd``, which is part of their arithmetic.
+
+    Raises
+    ------
+    RangeError
+        If a layer cannot be so fast; the message names it and its shortest interval. If a layer
+        has state: the loop sets its pace, not its folding alone.
+    """
+    return _folded(network, _fold(network, interval))
+
+
+def _fold(network: QuantizedNetwork, interval: int) -> list[Layer]:
+    """Layers of `fold`."""
+    layers: list[Layer] = []
+    for layer in network.layers:
+        choices = [
+            (cost(choice), load(choice), k, choice) for k, choice in enumerate(_choices(layer))
+        ]
+        fitting = [choice for choice in choices if choice[1] <= interval]
+        if not fitting:
+            shortest = min(choice[1] for choice in choices)
+            raise RangeError(f"{layer.name}: interval must be at least {shortest}, not {interval}")
+        layers.append(min(fitting, key=lambda choice: choice[:3])[-1])
+    return layers
+
+
+def _multipliers(layers: Sequence[Layer]) -> int:
+    return sum(cost(layer) for layer in layers if layer.linears)
+
+
+def _luts(layers: Sequence[Layer]) -> int:
+    return sum(map(luts, layers))
+
+
+def fold_within(
+    network: QuantizedNetwork, most: int, kind: Literal["multipliers", "luts"] = "multipliers"
+) -> Folded:
+    """Give the layers at most ``most`` cells, or LUTs by estimate, for the shortest interval.
+
+    Raises
+    ------
+    RangeError
+        If the network needs more at any interval, or a layer has state.
+    """
+    choices = [list(_choices(layer)) for layer in network.layers]
+    known = sorted({load(choice) for layer in choices for choice in layer})
+    fastest = max(min(load(choice) for choice in layer) for layer in choices)
+    known = [interval for interval in known if interval >= fastest]
+    low, high = 0, len(known) - 1
+    measure = {"multipliers": _multipliers, "luts": _luts}[kind]
+    if (least := measure(_fold(network, known[high]))) > most:
+        raise RangeError(f"{kind} must be at least {least}, not {most}")
+    while low < high:
+        middle = (low + high) // 2
+        if measure(_fold(network, known[middle])) <= most:
+            high = middle
+        else:
+            low = middle + 1
+    return fold(network, known[high])
+
+
+def cost(layer: Layer) -> int:
+    """Multiply-accumulate cells of a layer; lanes of one without weights."""
+    if isinstance(layer, MaxPool | QuantizedAdd | Argmax):
+        return layer.lanes
+    return sum(product.folding.rows * product.folding.simd for product in layer.linears)
+
+
+def luts(layer: Layer) -> int:
+    """Estimate of the LUTs of a layer's multiply-accumulate cells (`fxsim.cost.luts`)."""
+    return estimate.luts(plan_layer(layer).blocks())
+
+
+def _folded(network: QuantizedNetwork, layers: list[Layer]) -> Folded:
+    return Folded(
+        network=with_depths(replace(network, layers=tuple(layers))),
+        loads={layer.name: load(layer) for layer in layers},
+        multipliers=_multipliers(layers),
+        luts=_luts(layers),
+    )
+
+
+def _choices(layer: Layer) -> Iterator[Layer]:
+    """The layer in every folding without idle lanes."""
+    if isinstance(layer, QuantizedLstm):
+        raise RangeError(f"{layer.name}: foldings of layers with state must be chosen by hand")
+    if isinstance(layer, MaxPool):
+        yield from (replace(layer, lanes=n) for n in _divisors(layer.windows.channels))
+        return
+    if isinstance(layer, QuantizedAdd | Argmax):
+        size = layer.items if isinstance(layer, Argmax) else layer.shape[0]
+        yield from (replace(layer, lanes=n) for n in _divisors(size))
+        return
+    (product,) = layer.linears
+    outputs, simds = product.outputs, _divisors(product.inputs)
+    if isinstance(layer, QuantizedConvolution):
+        outputs, simds = layer.group_outputs, layer.windows.simd_choices()
+    if product.accumulator.mode is AccumulatorMode.SATURATE:
+        simds = [product.folding.simd]
+    for rows in _divisors(outputs):
+        for simd in simds:
+            pad = product.inputs % simd > 0
+            folding = replace(product.folding, rows=rows, simd=simd, pad=pad)
+            changed = replace(product, folding=folding)
+            if isinstance(layer, QuantizedConvolution):
+                yield replace(layer, product=changed)
+            else:
+                yield changed
+
+
+def _divisors(size: int) -> list[int]:
+    return [n for n in range(1, size + 1) if size % n == 0]

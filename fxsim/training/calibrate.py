@@ -1,0 +1,180 @@
+"""Which activations of a network in training are rounded, and how."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from fxsim.arithmetic.tensors import SampleArray
+from fxsim.floats.checkpoint import Checkpoint, RetrainedParameters
+from fxsim.network import (
+    INPUT,
+    QuantizedAdd,
+    QuantizedConvolution,
+    QuantizedLinear,
+    QuantizedLstm,
+    QuantizedNetwork,
+    Requantizer,
+)
+from fxsim.quantizer.quantizer import fitting_scale, quantize
+from fxsim.spec.add import AddSpec
+from fxsim.spec.images import ConvolutionSpec
+from fxsim.spec.specification import LinearSpec, LstmSpec, NetworkSpec, ProductSpec
+from fxsim.spec.specification import Product as Place
+from fxsim.training.activations import Calibrated, OnTheFly
+from fxsim.training.module import Network
+from fxsim.training.product import Product, float_array
+
+_FINEST = (1 << 16) - 1
+"""Levels that quantized weights are among, and that float ones hardly differ from."""
+
+
+def calibrate(network: Network, samples: SampleArray) -> None:
+    """Round activations as the network that `fxsim.quantizer.quantize` makes of the present weights.
+
+    Quantized weights go in as they are, float ones with 16 bits, so that formats and scales are
+    those of the network in training, found by the very function that finds them in the end.
+
+    Parameters
+    ----------
+    network : Network
+    samples : float array
+        Those that will calibrate the integers (`fxsim.simulator.evaluate.calibration_samples`).
+
+    Raises
+    ------
+    SpecError, RangeError
+        As `quantize` does: a signed input that must not be, or a multiplier that is too short.
+    """
+    spec = _finest(network.spec)
+    found = {
+        place.name: _frozen(product, place)
+        for place, product in zip(spec.products, network.linears(), strict=True)
+    }
+    follow(network, quantize(spec, Checkpoint(parent=found, retrained=found), samples))
+
+
+def follow(network: Network, quantized: QuantizedNetwork, samples: str | None = None) -> None:
+    """Round activations as a quantized network does.
+
+    These are the input, what linear and convolutional layers, adds and average pools yield, and
+    the outputs of LSTM layers and of their cells. The gates and states of cells stay float.
+
+    Parameters
+    ----------
+    network : Network
+    quantized : QuantizedNetwork
+    samples : str, optional
+        Type that the samples are stored in, such as ``float32``; that of the tensor if left out.
+    """
+    source = quantized.input
+    network.leaving = {
+        INPUT: Calibrated(activation=source.activation, rounding=source.rounding, dtype=samples)
+    }
+    products = dict(zip((p.name for p in network.spec.products), network.linears(), strict=True))
+    for layer in quantized.layers:
+        match layer:
+            case QuantizedLinear():
+                requantizer = layer.requantizer
+            case QuantizedConvolution():
+                requantizer = layer.product.requantizer
+            case QuantizedAdd():
+                requantizer = layer.requantizer
+            case QuantizedLstm():
+                cells = Calibrated(activation=layer.cell_output, rounding=layer.rounding)
+                yielded = cells
+                if (projection := layer.projection) is not None:
+                    products[projection.name].inputs = cells
+                    assert projection.requantizer is not None
+                    yielded = _calibrated(projection, projection.requantizer)
+                products[layer.hidden_product.name].inputs = yielded
+                network.leaving[layer.name] = yielded
+                continue
+            case _:
+                continue
+        if requantizer is not None:
+            network.leaving[layer.name] = _calibrated(layer, requantizer)
+
+
+def quantize_on_the_fly(network: Network) -> None:
+    """Round the inputs of every product that retraining quantizes when they arrive (`OnTheFly`).
+
+    The word length is that of what arrives: of the network's input, or of the output of the layer
+    before; for LSTM layers, of their own output at U, and of that of the cells at a projection.
+    """
+    bits = _arriving_bits(network.spec)
+    chosen = network.quantized()
+    for place, product in zip(network.spec.products, network.linears(), strict=True):
+        if product in chosen:
+            product.inputs = OnTheFly(bits=bits[place.name])
+
+
+def calibrated_state(network: Network) -> list[dict[str, list[Any]]]:
+    """What `calibrate` found, in plain values."""
+    inputs = {str(i): product.inputs for i, product in enumerate(network.linears())}
+    return [
+        {key: found.state() for key, found in place.items() if isinstance(found, Calibrated)}
+        for place in (network.leaving, inputs)
+    ]
+
+
+def restore_calibrated(network: Network, state: list[dict[str, list[Any]]]) -> None:
+    """Go on from a `calibrated_state`."""
+    leaving, inputs = state
+    network.leaving = {name: Calibrated.from_state(found) for name, found in leaving.items()}
+    for i, product in enumerate(network.linears()):
+        if str(i) in inputs:
+            product.inputs = Calibrated.from_state(inputs[str(i)])
+
+
+def _calibrated(
+    layer: QuantizedLinear | QuantizedConvolution | QuantizedAdd, requantizer: Requantizer
+) -> Calibrated:
+    return Calibrated(
+        activation=layer.output, rounding=requantizer.rounding, overflow=requantizer.overflow
+    )
+
+
+def _finest(spec: NetworkSpec) -> NetworkSpec:
+    """The same network with weights of `_FINEST` levels."""
+    finest = {"levels": _FINEST, "scheme": "symmetric"}
+
+    def weights(layer: ProductSpec) -> dict[str, Any]:
+        return {"weights": layer.weights.model_copy(update=finest)}
+
+    layers = []
+    for layer in spec.layers:
+        if isinstance(layer, LinearSpec | ConvolutionSpec | LstmSpec):
+            update = weights(layer)
+            if isinstance(layer, LstmSpec) and (projection := layer.projection) is not None:
+                update["projection"] = projection.model_copy(update=weights(projection))
+            layer = layer.model_copy(update=update)
+        layers.append(layer)
+    return spec.model_copy(update={"layers": tuple(layers)})
+
+
+def _frozen(product: Product, place: Place) -> RetrainedParameters:
+    """The present weight, quantized or float; the latter over its range, which is found fast."""
+    weight, scale = float_array(product.real_weight()), product.scale
+    if scale is None:
+        step = float(np.abs(weight).max()) / (_FINEST // 2) or 1.0
+        scale = fitting_scale(weight, np.full(place.scales, step), place.spec)
+    return RetrainedParameters(weight=weight, scale=scale, levels=_FINEST, **product.folded())
+
+
+def _arriving_bits(spec: NetworkSpec) -> dict[str, int]:
+    """Word length of what each product takes, by its name."""
+    bits, found = spec.input.bits, dict[str, int]()
+    for i, layer in enumerate(spec.layers):
+        products = spec.layer_products(i)
+        if isinstance(layer, LstmSpec):
+            own = layer.output.bits
+            yielded = own if layer.projection is None else layer.projection.output.bits
+            found |= zip((p.name for p in products), (bits, yielded, own), strict=False)
+            bits = yielded
+            continue
+        found |= {product.name: bits for product in products}
+        if isinstance(layer, LinearSpec | ConvolutionSpec | AddSpec) and layer.output is not None:
+            bits = layer.output.bits
+    return found

@@ -1,0 +1,162 @@
+"""Matrix-vector product: ``rows`` x ``simd`` multiply-accumulate cells and their weights."""
+
+from amaranth.hdl import Const, Module, Mux, Signal, Value
+from amaranth.lib import memory, stream, wiring
+from amaranth.lib.data import ArrayLayout, View
+from amaranth.lib.wiring import In, Out
+
+from fxsim.arithmetic.formats import AccumulatorMode, MemoryStyle
+from fxsim.hw.blocks.arith import is_zero, saturate
+from fxsim.hw.blocks.dot import dot
+from fxsim.hw.blocks.file_memory import FileMemory
+from fxsim.hw.blocks.layouts import beat_of, shape_of
+from fxsim.plan.mac_array import MacArrayConfig
+
+
+class MacArray(wiring.Component):
+    """Array of ``rows`` dot products of ``simd`` lanes with weights in a ROM.
+
+    For each tile of ``rows`` outputs it takes one vector of ``beats`` beats (`VectorBuffer` repeats
+    the vector for every tile). The products of a beat are summed exactly and added to the
+    accumulators, which start from the bias and treat overflow once per beat.
+
+    Parameters
+    ----------
+    config : MacArrayConfig
+
+    Members
+    -------
+    i : In(stream of ``simd`` activations)
+    o : Out(stream of ``rows`` accumulators)
+        One beat for each tile; rows beyond the last output are 0.
+
+    ``memories`` has the `FileMemory` of the weights if they are read from a file.
+
+    Latency is `latency` cycles from a tile's last input beat to its output; one input beat a cycle,
+    without a bubble between tiles or vectors.
+    """
+
+    def __init__(self, config: MacArrayConfig):
+        self._config = config
+        self._dots = [
+            dot(
+                ternary=config.ternary,
+                weight=shape_of(config.weight),
+                activation=shape_of(config.activation),
+                simd=config.simd,
+                dsp=config.dsp,
+            )
+            for _ in range(config.rows)
+        ]
+        self.memories = [] if config.content.file is None else [FileMemory(config.content)]
+        super().__init__(
+            {
+                "i": In(stream.Signature(beat_of(config.activation, config.simd))),
+                "o": Out(stream.Signature(beat_of(config.accumulator, config.rows))),
+            }
+        )
+
+    @property
+    def latency(self) -> int:
+        """Cycles from a tile's last input beat to its output."""
+        return self._dots[0].latency + 2
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        config = self._config
+        advance = Signal()
+        m.d.comb += [
+            advance.eq(~self.o.valid | self.o.ready),
+            self.i.ready.eq(advance),
+        ]
+
+        # Place of the next beat in the layer.
+        tile, beat = Signal(range(config.tiles)), Signal(range(config.beats))
+        first, last = Signal(), Signal()
+        m.d.comb += [first.eq(is_zero(beat)), last.eq(beat == config.beats - 1)]
+        address = Signal(range(config.tiles * config.beats))
+        with m.If(self.i.valid & advance):
+            m.d.sync += [address.eq(address + 1), beat.eq(Mux(last, 0, beat + 1))]
+            with m.If(last):
+                m.d.sync += tile.eq(tile + 1)
+                with m.If(tile == config.tiles - 1):
+                    m.d.sync += [tile.eq(0), address.eq(0)]
+
+        weight = self._weights(m, self.i.valid, advance, address)
+        activation = Signal.like(self.i.payload, reset_less=True)
+        with m.If(advance):
+            m.d.sync += activation.eq(self.i.payload)
+
+        # The place travels beside the data, through weight memory and dot product.
+        stages = [(self.i.valid & self.i.ready, first, last, tile)]
+        for k in range(1 + self._dots[0].latency):
+            here = (
+                Signal(name=f"valid_{k}"),
+                Signal(name=f"first_{k}", reset_less=True),
+                Signal(name=f"last_{k}", reset_less=True),
+                Signal(range(config.tiles), name=f"tile_{k}", reset_less=True),
+            )
+            with m.If(advance):
+                m.d.sync += [now.eq(before) for now, before in zip(here, stages[-1], strict=True)]
+            stages.append(here)
+
+        bias = self._biases(m, advance, stages[-2][3])
+        valid, first, last, _ = stages[-1]
+        for row, unit in enumerate(self._dots):
+            m.submodules[f"row{row}"] = unit
+            accumulator = Signal(shape_of(config.accumulator), name=f"accumulator_{row}")
+            exact = Mux(first, bias[row], accumulator) + unit.sum
+            if config.mode is AccumulatorMode.SATURATE:
+                exact = saturate(exact, config.accumulator.min, config.accumulator.max)
+            m.d.comb += [
+                unit.en.eq(advance),
+                unit.activation.eq(activation),
+                unit.weight.eq(weight[row]),
+                self.o.payload[row].eq(accumulator),
+            ]
+            with m.If(advance & valid):
+                m.d.sync += accumulator.eq(exact)
+        with m.If(advance):
+            m.d.sync += self.o.valid.eq(valid & last)
+        return m
+
+    def _biases(self, m: Module, advance: Value, tile: Value) -> View | list[Const]:
+        """Start values of a tile, a cycle after its number; constants where tiles do not differ."""
+        config = self._config
+        words = config.bias_words
+        if not config.bias_varies:
+            return [Const(value, shape_of(config.accumulator)) for value in words[0]]
+        m.submodules.biases = biases = memory.Memory(
+            shape=ArrayLayout(shape_of(config.accumulator), config.rows),
+            depth=config.tiles,
+            init=words,
+        )
+        port = biases.read_port()
+        m.d.comb += [port.en.eq(advance), port.addr.eq(tile)]
+        return port.data
+
+    def _weights(self, m: Module, valid: Value, advance: Value, address: Value) -> View:
+        """Weights of a beat, by row and lane, a cycle after their address."""
+        config = self._config
+        content = config.content
+        shape = ArrayLayout(ArrayLayout(shape_of(config.weight), config.simd), config.rows)
+        if self.memories:
+            (weights,) = self.memories
+            m.submodules.weights = weights
+            m.d.comb += [
+                weights.en.eq(advance),
+                weights.counts.eq(valid),
+                weights.address.eq(address),
+            ]
+            return View(shape, weights.data)
+        # Vendors know the ROM by either name; without one, small ROMs become LUTs.
+        names = () if content.style is MemoryStyle.AUTO else ("ram_style", "rom_style")
+        m.submodules.weights = weights = memory.Memory(
+            shape=content.width,
+            depth=content.depth,
+            init=content.words,
+            attrs={name: str(content.style) for name in names},
+        )
+        port = weights.read_port()
+        m.d.comb += [port.en.eq(advance), port.addr.eq(address)]
+        return View(shape, port.data)

@@ -1,0 +1,1 @@
+"""AXI and the memory check: the edges of the generated chip."""

@@ -1,0 +1,1 @@
+"""Zero skipping: units that multiply only what is not zero."""

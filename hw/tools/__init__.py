@@ -1,0 +1,1 @@
+"""Yosys, place and route."""

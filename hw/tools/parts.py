@@ -1,0 +1,140 @@
+"""Cells of the parts of a design: named modules each by itself, the rest of it together.
+
+One run of Yosys maps the whole design with the borders of the named modules kept, so that each of
+them is optimised alone and counted alone. Modules whose cells are known from before are left empty.
+"""
+
+import hashlib
+import json
+import re
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from fxsim.hw.tools.synth import KINDS, check_target, command_of, count_cells
+from fxsim.hw.tools.yosys import run_yosys
+
+REST = ""
+"""Path of what lies outside of the named modules."""
+
+# LUTs that a cell occupies. 7 series: UG474, tables 2-3 and 2-5; ECP5: FPGA-TN-02204, and nextpnr,
+# which counts two LUTs for a carry cell, four for a memory of 16 x 4 and two for its write port.
+_LUTS = {
+    **dict.fromkeys(("RAM32M", "RAM64M", "RAM128X1D", "RAM256X1S"), 4),
+    **dict.fromkeys(("RAM32X1D", "RAM64X1D", "RAM16X1D", "RAM128X1S"), 2),
+    **dict.fromkeys(("RAM32X1S", "RAM64X1S", "SRL16E", "SRLC16E", "SRLC32E"), 1),
+    "TRELLIS_DPR16X4": 6,
+    "CCU2C": 2,
+}
+
+_MODULE = re.compile(r"^module (\S+) ?\(.*?^endmodule$", re.MULTILINE | re.DOTALL)
+_NUMBERED = re.compile(r"(dump_module\$|port\$\d+\$)(\d+)")
+
+
+def texts_of(
+    verilog: str, top: str, paths: Sequence[str], memories: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Verilog of each of the modules ``paths`` with all inside of it, without its place.
+
+    Equal blocks of different networks, or of different layers, have equal texts as a rule.
+
+    Parameters
+    ----------
+    verilog : str
+        As `fxsim.hw.emit` writes it.
+    paths : sequence of str
+        Places below ``top``, like ``layer0.mac_array``. `REST` stands for all modules outside.
+    memories : mapping of str to str, optional
+        Name and text of the files that the Verilog reads; their hashes stand for the names.
+    """
+    modules = {name.removeprefix("\\"): text for name, text in _modules(verilog)}
+    named = [f"{top}.{path}" for path in paths if path != REST]
+    found: dict[str, list[str]] = {path: [] for path in paths}
+    for name in sorted(modules):
+        home = next((n for n in named if name == n or name.startswith(f"{n}.")), top)
+        path = home[len(top) + 1 :]
+        if path in found:
+            place = rf"(?<![\w.]){re.escape(home)}(?!\w)"
+            text = re.sub(place, "block", modules[name])
+            for file, content in (memories or {}).items():
+                text = text.replace(f'"{file}"', hashlib.sha256(content.encode()).hexdigest())
+            found[path].append(text)
+    return {path: _renumbered("\n".join(parts)) for path, parts in found.items()}
+
+
+def synthesize_parts(
+    verilog: str,
+    top: str,
+    target: str,
+    *,
+    paths: Sequence[str] = (),
+    known: Sequence[str] = (),
+    memories: Mapping[str, str] | None = None,
+    dsp: bool = True,
+) -> dict[str, dict[str, int]]:
+    """Map ``verilog`` to ``target`` and count the cells of each of its parts.
+
+    Parameters
+    ----------
+    target : str
+        One of `fxsim.hw.tools.synth.TARGETS`.
+    paths : sequence of str
+        Modules below ``top`` that are counted by themselves.
+    known : sequence of str
+        Modules that are left out.
+    memories : mapping of str to str, optional
+        Name and text of the files that the Verilog reads.
+
+    Returns
+    -------
+    dict of str to dict
+        For each path, and for `REST`: lut (all that are taken: by logic, by memories and shift
+        registers, and by carry cells where these are made of LUTs), ff, carry, dsp, block_ram.
+
+    Raises
+    ------
+    ConfigError
+        If the target is unknown.
+    MissingToolError
+        Like `fxsim.hw.tools.synth.synthesize`.
+    """
+    check_target(target)
+    script = ["read_verilog design.v"]
+    script += [f"blackbox {_escaped(top, path)}" for path in known]
+    script += [f"setattr -mod -set keep_hierarchy 1 {_escaped(top, path)}" for path in paths]
+    script += [f"{command_of(target, dsp=dsp)} -top {top}", "tee -q -o stat.json stat -json"]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for file, text in {"design.v": verilog, **(memories or {})}.items():
+            (folder / file).write_text(text)
+        run_yosys("\n".join(script), folder)
+        modules = json.loads((folder / "stat.json").read_text())["modules"]
+    found = {name.removeprefix("\\"): seen["num_cells_by_type"] for name, seen in modules.items()}
+    result = {REST: _cells(found[top])}
+    return result | {path: _cells(found.get(f"{top}.{path}", {})) for path in paths}
+
+
+def rules_of(target: str) -> str:
+    """What decides the counts beside the design: commands, and what cells count as."""
+    return repr((command_of(target, dsp=True), sorted(_LUTS.items()), KINDS))
+
+
+def _modules(verilog: str) -> list[tuple[str, str]]:
+    return [(match[1], match[0]) for match in _MODULE.finditer(verilog)]
+
+
+def _renumbered(text: str) -> str:
+    """Numbers that the Verilog back end counts over the whole file, counted from 0."""
+    seen: dict[str, int] = {}
+    return _NUMBERED.sub(lambda found: f"{found[1]}{seen.setdefault(found[0], len(seen))}", text)
+
+
+def _escaped(top: str, path: str) -> str:
+    return f"\\{top}.{path}"
+
+
+def _cells(cells: Mapping[str, int]) -> dict[str, int]:
+    counted = count_cells(dict(cells))
+    taken = sum(_LUTS.get(cell, 0) * number for cell, number in cells.items())
+    kept = {kind: counted[kind] for kind in ("ff", "carry", "dsp", "block_ram")}
+    return {"lut": counted["lut"] + taken, **kept}

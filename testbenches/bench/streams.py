@@ -1,0 +1,191 @@
+"""Source, sink and monitor of a valid/ready stream, one step a clock cycle.
+
+Steps are plain calls from one loop: a coroutine each would triple the cost of a cycle.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from fxsim.testbenches.bench.job import Channel
+from fxsim.testbenches.bench.scoreboard import Scoreboard
+
+if TYPE_CHECKING:  # a command that runs simulators needs no cocotb until then
+    from cocotb.handle import (
+        HierarchyObject,
+        LogicArrayObject,
+        LogicObject,
+        PackedObject,
+        SimHandleBase,
+    )
+
+    Signal = LogicObject | LogicArrayObject | PackedObject[LogicObject]
+
+
+def resolve(dut: HierarchyObject, path: str) -> Signal:
+    """Handle of a signal by its dotted path below the top module.
+
+    Raises
+    ------
+    KeyError
+        If there is no such signal.
+    TypeError
+        If what is there has no bits, or has others inside.
+    """
+    from cocotb.handle import HierarchyObject, LogicArrayObject, LogicObject, PackedObject
+
+    handle: SimHandleBase = dut
+    for part in path.split("."):
+        if not isinstance(handle, HierarchyObject):
+            raise TypeError(f"{path}: nothing can be inside of {handle!r}")
+        handle = handle[part]
+    if not isinstance(handle, LogicObject | LogicArrayObject | PackedObject):
+        raise TypeError(f"{path} must be a signal, not {handle!r}")
+    return handle
+
+
+def clock_of(dut: HierarchyObject, path: str) -> LogicObject:
+    """Handle of a clock, which is a single bit."""
+    from cocotb.handle import LogicObject
+
+    handle = resolve(dut, path)
+    if not isinstance(handle, LogicObject):
+        raise TypeError(f"{path} must be a single bit, not {handle!r}")
+    return handle
+
+
+class Pauses:
+    """Seeded stream of pauses: bursts of random length, more than half of all cycles if active."""
+
+    def __init__(self, active: bool, seed: int):
+        self._bits = self._draw(random.Random(seed)) if active else None
+
+    @staticmethod
+    def _draw(generator: random.Random) -> Iterator[bool]:
+        while True:
+            busy, idle = generator.choice([(1, 1), (3, 1), (1, 3), (8, 8), (20, 2), (2, 20)])
+            if generator.random() < 0.02:
+                idle = 400  # so long that every buffer of a network runs empty or full
+            yield from [False] * generator.randint(0, busy)
+            yield from [True] * generator.randint(0, idle)
+
+    def now(self) -> bool:
+        """Whether to pause in this cycle."""
+        return self._bits is not None and next(self._bits)
+
+
+def read_bit(handle: Signal, what: str | None, cycle: int) -> int:
+    """Value of a one-bit signal, which must be known."""
+    try:
+        return int(handle.value)
+    except ValueError:
+        raise AssertionError(f"{what} is {handle.value} at cycle {cycle}") from None
+
+
+def read_word(handle: Signal) -> int | str:
+    """Value of a signal; its bits, highest first, where some are unknown."""
+    value = handle.value
+    return int(value) if value.is_resolvable else str(value)
+
+
+class Monitor:
+    """Watches a stream: checks the rules of valid/ready and hands each word to a scoreboard.
+
+    The rules (AXI4-Stream; Amaranth's streams have the same): once valid, a word stays valid and
+    unchanged until it is taken. Valid, ready and last are never unknown.
+    """
+
+    def __init__(self, dut: HierarchyObject, channel: Channel):
+        self.board = Scoreboard(channel)
+        self.transfers: list[int] = []
+        self.valid = False
+        self._data = resolve(dut, channel.data)
+        self._valid = resolve(dut, channel.valid)
+        self._ready = resolve(dut, channel.ready)
+        self._last = resolve(dut, channel.last) if channel.last else None
+        self._held: tuple[int | str, int] | None = None
+
+    def step(self, cycle: int) -> bool:
+        """Look at the values that the clock edge samples; return whether a word was taken."""
+        channel = self.board.channel
+        self.valid = read_bit(self._valid, channel.valid, cycle) == 1
+        if not self.valid:
+            if self._held is not None:
+                raise AssertionError(f"{channel.name}: valid fell before ready at cycle {cycle}")
+            return False
+        last = 0 if self._last is None else read_bit(self._last, channel.last, cycle)
+        now = self._word(), last
+        if self._held not in (None, now):
+            raise AssertionError(f"{channel.name}: payload changed while waiting, cycle {cycle}")
+        if not read_bit(self._ready, channel.ready, cycle):
+            self._held = now
+            return False
+        self._held = None
+        place = self.board.seen
+        self.board.check(now[0], cycle)
+        if self._last is not None and last != channel.ends(place):
+            raise AssertionError(f"{channel.name}: last must be {1 - last} at cycle {cycle}")
+        self.transfers.append(cycle)
+        return True
+
+    def _word(self) -> int | str:
+        try:
+            return int(self._data.value)
+        except ValueError:  # unknown bits
+            return str(self._data.value)
+
+
+class Source:
+    """Drives the words of a channel, holding each until it is taken."""
+
+    def __init__(self, dut: HierarchyObject, channel: Channel, pauses: Pauses):
+        self._channel = channel
+        self._pauses = pauses
+        self._next = 0
+        self._active = False
+        self._data = resolve(dut, channel.data)
+        self._valid = resolve(dut, channel.valid)
+        self._last = resolve(dut, channel.last) if channel.last else None
+        self._valid.value = 0
+        self._data.value = 0
+        if self._last is not None:
+            self._last.value = 0
+
+    def step(self, taken: bool) -> None:
+        """Set up the next cycle; ``taken`` says whether the word on offer has just been taken."""
+        if self._active and not taken:
+            return
+        offered = self._active
+        self._active = self._next < len(self._channel.words) and not self._pauses.now()
+        if self._active:
+            self._data.value = self._channel.words[self._next]
+            if self._last is not None:
+                self._last.value = int(self._channel.ends(self._next))
+            self._next += 1
+        if self._active != offered:
+            self._valid.value = int(self._active)
+
+
+class Sink:
+    """Drives ready. Every other pause lasts until valid, which must not depend on ready."""
+
+    def __init__(self, dut: HierarchyObject, channel: Channel, pauses: Pauses, *, patient: bool):
+        self._ready = resolve(dut, channel.ready)
+        self._ready.value = 0
+        self._pauses = pauses
+        self._level = False
+        self._patient = self._waiting = patient
+
+    def step(self, valid: bool) -> None:
+        """Set up the next cycle; ``valid`` is the one that the last clock edge sampled."""
+        if self._waiting and not valid:
+            return
+        level = not self._pauses.now()
+        if self._level and not level:
+            self._patient = not self._patient
+        self._waiting = not level and self._patient
+        if level != self._level:
+            self._level = level
+            self._ready.value = int(level)

@@ -1,0 +1,1 @@
+"""Cases for each block: random configurations with their words and due cycles."""

@@ -1,0 +1,125 @@
+"""Networks to test with: those that are shipped, and small ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from fxsim.arithmetic.formats import IntFormat
+from fxsim.floats.checkpoint import Checkpoint, LinearParameters
+from fxsim.network import Folding, IntArray, QuantizedLinear, QuantizedNetwork, Requantizer
+from fxsim.network.storage import load_network
+from fxsim.quantizer import quantize
+from fxsim.shipped import models_folder
+from fxsim.spec import parse_spec
+
+MODELS = ("digits-mlp-ternary", "digits-mlp-int8")
+
+
+def shipped(model: str) -> QuantizedNetwork:
+    """One of `MODELS`."""
+    return load_network(models_folder() / model)
+
+
+def chain(
+    names: Sequence[str],
+    *,
+    model: str = MODELS[0],
+    size: int = 6,
+    folding: Folding = Folding(rows=2, simd=3),  # noqa: B008  frozen
+) -> QuantizedNetwork:
+    """Layers of ``size`` inputs and outputs, one for each name, cut from the first of a model.
+
+    They are signed and shift less, so that few activations are zero or saturated.
+    """
+    network = shipped(model)
+    first = network.linears[0]
+    requantizer = requantizer_of(first).rows(slice(size))
+    layers: list[QuantizedLinear] = []
+    for name in names:
+        layer = replace(
+            first,
+            name=name,
+            weight=first.weight[:size, 20 : 20 + size],
+            weight_scale=first.weight_scale[:size],
+            bias=first.bias[:size],
+            input=layers[-1].output if layers else first.input,
+            relu=False,
+            output=replace(first.output, format=IntFormat(bits=8, signed=True)),
+            requantizer=replace(requantizer, shift=requantizer.shift - 2),
+            folding=folding,
+        )
+        layers.append(layer)
+    return QuantizedNetwork(
+        name="chain",
+        data="none",
+        input=replace(network.input, shape=(size,)),
+        layers=tuple(layers),
+    )
+
+
+def requantizer_of(product: QuantizedLinear) -> Requantizer:
+    """The requantizer of a product that has one."""
+    assert product.requantizer is not None, product.name
+    return product.requantizer
+
+
+def random_inputs(network: QuantizedNetwork, count: int, *, seed: int = 3) -> IntArray:
+    """Uniform integers of the input format."""
+    fmt, inputs = network.input.activation.format, network.layers[0].inputs
+    generator = np.random.default_rng(seed)
+    return generator.integers(fmt.min, fmt.max, (count, inputs), endpoint=True)
+
+
+def residual(*, side: int = 6, channels: int = 2) -> QuantizedNetwork:
+    """Images: a convolution, two more with a shortcut past them, 4 classes, an argmax.
+
+    The parameters are random. A pixel of any layer takes one cycle.
+    """
+    layer = {
+        "type": "convolution",
+        "units": channels,
+        "kernel": 3,
+        "padding": 1,
+        "weights": {"levels": 3, "per": "channel"},
+        "nonlinearity": "relu",
+        "output": {"bits": 8},
+    }
+    out = {"nonlinearity": "none", "output": {"bits": 8, "signed": True}}
+    hardware, lanes = {"rows": channels, "simd": 9 * channels}, {"rows": 4, "simd": channels}
+    spec = parse_spec(
+        {
+            "name": "residual",
+            "data": "none",
+            "input": {"shape": [channels, side, side], "bits": 8},
+            "layers": [
+                layer | {"name": "first"},
+                layer | {"name": "second"},
+                layer | {"name": "third"} | out,
+                {
+                    "type": "add",
+                    "name": "sum",
+                    "shortcut": "first",
+                    "output": {"bits": 8, "signed": True},
+                    "hardware": {"lanes": channels},
+                },
+                {"type": "flatten"},
+                {"type": "linear", "name": "scores", "units": 4, "hardware": lanes},
+                {"type": "argmax", "name": "answer"},
+            ],
+            "hardware": hardware,
+        },
+        "residual",
+    )
+    generator = np.random.default_rng(7)
+    parent = {
+        product.name: LinearParameters(
+            weight=generator.normal(size=(product.outputs, product.inputs)),
+            bias=generator.normal(size=product.outputs),
+        )
+        for product in spec.products
+    }
+    samples = generator.random((20, *spec.input.shape))
+    return quantize(spec, Checkpoint(parent=parent), samples)

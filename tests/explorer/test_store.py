@@ -1,0 +1,128 @@
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fxsim.errors import ConfigError, FileError
+from fxsim.explorer.outcome import Outcome
+from fxsim.explorer.run import Settings, facts_of
+from fxsim.explorer.store import _compare, open_store, read_store
+from tests.explorer.small import make
+
+FACTS = {"hash": "abc", "seed": 1, "versions": {"fxsim": "1"}}
+
+
+def test_what_is_added_is_read_back_and_measured_cells_stand_in(tmp_path):
+    path = tmp_path / "new" / "s.sqlite"
+    one = Outcome((1, 0), 0, {"error": 0.1, "lut": 5.0})
+    two = Outcome((0, 1), 1, None, "impossible")
+    with open_store(path, FACTS, resume=False) as store:
+        store.add(one, 0.5)
+        store.add(two, 0.25)
+        store.measure((1, 0), {"lut": 7.0})
+        store.verify((1, 0), {"exact": True})
+    with read_store(path) as store:
+        assert store.facts == FACTS | {"schema": "fxsim-explore/2"}
+        assert store.outcomes() == [
+            two,
+            Outcome((1, 0), 0, {"error": 0.1, "lut": 7.0}, measured=True),
+        ]
+        assert store.predicted() == {(1, 0): one, (0, 1): two}
+        assert store.verified() == {(1, 0): {"exact": True}}
+        assert store.seconds() == 0.75
+
+
+def test_an_outcome_is_on_disk_before_the_next(tmp_path):
+    path = tmp_path / "s.sqlite"
+    with open_store(path, FACTS, resume=False) as store:
+        for k in range(3):
+            store.add(Outcome((k,), k, {"error": 0.5}), 0.0)
+            with read_store(path) as reader:
+                assert len(reader.outcomes()) == k + 1
+
+
+def test_a_store_is_resumed_by_the_same_run_only(tmp_path):
+    path = tmp_path / "s.sqlite"
+    with open_store(path, FACTS, resume=True):
+        pass
+    with (
+        pytest.raises(FileError, match=r"s\.sqlite: exists; give --resume"),
+        open_store(path, FACTS, resume=False),
+    ):
+        pass
+    with open_store(path, FACTS | {"versions": {"fxsim": "2"}}, resume=True):
+        pass
+    with (
+        pytest.raises(ConfigError, match=r"was made with seed 1, not 2"),
+        open_store(path, FACTS | {"seed": 2}, resume=True),
+    ):
+        pass
+
+
+def test_the_message_names_the_key_that_differs():
+    one = {"layers": [{"bits": 8, "name": "x" * 70}, {"bits": 8}], "seed": 1}
+    other = {"layers": [{"bits": 8, "name": "x" * 70}, {"bits": 6}], "seed": 1}
+    message = r"^s: was made with spec\.layers\[1\]\.bits 8, not 6$"
+    with pytest.raises(ConfigError, match=message):
+        _compare(Path("s"), {"spec": one}, {"spec": other})
+
+
+def test_the_order_of_variables_is_part_of_the_configuration(tmp_path):
+    job = make()
+    turned = make(variables=dict(reversed(job.space.describe()["variables"].items())))
+    path = tmp_path / "s.sqlite"
+    with open_store(path, facts_of(job, Settings()), resume=False):
+        pass
+    with (
+        pytest.raises(ConfigError, match=r"was made with (space|hash)"),
+        open_store(path, facts_of(turned, Settings()), resume=True),
+    ):
+        pass
+
+
+def test_two_writers_are_refused_while_a_reader_is_welcome(tmp_path):
+    path = tmp_path / "s.sqlite"
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from fxsim.errors import FileError; from fxsim.explorer.store import open_store\n"
+        f"facts = {FACTS!r}\n"
+        "try:\n"
+        "    with open_store(Path(sys.argv[1]), facts, resume=True): print('opened')\n"
+        "except FileError as error: print(error)\n"
+    )
+
+    def other():
+        command = [sys.executable, "-c", code, str(path)]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    with open_store(path, FACTS, resume=False):
+        assert other() == f"{path}: another run is writing to it"
+    assert other() == "opened"
+
+
+@pytest.mark.parametrize("content", [b"", b"no database at all, but text", None])
+def test_files_that_are_no_store_are_refused(tmp_path, content):
+    path = tmp_path / "s.sqlite"
+    if content is None:
+        with sqlite3.connect(path) as connection:
+            connection.execute("create table t (a)")
+        connection.close()
+    else:
+        path.write_bytes(content)
+    with pytest.raises(FileError, match=r"s\.sqlite: is (not a store|empty)"), read_store(path):
+        pass
+    with pytest.raises(FileError, match=r"not found"), read_store(tmp_path / "none.sqlite"):
+        pass
+
+
+def test_a_store_of_another_schema_is_refused(tmp_path):
+    path = tmp_path / "s.sqlite"
+    with open_store(path, FACTS, resume=False):
+        pass
+    with sqlite3.connect(path) as connection:
+        connection.execute("""update facts set value = '"x/9"' where name = 'schema'""")
+    connection.close()
+    with pytest.raises(FileError, match=r"schema must be fxsim-explore/2"), read_store(path):
+        pass
