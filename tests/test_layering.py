@@ -1,11 +1,15 @@
-"""Who may import whom: nothing imports upwards, and optional packages stay in their folder."""
+"""Who may import whom: no import leads upwards, none in circles, and rare packages stay at home."""
 
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -13,19 +17,30 @@ import pytest
 from tests.places import ROOT
 
 _FLOORS = """
-errors environment threads shipped formats arith names tensors stochastic files folders windows
-spec_scale spec_formats spec_layers spec_images spec_add spec_train weight_groups spec_errors spec
-linear
-memory convolution add argmax tables lstm lstm_gradient network skip_unit spec_skip manifest
-storage step_size layouts checkpoint prune nonuniform floating expect kernels flow blocks cycles
-depths quantize_weight quantize_remarks quantize_requantizer quantize_activation quantize_scale
-quantize_linear quantize_lstm quantize_convolution quantize_add quantize reference
-reference_gradient state trace simulate_linear simulate_lstm simulate_images simulate_add simulate
-backward gradient_traces folding skip_cycles backward_cycles data evaluate noise scale_noise
-sample train explore interop report reproduce cli __main__
+errors names environment files folders threads shipped faces
+arithmetic targets
+network
+spec kernels reference plan
+floats timing cost
+quantizer
+data
+simulator
+training hw testbenches
+explorer interop
+report
+reproduce
+cli __main__
 """
-FLOORS = _FLOORS.split()
-"""The floors of fxsim from the ground up; a module imports only from floors below its own."""
+FLOORS = [line.split() for line in _FLOORS.split("\n") if line]
+"""From the ground up. On a floor, too, imports lead one way only: there are no circles."""
+
+HW_MAY_IMPORT = {"arithmetic", "targets", "network", "plan", "hw", *FLOORS[0]}
+
+HIGHER = {
+    ("fxsim/testbenches/test_verdicts.py", "fxsim.cli.runs"): "tests what commands make of runs",
+    ("fxsim/testbenches/test_lstm.py", "fxsim.training"): "verifies a network that it trains",
+}
+"""Imports that lead upwards, or that hw may not have, and why they are there."""
 
 HOME_OF = {
     "torch": ("fxsim/training", "benchmarks"),
@@ -34,107 +49,193 @@ HOME_OF = {
     "filelock": ("fxsim/folders.py",),
     "optuna": ("fxsim/explorer",),
     "distributed": ("fxsim/explorer",),
-    "scipy": ("fxsim/explorer",),
+    "scipy": ("fxsim/explorer", "fxsim/cost"),
     "sklearn": ("fxsim/data", "fxsim/quantizer/nonuniform.py"),
     "matplotlib": ("fxsim/report",),
     "typer": ("fxsim/cli",),
     "rich": ("fxsim/cli",),
-    "cocotb": ("testbenches",),
-    "cocotb_tools": ("testbenches",),
-    "pyosys": ("hw/tools/yosys_script.py",),
-    "amaranth": ("hw", "testbenches", "benchmarks"),
+    "cocotb": ("fxsim/testbenches",),
+    "cocotb_tools": ("fxsim/testbenches",),
+    "pyosys": ("fxsim/hw/tools/yosys_script.py",),
+    "amaranth": ("fxsim/hw", "fxsim/testbenches", "benchmarks"),
     "numba": ("fxsim/kernels", "benchmarks"),
     "llvmlite": ("fxsim/kernels", "benchmarks"),
 }
 
-HW_MAY_IMPORT = {
-    "fxsim",
-    "fxsim.environment",
-    "fxsim.errors",
-    "fxsim.files",
-    "fxsim.folders",
-    "fxsim.arithmetic.formats",
-    "fxsim.network.lstm_gradient",
-    "fxsim.plan.memory",
-    "fxsim.network.quantized",
-    "fxsim.network.skip_unit",
-    "fxsim.arithmetic.stochastic",
-    "fxsim.network.storage",  # for the content hash in the header of the Verilog
-    "fxsim.arithmetic.tensors",
-}
+
+@dataclass(frozen=True)
+class Import:
+    """Import of a module, or of a name that ``module`` ends with, somewhere in a file."""
+
+    module: str
+    later: bool
+    """Made when a function is called, or for types only."""
 
 
-def imports(path: Path, *, top_level: bool = False) -> Iterator[str]:
-    """Modules that a file imports; with ``top_level`` not those inside functions."""
-    tree = ast.parse(path.read_text())
-    nodes = tree.body if top_level else ast.walk(tree)
-    for node in nodes:
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: relative import"
-            yield node.module or ""
+def name_of(place: str) -> str:
+    """Name of the module in a file."""
+    return place.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
-def sources(folder: str) -> list[Path]:
-    """Python files below a folder of the repository."""
-    return sorted((ROOT / folder).rglob("*.py"))
+def _imports(node: ast.AST, later: bool = False) -> Iterator[Import]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import):
+            yield from (Import(alias.name, later) for alias in child.names)
+        elif isinstance(child, ast.ImportFrom):
+            assert child.level == 0, f"relative import of {child.module}"
+            yield from (Import(f"{child.module}.{alias.name}", later) for alias in child.names)
+        apart = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef) or (
+            isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"
+        )
+        yield from _imports(child, later or apart)
 
 
-def floor_of(path: Path) -> int | None:
-    """Floor of a file of fxsim; None for the package's own ``__init__``."""
-    part = path.relative_to(ROOT / "fxsim").parts[0].removesuffix(".py")
-    return None if part == "__init__" else FLOORS.index(part)
+@cache
+def tree() -> dict[str, list[Import]]:
+    """Imports of every file, as a package would find them: hw and testbenches are in fxsim."""
+    found = {}
+    for folder in ("fxsim", "fxsim/hw", "fxsim/testbenches", "benchmarks"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            place = path.relative_to(ROOT).as_posix()
+            found[place] = list(_imports(ast.parse(path.read_text())))
+    return found
 
 
-@pytest.mark.parametrize("path", sources("fxsim"), ids=str)
-def test_nothing_imports_upwards(path: Path) -> None:
-    floor = floor_of(path)
-    for module in imports(path):
-        parts = module.split(".")
-        if module.startswith(("fxsim.hw", "fxsim.testbenches")):
-            continue
-        if parts[0] == "fxsim" and len(parts) > 1 and floor is not None:
-            assert FLOORS.index(parts[1]) <= floor, f"{path} imports {module}"
+@cache
+def modules() -> dict[str, str]:
+    """File of each module."""
+    return {name_of(place): place for place in tree()}
 
 
-@pytest.mark.parametrize("path", sources("fxsim"), ids=str)
-def test_fxsim_does_not_need_the_hardware_side(path: Path) -> None:
-    outside = {"fxsim.hw", "fxsim.testbenches", "tests", "amaranth", "cocotb"}
-
-    def heads(modules: Iterator[str]) -> set[str]:
-        return {".".join(module.split(".")[:k]) for module in modules for k in (1, 2)}
-
-    assert not outside & heads(imports(path, top_level=True))
-    if path.name == "__main__.py" or floor_of(path) != FLOORS.index("cli"):
-        assert not outside & heads(imports(path))
-
-
-@pytest.mark.parametrize("path", sources("hw"), ids=str)
-def test_hw_knows_nothing_of_what_it_is_tested_against(path: Path) -> None:
-    for module in imports(path):
-        if module.startswith("fxsim") and not module.startswith("fxsim.hw"):
-            assert module in HW_MAY_IMPORT, f"{path} imports {module}"
-        assert module.split(".")[0] not in {"numba", "testbenches", "tests"}
+def files_behind(place: str, counts: Callable[[Import], bool] = lambda _: True) -> set[str]:
+    """Files of fxsim that a file imports; ``import fxsim`` asks for the version only."""
+    behind = set()
+    for found in filter(counts, tree()[place]):
+        module = found.module
+        while module and module not in modules():
+            module = module.rpartition(".")[0]
+        if module not in ("", "fxsim"):
+            behind.add(modules()[module])
+    return behind - {place}
 
 
-@pytest.mark.parametrize("package", HOME_OF)
-def test_packages_stay_in_their_folder(package: str) -> None:
-    for folder in ("fxsim", "hw", "testbenches", "benchmarks"):
-        for path in sources(folder):
-            if package in {module.split(".")[0] for module in imports(path)}:
-                place = path.relative_to(ROOT).as_posix()
-                assert place.startswith(HOME_OF[package]), f"{place} imports {package}"
+def package_of(place: str) -> str:
+    """Package, or module on its own, at the top of fxsim."""
+    return place.split("/")[1].removesuffix(".py")
 
 
-def test_import_fxsim_is_light() -> None:
-    heavy = ["numba", "torch", "matplotlib", "sklearn", "pydantic", "amaranth"]
-    code = f"import sys, fxsim; print([name for name in {heavy} if name in sys.modules])"
-    result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+def sources() -> list[str]:
+    """Files of fxsim but its face, which stands above all."""
+    outside = {place for place in tree() if place.startswith("benchmarks/")}
+    return sorted(set(tree()) - outside - {"fxsim/__init__.py"})
+
+
+def circle(graph: dict[str, set[str]]) -> list[str]:
+    """Members of a circle, or none."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+def excused(place: str, behind: str) -> bool:
+    """Whether `HIGHER` lists an import."""
+    return any(
+        file == place and f"{name_of(behind)}.".startswith(f"{module}.") for file, module in HIGHER
     )
-    assert result.stdout.strip() == "[]"
+
+
+def upwards(places: Iterable[str]) -> list[str]:
+    """Imports that lead to a higher floor and are not listed."""
+    floor = {package: k for k, packages in enumerate(FLOORS) for package in packages}
+    return [
+        f"{place} imports {behind}"
+        for place in places
+        for behind in sorted(files_behind(place))
+        if floor[package_of(behind)] > floor[package_of(place)] and not excused(place, behind)
+    ]
+
+
+def test_every_package_has_a_floor() -> None:
+    assert {package_of(place) for place in sources()} <= {name for row in FLOORS for name in row}
+
+
+def test_nothing_imports_upwards() -> None:
+    assert upwards(sources()) == []
+
+
+def test_packages_do_not_import_in_circles() -> None:
+    graph: dict[str, set[str]] = {}
+    for place in sources():
+        behind = {package_of(file) for file in files_behind(place) if not excused(place, file)}
+        graph.setdefault(package_of(place), set()).update(behind - {package_of(place)})
+    assert circle(graph) == []
+
+
+def test_files_do_not_import_in_circles() -> None:
+    assert circle({place: files_behind(place) for place in sources()}) == []
+
+
+def test_hw_knows_nothing_of_what_it_is_tested_against() -> None:
+    for place in sources():
+        if package_of(place) == "hw":
+            above = {package_of(file) for file in files_behind(place)} - HW_MAY_IMPORT
+            assert not above, f"{place} imports {above}"
+
+
+def test_the_core_does_not_need_the_hardware_side() -> None:
+    for place in sources():
+        if package_of(place) not in ("hw", "testbenches"):
+            now = {package_of(file) for file in files_behind(place, lambda found: not found.later)}
+            assert not {"hw", "testbenches"} & now, f"{place} imports {now}"
+            assert not [found for found in tree()[place] if found.module.startswith("tests.")]
+
+
+def test_packages_stay_in_their_folder() -> None:
+    for place, imports in tree().items():
+        for found in imports:
+            home = HOME_OF.get(found.module.split(".")[0], ("",))
+            assert place.startswith(home), f"{place} imports {found.module}"
+
+
+def test_faces_are_for_others() -> None:
+    """Files of a package import one another in full, so that its face can name them all."""
+    for place in sources():
+        for file in files_behind(place):
+            if file.endswith("/__init__.py") and not place.endswith("/__init__.py"):
+                assert not place.startswith(file.removesuffix("__init__.py")), f"{place}: {file}"
+
+
+def _in_a_fresh_process(code: str) -> str:
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+@pytest.mark.parametrize(
+    "module", ["fxsim", "fxsim.network", "fxsim.quantizer", "fxsim.simulator.trace", "fxsim.spec"]
+)
+def test_import_is_light(module: str) -> None:
+    heavy = ["numba", "torch", "matplotlib", "sklearn", "pydantic", "amaranth"]
+    code = f"import sys, {module}; print([name for name in {heavy} if name in sys.modules])"
+    assert _in_a_fresh_process(code) == "[]"
+
+
+def test_functions_stay_functions() -> None:
+    """A public name is never that of a submodule, which would take its place once imported."""
+    programs = re.compile(r"__main__|\.cocotb_|\.yosys_script|testbenches\.test_")
+    names = [name for name in modules() if name.startswith("fxsim.") and not programs.search(name)]
+    code = f"""
+import importlib, fxsim
+for name in {names}:
+    importlib.import_module(name)
+functions = [getattr(fxsim, name) for name in fxsim.__all__ if not name.startswith("_")]
+assert all(map(callable, functions))
+print(sorted(f"{{function.__module__}}.{{function.__name__}}" for function in functions))
+"""
+    expected = ["fxsim.network.storage.load_network", "fxsim.simulator.simulator.simulate"]
+    assert _in_a_fresh_process(code) == str(expected)
 
 
 def test_models_hold_data_only() -> None:
-    assert not sources("models")
+    assert not list(Path(ROOT / "models").rglob("*.py"))
