@@ -63,8 +63,8 @@ inputs, 64 cells, W x on an array of {LSTM_FOLDINGS[0].rows} x {LSTM_FOLDINGS[0]
 on one of {LSTM_FOLDINGS[1].rows} x {LSTM_FOLDINGS[1].simd}, with weights, tables and cell state.
 Its elementwise unit has 3 multipliers or 1 (`multipliers`); with 3, U h leaves through a
 requantizer of 4 lanes instead of 1. The multipliers of W x see one-bit inputs. Cycles are those of
-a step, of which U h takes 512 (`fxsim.timing.cycles`). A block RAM holds 18 or 36 kbit on xc7, 16 on ecp5
-and 4 on ice40.
+a step, of which U h takes 512 (`fxsim.timing.cycles`). A block RAM holds 18 or 36 kbit on xc7, 16
+on ecp5 and 4 on ice40.
 
 | weights, elementwise | target | LUT | LUT RAM | FF | DSP | block RAM | cycles |
 |---|---|---|---|---|---|---|---|"""

@@ -59,7 +59,7 @@ def quantize(
         network_hash,
         save_network,
     )
-    from fxsim.quantizer import quantizer as quantize
+    from fxsim.quantizer.quantizer import quantize, uses_retrained
     from fxsim.simulator.evaluate import calibration_samples
     from fxsim.spec import load_spec
 
@@ -79,7 +79,7 @@ def quantize(
     differences = (
         None if expected is None else _expect(wanted, source, parameters, layout, expected)
     )
-    if parameters.retrained and not direct and not quantize.uses_retrained(wanted, parameters):
+    if parameters.retrained and not direct and not uses_retrained(wanted, parameters):
         warnings.warn(
             f"{source}: its retrained parameters are for other levels or scale groups and are left"
             " aside; the float parent is quantized directly",
@@ -88,7 +88,7 @@ def quantize(
         )
     with blamed_on(path):
         samples = calibration_samples(data.load(wanted.data, wanted.input.shape))
-        network = quantize.quantize(wanted, parameters, samples, direct=direct)
+        network = quantize(wanted, parameters, samples, direct=direct)
     save_network(network, output)
     digest = network_hash(network)
     if as_json:

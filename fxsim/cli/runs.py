@@ -1,7 +1,8 @@
-"""Verdict on the runs of a regression."""
+"""Runs of a regression: where they leave their files, and the verdict."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fxsim.errors import MismatchError
@@ -10,6 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from fxsim.testbenches.run import RunResult
+
+
+def default_folder(name: str, digest: str) -> Path:
+    """Where logs go if the user says nothing: variants of a name have folders of their own."""
+    return Path("build/verify") / f"{name}-{digest[:8]}"
 
 
 def check_runs(runs: Sequence[RunResult]) -> None:

@@ -118,7 +118,7 @@ def _bits_per_character(
     """Of the float parent, where it is known, and of the fixed-point network."""
     import numpy as np
 
-    from fxsim.floats.forward import bits_per_character
+    from fxsim.floats.scores import bits_per_character
     from fxsim.simulator.evaluate import float_bits_per_character
 
     sources = _sources(folder)

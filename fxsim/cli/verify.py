@@ -18,7 +18,7 @@ from fxsim.cli.options import (
 )
 from fxsim.cli.output import Steps, print_json, print_line, print_table
 from fxsim.cli.paths import check_data
-from fxsim.cli.runs import check_runs
+from fxsim.cli.runs import check_runs, default_folder
 from fxsim.cli.units import read_unit
 from fxsim.cli.verify_unit import verify_unit
 from fxsim.errors import MissingDataError, SpecError
@@ -78,11 +78,6 @@ def verify(
         print_line(f"{quantized.name}: vectors of {source}")
         print_runs(results)
     check_runs(results)
-
-
-def default_folder(name: str, digest: str) -> Path:
-    """Where logs go if the user says nothing: variants of a name have folders of their own."""
-    return Path("build/verify") / f"{name}-{digest[:8]}"
 
 
 def choose_vectors(

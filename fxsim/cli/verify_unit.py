@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fxsim.cli.output import Steps, print_json, print_line, print_table
-from fxsim.cli.runs import check_runs
+from fxsim.cli.runs import check_runs, default_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +28,6 @@ def verify_unit(
     """Stream hard patterns and life-like gradients through a unit, and print what came of it."""
     import numpy as np
 
-    from fxsim.cli.verify import default_folder
     from fxsim.hw.emit import unit_verilog
     from fxsim.testbenches import skip_unit
     from fxsim.testbenches.bench.outcome import digest_of

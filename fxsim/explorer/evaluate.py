@@ -18,7 +18,7 @@ from fxsim.explorer.job import Job
 from fxsim.explorer.memory import Memory
 from fxsim.explorer.metrics import structure_metrics
 from fxsim.explorer.space import Choices
-from fxsim.floats.forward import accuracy, bits_per_character
+from fxsim.floats.scores import accuracy, bits_per_character
 from fxsim.network import INPUT, QuantizedAdd, QuantizedNetwork
 from fxsim.quantizer.quantizer import arithmetic_key, quantize, uses_retrained
 from fxsim.quantizer.remarks import quiet

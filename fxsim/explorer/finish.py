@@ -21,7 +21,7 @@ from fxsim.explorer.pareto import front
 from fxsim.explorer.store import Store
 from fxsim.files import make_folder
 from fxsim.floats.checkpoint import load_checkpoint, save_checkpoint
-from fxsim.floats.forward import accuracy, bits_per_character
+from fxsim.floats.scores import accuracy, bits_per_character
 from fxsim.network import QuantizedNetwork
 from fxsim.quantizer import quantize
 from fxsim.simulator import simulate

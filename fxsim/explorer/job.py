@@ -17,7 +17,8 @@ from fxsim.data import Dataset, Split
 from fxsim.errors import SpecError
 from fxsim.explorer.space import Space
 from fxsim.floats.checkpoint import Checkpoint
-from fxsim.floats.forward import accuracy, forward
+from fxsim.floats.forward import forward
+from fxsim.floats.scores import accuracy
 from fxsim.simulator.evaluate import calibration_samples
 
 

@@ -11,8 +11,8 @@ A convolution has a row for each output channel, over the items of a window in t
 
 An LSTM layer has two matrices under names of their own: ``<layer>_input`` is W, shape (4 * cells,
 inputs), and ``<layer>_hidden`` is U, shape (4 * cells, outputs); rows in the order of
-`fxsim.network.lstm.GATES`. Their biases are summed. A scale per gate stands at each of the gate's rows. A
-projection is ``<layer>_projection``, shape (outputs, cells); training leaves its bias 0.
+`fxsim.network.lstm.GATES`. Their biases are summed. A scale per gate stands at each of the gate's
+rows. A projection is ``<layer>_projection``, shape (outputs, cells); training leaves its bias 0.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class RetrainedParameters(LinearParameters):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Checkpoint:
-    """Float parameters by the name of the product (`fxsim.spec.specification.NetworkSpec.products`).
+    """Float parameters by the name of the product (see `NetworkSpec.products`).
 
     Parameters
     ----------
@@ -158,8 +158,8 @@ def load_checkpoint(path: Path, spec: NetworkSpec, layout: str | None = None) ->
     path : Path
     spec : NetworkSpec
     layout : str, optional
-        One of `fxsim.floats.layouts.LAYOUTS`; the one that the file names if left out, or fxsim's own. A
-        `LayoutWarning` says so where the order of a file without a name could be another.
+        One of `fxsim.floats.layouts.LAYOUTS`; the one that the file names if left out, or fxsim's
+        own. A `LayoutWarning` says so where the order of a file without a name could be another.
 
     Raises
     ------

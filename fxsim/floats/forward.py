@@ -11,7 +11,7 @@ from fxsim.arithmetic.tensors import as_vectors
 from fxsim.arithmetic.windows import Windows
 from fxsim.errors import RangeError
 from fxsim.floats.checkpoint import LinearParameters
-from fxsim.network import FloatArray, IntArray
+from fxsim.network import FloatArray
 from fxsim.spec.images import windows_of
 from fxsim.spec.specification import (
     INPUT,
@@ -33,7 +33,8 @@ def forward(
 ) -> FloatArray:
     """Outputs of the last layer; of the one before, the logits, where that is an argmax.
 
-    Nothing is quantized here; give `fxsim.quantizer.quantizer.quantized_parameters` for quantized weights.
+    Nothing is quantized here; give `fxsim.quantizer.quantizer.quantized_parameters` for quantized
+    weights.
 
     Parameters
     ----------
@@ -66,7 +67,7 @@ def forward(
 def layer_outputs(
     spec: NetworkSpec, parameters: Mapping[str, LinearParameters], x: npt.ArrayLike
 ) -> dict[str, FloatArray]:
-    """Outputs of every layer by its name; images as vectors in the order of `fxsim.arithmetic.windows`."""
+    """Outputs of every layer by name; images as vectors in the order of `fxsim.network.Windows`."""
     outputs = _layers(spec, parameters, np.asarray(x))
     del outputs[INPUT]
     return outputs
@@ -165,21 +166,3 @@ def lstm_cells(
 def _project(outputs: FloatArray, projection: LinearParameters) -> FloatArray:
     projected: FloatArray = outputs @ projection.weight.T + projection.bias
     return projected
-
-
-def accuracy(logits: FloatArray, labels: IntArray) -> float:
-    """Share of vectors whose greatest entry (the first of equals) is at the label."""
-    return float((logits.argmax(axis=-1) == labels).mean())
-
-
-def bits_per_character(logits: FloatArray, labels: IntArray) -> float:
-    """Mean of -log2 p over all steps, p being the softmax of ``logits`` at the label.
-
-    Parameters
-    ----------
-    logits : float64 array, shape (..., classes)
-    labels : int64 array, shape (...)
-    """
-    shifted = logits - logits.max(axis=-1, keepdims=True)
-    chosen = np.take_along_axis(shifted, labels[..., None], axis=-1)[..., 0]
-    return float((np.log(np.exp(shifted).sum(axis=-1)) - chosen).mean() / np.log(2.0))

@@ -1,4 +1,4 @@
-"""`fxsim.arithmetic.integers` on int64, for use inside other kernels; modes are plain integers here."""
+"""`fxsim.arithmetic.integers` on int64, for other kernels; modes are plain integers here."""
 
 from __future__ import annotations
 

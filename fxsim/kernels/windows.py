@@ -1,4 +1,4 @@
-"""Windows of images, and their greatest values; the order is that of `fxsim.arithmetic.windows.Windows`."""
+"""Windows of images, in the order of `fxsim.network.Windows`, and their greatest values."""
 
 from __future__ import annotations
 

@@ -48,8 +48,8 @@ class QuantizedAdd:
     lanes : int
         Sums that hardware computes at a time; they divide the channels of an image or the items.
     depth : int
-        Words of the queue in which y waits for x; `fxsim.timing.depths` finds the least that costs no
-        time. The words are those of the stream of y.
+        Words of the queue in which y waits for x; `fxsim.timing.depths` finds the least that costs
+        no time. The words are those of the stream of y.
 
     Raises
     ------

@@ -11,48 +11,16 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from fxsim.arithmetic.formats import Rounding
-from fxsim.arithmetic.tables import Nonlinearity, Table
-from fxsim.arithmetic.tensors import Activation, FloatArray, IntArray
-from fxsim.arithmetic.windows import Windows
+from fxsim.arithmetic.tensors import Activation
 from fxsim.errors import RangeError
 from fxsim.names import check_identifier
-from fxsim.network.add import INPUT, QuantizedAdd, add_bounds
+from fxsim.network.add import INPUT, QuantizedAdd
 from fxsim.network.argmax import Argmax
 from fxsim.network.convolution import MaxPool, QuantizedConvolution
 from fxsim.network.linear import (
-    Accumulator,
-    Folding,
     QuantizedLinear,
-    Requantizer,
-    accumulator_bounds,
-    varies,
 )
 from fxsim.network.lstm import QuantizedLstm
-
-__all__ = [
-    "INPUT",
-    "Accumulator",
-    "Activation",
-    "Argmax",
-    "FloatArray",
-    "Folding",
-    "InputQuantizer",
-    "IntArray",
-    "Layer",
-    "MaxPool",
-    "Nonlinearity",
-    "QuantizedAdd",
-    "QuantizedConvolution",
-    "QuantizedLinear",
-    "QuantizedLstm",
-    "QuantizedNetwork",
-    "Requantizer",
-    "Table",
-    "Windows",
-    "accumulator_bounds",
-    "add_bounds",
-    "varies",
-]
 
 Layer: TypeAlias = (
     QuantizedLinear | QuantizedLstm | QuantizedConvolution | MaxPool | QuantizedAdd | Argmax
@@ -63,8 +31,8 @@ Layer: TypeAlias = (
 class InputQuantizer:
     """How a real sample becomes integers: saturate(round(x / scale) + zero_point).
 
-    Samples of shape (channels, height, width) become images as `fxsim.arithmetic.windows.Windows` has them:
-    pixel by pixel, the channels of a pixel together.
+    Samples of shape (channels, height, width) become images as `fxsim.arithmetic.windows.Windows`
+    has them: pixel by pixel, the channels of a pixel together.
 
     Raises
     ------

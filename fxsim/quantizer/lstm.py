@@ -49,8 +49,8 @@ def quantize_lstm(
     Parameters
     ----------
     parameters : sequence of tuples of int64, float64 and float64 arrays
-        Of each product (`fxsim.spec.specification.NetworkSpec.layer_products`) the weights W, U or P, their
-        scale, and the float bias.
+        Of each product (`fxsim.spec.specification.NetworkSpec.layer_products`) the weights W, U or
+        P, their scale, and the float bias.
     source : Activation
         Input format.
     x : int64 array, shape (n, t, inputs)

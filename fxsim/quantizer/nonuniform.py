@@ -24,8 +24,8 @@ class Quantizer(StrEnum):
     """Where the 2**bits values of a group lie.
 
     ``minmax`` divides the range of the group into equal parts and takes their middles. ``l2`` has
-    the values of `fxsim.quantizer.step_size` (2**bits - 1 of them, symmetric), and for 1 bit plus and minus
-    the mean magnitude.
+    the values of `fxsim.quantizer.step_size` (2**bits - 1 of them, symmetric), and for 1 bit plus
+    and minus the mean magnitude.
     """
 
     MINMAX = "minmax"

@@ -1,10 +1,11 @@
 """Float parameters and a specification -> `QuantizedNetwork`.
 
-With `fxsim.quantizer.linear`, `fxsim.quantizer.lstm` and `fxsim.arithmetic.tables` the only float -> int place.
+With `fxsim.quantizer.linear`, `fxsim.quantizer.lstm` and `fxsim.arithmetic.tables` the only float
+-> int place.
 
-Weights use the L2-optimal scale (`fxsim.quantizer.step_size`), or the scale that they were retrained with.
-Activation scales are calibrated layer by layer on samples that run through the layers already
-quantized, so that each scale suits what its layer really gets.
+Weights use the L2-optimal scale (`fxsim.quantizer.step_size`), or the scale that they were
+retrained with. Activation scales are calibrated layer by layer on samples that run through the
+layers already quantized, so that each scale suits what its layer really gets.
 """
 
 from __future__ import annotations
@@ -89,7 +90,8 @@ def quantize(
 
     Retrained parameters keep the scales of their last retraining step. They are used if
     `uses_retrained` and not ``direct``; direct quantization starts from the float parent.
-    Queues of adds get their depths (`fxsim.timing.depths`), which depend on the foldings of all layers.
+    Queues of adds get their depths (`fxsim.timing.depths`), which depend on the foldings of all
+    layers.
 
     Parameters
     ----------
@@ -208,7 +210,7 @@ def quantize_input(quantizer: InputQuantizer, x: SampleArray) -> IntArray:
 def quantized_parameters(
     spec: NetworkSpec, checkpoint: Checkpoint, *, direct: bool = False
 ) -> dict[str, LinearParameters]:
-    """Real values of the quantized weights, and the float biases, for `fxsim.floats.forward.forward`."""
+    """Real values of the quantized weights, and the float biases, for `fxsim.floats.forward`."""
     checkpoint.check(spec)
     return {
         name: LinearParameters(weight=scale[:, None] * weight, bias=bias)

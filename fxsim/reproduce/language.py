@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from fxsim.data import Dataset, Split
-from fxsim.floats import forward as floating
+from fxsim.floats import scores
 from fxsim.floats.checkpoint import Checkpoint
 from fxsim.floats.forward import forward
 from fxsim.quantizer.quantizer import quantize, quantized_parameters
@@ -83,7 +83,7 @@ def in_integers(
     logits = forward(spec, parameters, split.x)
     calibration = calibration_samples(dataset)
     found: dict[str, float] = {
-        "fake": floating.bits_per_character(logits, split.y),
+        "fake": scores.bits_per_character(logits, split.y),
         "samples": split.y.size,
     }
     for wanted, key in ((spec, "differing"), (_wide(spec), "differing_16")):

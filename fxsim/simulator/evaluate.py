@@ -9,7 +9,7 @@ import numpy as np
 from fxsim.arithmetic.tensors import SampleArray
 from fxsim.data import Dataset, Split
 from fxsim.errors import RangeError
-from fxsim.floats import forward as floating
+from fxsim.floats import scores
 from fxsim.floats.checkpoint import LinearParameters
 from fxsim.floats.forward import forward
 from fxsim.network import IntArray, QuantizedNetwork
@@ -49,7 +49,7 @@ def float_accuracy(
         If the split is empty or its samples have another shape.
     """
     _nonempty(split)
-    return floating.accuracy(forward(spec, parameters, split.x), split.y)
+    return scores.accuracy(forward(spec, parameters, split.x), split.y)
 
 
 def bits_per_character(network: QuantizedNetwork, split: Split) -> float:
@@ -68,7 +68,7 @@ def bits_per_character(network: QuantizedNetwork, split: Split) -> float:
         raise RangeError(f"{name}: outputs must be a value for each class, not the index of one")
     output = network.output
     real = output.scale * (simulate(network, split.x) - output.zero_point).astype(np.float64)
-    return floating.bits_per_character(real, split.y)
+    return scores.bits_per_character(real, split.y)
 
 
 def float_bits_per_character(
@@ -82,7 +82,7 @@ def float_bits_per_character(
         If the split is empty or its samples have another shape.
     """
     _nonempty(split)
-    return floating.bits_per_character(forward(spec, parameters, split.x), split.y)
+    return scores.bits_per_character(forward(spec, parameters, split.x), split.y)
 
 
 def calibration_samples(dataset: Dataset, count: int = 1000) -> SampleArray:

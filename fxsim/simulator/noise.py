@@ -74,8 +74,8 @@ def activation_noise(
     ----------
     spec : NetworkSpec
     parameters : mapping of str to LinearParameters
-        Of the network without noise: the float parent, or `fxsim.quantizer.quantizer.quantized_parameters`
-        for the noise of activations alone.
+        Of the network without noise: the float parent, or
+        `fxsim.quantizer.quantizer.quantized_parameters` for the noise of activations alone.
     network : QuantizedNetwork
     x : float array, shape (n, *spec.input.shape), or (n, t, ...) with LSTM layers
     """

@@ -87,8 +87,8 @@ def scale_noise(
     ----------
     spec : NetworkSpec
     parameters : mapping of str to LinearParameters
-        As for `activation_noise`; `fxsim.quantizer.quantizer.quantized_parameters` where only activations
-        are of interest.
+        As for `activation_noise`; `fxsim.quantizer.quantizer.quantized_parameters` where only
+        activations are of interest.
     network : QuantizedNetwork
     x : float array, shape (n, *spec.input.shape), or (n, t, ...) with LSTM layers
     """

@@ -56,8 +56,8 @@ def simulate(
         of shape (n, inputs) in the order of the stream.
         With LSTM layers the shape is (n, t, ...): n sequences of t vectors.
     state : mapping of str to LstmState, optional
-        Where the sequences go on: `fxsim.simulator.trace.Trace.state` of what came before. Left out, each
-        is a new sequence.
+        Where the sequences go on: `fxsim.simulator.trace.Trace.state` of what came before. Left
+        out, each is a new sequence.
 
     Returns
     -------

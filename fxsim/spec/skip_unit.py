@@ -1,4 +1,4 @@
-"""YAML of ``kind: zero-skip`` -> `fxsim.network.skip_unit.SkipUnit`, with errors like those of networks."""
+"""YAML of ``kind: zero-skip`` -> `fxsim.network.skip_unit.SkipUnit`; errors are as for networks."""
 
 from __future__ import annotations
 

@@ -137,8 +137,8 @@ class RetrainSpec(ScheduleSpec):
     whenever step sizes are (each time as long as quantizing takes: not with ``every_update``).
     ``on_the_fly``: the inputs of each product are rounded to as many bits, asymmetrically, over the
     range of each vector or image when it arrives (Alvarez et al. 2016, section 3.1;
-    `fxsim.training.activations.OnTheFly`). In LSTM layers either rounds x, h and, with a projection,
-    the outputs of the cells; gates and cell states stay float.
+    `fxsim.training.activations.OnTheFly`). In LSTM layers either rounds x, h and, with a
+    projection, the outputs of the cells; gates and cell states stay float.
 
     ``float_layers`` are layers that stay float, or named groups of weights such as h4-out
     (`fxsim.spec.weight_groups`). What enters them is not rounded on the fly.

@@ -68,7 +68,7 @@ def gate_gradient_cycles(accepted: IntArray, *, beats: int, latency: int) -> Bea
 def sparse_outer_cycles(
     gradients: IntArray, *, lanes: int, tiles: int, depth: int = 16, threshold: int = 0
 ) -> SkipCycles:
-    """Cycles of a `fxsim.hw.backward.sparse_outer.SparseOuterProduct`; vectors are drained together.
+    """Cycles of a `fxsim.hw.backward.sparse_outer.SparseOuterProduct`; vectors drain together.
 
     Parameters
     ----------
@@ -90,7 +90,7 @@ def sparse_outer_cycles(
 
 @dataclass(frozen=True, kw_only=True)
 class BackwardCycles(BeatCycles):
-    """Cycles of a `fxsim.hw.backward.lstm_backward.LstmBackward`: of cells, of dx, and of its other outputs.
+    """Cycles of a `fxsim.hw.backward.lstm_backward.LstmBackward`: of cells, of dx, and of the rest.
 
     Parameters
     ----------
@@ -166,7 +166,7 @@ def lstm_backward_cycles(
 def _product_shape(
     product: QuantizedLinear, *, rows: int, lanes: int, outputs: int, dsp: bool
 ) -> list[int]:
-    """Blocks of a `fxsim.hw.backward.transposed.Transposed`, in the order of the kernel's columns."""
+    """Blocks of a `fxsim.hw.backward.transposed.Transposed`, in the order of the columns."""
     common = set(row_multipliers(product).tolist())
     wide = lcm(rows, lanes)
     latency = sparse_mac_latency(issue=1, weight=product.weight_format, dsp=dsp)

@@ -1,8 +1,8 @@
 """Hardware blocks and their streams as an abstract machine that knows cycles, but no values.
 
-Closed forms of cycles hold where buffers take whole vectors. A line buffer holds a few
-rows of an image, so a layer may have to wait for the ones behind it, and the join of a shortcut
-waits for either side; here every wait happens as it does in the hardware.
+Closed forms of cycles hold where buffers take whole vectors. A line buffer holds a few rows of an
+image, so a layer may have to wait for the ones after it, and the join of a shortcut waits for
+either side; here every wait happens as it does in the hardware.
 """
 
 from __future__ import annotations

@@ -21,7 +21,8 @@ class SkipCycles:
     """Cycles of one unit for one gradient.
 
     Every cycle from the second to the last is busy, starved or drain; waits of beats are counted by
-    themselves. Pairs never compete for a bank in these units, see `fxsim.hw.skip.sparse_mac.SparseMac`.
+    themselves. Pairs never compete for a bank in these units, see
+    `fxsim.hw.skip.sparse_mac.SparseMac`.
 
     Parameters
     ----------

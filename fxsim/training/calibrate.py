@@ -31,7 +31,7 @@ _FINEST = (1 << 16) - 1
 
 
 def calibrate(network: Network, samples: SampleArray) -> None:
-    """Round activations as the network that `fxsim.quantizer.quantize` makes of the present weights.
+    """Round activations as a network that `fxsim.quantizer.quantize` makes of the present weights.
 
     Quantized weights go in as they are, float ones with 16 bits, so that formats and scales are
     those of the network in training, found by the very function that finds them in the end.

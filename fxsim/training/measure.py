@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from fxsim.data import Split
-from fxsim.floats.forward import bits_per_character
+from fxsim.floats.scores import bits_per_character
 from fxsim.network import FloatArray
 from fxsim.spec.specification import SparsifySpec
 from fxsim.training.batches import tensors

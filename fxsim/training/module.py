@@ -214,8 +214,9 @@ def _torch_order(tensor: torch.Tensor) -> torch.Tensor:
 class Network(nn.Module):
     """A chain of layers with dropout between them, and shortcuts; up to an argmax at the end.
 
-    ``leaving`` is how the input (`fxsim.spec.specification.INPUT`) and what layers yield are rounded, by name;
-    before dropout, so that this sees the words of the hardware. What is missing stays float.
+    ``leaving`` is how the input (`fxsim.spec.specification.INPUT`) and what layers yield are
+    rounded, by name; before dropout, so that this sees the words of the hardware. What is missing
+    stays float.
 
     Parameters
     ----------

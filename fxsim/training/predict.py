@@ -26,8 +26,9 @@ def predict(
 ) -> FloatArray:
     """Outputs (n, outputs) of a network, or (n, t, outputs) with LSTM layers.
 
-    Weights are not quantized here; give `fxsim.quantizer.quantizer.quantized_parameters` for that. In single
-    precision, or with ``activations`` in double: fewer values then fall on the other side of a tie.
+    Weights are not quantized here; give `fxsim.quantizer.quantizer.quantized_parameters` for that.
+    In single precision, or with ``activations`` in double: fewer values then fall on the other side
+    of a tie.
 
     Parameters
     ----------

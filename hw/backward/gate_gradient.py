@@ -34,11 +34,11 @@ def stored_of(layer: QuantizedLstm, lanes: int) -> ArrayLayout:
 class GateGradient(wiring.Component):
     """Stored forward values and the gradient of h to thresholded gate gradients.
 
-    The formulas are those of `fxsim.network.lstm_gradient.LstmGradient` (Zhu et al. 2017, section 3). The
-    gradient of the cell state stays inside: what the next step needs of it, f * dc of each cell, is
-    kept exact in a memory, so neither dc nor the f of the later step is an input. tanh(c) is looked
-    up again, from the table of the forward pass: c must be stored anyway, as the state before the
-    next step, and tanh(c) need not.
+    The formulas are those of `fxsim.network.lstm_gradient.LstmGradient` (Zhu et al. 2017, section
+    3). The gradient of the cell state stays inside: what the next step needs of it, f * dc of each
+    cell, is kept exact in a memory, so neither dc nor the f of the later step is an input. tanh(c)
+    is looked up again, from the table of the forward pass: c must be stored anyway, as the state
+    before the next step, and tanh(c) need not.
 
     Parameters
     ----------

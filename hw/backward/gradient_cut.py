@@ -15,8 +15,8 @@ from fxsim.hw.blocks.layouts import beat_of
 class GradientCut(wiring.Component):
     """S(R(multiplier * sum)): what ends a transposed product, ``lanes`` values a cycle.
 
-    A `fxsim.hw.blocks.requantizer.Requantizer` for gradients: it rounds stochastically too, and all values
-    have one multiplier.
+    A `fxsim.hw.blocks.requantizer.Requantizer` for gradients: it rounds stochastically too, and all
+    values have one multiplier.
 
     Parameters
     ----------

@@ -148,7 +148,7 @@ class LstmBackward(wiring.Component):
         Those of step 0 are taken as 0.
     dx : Out(stream of ``lanes`` gradients of x), one vector a step
     dh0 : Out(stream of ``lanes`` gradients of h before the first step), one vector a sequence
-    dW, dU, db : Out(streams of accumulators), see `fxsim.hw.backward.outer_accumulator.OuterAccumulator`
+    dW, dU, db : Out(streams of accumulators), see `fxsim.hw.backward.outer_accumulator`
         Rows in block order i, f, o, g, after every ``vectors`` steps.
     dnet : Out(stream of ``4 * lanes`` gate gradients, always ready)
         For testbenches.

@@ -89,7 +89,7 @@ class RandomWords(wiring.Component):
 
 
 def _mix(word: Value, register: Callable[[Value], Value]) -> Value:
-    """`fxsim.arithmetic.stochastic.mix` in three pipeline stages, of the low 32 bits of ``word``."""
+    """`fxsim.arithmetic.stochastic.mix` of the low 32 bits of ``word``, in three stages."""
 
     def low(value: Value) -> Value:
         return value[:WORD_BITS]

@@ -22,7 +22,7 @@ from fxsim.plan.chain import resizes
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TransposedConfig(SparseMacConfig):
-    """What a `Transposed` needs to know, beside what a `fxsim.hw.skip.sparse_mac.SparseMacConfig` holds.
+    """Configuration of a `Transposed`, beyond that of a `fxsim.hw.skip.sparse_mac.SparseMac`.
 
     Parameters
     ----------

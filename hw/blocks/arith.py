@@ -207,9 +207,9 @@ def shift_round(value: ValueLike, shift: int, rounding: Rounding) -> Value:
 def shift_round_random(value: ValueLike, shift: int, word: Value) -> Value:
     """Divide ``value`` by 2**shift, up with the probability of what is dropped.
 
-    `fxsim.arithmetic.stochastic.shift_round`: the upper ``shift`` bits of ``word`` are added below the new
-    least significant bit; beyond its width zeros fill up. A shift of 0 is the identity. The result
-    is signed, ``shift`` bits shorter than ``value`` and one bit longer again.
+    `fxsim.arithmetic.stochastic.shift_round`: the upper ``shift`` bits of ``word`` are added below
+    the new least significant bit; beyond its width zeros fill up. A shift of 0 is the identity. The
+    result is signed, ``shift`` bits shorter than ``value`` and one bit longer again.
 
     Raises
     ------

@@ -15,8 +15,8 @@ from fxsim.plan.lstm_cell import LstmCellConfig
 class LstmCell(wiring.Component):
     """Pre-activation terms to h, with the cell state in a memory.
 
-    The formulas are those of `fxsim.network.QuantizedLstm`. With 3 ``multipliers``, f * c, i * g and
-    o * tanh(c) have a multiplier each and a cell is taken every cycle. With 1 they take turns:
+    The formulas are those of `fxsim.network.QuantizedLstm`. With 3 ``multipliers``, f * c, i * g
+    and o * tanh(c) have a multiplier each and a cell is taken every cycle. With 1 they take turns:
     cells are 3 cycles apart, and where a cell is in the pipeline says whose turn it is.
 
     Parameters

@@ -11,9 +11,9 @@ from fxsim.hw.skip.pairs import ZeroSkipConfig
 class ReplayBuffer(wiring.Component):
     """Queue of groups that gives out each vector ``tiles`` times, however long it is.
 
-    `fxsim.hw.blocks.buffers.VectorBuffer` for vectors that say themselves where they end. The first pass
-    starts while the vector still arrives; the last pass frees its groups one by one. There is room
-    for two vectors without any zero, so that loads of unequal vectors even out.
+    `fxsim.hw.blocks.buffers.VectorBuffer` for vectors that say themselves where they end. The first
+    pass starts while the vector still arrives; the last pass frees its groups one by one. There is
+    room for two vectors without any zero, so that loads of unequal vectors even out.
 
     Parameters
     ----------

@@ -70,8 +70,8 @@ class SkipTop(wiring.Component):
     frame_error : Out(1)
         Goes high, and stays, when a tlast is not exactly where it belongs.
 
-    Cycles are those of `fxsim.timing.skip_unit`. The threshold may be written at any time; it counts
-    from the beats taken 3 cycles after the write's last handshake on.
+    Cycles are those of `fxsim.timing.skip_unit`. The threshold may be written at any time; it
+    counts from the beats taken 3 cycles after the write's last handshake on.
     """
 
     def __init__(self, unit: SkipUnit):

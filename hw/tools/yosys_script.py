@@ -1,4 +1,4 @@
-"""Run a Yosys script by pyosys; a program of its own, which `fxsim.hw.tools.yosys` starts by its path.
+"""Run a Yosys script by pyosys; a program that `fxsim.hw.tools.yosys` starts by its path.
 
 It imports nothing of fxsim, so it works wherever fxsim was found.
 """

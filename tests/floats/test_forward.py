@@ -3,7 +3,8 @@ import pytest
 
 from fxsim.errors import RangeError
 from fxsim.floats.checkpoint import LinearParameters
-from fxsim.floats.forward import accuracy, forward
+from fxsim.floats.forward import forward
+from fxsim.floats.scores import accuracy
 from fxsim.spec import parse_spec
 
 SPEC = parse_spec(

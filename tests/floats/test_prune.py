@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from fxsim.data import load
 from fxsim.errors import RangeError, SpecError
 from fxsim.floats.checkpoint import Checkpoint, LinearParameters, RetrainedParameters
-from fxsim.floats.forward import accuracy, forward
+from fxsim.floats.forward import forward
 from fxsim.floats.prune import Criterion, flat, prune
+from fxsim.floats.scores import accuracy
 from fxsim.quantizer import quantize
 from fxsim.quantizer.nonuniform import (
     Quantizer,

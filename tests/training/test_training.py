@@ -9,7 +9,8 @@ import torch
 from fxsim.data import load
 from fxsim.data.dataset import Dataset, Split
 from fxsim.errors import RangeError, SpecError
-from fxsim.floats.forward import accuracy, forward
+from fxsim.floats.forward import forward
+from fxsim.floats.scores import accuracy
 from fxsim.quantizer.quantizer import quantize_weight, quantized_parameters, weight_scale
 from fxsim.spec.specification import LinearSpec, WeightsSpec, parse_spec
 from fxsim.training import Progress, step_sizes, train

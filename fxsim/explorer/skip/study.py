@@ -20,11 +20,11 @@ SHARES = (0.0, 0.3, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 0.98)
 MAPPINGS = ("shared", "banks", "blocks", "lanes")
 """Where the weights of a column are.
 
-``shared``: in a word that every pair can read, as in `fxsim.hw.skip.sparse_mac.SparseMac`. ``banks`` and
-``blocks``: in bank j mod issue, or in one of ``issue`` blocks of neighbours. Each is read once a
-cycle and has a queue, so that pairs overtake one another within a vector. ``lanes``: column j
-belongs to lane j mod issue and its MACs for good; all lanes wait for the last one at the end of a
-vector, and the next vector is not taken before. This is the bound of lane imbalance.
+``shared``: in a word that every pair can read, as in `fxsim.hw.skip.sparse_mac.SparseMac`.
+``banks`` and ``blocks``: in bank j mod issue, or in one of ``issue`` blocks of neighbours. Each is
+read once a cycle and has a queue, so that pairs overtake one another within a vector. ``lanes``:
+column j belongs to lane j mod issue and its MACs for good; all lanes wait for the last one at the
+end of a vector, and the next vector is not taken before. This is the bound of lane imbalance.
 """
 
 

@@ -1,6 +1,7 @@
 """Valid and ready of hardware blocks that streams join, cycle by cycle and without data.
 
-A block is a row of parameters and a row of state. The names of the columns stand in `fxsim.timing.machine`.
+A block is a row of parameters and a row of state. The names of the columns stand in
+`fxsim.timing.machine`.
 """
 
 from __future__ import annotations
