@@ -1,8 +1,9 @@
 """Move the files of ``moves.txt``, and follow them in imports and in text; ``new/`` adds files.
 
-Run it in a clean checkout of a branch that starts before the moves, commit, and merge: what both
-sides moved is then alike. Files that the branch has deleted or moved already are skipped; its own
-files stay where they are, and import from the new places.
+A branch from before the moves is carried over in four steps: merge the commit that adds this file;
+run this file and commit; ``git merge -s ours`` the commit of the moves, which are now made; merge
+what follows. Files that the branch has deleted or moved already are skipped; its own files stay
+where they are, and import from the new places.
 """
 
 from __future__ import annotations
