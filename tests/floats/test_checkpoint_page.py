@@ -17,6 +17,8 @@ from tests.floats.test_layouts import made, spec_of, stored
 from tests.messages import raises
 from tests.places import ROOT
 
+pytestmark = pytest.mark.filterwarnings("ignore:LSTM with projections")  # says that it is slower
+
 
 class Normalised(nn.Module):
     """A convolution without a bias and a linear layer with one, both with batch normalisation."""

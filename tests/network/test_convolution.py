@@ -43,8 +43,8 @@ QUIET = settings(max_examples=60, deadline=None, suppress_health_check=list(Heal
 @pytest.fixture
 def small_blocks(monkeypatch):
     """Blocks so small that even these images take several."""
-    for module in ("simulate", "simulate_images"):
-        monkeypatch.setattr(f"fxsim.{module}.BLOCK", 40)
+    for module in ("fxsim.simulator.simulator", "fxsim.simulator.images"):
+        monkeypatch.setattr(f"{module}.BLOCK", 40)
 
 
 UINT8 = Activation(format=IntFormat(bits=8, signed=False), scale=1.0)
