@@ -10,7 +10,7 @@ from fxsim.plan.beat import Beat, check_sizes
 
 @dataclass(frozen=True, kw_only=True)
 class GreatestConfig:
-    """Configuration of a `fxsim.hw.layers.pool.Greatest`: the greatest of each lane over ``beats``."""
+    """Configuration of a `fxsim.hw.blocks.greatest.Greatest`: over ``beats``, lane by lane."""
 
     beat: Beat
     beats: int
@@ -36,7 +36,7 @@ class GreatestConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class GreatestPlaceConfig:
-    """Configuration of a `fxsim.hw.layers.argmax.GreatestPlace`: where a vector's greatest integer is.
+    """Configuration of a `fxsim.hw.blocks.greatest_place.GreatestPlace`.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ class GreatestPlaceConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class WeightedSumConfig:
-    """Configuration of a `fxsim.hw.layers.add.WeightedSum`: multipliers . (first, second) + bias.
+    """Configuration of a `fxsim.hw.blocks.weighted_sum.WeightedSum`.
 
     Parameters
     ----------

@@ -38,8 +38,8 @@ def plan_lstm(layer: QuantizedLstm, source: Stream) -> LoopGroup:
     """Group of an LSTM layer.
 
     W x runs ahead of the recurrence, so a step takes as long as U h, plus what the way of the last
-    cells back to the first tile of U h adds. What goes back passes a switch of `fxsim.hw.lstm.lstm`,
-    which puts zeros in its place where a sequence starts.
+    cells back to the first tile of U h adds. What goes back passes a switch (`fxsim.hw.lstm.lstm`)
+    that puts zeros in its place where a sequence starts.
     """
     chain, lanes = Chain(i=source), layer.lanes_out
     fed_back = Stream.of(layer.output.format, lanes, layer.outputs)

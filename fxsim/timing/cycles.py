@@ -1,8 +1,8 @@
 """Exact cycle counts of the generated hardware, from its plan.
 
-The times are those of a willing source and a ready sink. Networks run on the abstract machine of
-`fxsim.timing.machine`, where every wait happens as it does in the hardware; those with LSTM layers, whose
-loop the machine does not know, follow closed forms (`fxsim.timing.loop`).
+The times are those of a willing source and a ready sink. Networks run on an abstract machine
+(`fxsim.timing.machine`), where every wait happens as it does in the hardware; those with LSTM
+layers, whose loop the machine does not know, follow closed forms (`fxsim.timing.loop`).
 """
 
 from __future__ import annotations

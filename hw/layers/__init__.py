@@ -1,1 +1,0 @@
-"""Layers without state, as stream blocks."""
