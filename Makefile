@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := build/demo
 
-.PHONY: demo test quick test-slow golden lint area tools clean
+.PHONY: demo test quick test-slow wheel golden lint area tools clean
 
 demo: tools
 	$(BIN)/fxsim codesign digits-mlp-ternary -o $(DEMO)
@@ -31,6 +31,10 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# Build the wheel, install it into an empty environment, and run it from another folder.
+wheel:
+	.ci/wheel
 
 # Measure the tables of docs/area.md.
 area: $(VENV)/.dev

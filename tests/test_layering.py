@@ -38,10 +38,6 @@ HW_MAY_IMPORT = {"arithmetic", "targets", "network", "plan", "hw", *FLOORS[0]}
 
 HIGHER = {
     ("fxsim/testbenches/test_verdicts.py", "fxsim.cli.runs"): "tests what commands make of runs",
-    (
-        "fxsim/testbenches/cases/backward_data.py",
-        "tests.gradient_cases",
-    ): "layers that are drawn without types; mypy checks testbenches",
 }
 """Imports that lead upwards, and why they are there."""
 

@@ -9,8 +9,8 @@ from fxsim.errors import RangeError
 from fxsim.network import INPUT, IntArray
 from fxsim.plan.buffers import ForkConfig, QueueConfig
 from fxsim.plan.planner import Plan
-from fxsim.timing import machine as flow
 from fxsim.timing.blocks import block_of
+from fxsim.timing.machine import Machine
 
 
 def times_and_depths(
@@ -36,7 +36,7 @@ def times_and_depths(
     RangeError
         If a queue is so short that its join waits forever, or a beat is late.
     """
-    machine, streams, queues = flow.Machine(), {(INPUT, 0): 0}, {}
+    machine, streams, queues = Machine(), {(INPUT, 0): 0}, {}
     depths = queue_depths(plan) | dict(depths or {})
     for node in plan.blocks:
         record, sources = node.record, [streams[source] for source in node.sources]

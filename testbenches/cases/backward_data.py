@@ -21,8 +21,8 @@ from fxsim.network.lstm_gradient import STREAMS, GradientFormat, LstmGradient, r
 from fxsim.simulator.lstm_gradient import LstmGradients, backward, squashed_cells
 from fxsim.simulator.simulator import as_input, run_lstm, simulate_trace
 from fxsim.simulator.trace import LstmTrace
+from fxsim.testbenches.cases.gradient_cases import random_contract, random_layer
 from fxsim.testbenches.cases.samples import shipped
-from tests.gradient_cases import random_contract, random_layer
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ from fxsim.errors import RangeError
 from fxsim.network.lstm_gradient import LstmGradient
 from fxsim.simulator.lstm_gradient import backward
 from fxsim.simulator.simulator import run_lstm
-from tests.gradient_cases import random_case
+from fxsim.testbenches.cases.gradient_cases import random_case
 from tests.messages import raises
 
 KNOWN = [0x6B4ED927, 0xB48681B6, 0xFE64C182]

@@ -21,7 +21,12 @@ from fxsim.reference import run_lstm as reference_forward
 from fxsim.reference.lstm_gradient import run_backward
 from fxsim.simulator.lstm_gradient import backward, squashed_cells
 from fxsim.simulator.simulator import run_lstm
-from tests.gradient_cases import random_case, random_contract, random_layer, random_product
+from fxsim.testbenches.cases.gradient_cases import (
+    random_case,
+    random_contract,
+    random_layer,
+    random_product,
+)
 from tests.messages import raises
 from tests.strategies import unhurried
 

@@ -10,8 +10,8 @@ import pytest
 from fxsim.arithmetic.formats import IntFormat, Rounding
 from fxsim.network import Folding, InputQuantizer, QuantizedNetwork, Windows
 from fxsim.plan.window import WindowConfig
-from fxsim.timing import machine as flow
 from fxsim.timing.cycles import load, predict
+from fxsim.timing.machine import Machine, window
 from tests.network.test_convolution import UINT8, convolution
 
 TALL = Windows(channels=1, height=12, width=12, kernel=(5, 5))
@@ -27,8 +27,8 @@ def one_layer(where: Windows, *, outputs: int, rows: int, simd: int) -> Quantize
 def test_a_window_waits_for_its_last_pixel():
     # Pixel 0 comes in cycle 0; the window of rows 0 to 4 and columns 0 to 4 ends with pixel 52.
     fmt = IntFormat(bits=8, signed=False)
-    machine = flow.Machine()
-    machine.add(flow.window(WindowConfig(windows=TALL, format=fmt, simd=25)), 0)
+    machine = Machine()
+    machine.add(window(WindowConfig(windows=TALL, format=fmt, simd=25)), 0)
     times, _ = machine.run(144, 1)
     assert times[0] == 52 + 2
 
