@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,10 @@ from fxsim.simulator.trace import Trace
 from fxsim.testbenches.accelerator import accelerator_job
 from fxsim.testbenches.bench.job import PATTERNS, RESTART
 from fxsim.testbenches.bench.simulators import SIMULATORS, find_simulator
-from fxsim.testbenches.cases.samples import MODELS, chain, random_inputs, shipped
+from fxsim.testbenches.cases.samples import MODELS, chain, random_inputs, row, shipped
 from fxsim.testbenches.run import run
 from fxsim.testbenches.verify import verify
+from fxsim.timing.cycles import completion_times
 from tests.strategies import batches, networks
 
 DIGITS = {"verilator": 360, "icarus": 40}
@@ -96,6 +98,19 @@ def test_random_network_on_verilator(
 )
 def test_folding_extremes(folding: Folding, tmp_path: Path) -> None:
     network = chain(["layer0", "layer1"], size=7, folding=folding)
+    check(network, {"icarus": random_inputs(network, 9)}, tmp_path)
+
+
+def test_tiles_that_leave_faster_than_they_are_taken(tmp_path: Path) -> None:
+    """The second layer gives a tile a cycle, and the third takes it in two.
+
+    Its pipeline stops with what is behind the tile, so the second vector is a cycle later than its
+    own layers would make it, as the machine of `fxsim.timing` says.
+    """
+    foldings = [Folding(rows=1, simd=1), Folding(rows=2, simd=9), Folding(rows=1, simd=1)]
+    network = row(["slow", "fast", "last"], sizes=[1, 9, 8, 1], foldings=foldings)
+    times = completion_times(network, 9)
+    assert [after - before for before, after in pairwise(times)] == [10, *[9] * 7]
     check(network, {"icarus": random_inputs(network, 9)}, tmp_path)
 
 

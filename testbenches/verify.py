@@ -29,7 +29,8 @@ class NetworkRun(RunResult):
     latency_predicted, interval_predicted : int
         From `fxsim.timing.cycles`.
     latency_measured, interval_measured : int or None
-        From the run without pauses; None when it did not end, or had too few vectors to tell.
+        From the run without pauses; None when it did not end, or had too few vectors to tell: the
+        first ones may follow one another more slowly than all that come later.
     """
 
     vectors: int
@@ -138,6 +139,7 @@ def _with_cycles(result: RunResult, network: QuantizedNetwork, vectors: int) -> 
                     )
                     break
     prediction = predict(network)
+    steady = vectors > 1 and expected[-1] - expected[-2] == prediction.interval
     base = {field.name: getattr(result, field.name) for field in fields(result)}
     return NetworkRun(
         **{**base, "messages": messages, "failed": len(messages)},
@@ -145,5 +147,5 @@ def _with_cycles(result: RunResult, network: QuantizedNetwork, vectors: int) -> 
         latency_predicted=prediction.latency,
         interval_predicted=prediction.interval,
         latency_measured=measured[0] if measured else None,
-        interval_measured=measured[-1] - measured[-2] if len(measured) > 1 else None,
+        interval_measured=measured[-1] - measured[-2] if steady and len(measured) > 1 else None,
     )

@@ -57,8 +57,7 @@ def info(
     )
     every = sum(memory["bits"] for memory in facts["memories"])
     print_line(
-        f"memories {every:,} bits, those of weights {facts['memory_bits']:,},"
-        " idle lanes of tiles and beats included"
+        f"memories {every:,} bits, {facts['memory_bits']:,} of them weights, idle lanes included"
     )
 
 

@@ -16,6 +16,8 @@ from fxsim.plan.planner import Plan, plan_layer, plan_network
 from fxsim.timing import loop
 from fxsim.timing.beats import times_and_depths
 
+_DOUBLINGS = 5
+
 
 @dataclass(frozen=True, kw_only=True)
 class LayerCycles:
@@ -59,14 +61,30 @@ class NetworkCycles:
 def predict(network: QuantizedNetwork) -> NetworkCycles:
     """Latency and interval of the accelerator of ``network``."""
     plan = plan_network(network)
-    times = _completion_times(plan, settled(plan))
-    interval = times[-1] - times[-2]
+    times, interval = _steady(plan)
     return NetworkCycles(
         latency=times[0],
         interval=interval,
         layers=tuple(_products(plan, interval)),
         limit=None if plan.recurrent else max(network.layers, key=load).name,
     )
+
+
+def _steady(plan: Plan) -> tuple[list[int], int]:
+    """Completion times, and the interval of the last ones.
+
+    The slowest layer sets it, but a pipeline that stops now and then may take many vectors to get
+    there. So more are looked at, up to a limit, where it is not that of the slowest layer.
+    """
+    vectors = settled(plan)
+    due = max(stream.count for stream in (plan.input, *(block.output for block in plan.blocks)))
+    for _ in range(_DOUBLINGS):
+        times = _completion_times(plan, vectors)
+        interval = times[-1] - times[-2]
+        if interval <= due or plan.recurrent:
+            break
+        vectors *= 2
+    return times, interval
 
 
 def completion_times(network: QuantizedNetwork, vectors: int) -> list[int]:

@@ -14,7 +14,7 @@ from fxsim.plan.graph import Group, Node
 from fxsim.plan.lstm import LoopGroup
 from fxsim.plan.planner import Plan
 from fxsim.plan.records import Record
-from fxsim.plan.resize import NarrowConfig
+from fxsim.plan.resize import NarrowConfig, WidenConfig
 from fxsim.timing.blocks import latency
 
 _LONG_AGO = -(1 << 40)
@@ -51,29 +51,30 @@ def _chain(*stages: Stage) -> Stage:
 def _block(record: Record) -> Stage:
     """A block that gives a beat a cycle, for each of its beats as soon as those before allow."""
     now, delay = _LONG_AGO, latency(record)
-    taken, given = record.ratio
+    taken, _ = record.ratio
+    needed = _last_needed(record)
 
     def stage(times: Times) -> Times:
         nonlocal now
         leaving = []
         for start in range(0, len(times), taken):
-            part = times[start : start + taken]
-            for beat in range(given):
-                now = max(now + 1, part[_last_needed(record, beat)] + delay)
+            for last in needed:
+                now = max(now + 1, times[start + last] + delay)
                 leaving.append(now)
         return leaving
 
     return stage
 
 
-def _last_needed(record: Record, beat: int) -> int:
-    """Which of the beats that a block takes completes a beat that it gives."""
+def _last_needed(record: Record) -> list[int]:
+    """For each beat that a block gives, which of those that it takes completes it."""
     taken, given = record.ratio
     if isinstance(record, VectorBufferConfig):
-        return beat % taken
+        return [beat % taken for beat in range(given)]
     if isinstance(record, NarrowConfig):
-        return beat // record.parts
-    return min((beat + 1) * -(-taken // given), taken) - 1
+        return [beat // record.parts for beat in range(given)]
+    parts = record.parts if isinstance(record, WidenConfig) else taken
+    return [min((beat + 1) * parts, taken) - 1 for beat in range(given)]
 
 
 def _lstm(group: LoopGroup) -> Stage:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -34,28 +35,40 @@ def chain(
 
     They are signed and shift less, so that few activations are zero or saturated.
     """
+    count = len(names)
+    return row(names, sizes=[size] * (count + 1), foldings=[folding] * count, model=model)
+
+
+def row(
+    names: Sequence[str],
+    *,
+    sizes: Sequence[int],
+    foldings: Sequence[Folding],
+    model: str = MODELS[0],
+) -> QuantizedNetwork:
+    """Like `chain`, each layer from one of ``sizes`` to the next, in a folding of its own."""
     network = shipped(model)
     first = network.linears[0]
-    requantizer = requantizer_of(first).rows(slice(size))
+    requantizer = requantizer_of(first)
     layers: list[QuantizedLinear] = []
-    for name in names:
+    for name, (inputs, outputs), folding in zip(names, pairwise(sizes), foldings, strict=True):
         layer = replace(
             first,
             name=name,
-            weight=first.weight[:size, 20 : 20 + size],
-            weight_scale=first.weight_scale[:size],
-            bias=first.bias[:size],
+            weight=first.weight[:outputs, 20 : 20 + inputs],
+            weight_scale=first.weight_scale[:outputs],
+            bias=first.bias[:outputs],
             input=layers[-1].output if layers else first.input,
             relu=False,
             output=replace(first.output, format=IntFormat(bits=8, signed=True)),
-            requantizer=replace(requantizer, shift=requantizer.shift - 2),
+            requantizer=replace(requantizer.rows(slice(outputs)), shift=requantizer.shift - 2),
             folding=folding,
         )
         layers.append(layer)
     return QuantizedNetwork(
         name="chain",
         data="none",
-        input=replace(network.input, shape=(size,)),
+        input=replace(network.input, shape=(sizes[0],)),
         layers=tuple(layers),
     )
 

@@ -1,7 +1,7 @@
 """Cycles of a network in closed form, from the network alone: what its layers need, no plan.
 
-Only for layers that take whole vectors: their buffers are so large that no block waits for the ones
-after it, so the time of every beat follows from those before it.
+Only for layers that take whole vectors: on an idle network no block waits for the ones after it, so
+the time of every beat follows from those before it. Later vectors leave no sooner than said.
 """
 
 from __future__ import annotations
