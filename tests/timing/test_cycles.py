@@ -25,6 +25,9 @@ from tests.residual_strategies import residual_networks
 from tests.strategies import networks
 
 QUIET = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+FEED_FORWARD = sorted(
+    path.parent.name for path in MODELS.glob("*/network.yaml") if "lstm" not in str(path.parent)
+)
 ANY = st.one_of(networks(max_size=30), image_networks(), residual_networks(), recurrent_networks())
 
 
@@ -58,14 +61,31 @@ def test_cycles_of_layers_in_a_row_are_those_of_closed_forms(network) -> None:
     assert all(time >= soon for time, soon in zip(times, soonest, strict=True))
 
 
+@pytest.mark.parametrize("name", FEED_FORWARD)
+def test_interval_of_a_shipped_network_is_the_work_of_its_slowest_layer(name) -> None:
+    network = load_network(MODELS / name)
+    assert predict(network).interval == max(map(closed.load, network.layers))
+
+
 @QUIET
 @given(network=st.one_of(networks(max_size=30), image_networks(), residual_networks()))
 def test_interval_is_the_work_of_the_slowest_layer_by_its_lanes(network) -> None:
+    """At the least; and no more where tiles are whole, in a row of fully connected layers.
+
+    A short last tile takes as long to compute as the others, and is not always made up for; rows of
+    pixels that no window sees take their time at the end of an image.
+    """
     work = {layer.name: closed.load(layer) for layer in network.layers}
     assert {layer.name: load(layer) for layer in network.layers} == work
     prediction = predict(network)
-    assert prediction.interval == max(work.values())
-    assert work[prediction.bottleneck] == prediction.interval
+    slowest = max(work.values())
+    assert prediction.interval >= slowest == work[prediction.bottleneck]
+    whole = not any(
+        product.outputs % product.folding.rows or product.inputs % product.folding.simd
+        for product in network.linears
+    )
+    if whole and len(network.linears) == len(network.layers) and not network.spatial:
+        assert prediction.interval == slowest
 
 
 def test_an_interval_that_takes_long_to_settle() -> None:
