@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import warnings
+from typing import assert_never
 
 import torch
 from torch import nn
 
 from fxsim.arithmetic.windows import Windows
-from fxsim.spec.images import windows_of
 from fxsim.spec.specification import (
     INPUT,
     AddSpec,
@@ -16,6 +16,7 @@ from fxsim.spec.specification import (
     AveragePoolSpec,
     ConvolutionSpec,
     FlattenSpec,
+    LayerSpec,
     LinearSpec,
     LstmSpec,
     MaxPoolSpec,
@@ -40,7 +41,7 @@ class Linear(Product):
 
     def __init__(self, spec: LinearSpec, inputs: int) -> None:
         super().__init__(spec, spec.units, inputs)
-        self.relu = spec.nonlinearity == "relu"
+        self.relu = spec.relu
         self.norm = nn.BatchNorm1d(spec.units) if spec.batch_norm else None
         nn.init.kaiming_normal_(self.weight, nonlinearity="relu")
 
@@ -64,7 +65,7 @@ class Convolution(Product):
     def __init__(self, spec: ConvolutionSpec, windows: Windows) -> None:
         super().__init__(spec, spec.units, windows.size)
         self.windows = windows
-        self.relu = spec.nonlinearity == "relu"
+        self.relu = spec.relu
         self.norm = nn.BatchNorm2d(spec.units) if spec.batch_norm else None
         nn.init.kaiming_normal_(self.weight, nonlinearity="relu")
 
@@ -84,26 +85,39 @@ class Convolution(Product):
         return torch.relu(x) if self.relu else x
 
 
-class Pool(nn.Module):
-    """The greatest value or the mean of each window.
+class MaxPool(nn.Module):
+    """The greatest value of each window.
 
     Parameters
     ----------
-    spec : MaxPoolSpec or AveragePoolSpec
     windows : Windows
     """
 
-    def __init__(self, spec: MaxPoolSpec | AveragePoolSpec, windows: Windows) -> None:
+    def __init__(self, windows: Windows) -> None:
         super().__init__()
-        self.average = isinstance(spec, AveragePoolSpec)
         self.windows = windows
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Outputs (n, channels, rows, columns)."""
-        kernel, stride = self.windows.kernel, self.windows.stride
-        if self.average:
-            return nn.functional.avg_pool2d(x, kernel, stride)
-        return nn.functional.max_pool2d(x, kernel, stride, self.windows.padding)
+        windows = self.windows
+        return nn.functional.max_pool2d(x, windows.kernel, windows.stride, windows.padding)
+
+
+class AveragePool(nn.Module):
+    """The mean of each window.
+
+    Parameters
+    ----------
+    windows : Windows
+    """
+
+    def __init__(self, windows: Windows) -> None:
+        super().__init__()
+        self.windows = windows
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Outputs (n, channels, rows, columns)."""
+        return nn.functional.avg_pool2d(x, self.windows.kernel, self.windows.stride)
 
 
 class Flatten(nn.Module):
@@ -124,8 +138,7 @@ class Add(nn.Module):
 
     def __init__(self, spec: AddSpec) -> None:
         super().__init__()
-        self.shortcut = spec.shortcut
-        self.relu = spec.nonlinearity == "relu"
+        self.relu = spec.relu
 
     def forward(self, x: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
         """Outputs of the shape of either, nonlinearity applied."""
@@ -211,6 +224,34 @@ def _torch_order(tensor: torch.Tensor) -> torch.Tensor:
     return torch.cat((i, f, g, o))
 
 
+def _module(spec: NetworkSpec, index: int, layer: LayerSpec, power: float | None) -> nn.Module:
+    """Module of a layer of a network; ``power`` is that of `Network`."""
+    inputs, shape = spec.layer_inputs(index), spec.layer_shape(index)
+    own = inputs if index or not power else power
+    match layer:
+        case LstmSpec():
+            return Lstm(layer, inputs, own, spec.train.sparsify)
+        case LinearSpec():
+            linear = Linear(layer, inputs)
+            if spec.recurrent and index == 0:  # an embedding: outputs of variance 1 for an LSTM
+                nn.init.normal_(linear.weight, std=own**-0.5)
+            return linear
+        case ConvolutionSpec():
+            return Convolution(layer, layer.windows(shape))
+        case MaxPoolSpec():
+            return MaxPool(layer.windows(shape))
+        case AveragePoolSpec():
+            return AveragePool(layer.windows(shape))
+        case FlattenSpec():
+            return Flatten()
+        case AddSpec():
+            return Add(layer)
+        case ArgmaxSpec():
+            return nn.Identity()  # training ends before it, with a value for each class
+        case _:
+            assert_never(layer)
+
+
 class Network(nn.Module):
     """A chain of layers with dropout between them, and shortcuts; up to an argmax at the end.
 
@@ -230,28 +271,8 @@ class Network(nn.Module):
         self.spec = spec
         self.kept_float = spec.retrain.float_layers if spec.retrain else ()
         self.layers = nn.ModuleList()
-        for i, layer in enumerate(spec.layers):
-            inputs = spec.layer_inputs(i)
-            own = inputs if i or not power else power
-            match layer:
-                case LstmSpec():
-                    self.layers.append(Lstm(layer, inputs, own, spec.train.sparsify))
-                case LinearSpec():
-                    linear = Linear(layer, inputs)
-                    if spec.recurrent and i == 0:  # an embedding: outputs of variance 1 for an LSTM
-                        nn.init.normal_(linear.weight, std=own**-0.5)
-                    self.layers.append(linear)
-                case ConvolutionSpec():
-                    windows = windows_of(layer, spec.layer_shape(i))
-                    self.layers.append(Convolution(layer, windows))
-                case FlattenSpec():
-                    self.layers.append(Flatten())
-                case AddSpec():
-                    self.layers.append(Add(layer))
-                case ArgmaxSpec():
-                    pass
-                case MaxPoolSpec() | AveragePoolSpec():
-                    self.layers.append(Pool(layer, windows_of(layer, spec.layer_shape(i))))
+        for i, layer in enumerate(spec.layers[: spec.last + 1]):
+            self.layers.append(_module(spec, i, layer, power))
         self.dropout = spec.train.dropout
         self.leaving: dict[str, Quantizer] = {}
         for product in self.linears():
@@ -287,7 +308,7 @@ class Network(nn.Module):
         yielded = {INPUT: x}
         for i, layer in enumerate(self.layers):
             name = self.spec.layer_name(i)
-            x = layer(x, yielded[layer.shortcut]) if isinstance(layer, Add) else layer(x)
+            x = layer(x, *(yielded[start] for start in self.spec.layers[i].shortcuts))
             x = rounded(x, self.leaving.get(name))
             if i < last:
                 x = nn.functional.dropout(x, self.dropout, self.training)
