@@ -66,16 +66,12 @@ class AveragePoolSpec(ImageKind):
             groups=channels,
         )
 
-    def check(self, context: Context, fail: Fail) -> None:
-        """Refuse a stride without a kernel, a vector, state, and windows that do not fit."""
+    def check_windows(self, windows: Windows, context: Context, fail: Fail) -> None:
+        """Refuse a stride without a kernel, and pixels at a time that do not divide a window."""
         if self.kernel is None and self.stride is not None:
             fail(
                 f"stride must be left out without a kernel, not {self.stride}: the window is the"
                 " image",
                 "stride",
             )
-        super().check(context, fail)
-
-    def check_windows(self, windows: Windows, context: Context, fail: Fail) -> None:
-        """Refuse pixels at a time that do not divide a window."""
         check_simd(windows, self.hardware.simd, fail, "hardware.simd")

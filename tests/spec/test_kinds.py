@@ -171,7 +171,7 @@ def test_a_kind_must_answer():
 
 NAMES = {kind.__name__ for kind in LAYER_TYPES.values()} | {
     *("Kind", "ImageKind", "LayerSpec", "ProjectionSpec"),
-    *("ProductSpec", "Tail", "AffineSpec", "AffineLayerSpec"),
+    *("ProductSpec", "Tail", "AffineSpec", "AffineLayerSpec", "TrainSpec", "RetrainSpec"),
 }
 PLACES = ("spec", "floats", "training", "quantizer", "explorer", "reproduce")
 FILES = ("fxsim/simulator/noise.py", "fxsim/simulator/scale_noise.py")
