@@ -17,7 +17,7 @@ from fxsim.data import Split
 from fxsim.errors import SpecError
 from fxsim.floats.checkpoint import LinearParameters
 from fxsim.network import FloatArray
-from fxsim.spec.specification import LinearSpec, NetworkSpec
+from fxsim.spec.specification import NetworkSpec
 
 
 def diagonal_fisher(
@@ -44,12 +44,12 @@ def diagonal_fisher(
     inputs: list[FloatArray] = []
     x: FloatArray = split.x.reshape(len(split.y), -1).astype(np.float64)
     for i, layer in enumerate(spec.layers):
-        if not isinstance(layer, LinearSpec):
+        if not layer.dense:
             raise SpecError(f"{spec.layer_name(i)}: Fisher information needs linear layers")
         inputs.append(x)
         linear = parameters[spec.layer_name(i)]
         x = x @ linear.weight.T + linear.bias
-        if layer.nonlinearity == "relu":
+        if layer.relu:
             x = np.maximum(x, 0.0)
     odds = np.exp(x - x.max(axis=1, keepdims=True))
     gradient = odds / odds.sum(axis=1, keepdims=True)
@@ -59,7 +59,7 @@ def diagonal_fisher(
         name = spec.layer_name(i)
         found[name] = np.square(gradient).T @ np.square(inputs[i]) / len(split.y)
         gradient = gradient @ parameters[name].weight
-        if i and getattr(spec.layers[i - 1], "nonlinearity", "none") == "relu":
+        if i and spec.layers[i - 1].relu:
             gradient = gradient * (inputs[i] > 0)
     return found
 

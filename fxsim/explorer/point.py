@@ -123,7 +123,7 @@ def _unknown(spec: NetworkSpec, path: Path) -> str:
     if path[0] == "layers" and "requantize" in path:
         place = path[1]
         assert isinstance(place, int)
-        if getattr(spec.layers[place], "output", None) is None:
+        if spec.layers[place].raw:
             return f"requantize must be left out for layer {place}, which has no output"
     return ""
 

@@ -32,7 +32,7 @@ from fxsim.explorer.metrics import METRICS
 from fxsim.explorer.point import check_key, check_value, set_key
 from fxsim.files import read_yaml
 from fxsim.spec.formats import Model
-from fxsim.spec.specification import NetworkSpec, OutputSpec, parse_spec
+from fxsim.spec.specification import NetworkSpec, parse_spec
 from fxsim.targets.parts import find_part
 
 Choices: TypeAlias = tuple[int, ...]
@@ -173,8 +173,8 @@ class Space:
     def _text(self) -> str:
         tree = self.spec.model_dump(mode="json", exclude={"explore"})
         for layer, plain in zip(self.spec.layers, tree["layers"], strict=True):
-            output = getattr(layer, "output", None)
-            if isinstance(output, OutputSpec) and "signed" not in output.model_fields_set:
+            tail = layer.tail
+            if tail is not None and tail.output is not None and tail.output.signed_follows:
                 plain["output"]["signed"] = None  # a point may have another nonlinearity
         return json.dumps(tree)
 

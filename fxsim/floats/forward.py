@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import assert_never
 
 import numpy as np
 import numpy.typing as npt
@@ -12,12 +13,15 @@ from fxsim.arithmetic.windows import Windows
 from fxsim.errors import RangeError
 from fxsim.floats.checkpoint import LinearParameters
 from fxsim.network import FloatArray
-from fxsim.spec.images import windows_of
+from fxsim.spec.common import Shape
 from fxsim.spec.specification import (
     INPUT,
     AddSpec,
+    ArgmaxSpec,
     AveragePoolSpec,
     ConvolutionSpec,
+    FlattenSpec,
+    LayerSpec,
     LinearSpec,
     LstmSpec,
     MaxPoolSpec,
@@ -87,34 +91,53 @@ def _layers(
     yielded = {INPUT: vector}
     for i, layer in enumerate(spec.layers):
         found = [parameters[product.name] for product in spec.layer_products(i)]
-        match layer:
-            case LstmSpec():
-                vector = lstm(found[0], found[1], vector, *found[2:])
-            case LinearSpec():
-                vector = vector @ found[0].effective_weight.T + found[0].bias
-            case ConvolutionSpec():
-                windows = windows_of(layer, spec.layer_shape(i))
-                vector = convolution(windows, found[0].effective_weight, vector)
-                vector += np.tile(found[0].bias, windows.places)
-            case MaxPoolSpec():
-                windows = windows_of(layer, spec.layer_shape(i))
-                seen = windows.gather(vector, -np.inf)
-                taps = windows.size // windows.channels
-                seen = seen.reshape(len(vector), windows.places, taps, windows.channels)
-                vector = seen.max(axis=2).reshape(len(vector), windows.places * windows.channels)
-            case AddSpec():
-                vector = vector + yielded[layer.shortcut]
-            case AveragePoolSpec():
-                windows = windows_of(layer, spec.layer_shape(i))
-                ones = np.ones((windows.channels, windows.size))
-                vector = convolution(windows, ones / windows.size, vector)
-        if (
-            isinstance(layer, LinearSpec | ConvolutionSpec | AddSpec)
-            and layer.nonlinearity == "relu"
-        ):
+        others = [yielded[name] for name in layer.shortcuts]
+        vector = _layer(layer, spec.layer_shape(i), found, vector, others)
+        if layer.relu:
             vector = np.maximum(vector, 0.0)
         yielded[spec.layer_name(i)] = vector
     return yielded
+
+
+def _layer(
+    layer: LayerSpec,
+    shape: Shape,
+    found: Sequence[LinearParameters],
+    x: FloatArray,
+    others: Sequence[FloatArray],
+) -> FloatArray:
+    """Outputs of one layer before the nonlinearity, if it has one.
+
+    ``shape`` is that of a sample of ``x``, ``found`` what its products hold, and ``others`` come
+    over its shortcuts. An argmax yields what it takes.
+    """
+    match layer:
+        case LstmSpec():
+            return lstm(found[0], found[1], x, *found[2:])
+        case LinearSpec():
+            return x @ found[0].effective_weight.T + found[0].bias
+        case ConvolutionSpec():
+            windows = layer.windows(shape)
+            sums = convolution(windows, found[0].effective_weight, x)
+            sums += np.tile(found[0].bias, windows.places)
+            return sums
+        case MaxPoolSpec():
+            windows = layer.windows(shape)
+            seen = windows.gather(x, -np.inf)
+            taps = windows.size // windows.channels
+            seen = seen.reshape(len(x), windows.places, taps, windows.channels)
+            greatest: FloatArray = seen.max(axis=2)
+            return greatest.reshape(len(x), windows.places * windows.channels)
+        case AveragePoolSpec():
+            windows = layer.windows(shape)
+            ones = np.ones((windows.channels, windows.size))
+            return convolution(windows, ones / windows.size, x)
+        case AddSpec():
+            return x + others[0]
+        case FlattenSpec() | ArgmaxSpec():  # images are vectors already
+            return x
+        case _:
+            assert_never(layer)
 
 
 def convolution(windows: Windows, weight: FloatArray, x: FloatArray) -> FloatArray:

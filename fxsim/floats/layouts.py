@@ -23,15 +23,8 @@ import numpy.typing as npt
 
 from fxsim.errors import SpecError
 from fxsim.network.lstm import GATES
-from fxsim.spec.images import windows_of
-from fxsim.spec.specification import (
-    AddSpec,
-    ConvolutionSpec,
-    FlattenSpec,
-    LstmSpec,
-    NetworkSpec,
-    Product,
-)
+from fxsim.spec.kind import Product
+from fxsim.spec.specification import NetworkSpec
 
 Arrays: TypeAlias = Mapping[str, npt.NDArray[Any]]
 
@@ -95,14 +88,11 @@ def undecided(spec: NetworkSpec) -> str:
     """
     orders = []
     for product in spec.products:
-        layer, shape = spec.layers[product.layer], _flattened(spec, product.layer)
-        if isinstance(layer, ConvolutionSpec):
-            windows = windows_of(layer, spec.layer_shape(product.layer))
-            if windows.group_channels > 1 and layer.kernel > 1:
-                orders.append("columns of convolutions are ky, kx, channel")
-        elif isinstance(layer, LstmSpec):
+        if _has_orders(product.window):
+            orders.append("columns of convolutions are ky, kx, channel")
+        if product.gates:
             orders.append("gates are i, f, o, g")
-        if shape is not None and shape[0] > 1 and math.prod(shape[1:]) > 1:
+        if _has_orders(_flattened(spec, product.layer)):
             orders.append("flattened images are row, column, channel")
     return "; ".join(dict.fromkeys(orders))
 
@@ -122,6 +112,11 @@ def as_expected(spec: NetworkSpec, layout: str, y: npt.NDArray[Any]) -> npt.NDAr
     return y
 
 
+def _has_orders(image: tuple[int, ...] | None) -> bool:
+    """Whether there are pixels with channels, so that either may come first."""
+    return image is not None and image[0] > 1 and math.prod(image[1:]) > 1
+
+
 def _is_left(key: str, found: Mapping[str, Any]) -> bool:
     return key.removeprefix(_PREFIX) in found
 
@@ -136,11 +131,9 @@ def _ordered(
     spec: NetworkSpec, product: Product, kind: str, key: str, array: npt.NDArray[Any]
 ) -> npt.NDArray[Any]:
     """One array of a product, from the order of PyTorch; ``key`` is its name there."""
-    layer, name = spec.layers[product.layer], spec.layer_name(product.layer)
     if kind == "weight":
         array = _matrix(spec, product, key, array)
-    recurrent = isinstance(layer, LstmSpec) and product.name != f"{name}_projection"
-    if recurrent and len(array) == product.outputs:
+    if product.gates and len(array) == product.outputs:
         blocks = np.split(array, len(GATES))
         array = np.concatenate([blocks[_TORCH_GATES.index(gate)] for gate in GATES])
     return array
@@ -150,14 +143,13 @@ def _matrix(
     spec: NetworkSpec, product: Product, key: str, array: npt.NDArray[Any]
 ) -> npt.NDArray[Any]:
     """A weight as a matrix whose columns are in the order of fxsim."""
-    layer, name = spec.layers[product.layer], spec.layer_name(product.layer)
     matrix = product.outputs, product.inputs
     shapes: tuple[tuple[int, ...], ...] = (matrix,)
-    image = _flattened(spec, product.layer) if product.name in {name, f"{name}_input"} else None
-    if isinstance(layer, ConvolutionSpec):
-        channels = windows_of(layer, spec.layer_shape(product.layer)).group_channels
-        image = channels, layer.kernel, layer.kernel
+    image = product.window
+    if image is not None:
         shapes = ((product.outputs, *image), matrix)
+    elif product.inner_bits is None:
+        image = _flattened(spec, product.layer)
     if array.shape not in shapes:
         raise SpecError(f"{key} must have shape {shapes[0]} in layout pytorch, not {array.shape}")
     flat = array.reshape(matrix)
@@ -167,10 +159,10 @@ def _matrix(
 def _flattened(spec: NetworkSpec, index: int) -> tuple[int, ...] | None:
     """Shape of the image whose values the vector before a layer is made of, in their order."""
     for k in reversed(range(index)):
-        layer, shape = spec.layers[k], spec.layer_shape(k)
-        if isinstance(layer, FlattenSpec):
+        shape, behind = spec.layer_shape(k), spec.layer_shape(k + 1)
+        if len(shape) == 3 and len(behind) == 1:
             return shape
-        if not isinstance(layer, AddSpec):
+        if not spec.layers[k].elementwise:
             return None
     return None
 

@@ -1,20 +1,21 @@
-"""Adds and argmax: scales -> integers."""
+"""Adds: scales -> integers."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from fxsim.arithmetic.formats import IntFormat
-from fxsim.network import Activation, Argmax, IntArray, QuantizedAdd, add_bounds
+from fxsim.network import Activation, IntArray, QuantizedAdd, add_bounds
 from fxsim.quantizer.activation import integers
 from fxsim.quantizer.requantize import requantizer_of, tell_coarse
 from fxsim.quantizer.scale import calibrated_output
-from fxsim.spec.specification import AddSpec, ArgmaxSpec, FlattenSpec, NetworkSpec
+from fxsim.spec.specification import AddSpec, NetworkSpec
 
 
 def quantize_add(
     spec: NetworkSpec,
     index: int,
+    layer: AddSpec,
     operands: tuple[Activation, Activation],
     x: IntArray,
     y: IntArray,
@@ -28,12 +29,10 @@ def quantize_add(
     x, y : int64 array, shape (n, items)
         Calibration samples of either.
     """
-    layer, name = spec.layers[index], spec.layer_name(index)
-    assert isinstance(layer, AddSpec)
+    name = spec.layer_name(index)
     first, second = operands
     real = first.scale * (x - first.zero_point) + second.scale * (y - second.zero_point)
-    relu = layer.nonlinearity == "relu"
-    if relu:
+    if layer.relu:
         real = np.maximum(real, 0.0)
     rounding = spec.layer_rounding(index)
     scales = np.array([first.scale, second.scale])
@@ -47,13 +46,13 @@ def quantize_add(
     multipliers = (int(requantizer.multiplier[0]), int(requantizer.multiplier[1]))
     quantized = QuantizedAdd(
         name=name,
-        shortcut=start_name(spec, spec.shortcut_start(index)),
+        shortcut=start_name(spec, spec.layer_index(layer.shortcut)),
         shape=spec.layer_shape(index),
         input=first,
         other=second,
         requantizer=requantizer,
         accumulator=IntFormat.spanning(*add_bounds(multipliers, operands), signed=True),
-        relu=relu,
+        relu=layer.relu,
         output=output,
         lanes=layer.hardware.lanes,
     )
@@ -62,16 +61,6 @@ def quantize_add(
 
 def start_name(spec: NetworkSpec, index: int) -> str:
     """Name in the network of what a layer yields: one that flattens is none there."""
-    while index >= 0 and isinstance(spec.layers[index], FlattenSpec):
+    while index >= 0 and not spec.layers[index].in_hardware:
         index -= 1
     return "input" if index < 0 else spec.layer_name(index)
-
-
-def quantize_argmax(
-    spec: NetworkSpec, index: int, source: Activation, x: IntArray
-) -> tuple[Argmax, IntArray]:
-    """Take an argmax to integers; samples calibrate nothing behind it, so any will do."""
-    layer = spec.layers[index]
-    assert isinstance(layer, ArgmaxSpec)
-    name, items = spec.layer_name(index), spec.layer_inputs(index)
-    return Argmax(name=name, input=source, items=items, lanes=layer.hardware.lanes), x

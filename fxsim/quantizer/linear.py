@@ -12,18 +12,15 @@ from fxsim.network import Activation, FloatArray, Folding, IntArray, QuantizedLi
 from fxsim.quantizer.activation import integers
 from fxsim.quantizer.requantize import accumulator_of, integer_bias, requantized
 from fxsim.quantizer.scale import calibrated_output
-from fxsim.spec.specification import (
-    ConvolutionSpec,
-    LinearSpec,
-    NetworkSpec,
-    Product,
-    ProjectionSpec,
-)
+from fxsim.spec.common import AffineSpec
+from fxsim.spec.kind import Product
+from fxsim.spec.specification import NetworkSpec
 
 
 def quantize_linear(
     spec: NetworkSpec,
     product: Product,
+    layer: AffineSpec,
     weight: IntArray,
     scale: FloatArray,
     real_bias: FloatArray,
@@ -36,12 +33,13 @@ def quantize_linear(
     """
     # Integers below 2**53 stay exact in float64, and float64 products are much faster.
     sums = x.astype(np.float64) @ weight.T.astype(np.float64)
-    return quantize_product(spec, product, weight, scale, real_bias, source, sums)
+    return quantize_product(spec, product, layer, weight, scale, real_bias, source, sums)
 
 
 def quantize_product(
     spec: NetworkSpec,
     product: Product,
+    layer: AffineSpec,
     weight: IntArray,
     scale: FloatArray,
     real_bias: FloatArray,
@@ -50,13 +48,13 @@ def quantize_product(
 ) -> tuple[QuantizedLinear, IntArray]:
     """Quantize a matrix product; ``sums``, shape (n, outputs), lack only the bias.
 
-    Returns it with what leaves it for these sums, of the same shape.
+    Returns it with what leaves it for these sums, of the same shape. ``layer`` is a layer, or the
+    projection of one.
     """
-    layer, name = product.spec, product.name
-    assert isinstance(layer, LinearSpec | ConvolutionSpec | ProjectionSpec)
+    name = product.name
     unit = scale * source.scale  # real value of 1 in the accumulator
     real = unit * (sums - source.zero_point * weight.sum(axis=1)) + real_bias
-    relu = not isinstance(layer, ProjectionSpec) and layer.nonlinearity == "relu"
+    relu = layer.nonlinearity == "relu"
     if relu:
         real = np.maximum(real, 0.0)
     if layer.output is None:

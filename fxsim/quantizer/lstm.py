@@ -27,8 +27,9 @@ from fxsim.network.linear import rounded_bounds
 from fxsim.quantizer.activation import integers
 from fxsim.quantizer.linear import quantize_linear
 from fxsim.quantizer.requantize import requantized
-from fxsim.spec.layers import AccumulatorSpec
-from fxsim.spec.specification import LstmSpec, NetworkSpec, Product
+from fxsim.spec.common import AccumulatorSpec
+from fxsim.spec.kind import Product
+from fxsim.spec.specification import LstmSpec, NetworkSpec
 
 Parameters = tuple[IntArray, FloatArray, FloatArray]
 """Integer weights of a product, their scale, and the float bias."""
@@ -37,6 +38,7 @@ Parameters = tuple[IntArray, FloatArray, FloatArray]
 def quantize_lstm(
     spec: NetworkSpec,
     index: int,
+    layer: LstmSpec,
     parameters: Sequence[Parameters],
     source: Activation,
     x: IntArray,
@@ -57,8 +59,7 @@ def quantize_lstm(
         Calibration samples; the outputs for them are those of the float equations with quantized
         weights, rounded.
     """
-    layer, rounding = spec.layers[index], spec.layer_rounding(index)
-    assert isinstance(layer, LstmSpec)
+    rounding = spec.layer_rounding(index)
     scale = 2.0 ** (1 - layer.output.bits)
     output = Activation(format=IntFormat(bits=layer.output.bits, signed=True), scale=scale)
     from_input, from_hidden, *_ = parameters
@@ -71,8 +72,9 @@ def quantize_lstm(
     real = (source.scale * (x - source.zero_point)).astype(np.float64)
     x = integers(lstm_cells(w_real, u_real, real, *projected), output, rounding)
     projection, fed_back = None, output
-    if others:
-        projection, x = quantize_linear(spec, others[0], *parameters[2], output, x)
+    if layer.projection is not None:
+        wanted, place = layer.projection, others[0]
+        projection, x = quantize_linear(spec, place, wanted, *parameters[2], output, x)
         fed_back = projection.output
     input_product = _product(layer, w, from_input, bias, source, rounding)
     hidden_product = _product(layer, u, from_hidden, np.zeros_like(bias), fed_back, rounding)

@@ -11,7 +11,7 @@ layers already quantized, so that each scale suits what its layer really gets.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 import numpy.typing as npt
@@ -27,10 +27,12 @@ from fxsim.network import (
     QuantizedNetwork,
 )
 from fxsim.quantizer.activation import integers
-from fxsim.quantizer.add import quantize_add, quantize_argmax
-from fxsim.quantizer.convolution import quantize_convolution, quantize_pool
+from fxsim.quantizer.add import quantize_add
+from fxsim.quantizer.argmax import quantize_argmax
+from fxsim.quantizer.convolution import quantize_convolution
 from fxsim.quantizer.linear import quantize_linear
 from fxsim.quantizer.lstm import Parameters, quantize_lstm
+from fxsim.quantizer.pool import quantize_average_pool, quantize_max_pool
 from fxsim.quantizer.scale import input_activation
 from fxsim.quantizer.weight import (
     fitting_scale,
@@ -44,11 +46,13 @@ from fxsim.quantizer.weight import (
 from fxsim.spec.specification import (
     AddSpec,
     ArgmaxSpec,
+    AveragePoolSpec,
     ConvolutionSpec,
     FlattenSpec,
     LayerSpec,
     LinearSpec,
     LstmSpec,
+    MaxPoolSpec,
     NetworkSpec,
     ProductSpec,
 )
@@ -126,46 +130,25 @@ def quantize(
         return source, integers(samples, source.activation, source.rounding)
 
     source, x = remember(("input", spec.input, spec.rounding), begin)
-    activation = source.activation
-    leaving = [(activation, x)]  # the input, then what each layer of the specification yields
+    leaving = [(source.activation, x)]  # the input, then what each layer yields
     direct = direct or not uses_retrained(spec, checkpoint)
     parameters = _parameters(spec, checkpoint, direct=direct, remember=remember)
     layers: list[Layer] = []
-    layer: Layer
     try:
         with np.errstate(over="raise", divide="raise", invalid="raise"):
             for i, wanted in enumerate(spec.layers):
-                if isinstance(wanted, FlattenSpec):  # images are stored as vectors already
-                    leaving.append((activation, x))
-                    continue
                 products = spec.layer_products(i)
                 own = [parameters[product.name] for product in products]
 
-                def make(
-                    i: int = i,
-                    wanted: LayerSpec = wanted,
-                    own: list[Parameters] = own,
-                    activation: Activation = activation,
-                    x: IntArray = x,
-                ) -> tuple[Layer, IntArray]:
-                    if isinstance(wanted, LstmSpec):
-                        return quantize_lstm(spec, i, own, activation, x)
-                    if isinstance(wanted, ConvolutionSpec):
-                        return quantize_convolution(spec, i, *own[0], activation, x)
-                    if isinstance(wanted, AddSpec):
-                        other, y = leaving[1 + spec.shortcut_start(i)]
-                        return quantize_add(spec, i, (activation, other), x, y)
-                    if isinstance(wanted, ArgmaxSpec):
-                        return quantize_argmax(spec, i, activation, x)
-                    if not isinstance(wanted, LinearSpec):
-                        return quantize_pool(spec, i, activation, x)
-                    return quantize_linear(spec, spec.layer_products(i)[0], *own[0], activation, x)
+                def make(i: int = i, own: list[Parameters] = own) -> tuple[Layer | None, IntArray]:
+                    return _quantize_layer(spec, i, own, leaving)
 
-                foldings = tuple(product.hardware for product in products) or wanted.hardware
-                layer, x = remember(("layer", arithmetic_key(spec, i), foldings, direct), make)
-                layers.append(layer)
-                activation = layer.output
-                leaving.append((activation, x))
+                foldings = (*(product.hardware for product in products), wanted)
+                key = ("layer", arithmetic_key(spec, i), foldings, direct)
+                layer, x = remember(key, make)
+                if layer is not None:
+                    layers.append(layer)
+                leaving.append((leaving[-1][0] if layer is None else layer.output, x))
     except FloatingPointError:
         raise RangeError(
             f"{spec.layer_name(i)}: parameters are too large or too small for float64"
@@ -173,6 +156,42 @@ def quantize(
     return with_depths(
         QuantizedNetwork(name=spec.name, data=spec.data, input=source, layers=tuple(layers))
     )
+
+
+def _quantize_layer(
+    spec: NetworkSpec,
+    index: int,
+    parameters: list[Parameters],
+    leaving: list[tuple[Activation, IntArray]],
+) -> tuple[Layer | None, IntArray]:
+    """One layer, if the network has one for it, and the calibration samples that leave it.
+
+    ``parameters`` are those of its products, ``leaving`` what the input and each layer before it
+    yield.
+    """
+    wanted: LayerSpec = spec.layers[index]
+    source, x = leaving[-1]
+    match wanted:
+        case LstmSpec():
+            return quantize_lstm(spec, index, wanted, parameters, source, x)
+        case LinearSpec():
+            (product,) = spec.layer_products(index)
+            return quantize_linear(spec, product, wanted, *parameters[0], source, x)
+        case ConvolutionSpec():
+            return quantize_convolution(spec, index, wanted, *parameters[0], source, x)
+        case MaxPoolSpec():
+            return quantize_max_pool(spec, index, wanted, source, x)
+        case AveragePoolSpec():
+            return quantize_average_pool(spec, index, wanted, source, x)
+        case AddSpec():
+            other, y = leaving[1 + spec.layer_index(wanted.shortcut)]
+            return quantize_add(spec, index, wanted, (source, other), x, y)
+        case ArgmaxSpec():
+            return quantize_argmax(spec, index, wanted, source, x)
+        case FlattenSpec():  # images are stored as vectors already
+            return None, x
+        case _:
+            assert_never(wanted)
 
 
 def arithmetic_key(spec: NetworkSpec, index: int) -> Hashable:

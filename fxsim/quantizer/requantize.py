@@ -24,8 +24,7 @@ from fxsim.network import Accumulator, Activation, FloatArray, IntArray, Requant
 from fxsim.network.linear import channel_bounds
 from fxsim.quantizer.remarks import tell
 from fxsim.quantizer.weight import round_real
-from fxsim.spec.layers import AccumulatorSpec, GateRequantizeSpec
-from fxsim.spec.specification import RequantizeSpec
+from fxsim.spec.common import AccumulatorSpec, GateRequantizeSpec, RequantizeSpec
 
 _OFFSET_BITS = MAX_BITS - 1
 _MOST_BITS = 32
@@ -184,7 +183,6 @@ def requantizer_of(
     The offset is still 0.
     """
     bits = wanted.multiplier_bits
-    overflow = wanted.overflow if isinstance(wanted, RequantizeSpec) else Overflow.SATURATE
     if bits == 0:
         shift, multiplier = 1 - math.frexp(ratio[0])[1], np.ones(1, dtype=np.int64)
     else:
@@ -211,7 +209,7 @@ def requantizer_of(
         multiplier_bits=bits,
         shift=shift,
         rounding=rounding,
-        overflow=overflow,
+        overflow=wanted.overflow,
     )
 
 

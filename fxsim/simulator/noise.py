@@ -20,7 +20,7 @@ from fxsim.network import (
 )
 from fxsim.quantizer.quantizer import quantized_parameters, uses_retrained
 from fxsim.simulator.simulator import simulate_trace
-from fxsim.spec.specification import ArgmaxSpec, NetworkSpec
+from fxsim.spec.specification import NetworkSpec
 from fxsim.spec.weight_groups import weight_groups
 
 
@@ -85,7 +85,7 @@ def activation_noise(
     for layer in network.layers:
         output = layer.output
         found[layer.name] = output.scale * (seen[layer.name] - output.zero_point).astype(np.float64)
-    classes = {spec.layer_name(i) for i, w in enumerate(spec.layers) if isinstance(w, ArgmaxSpec)}
+    classes = {spec.layer_name(i) for i, w in enumerate(spec.layers) if w.classifies}
     return {
         name: decibels(signal, found[name].reshape(signal.shape))
         for name, signal in layer_outputs(spec, parameters, x).items()

@@ -27,17 +27,7 @@ from fxsim.quantizer.scale import calibrated_output, input_activation
 from fxsim.simulator.noise import decibels
 from fxsim.spec.formats import ProjectedSpec
 from fxsim.spec.scale import Percentile, ScaleChoice
-from fxsim.spec.specification import (
-    INPUT,
-    AddSpec,
-    ConvolutionSpec,
-    LinearSpec,
-    LstmSpec,
-    NetworkSpec,
-    OutputSpec,
-    ProjectionSpec,
-    RequantizeSpec,
-)
+from fxsim.spec.specification import INPUT, NetworkSpec, OutputSpec, RequantizeSpec
 
 CHOICES: dict[str, ScaleChoice] = {
     "calibrated": "calibrated",
@@ -102,13 +92,10 @@ def scale_noise(
     outputs = layer_outputs(spec, parameters, x)
     layers = {layer.name: layer for layer in network.layers}
     for i, layer in enumerate(spec.layers):
-        part = layer.projection if isinstance(layer, LstmSpec) else layer
-        if not isinstance(part, LinearSpec | ConvolutionSpec | AddSpec | ProjectionSpec):
+        tail = layer.tail
+        if tail is None or tail.output is None:
             continue
-        output = part.output
-        if output is None:
-            continue
-        name, requantize = spec.layer_name(i), part.requantize
+        name, output, requantize = spec.layer_name(i), tail.output, tail.requantize
         rounding = requantize.rounding or spec.rounding
         real, unit = outputs[name], _unit(layers[name])
 

@@ -41,6 +41,11 @@ class OutputSpec(FormatSpec):
 
     scale: ScaleChoice = "calibrated"
 
+    @property
+    def signed_follows(self) -> bool:
+        """Whether the nonlinearity of the layer says if it is signed."""
+        return "signed" not in self.model_fields_set
+
 
 def signed_by_nonlinearity(output: OutputSpec | None, info: ValidationInfo) -> OutputSpec | None:
     """Make an output unsigned with relu and signed without, unless its ``signed`` is given.
@@ -89,6 +94,11 @@ class ProjectedSpec(Model):
     def format(self) -> IntFormat:
         """The integer format that these keys describe."""
         return IntFormat(bits=self.bits, signed=True)
+
+    @property
+    def signed_follows(self) -> bool:
+        """Never: it is signed."""
+        return False
 
 
 Fail = Callable[[str, str], NoReturn]

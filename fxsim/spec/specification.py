@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, NoReturn
+from typing import Annotated, Any, NoReturn
 
 from pydantic import Field, ValidationError
 
@@ -17,30 +17,17 @@ from fxsim.arithmetic.formats import Overflow, Rounding
 from fxsim.errors import SpecError
 from fxsim.files import read_yaml
 from fxsim.names import check_identifier
-from fxsim.spec.add import INPUT, AddSpec, ArgmaxSpec, check_add, check_argmax
+from fxsim.spec.add import INPUT, AddSpec
+from fxsim.spec.argmax import ArgmaxSpec
+from fxsim.spec.common import HardwareSpec, ProductSpec, RequantizeSpec, Shape, WeightsSpec
+from fxsim.spec.convolution import ConvolutionSpec
 from fxsim.spec.errors import explain
+from fxsim.spec.flatten import FlattenSpec
 from fxsim.spec.formats import Fail, FormatSpec, InputSpec, Model, OutputSpec, check_format, under
-from fxsim.spec.images import (
-    AveragePoolSpec,
-    ConvolutionSpec,
-    FlattenSpec,
-    MaxPoolSpec,
-    check_convolution_folding,
-    check_image,
-    shape_behind,
-    windows_of,
-)
-from fxsim.spec.layers import (
-    HardwareSpec,
-    LinearSpec,
-    LstmSpec,
-    ProjectionSpec,
-    RequantizeSpec,
-    WeightsSpec,
-    check_batch_norm,
-    check_linear,
-    check_lstm,
-)
+from fxsim.spec.kind import Context, Kind, Product
+from fxsim.spec.linear import LinearSpec
+from fxsim.spec.lstm import LstmSpec, ProjectionSpec
+from fxsim.spec.pool import AveragePoolSpec, MaxPoolSpec
 from fxsim.spec.train import (
     OptimizerSpec,
     PlateauSpec,
@@ -93,7 +80,7 @@ LayerSpec = Annotated[
     | ArgmaxSpec,
     Field(discriminator="type"),
 ]
-LAYER_TYPES = {
+LAYER_TYPES: dict[str, type[Kind]] = {
     "linear": LinearSpec,
     "lstm": LstmSpec,
     "convolution": ConvolutionSpec,
@@ -103,27 +90,6 @@ LAYER_TYPES = {
     "add": AddSpec,
     "argmax": ArgmaxSpec,
 }
-ProductSpec = LinearSpec | LstmSpec | ProjectionSpec | ConvolutionSpec
-"""What says how the weights of a matrix product are quantized."""
-
-
-class Product(NamedTuple):
-    """A matrix product of a layer, under the name that it has in checkpoint and network.
-
-    ``spec`` says how its weights are quantized. ``scales`` is the number of weight scales, 1 or one
-    an output; ``path`` is the key of the folding. ``gain`` is whether training leaves a factor for
-    each output, of a batch normalisation.
-    """
-
-    name: str
-    layer: int
-    spec: ProductSpec
-    outputs: int
-    inputs: int
-    scales: int
-    hardware: HardwareSpec
-    path: str
-    gain: bool = False
 
 
 class NetworkSpec(Model):
@@ -150,31 +116,19 @@ class NetworkSpec(Model):
 
     def layer_rounding(self, index: int) -> Rounding:
         """Rounding of a layer's requantization: its own, else the network's."""
-        layer = self.layers[index]
-        own = None
-        if isinstance(layer, LinearSpec | LstmSpec | ConvolutionSpec | AddSpec):
-            own = layer.requantize.rounding
-        return own or self.rounding
+        return self.layers[index].own_rounding or self.rounding
 
-    def layer_shape(self, index: int) -> tuple[int, ...]:
+    def layer_shape(self, index: int) -> Shape:
         """Shape of what a layer takes; that of the network's output behind the last."""
         shape = self.input.shape
         for layer in self.layers[:index]:
-            if isinstance(layer, LinearSpec | LstmSpec):
-                shape = (layer.units,)
-            elif isinstance(layer, ArgmaxSpec):
-                shape = (1,)
-            elif not isinstance(layer, AddSpec):
-                shape = shape_behind(layer, shape)
+            shape = layer.shape_out(shape)
         return shape
 
-    def shortcut_start(self, index: int) -> int:
-        """Layer that the shortcut of an add starts behind, -1 for the input of the network."""
-        layer = self.layers[index]
-        assert isinstance(layer, AddSpec)
-        if layer.shortcut == INPUT:
-            return -1
-        return [self.layer_name(i) for i in range(index)].index(layer.shortcut)
+    def layer_index(self, name: str) -> int:
+        """Number of the layer of a name, -1 for the input of the network."""
+        names = [INPUT, *map(self.layer_name, range(len(self.layers)))]
+        return names.index(name) - 1
 
     def layer_inputs(self, index: int) -> int:
         """Number of inputs of a layer."""
@@ -186,47 +140,17 @@ class NetworkSpec(Model):
         Itself, or ``<layer>_input``, ``<layer>_hidden`` and, if there is one,
         ``<layer>_projection``. That of a convolution takes a window; pools have none.
         """
-        layer, name = self.layers[index], self.layer_name(index)
-        if not isinstance(layer, LinearSpec | LstmSpec | ConvolutionSpec):
-            return ()
-
-        def product(
-            suffix: str,
-            outputs: int,
-            inputs: int,
-            hardware: HardwareSpec | None,
-            spec: ProductSpec = layer,
-        ) -> Product:
-            key = suffix.replace("_", ".")
-            return Product(
-                name=name + suffix,
-                layer=index,
-                spec=spec,
-                outputs=outputs,
-                inputs=inputs,
-                scales=1 if spec.weights.per == "tensor" else outputs,
-                hardware=hardware or self.hardware,
-                path=f"layers[{index}].hardware{key}" if hardware else "hardware",
-                gain=not isinstance(layer, LstmSpec) and layer.batch_norm,
-            )
-
-        if isinstance(layer, ConvolutionSpec):
-            windows = windows_of(layer, self.layer_shape(index))
-            return (product("", layer.units, windows.size, layer.hardware),)
-        inputs = self.layer_inputs(index)
-        if isinstance(layer, LinearSpec):
-            return (product("", layer.units, inputs, layer.hardware),)
-        gates, own = 4 * layer.cells, layer.hardware
-        both = (
-            product("_input", gates, inputs, own.input),
-            product("_hidden", gates, layer.units, own.hidden),
-        )
-        if (wanted := layer.projection) is None:
-            return both
-        return (
-            *both,
-            product("_projection", wanted.units, layer.cells, own.projection, wanted),
-        )
+        name, products = self.layer_name(index), []
+        for matrix in self.layers[index].matrices(self.layer_shape(index)):
+            own = f"layers[{index}].hardware{matrix.suffix.replace('_', '.')}"
+            place = {
+                "name": name + matrix.suffix,
+                "layer": index,
+                "hardware": matrix.hardware or self.hardware,
+                "path": own if matrix.hardware else "hardware",
+            }
+            products.append(Product(**(vars(matrix) | place)))
+        return tuple(products)
 
     @property
     def products(self) -> tuple[Product, ...]:
@@ -241,7 +165,7 @@ class NetworkSpec(Model):
     @property
     def classifies(self) -> bool:
         """Whether the last layer is an argmax; the float network ends before it, with logits."""
-        return isinstance(self.layers[-1], ArgmaxSpec)
+        return self.layers[-1].classifies
 
     @property
     def last(self) -> int:
@@ -251,7 +175,7 @@ class NetworkSpec(Model):
     @property
     def recurrent(self) -> bool:
         """Whether a layer carries state from one vector to the next."""
-        return any(isinstance(layer, LstmSpec) for layer in self.layers)
+        return any(layer.recurrent for layer in self.layers)
 
 
 def load_spec(path: Path) -> NetworkSpec:
@@ -288,67 +212,52 @@ def _check(spec: NetworkSpec, source: str) -> None:
     def fail(message: str, path: str) -> NoReturn:
         raise SpecError(f"{message} ({source}: {path})")
 
-    def named(name: str, path: str) -> None:
-        try:
-            check_identifier(name, path.rsplit(".", 1)[-1])
-        except SpecError as error:
-            fail(str(error), path)
-
-    named(spec.name, "name")
+    _check_name(spec.name, "name", fail)
     if len(spec.input.shape) == 2:
         fail("shape must have 1 item (a vector) or 3 (an image), not 2", "input.shape")
     check_recipes(spec.train, spec.retrain, fail, recurrent=spec.recurrent)
     check_format(spec.input, Overflow.SATURATE, under(fail, "input"))
-    seen: dict[str, tuple[int, str]] = {}
-    for i, layer in enumerate(spec.layers):
-        here = f"layers[{i}]"
-
-        def within(message: str, key: str, here: str = here) -> NoReturn:
-            fail(message, f"{here}.{key}")
-
-        shape = spec.layer_shape(i)
-        if isinstance(layer, LinearSpec | LstmSpec):
-            if len(shape) != 1:
-                within(f"type must not be {layer.type!r} behind an image; flatten it first", "type")
-        elif isinstance(layer, AddSpec):
-            if spec.recurrent:
-                within("type must not be 'add' in a network with LSTM layers", "type")
-            starts = {INPUT: spec.input.shape}
-            starts |= {spec.layer_name(k): spec.layer_shape(k + 1) for k in range(i)}
-            *_, before = starts
-            check_add(layer, shape, starts, before, within)
-        elif isinstance(layer, ArgmaxSpec):
-            check_argmax(layer, shape, i == len(spec.layers) - 1, within)
-        else:
-            if spec.recurrent and not isinstance(layer, FlattenSpec):
-                within(f"type must not be {layer.type!r} in a network with LSTM layers", "type")
-            check_image(layer, shape, within)
-        products = spec.layer_products(i)
-        name = spec.layer_name(i)
-        for used in dict.fromkeys((name, *(product.name for product in products))):
-            named(used, f"{here}.name")
-            if used.lower() in seen:
-                other, taken = seen[used.lower()]
-                within(f"name must be unique, but layers[{other}] is {taken!r} too", "name")
-            seen[used.lower()] = (i, used)
-        if isinstance(layer, LstmSpec):
-            check_lstm(layer, within)
-            if layer.projection is not None and spec.train.sparsify is not None:
-                within("projection must be left out with train.sparsify", "projection")
-        elif isinstance(layer, LinearSpec | ConvolutionSpec):
-            behind = spec.layers[i + 1 :]
-            last = all(isinstance(after, FlattenSpec | ArgmaxSpec) for after in behind)
-            check_linear(layer, last, within)
-            check_batch_norm(layer, within, recurrent=spec.recurrent)
-        if isinstance(layer, ConvolutionSpec):
-            (product,) = products
-            check_convolution_folding(layer, shape, product.hardware, fail, product.path)
-            continue
-        for product in products:
-            _check_folding(product, fail)
-    if all(isinstance(layer, FlattenSpec) for layer in spec.layers):
+    _check_layers(spec, fail)
+    if not any(layer.in_hardware for layer in spec.layers):
         fail("layers must do more than flatten", "layers")
     _check_float_layers(spec, fail)
+
+
+def _check_layers(spec: NetworkSpec, fail: Fail) -> None:
+    """Each layer where it stands, from the input on."""
+    shape, before = spec.input.shape, INPUT
+    starts = {before: shape}
+    seen: dict[str, tuple[int, str]] = {}
+    for i, layer in enumerate(spec.layers):
+        behind = spec.layers[i + 1 :]
+        context = Context(
+            shape=shape,
+            before=before,
+            starts=starts,
+            last=not behind,
+            raw=all(after.takes_raw for after in behind),
+            recurrent=spec.recurrent,
+            sparsified=spec.train.sparsify is not None,
+        )
+        layer.check(context, under(fail, f"layers[{i}]"))
+        products, name = spec.layer_products(i), spec.layer_name(i)
+        for used in dict.fromkeys((name, *(product.name for product in products))):
+            _check_name(used, f"layers[{i}].name", fail)
+            if used.lower() in seen:
+                other, taken = seen[used.lower()]
+                message = f"name must be unique, but layers[{other}] is {taken!r} too"
+                fail(message, f"layers[{i}].name")
+            seen[used.lower()] = (i, used)
+        layer.check_folding(shape, products, fail)
+        shape, before = layer.shape_out(shape), name
+        starts[before] = shape
+
+
+def _check_name(name: str, path: str, fail: Fail) -> None:
+    try:
+        check_identifier(name, path.rsplit(".", 1)[-1])
+    except SpecError as error:
+        fail(str(error), path)
 
 
 def _check_float_layers(spec: NetworkSpec, fail: Fail) -> None:
@@ -360,19 +269,4 @@ def _check_float_layers(spec: NetworkSpec, fail: Fail) -> None:
                 f"float_layers must name layers ({', '.join(layers)}) or groups of weights"
                 f" ({', '.join(groups)}), not {name!r}",
                 f"retrain.float_layers[{i}]",
-            )
-
-
-def _check_folding(product: Product, fail: Fail) -> None:
-    folding = product.hardware
-    for key, lanes, size in (
-        ("rows", folding.rows, product.outputs),
-        ("simd", folding.simd, product.inputs),
-    ):
-        if lanes > size:
-            fail(f"{key} must be at most {size}, not {lanes}", f"{product.path}.{key}")
-        if size % lanes and not folding.pad:
-            fail(
-                f"{key} must divide {size}, not {lanes} (or set pad: true)",
-                f"{product.path}.{key}",
             )

@@ -10,43 +10,39 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
-from fxsim.spec.images import ConvolutionSpec
-from fxsim.spec.layers import LinearSpec, LstmSpec
-
-_LETTERS: dict[type, str] = {ConvolutionSpec: "C", LstmSpec: "L", LinearSpec: "F"}
+from fxsim.spec.kind import Kind, Product
 
 
 class HasProducts(Protocol):
     """A `fxsim.spec.specification.NetworkSpec`."""
 
     @property
-    def layers(self) -> Sequence[Any]: ...
-    def layer_products(self, index: int, /) -> Sequence[Any]: ...
+    def layers(self) -> Sequence[Kind]: ...
+    def layer_products(self, index: int, /) -> Sequence[Product]: ...
 
 
 def weight_groups(spec: HasProducts) -> dict[str, str]:
     """Names of products (`NetworkSpec.products`) by those of their groups, in the data's order."""
-    images = any(isinstance(layer, ConvolutionSpec) for layer in spec.layers)
-    weighted = [i for i in range(len(spec.layers)) if spec.layer_products(i)]
+    products = [found for i in range(len(spec.layers)) if (found := spec.layer_products(i))]
+    convolutions = any(first.window is not None for first, *_ in products)
     groups: dict[str, str] = {}
     count: Counter[str] = Counter()
     before = "In"
-    for i in weighted:
-        layer, names = spec.layers[i], [product.name for product in spec.layer_products(i)]
-        letter = _LETTERS[type(layer)]
+    for own in products:
+        letter, names = own[0].letter, [product.name for product in own]
         count[letter] += 1
         number = count[letter]
-        if isinstance(layer, LstmSpec):
-            here = f"L{number}"
-            behind = here if layer.projection is None else f"P{number}"
+        if spec.layers[own[0].layer].recurrent:
+            here = f"{letter}{number}"
+            behind = here if len(own) == 2 else f"P{number}"
             labels = [f"{before}-{here}", f"{behind}-{here}", f"{here}-{behind}"]
             groups |= zip(labels, names, strict=False)
             before = behind
         else:
-            shown = letter if letter == "C" or images else "h"
-            here = "out" if i == weighted[-1] else f"{shown}{number}"
+            shown = letter if convolutions else "h"
+            here = "out" if own is products[-1] else f"{shown}{number}"
             groups[f"{before}-{here}"] = names[0]
             before = here
     return groups

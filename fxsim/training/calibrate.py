@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, assert_never
 
 import numpy as np
 
@@ -10,6 +10,8 @@ from fxsim.arithmetic.tensors import SampleArray
 from fxsim.floats.checkpoint import Checkpoint, RetrainedParameters
 from fxsim.network import (
     INPUT,
+    Argmax,
+    MaxPool,
     QuantizedAdd,
     QuantizedConvolution,
     QuantizedLinear,
@@ -18,10 +20,8 @@ from fxsim.network import (
     Requantizer,
 )
 from fxsim.quantizer.quantizer import fitting_scale, quantize
-from fxsim.spec.add import AddSpec
-from fxsim.spec.images import ConvolutionSpec
-from fxsim.spec.specification import LinearSpec, LstmSpec, NetworkSpec, ProductSpec
-from fxsim.spec.specification import Product as Place
+from fxsim.spec.kind import Product as Place
+from fxsim.spec.specification import NetworkSpec
 from fxsim.training.activations import Calibrated, OnTheFly
 from fxsim.training.module import Network
 from fxsim.training.product import Product, float_array
@@ -91,8 +91,10 @@ def follow(network: Network, quantized: QuantizedNetwork, samples: str | None = 
                 products[layer.hidden_product.name].inputs = yielded
                 network.leaving[layer.name] = yielded
                 continue
-            case _:
+            case MaxPool() | Argmax():  # yield some of what they take
                 continue
+            case _:
+                assert_never(layer)
         if requantizer is not None:
             network.leaving[layer.name] = _calibrated(layer, requantizer)
 
@@ -138,20 +140,8 @@ def _calibrated(
 
 def _finest(spec: NetworkSpec) -> NetworkSpec:
     """The same network with weights of `_FINEST` levels."""
-    finest = {"levels": _FINEST, "scheme": "symmetric"}
-
-    def weights(layer: ProductSpec) -> dict[str, Any]:
-        return {"weights": layer.weights.model_copy(update=finest)}
-
-    layers = []
-    for layer in spec.layers:
-        if isinstance(layer, LinearSpec | ConvolutionSpec | LstmSpec):
-            update = weights(layer)
-            if isinstance(layer, LstmSpec) and (projection := layer.projection) is not None:
-                update["projection"] = projection.model_copy(update=weights(projection))
-            layer = layer.model_copy(update=update)
-        layers.append(layer)
-    return spec.model_copy(update={"layers": tuple(layers)})
+    layers = tuple(layer.with_levels(_FINEST) for layer in spec.layers)
+    return spec.model_copy(update={"layers": layers})
 
 
 def _frozen(product: Product, place: Place) -> RetrainedParameters:
@@ -167,14 +157,7 @@ def _arriving_bits(spec: NetworkSpec) -> dict[str, int]:
     """Word length of what each product takes, by its name."""
     bits, found = spec.input.bits, dict[str, int]()
     for i, layer in enumerate(spec.layers):
-        products = spec.layer_products(i)
-        if isinstance(layer, LstmSpec):
-            own = layer.output.bits
-            yielded = own if layer.projection is None else layer.projection.output.bits
-            found |= zip((p.name for p in products), (bits, yielded, own), strict=False)
-            bits = yielded
-            continue
-        found |= {product.name: bits for product in products}
-        if isinstance(layer, LinearSpec | ConvolutionSpec | AddSpec) and layer.output is not None:
-            bits = layer.output.bits
+        for product in spec.layer_products(i):
+            found[product.name] = bits if product.inner_bits is None else product.inner_bits
+        bits = layer.bits_out(bits)
     return found

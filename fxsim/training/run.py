@@ -16,7 +16,7 @@ from fxsim.floats.checkpoint import Checkpoint, LinearParameters
 from fxsim.quantizer.quantizer import weight_scale
 from fxsim.quantizer.remarks import quiet
 from fxsim.simulator.evaluate import calibration_samples
-from fxsim.spec.specification import NetworkSpec, RetrainSpec, TrainSpec
+from fxsim.spec.specification import NetworkSpec, RetrainSpec
 from fxsim.training import step_sizes
 from fxsim.training.batches import batches, tensors
 from fxsim.training.calibrate import (
@@ -98,7 +98,7 @@ class Run:
 
     def stage(self, index: int, stage: Stage) -> None:
         """Run one stage, or what is left of it."""
-        state, network, recipe = self.state, self.network, stage.recipe
+        state, network, recipe, retrain = self.state, self.network, stage.recipe, stage.retrain
         if stage.levels is not None:
             for product in network.linears():
                 product.limit_levels(stage.levels)
@@ -106,7 +106,7 @@ class Run:
                 self.parent = state.values.get("parent", {}) and unpack(state.values["parent"])
         if index < state.stage:
             return
-        if isinstance(recipe, RetrainSpec) and recipe.activations == "on_the_fly":
+        if retrain is not None and retrain.activations == "on_the_fly":
             quantize_on_the_fly(network)
         count = batches(self.data, self.spec.train)[1]
         optimizer = make_optimizer(network, recipe.optimizer)
@@ -117,15 +117,15 @@ class Run:
             optimizer.load_state_dict(state.values["optimizer"])
             schedule.load_state_dict(state.values["schedule"])
             best = state.values["best"]
-        elif isinstance(recipe, RetrainSpec):
+        elif retrain is not None:
             data = self.data if self.held_out is None else self.held_out
             step_sizes.choose(
-                network, recipe.step, lambda: evaluate(network, data)[0], self._calibrate
+                network, retrain.step, lambda: evaluate(network, data)[0], self._calibrate
             )
         for epoch in range(state.epoch, recipe.epochs):
             if schedule.ended:
                 break
-            loss, accuracy = self._epoch(epoch, count, optimizer, schedule, recipe)
+            loss, accuracy = self._epoch(epoch, count, optimizer, schedule, retrain)
             held_out = None if self.held_out is None else evaluate(network, self.held_out)
             better = schedule.after_epoch(loss if held_out is None else held_out[0])
             if better and recipe.early_stop is not None:
@@ -176,18 +176,18 @@ class Run:
         count: int,
         optimizer: torch.optim.Optimizer,
         schedule: Schedule,
-        recipe: TrainSpec | RetrainSpec,
+        retrain: RetrainSpec | None,
     ) -> tuple[float, float]:
         """Mean loss and accuracy of one epoch, steps refreshed on the way."""
 
         def refresh(update: int) -> None:
-            if isinstance(recipe, RetrainSpec) and update in refreshes:
-                step_sizes.refresh(self.network, recipe.step)
+            if retrain is not None and update in refreshes:
+                step_sizes.refresh(self.network, retrain.step)
                 self._calibrate()
 
         refreshes: frozenset[int] = frozenset()
-        if isinstance(recipe, RetrainSpec):
-            refreshes = step_sizes.refresh_updates(recipe, count)
+        if retrain is not None:
+            refreshes = step_sizes.refresh_updates(retrain, count)
         try:
             return run_epoch(
                 self.network,

@@ -40,17 +40,28 @@ class Progress:
 
 @dataclass(frozen=True)
 class Stage:
-    """Epochs with one recipe; ``levels`` is the least number of weight levels, None for float."""
+    """Epochs with one recipe.
+
+    Parameters
+    ----------
+    name : str
+    recipe : TrainSpec or RetrainSpec
+    retrain : RetrainSpec, optional
+        The recipe, if weights are quantized; float training has none.
+    levels : int, optional
+        Least number of levels of the weights then.
+    """
 
     name: str
     recipe: TrainSpec | RetrainSpec
-    levels: int | None
+    retrain: RetrainSpec | None = None
+    levels: int | None = None
 
 
 def stages(spec: NetworkSpec) -> list[Stage]:
     """The stages of training a network: float, then each number of levels down to the layers'."""
-    found = [Stage("float", spec.train, None)]
-    if spec.retrain is not None:
-        found += [Stage(f"retrain {n}", spec.retrain, n) for n in spec.retrain.gradual]
-        found.append(Stage("retrain", spec.retrain, 3))
+    found = [Stage("float", spec.train)]
+    if (retrain := spec.retrain) is not None:
+        found += [Stage(f"retrain {n}", retrain, retrain, n) for n in retrain.gradual]
+        found.append(Stage("retrain", retrain, retrain, 3))
     return found

@@ -231,6 +231,19 @@ def test_it_is_stored_and_loaded(tmp_path):
     assert network_hash(load_network(tmp_path)) == network_hash(network)
 
 
+def test_a_memory_knows_each_key_of_the_hardware():
+    """The multipliers of the cells are in no folding of a product."""
+    seen = {}
+
+    def remember(key, make):
+        return seen[key] if key in seen else seen.setdefault(key, make())
+
+    for multipliers in (3, 1, 3):
+        spec = make_spec({"hardware": {"multipliers": multipliers}})
+        found = quantize(spec, make_checkpoint(spec), samples(), remember=remember)
+        assert found.layers[0].multipliers == multipliers
+
+
 def test_errors_name_the_product():
     spec = make_spec({"requantize": {"multiplier_bits": 2}})
     with pytest.raises(

@@ -246,7 +246,7 @@ def test_adds(data, rounding):
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always", PrecisionWarning)
         try:
-            layer, _ = quantize_add(spec, 2, operands, x, y)
+            layer, _ = quantize_add(spec, 2, spec.layers[2], operands, x, y)
         except RangeError as error:
             refused = str(error)
             layer = None

@@ -70,7 +70,8 @@ def test_shapes():
     shapes = [spec.layer_shape(i) for i in range(10)]
     image, half = (4, 6, 4), (4, 3, 2)
     assert shapes == [(2, 6, 4), image, image, image, half, (24,), (24,), (24,), (4,), (1,)]
-    assert (spec.shortcut_start(2), spec.shortcut_start(6)) == (0, 4)
+    assert [spec.layer_index(spec.layers[i].shortcut) for i in (2, 6)] == [0, 4]
+    assert spec.layer_index("input") == -1
     assert spec.classifies
 
 

@@ -10,8 +10,9 @@ from fxsim.data import Dataset, Split
 from fxsim.errors import SpecError
 from fxsim.spec.specification import SparsifySpec, WordsSpec, parse_spec
 from fxsim.training import train
+from fxsim.training.layers.lstm import _torch_order
 from fxsim.training.lstm import LstmFunction
-from fxsim.training.module import Network, _torch_order
+from fxsim.training.module import Network
 from fxsim.training.sparsify import (
     Sparsifier,
     Words,

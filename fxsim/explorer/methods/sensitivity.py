@@ -17,7 +17,6 @@ from fxsim.explorer.metrics import ACCURACY
 from fxsim.explorer.search import Search
 from fxsim.explorer.space import Choices
 from fxsim.quantizer.quantizer import quantized_parameters
-from fxsim.spec.specification import LinearSpec
 
 _WEIGHTS = re.compile(r"layers\[(\d+)\]\.weights\.(levels|per)")
 
@@ -69,7 +68,7 @@ def measure(search: Search, *, fisher: bool) -> Sensitivity:
 def _predict(search: Search, lines: list[list[Choices]]) -> dict[int, tuple[float, ...]]:
     """Predicted loss of the variables that set weights only."""
     space, job = search.space, search.job
-    if not all(isinstance(layer, LinearSpec) for layer in space.spec.layers):
+    if not all(layer.dense for layer in space.spec.layers):
         return {}
     parent = job.checkpoint.parent
     information = diagonal_fisher(space.spec, parent, job.validation)

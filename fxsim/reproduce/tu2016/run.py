@@ -14,7 +14,7 @@ from fxsim.floats.prune import Criterion, Parameters, prune
 from fxsim.network import FloatArray
 from fxsim.quantizer.nonuniform import Compressed, Quantizer, compress
 from fxsim.reproduce.classifier import in_integers
-from fxsim.spec.specification import FlattenSpec, InputSpec, NetworkSpec
+from fxsim.spec.specification import InputSpec, NetworkSpec
 from fxsim.training import train_with_fisher
 
 SHARES = (0.7, 0.8, 0.85, 0.9, 0.93, 0.95, 0.9641, 0.975)
@@ -105,13 +105,13 @@ def _tail(
     spec: NetworkSpec, parent: Mapping[str, LinearParameters], x: FloatArray
 ) -> tuple[NetworkSpec, FloatArray]:
     """The fully connected part of a network, and what it gets for samples ``x``."""
-    cut = [i for i, layer in enumerate(spec.layers) if isinstance(layer, FlattenSpec)]
-    if not cut:
+    vectors = [i for i in range(len(spec.layers)) if len(spec.layer_shape(i)) == 1]
+    if not vectors or vectors[0] == 0:
         return spec, x
-    head = spec.model_copy(update={"layers": spec.layers[: cut[0] + 1]})
+    head = spec.model_copy(update={"layers": spec.layers[: vectors[0]]})
     features = forward(head, parent, x)
     source = InputSpec(shape=(features.shape[1],))
-    changes = {"layers": spec.layers[cut[0] + 1 :], "input": source}
+    changes = {"layers": spec.layers[vectors[0] :], "input": source}
     return spec.model_copy(update=changes), features
 
 

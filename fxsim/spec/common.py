@@ -1,0 +1,227 @@
+"""Parts of layers that several kinds have: their keys, defaults and ranges, and their checks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Protocol, Self
+
+from pydantic import Field
+
+from fxsim.arithmetic.formats import AccumulatorMode, IntFormat, MemoryStyle, Overflow, Rounding
+from fxsim.spec.formats import Fail, Model, OutputSpec, ProjectedSpec, Size, check_format, under
+
+Shape = tuple[int, ...]
+"""Of what passes between layers: (items,), or (channels, height, width)."""
+
+
+class LevelsSpec(Model):
+    """Number of quantization levels, and where they lie.
+
+    Symmetric: an odd number about 0, with the scale of least squared error. Asymmetric (Alvarez et
+    al. 2016): an even number from the least weight to the greatest; 256 for the paper's 8 bits.
+    """
+
+    levels: Annotated[int, Field(ge=3, le=(1 << 16) - 1)] = 255
+    scheme: Literal["symmetric", "asymmetric"] = "symmetric"
+
+    @property
+    def format(self) -> IntFormat:
+        """Of the stored integers: with a zero point the difference of two levels."""
+        asymmetric = self.scheme == "asymmetric"
+        return IntFormat.for_levels(2 * self.levels - 1 if asymmetric else self.levels)
+
+    def with_levels(self, levels: int) -> Self:
+        """The same groups of weights, each of ``levels`` levels about 0."""
+        return self.model_copy(update={"levels": levels, "scheme": "symmetric"})
+
+
+class WeightsSpec(LevelsSpec):
+    """Levels of the weights, and whether the scale is per tensor or per channel."""
+
+    per: Literal["tensor", "channel"] = "tensor"
+
+
+class GateWeightsSpec(LevelsSpec):
+    """Levels of the weights W and U, and whether each has a scale per tensor or per gate."""
+
+    per: Literal["tensor", "gate"] = "gate"
+
+
+class AccumulatorSpec(Model):
+    """Overflow of the accumulator; ``bits`` is given for wrap and saturate, proven for wide."""
+
+    overflow: AccumulatorMode = AccumulatorMode.WIDE
+    bits: Annotated[int, Field(ge=2, le=62)] | None = None
+
+
+class RequantizeSpec(Model):
+    """Accumulator to activation: multiplier word length (0: a plain shift), overflow, rounding."""
+
+    multiplier_bits: Annotated[int, Field(ge=0, le=32)] = 16
+    overflow: Overflow = Overflow.SATURATE
+    rounding: Rounding | None = None
+
+
+class GateRequantizeSpec(Model):
+    """Accumulator to pre-activation: multiplier word length, and rounding there and in the cell."""
+
+    multiplier_bits: Annotated[int, Field(ge=1, le=32)] = 16
+    rounding: Rounding | None = None
+
+    @property
+    def overflow(self) -> Overflow:
+        """Of the pre-activation, whose tables are flat at both ends."""
+        return Overflow.SATURATE
+
+
+class HardwareSpec(Model):
+    """Folding: output lanes (``rows``) and input lanes (``simd``) of the MAC array.
+
+    Both must divide the layer, unless ``pad`` fills the last tile and beat with idle lanes. ``dsp``
+    is whether multipliers are meant for DSP blocks or for LUTs; ternary layers have none.
+    ``memory`` is what the weight memory is made of.
+    """
+
+    rows: Size = 1
+    simd: Size = 1
+    pad: bool = False
+    dsp: bool = True
+    memory: MemoryStyle = MemoryStyle.AUTO
+
+
+class LanesSpec(Model):
+    """Integers that a layer without weights takes at a time; they divide the channels or items."""
+
+    lanes: Size = 1
+
+
+class ProductSpec(Protocol):
+    """What says how the weights of a matrix product are quantized: a layer, or a part of it."""
+
+    @property
+    def weights(self) -> WeightsSpec | GateWeightsSpec: ...
+    @property
+    def output(self) -> Model | None: ...
+    @property
+    def requantize(self) -> RequantizeSpec | GateRequantizeSpec: ...
+    def model_copy(self, *, update: Mapping[str, Any] | None = None) -> Self: ...
+
+
+class Tail(Protocol):
+    """What says how sums become what leaves a layer: a layer, or a part of it.
+
+    Without an ``output`` they leave as they are, raw accumulators.
+    """
+
+    @property
+    def nonlinearity(self) -> Literal["none", "relu"]: ...
+    @property
+    def output(self) -> OutputSpec | ProjectedSpec | None: ...
+    @property
+    def requantize(self) -> RequantizeSpec: ...
+
+
+class AffineSpec(Tail, Protocol):
+    """A matrix product and its tail: fully connected layers, convolutions and projections."""
+
+    @property
+    def weights(self) -> WeightsSpec: ...
+    @property
+    def accumulator(self) -> AccumulatorSpec: ...
+
+
+class AffineLayerSpec(AffineSpec, Protocol):
+    """The same as a layer."""
+
+    @property
+    def batch_norm(self) -> bool: ...
+    @property
+    def output(self) -> OutputSpec | None: ...
+
+
+def check_weights(weights: LevelsSpec, fail: Fail) -> None:
+    """Levels are odd about 0, and even with a zero point: the number tells the scheme."""
+    parity = 0 if weights.scheme == "asymmetric" else 1
+    if weights.levels % 2 != parity:
+        wanted = "odd" if parity else "even with scheme: asymmetric"
+        fail(f"levels must be {wanted}, not {weights.levels}", "weights.levels")
+    if not parity and weights.levels > 256:
+        fail(
+            f"levels must be at most 256 with scheme: asymmetric, not {weights.levels}",
+            "weights.levels",
+        )
+
+
+def check_product(layer: AffineSpec, fail: Fail) -> None:
+    """Constraints between the keys of a matrix product with a requantizer of its own."""
+    check_weights(layer.weights, fail)
+    accumulator = layer.accumulator
+    if (accumulator.overflow is AccumulatorMode.WIDE) != (accumulator.bits is None):
+        fail(
+            f"bits must be {'left out' if accumulator.bits else 'given'} when overflow is"
+            f" {accumulator.overflow}",
+            "accumulator.bits",
+        )
+    if layer.weights.per == "channel" and layer.requantize.multiplier_bits == 0:
+        fail(
+            "per must be 'tensor' with a plain shift (multiplier_bits: 0): all channels share"
+            " one scale ratio",
+            "weights.per",
+        )
+
+
+def check_affine(layer: AffineLayerSpec, fail: Fail, *, raw: bool, recurrent: bool) -> None:
+    """Constraints between the keys of a fully connected layer or a convolution.
+
+    ``raw`` is whether it may yield raw accumulators, ``recurrent`` whether the network has state.
+    """
+    check_product(layer, fail)
+    if layer.output is not None:
+        check_format(layer.output, layer.requantize.overflow, under(fail, "output"))
+    elif not raw:
+        fail("output is missing: only the last layer may yield raw accumulators", "output")
+    elif layer.nonlinearity != "none":
+        fail("output must be given with a nonlinearity", "output")
+    elif layer.weights.per == "channel":
+        fail(
+            "per must be 'tensor' without an output: raw accumulators need one common scale",
+            "weights.per",
+        )
+    else:
+        _check_raw(layer.requantize, fail)
+    if layer.batch_norm:
+        _check_batch_norm(layer, fail, recurrent=recurrent)
+
+
+def _check_raw(requantize: RequantizeSpec, fail: Fail) -> None:
+    """Refuse keys that raw accumulators make nothing of; a default that is written out is fine."""
+    given = dict(requantize)
+    for key, default in RequantizeSpec():
+        if given[key] != default:
+            fail(f"{key} must be left out without an output, not {given[key]}", f"requantize.{key}")
+
+
+def _check_batch_norm(layer: AffineLayerSpec, fail: Fail, *, recurrent: bool) -> None:
+    """Refuse a batch normalisation that there is no multiplier for."""
+    if recurrent:
+        fail("batch_norm must be false in a network with an lstm", "batch_norm")
+    if layer.output is None:
+        fail("batch_norm must be false without an output: it needs multipliers", "batch_norm")
+    if layer.requantize.multiplier_bits == 0:
+        fail(
+            "batch_norm must be false with a plain shift (multiplier_bits: 0): each channel has"
+            " its own scale",
+            "batch_norm",
+        )
+    if layer.weights.scheme != "symmetric":
+        fail(
+            "scheme must be 'symmetric' with batch_norm, whose gain may turn the sign of weights",
+            "weights.scheme",
+        )
+
+
+def check_lanes(hardware: LanesSpec, shape: Shape, fail: Fail) -> None:
+    """Refuse lanes that do not divide the channels or items of what a layer takes."""
+    if shape[0] % hardware.lanes:
+        what = "values" if len(shape) == 1 else "channels"
+        fail(f"lanes must divide {shape[0]} {what}, not {hardware.lanes}", "hardware.lanes")

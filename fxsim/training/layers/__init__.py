@@ -1,0 +1,1 @@
+"""Layers as torch modules, a file a kind."""
