@@ -203,3 +203,10 @@ def test_an_unknown_kind_is_an_error() -> None:
     known = "'linear', 'lstm', 'convolution', 'max_pool', 'add' or 'argmax'"
     with raises(ConfigError, f"type must be {known}, not 'concat'"):
         build(manifest, tensors_of(network))
+
+
+def test_a_tensor_that_a_trace_lacks_is_named() -> None:
+    network = network_of("max_pool")
+    (seen,) = simulate_trace(network, inputs_of(network)).layers
+    with pytest.raises(KeyError, match="layer: tensor must be one of activations, not 'gates'"):
+        seen["gates"]

@@ -71,6 +71,7 @@ class QuantizedAdd:
     lanes: int = 1
     depth: int = MIN_DEPTH
 
+    # Answers of `LayerKind`.
     linears = pools = lstms = ()
     state = probes = NO_TENSORS
     classifies = spatial = raw = False

@@ -39,6 +39,7 @@ class Argmax:
     items: int
     lanes: int = 1
 
+    # Answers of `LayerKind`.
     linears = adds = pools = lstms = sources = ()
     state = probes = NO_TENSORS
     classifies, spatial, raw = True, False, False

@@ -38,6 +38,7 @@ class QuantizedConvolution:
     product: QuantizedLinear
     windows: Windows
 
+    # Answers of `LayerKind`.
     adds = pools = lstms = sources = ()
     state = probes = NO_TENSORS
     classifies, spatial, settling = False, True, 0

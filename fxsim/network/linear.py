@@ -173,6 +173,7 @@ class QuantizedLinear:
     output: Activation
     folding: Folding
 
+    # Answers of `LayerKind`.
     adds = pools = lstms = sources = ()
     state = probes = NO_TENSORS
     classifies = spatial = False

@@ -78,6 +78,7 @@ class QuantizedLstm:
     rounding: Rounding
     multipliers: int = 3
 
+    # Answers of `LayerKind`.
     adds = pools = sources = ()
     classifies = spatial = raw = False
     places = 1

@@ -37,6 +37,7 @@ class MaxPool:
     windows: Windows
     lanes: int = 1
 
+    # Answers of `LayerKind`.
     linears = adds = lstms = sources = ()
     state = probes = NO_TENSORS
     classifies, spatial, raw = False, True, False

@@ -52,7 +52,8 @@ class LayerTrace:
     def __getitem__(self, name: str) -> Tensor:
         """Tensor of a name; KeyError says which there are."""
         if name not in self.tensors:
-            raise KeyError(f"{self.name}: tensor must be one of {', '.join(self.tensors)}: {name}")
+            known = ", ".join(self.tensors)
+            raise KeyError(f"{self.name}: tensor must be one of {known}, not {name!r}")
         return self.tensors[name]
 
     @property
@@ -96,7 +97,7 @@ class Trace:
 
     def __getitem__(self, name: str) -> LayerTrace:
         """Trace of a layer by name."""
-        return next(layer for layer in self.layers if layer.name == name)
+        return {layer.name: layer for layer in self.layers}[name]
 
     @property
     def linears(self) -> tuple[LayerTrace, ...]:
