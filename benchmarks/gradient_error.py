@@ -26,9 +26,9 @@ from fxsim.network import (
     accumulator_bounds,
 )
 from fxsim.network.lstm_gradient import GradientFormat, LstmGradient, row_multipliers
+from fxsim.simulator import lstm
 from fxsim.simulator.lstm_gradient import LstmGradients, backward, squashed_cells
-from fxsim.simulator.simulator import run_lstm
-from fxsim.simulator.trace import LstmTrace
+from fxsim.simulator.trace import LayerTrace
 
 PAGE = Path(__file__).parents[1] / "docs" / "gradient-error.md"
 INPUTS, CELLS, STEPS, COUNT = 8, 16, 12, 4
@@ -192,15 +192,15 @@ def effective_weights(layer: QuantizedLstm) -> Weights:
     return Weights(W, real(layer.hidden_product, layer.output.scale), np.zeros(len(W)))
 
 
-def real_states(layer: QuantizedLstm, trace: LstmTrace, x: IntArray) -> States:
+def real_states(layer: QuantizedLstm, trace: LayerTrace, x: IntArray) -> States:
     """What the integers of a forward pass mean."""
     cells = layer.cells
     scales = np.repeat([2.0**-layer.sigmoid.bits, 2.0**-layer.tanh.bits], [3 * cells, cells])
     return States(
         x=(x - layer.input.zero_point) * layer.input.scale,
-        gates=trace.gates * scales,
-        c=trace.cells * 2.0**-layer.cell_fraction,
-        q=squashed_cells(layer, trace.cells) * 2.0**-layer.tanh.bits,
+        gates=trace["gates"] * scales,
+        c=trace["cell"] * 2.0**-layer.cell_fraction,
+        q=squashed_cells(layer, trace["cell"]) * 2.0**-layer.tanh.bits,
         h=trace.activations * layer.output.scale,
     )
 
@@ -274,7 +274,7 @@ def contract(
 
 
 def fixed_backward(
-    gradient: LstmGradient, trace: LstmTrace, x: IntArray, dy: FloatArray
+    gradient: LstmGradient, trace: LayerTrace, x: IntArray, dy: FloatArray
 ) -> LstmGradients:
     """Quantize ``dy`` and run backward."""
     fmt = gradient.dh.format
@@ -295,7 +295,7 @@ class Case:
     """A layer that has run forward, and what its gradients are in float64."""
 
     layer: QuantizedLstm
-    trace: LstmTrace
+    trace: LayerTrace
     x: IntArray
     dy: FloatArray
     same_states: Gradients
@@ -319,7 +319,7 @@ def make_case(words: Words, seed: int) -> Case:
     dy = generator.normal(0, 1 / (COUNT * STEPS), (COUNT, STEPS, CELLS))
     layer = quantized(weights, words)
     x = np.rint(real_x / layer.input.scale).astype(np.int64)
-    trace = run_lstm(layer, x)
+    trace = lstm.trace(layer, x)
     states = real_states(layer, trace, x)
     same_states = float_backward(effective_weights(layer), states, dy)
     all_float = float_backward(weights, float_forward(weights, real_x), dy)

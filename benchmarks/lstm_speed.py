@@ -20,8 +20,8 @@ from fxsim.arithmetic.tensors import IntArray
 from fxsim.kernels.recurrent import lstm_kernel_of
 from fxsim.network import QuantizedLstm
 from fxsim.network.lstm_gradient import GradientFormat, LstmGradient
+from fxsim.simulator.lstm import trace_states
 from fxsim.simulator.lstm_gradient import backward
-from fxsim.simulator.simulator import run_lstm_states
 
 TERNARY = replace(NARROW, weight=2)
 
@@ -44,7 +44,7 @@ def forward_and_backward(gradients: list[LstmGradient], x: IntArray, dy: IntArra
     """The states of every layer, then its gradients, the last layer first."""
     inputs, states = [x], []
     for gradient in gradients:
-        states.append(run_lstm_states(gradient.layer, inputs[-1]))
+        states.append(trace_states(gradient.layer, inputs[-1]))
         inputs.append(states[-1].activations)
     for gradient, state, source in reversed(list(zip(gradients, states, inputs, strict=False))):
         dy = backward(gradient, state, source, dy).dx

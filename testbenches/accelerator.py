@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fxsim.arithmetic import integers
 from fxsim.hw.accelerator import file_memories
 from fxsim.hw.edges.axi import lane_bytes
 from fxsim.hw.edges.memory_check import registers_of
-from fxsim.network import Activation, IntArray, Layer, QuantizedLstm, QuantizedNetwork
-from fxsim.simulator.trace import LstmTrace, Trace
+from fxsim.network import Activation, IntArray, LayerKind, QuantizedNetwork
+from fxsim.simulator.trace import LayerTrace, Trace
 from fxsim.testbenches.bench.job import PATTERNS, Channel, Device, Job, Registers, pack_words
 
 
@@ -18,16 +17,15 @@ def accelerator_job(
 ) -> Job:
     """Stream ``trace.input`` through the accelerator and expect the rest of the trace.
 
-    Of LSTM layers the cell state is watched as well as the output.
+    Of layers with state, what hardware shows of it is watched as well as the output.
     """
     first, last = network.layers[0], network.layers[-1]
     steps = trace.input.shape[1] if network.recurrent else 1
     source = _axis("s_axis", "input", first.input, first.lanes_in, trace.input, 0, steps)
-    sink = _axis("m_axis", last.name, last.output, last.lanes_out, trace.output, _idle(last), steps)
+    sink = _axis("m_axis", last.name, last.output, last.lanes_out, trace.output, last.idle, steps)
     probes = []
     for layer, seen in zip(network.layers, trace.layers, strict=True):
-        if isinstance(layer, QuantizedLstm) and isinstance(seen, LstmTrace):
-            probes.append(_cell_probe(layer, seen))
+        probes += [_state_probe(layer, part, seen) for part in layer.probes]
         probes.append(_probe(layer, seen.activations))
     return Job(
         clock="aclk",
@@ -37,7 +35,7 @@ def accelerator_job(
         patterns=list(patterns),
         seed=seed,
         registers=_registers(network),
-        settle=sum(_settling(layer) for layer in network.layers),
+        settle=sum(layer.settling for layer in network.layers),
     )
 
 
@@ -47,34 +45,6 @@ def _registers(network: QuantizedNetwork) -> Registers | None:
     if not names:
         return None
     return Registers(prefix="s_axi", reads={r.name: r.offset for r in registers_of(names)})
-
-
-def _settling(layer: Layer) -> int:
-    """More than the cycles in which an LSTM layer prepares its first step after reset."""
-    if not isinstance(layer, QuantizedLstm):
-        return 0
-    product = layer.hidden_product
-    return layer.outputs + product.tiles * product.beats + 100
-
-
-def _idle(layer: Layer) -> int:
-    """What an idle output lane carries: the result of an accumulator of 0, offset included."""
-    product = layer.linears[-1] if layer.linears else None
-    requantizer = None if product is None else product.requantizer
-    if product is None or requantizer is None or len(requantizer.offset) > 1:
-        return layer.output.zero_point
-    return integers.requantize(
-        0,
-        multiplier=1,
-        offset=int(requantizer.offset[0]),
-        slack_bits=requantizer.slack_bits,
-        shift=requantizer.shift,
-        zero_point=layer.output.zero_point,
-        fmt=layer.output.format,
-        rounding=requantizer.rounding,
-        mode=requantizer.overflow,
-        relu=product.relu,
-    )
 
 
 def _axis(
@@ -104,7 +74,7 @@ def _axis(
     )
 
 
-def _probe(layer: Layer, values: IntArray) -> Channel:
+def _probe(layer: LayerKind, values: IntArray) -> Channel:
     lanes, fmt = layer.lanes_out, layer.output.format
     vectors = values.reshape(-1, layer.outputs).tolist()
     return Channel(
@@ -117,22 +87,22 @@ def _probe(layer: Layer, values: IntArray) -> Channel:
         bits=fmt.bits,
         signed=fmt.signed,
         beats=-(-layer.outputs // lanes),
-        words=pack_words(vectors, lanes=lanes, stride=fmt.bits, pad=_idle(layer)),
+        words=pack_words(vectors, lanes=lanes, stride=fmt.bits, pad=layer.idle),
     )
 
 
-def _cell_probe(layer: QuantizedLstm, trace: LstmTrace) -> Channel:
-    """Watch the cell state: a word whenever it is written, so its valid is its ready."""
-    fmt = layer.cell
+def _state_probe(layer: LayerKind, part: str, seen: LayerTrace) -> Channel:
+    """Watch the state: a word whenever it is written, so its valid is its ready."""
+    items, fmt = layer.probes[part].items, layer.probes[part].activation.format
     return Channel(
-        name=f"{layer.name} (cell state)",
-        data=f"{layer.name}__cell__payload",
-        valid=f"{layer.name}__cell__valid",
-        ready=f"{layer.name}__cell__valid",
+        name=f"{layer.name} ({part} state)",
+        data=f"{layer.name}__{part}__payload",
+        valid=f"{layer.name}__{part}__valid",
+        ready=f"{layer.name}__{part}__valid",
         lanes=1,
         stride=fmt.bits,
         bits=fmt.bits,
         signed=fmt.signed,
-        beats=layer.cells,
-        words=pack_words(trace.cells.reshape(-1, layer.cells).tolist(), lanes=1, stride=fmt.bits),
+        beats=items,
+        words=pack_words(seen[part].reshape(-1, items).tolist(), lanes=1, stride=fmt.bits),
     )

@@ -77,9 +77,7 @@ def lstm_network(**layer: object) -> QuantizedNetwork:
 
 def lstm_of(network: QuantizedNetwork) -> QuantizedLstm:
     """The first layer."""
-    layer = network.layers[0]
-    assert isinstance(layer, QuantizedLstm)
-    return layer
+    return network.lstms[0]
 
 
 @pytest.mark.parametrize("multipliers", [1, 3])

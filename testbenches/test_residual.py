@@ -18,7 +18,6 @@ from fxsim.network import (
     Activation,
     Argmax,
     InputQuantizer,
-    QuantizedAdd,
     QuantizedNetwork,
 )
 from fxsim.simulator.simulator import as_input, simulate_trace
@@ -85,11 +84,8 @@ def test_argmax_behind_a_recurrence(
 
 def with_depth(network: QuantizedNetwork, depth: int) -> QuantizedNetwork:
     """The same network with queues of another depth."""
-    layers = [
-        replace(layer, depth=depth) if isinstance(layer, QuantizedAdd) else layer
-        for layer in network.layers
-    ]
-    return replace(network, layers=tuple(layers))
+    adds = {add.name: replace(add, depth=depth) for add in network.adds}
+    return replace(network, layers=tuple(adds.get(layer.name, layer) for layer in network.layers))
 
 
 def measured(network: QuantizedNetwork, depth: int, folder: Path) -> NetworkRun:

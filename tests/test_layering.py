@@ -1,4 +1,8 @@
-"""Who may import whom: no import leads upwards, none in circles, and rare packages stay at home."""
+"""Who may import whom, and who may ask for a type.
+
+No import leads upwards, none in circles, and rare packages stay at home. Only the dispatch of a
+stage asks what kind of layer it has.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +15,11 @@ from dataclasses import dataclass
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from fxsim.network import Layer
 from tests.places import ROOT
 
 _FLOORS = """
@@ -62,6 +68,36 @@ HOME_OF = {
 }
 
 
+KINDS = {kind.__name__ for kind in get_args(Layer)} | {"LayerTrace", "LayerResult", "LstmResult"}
+"""Classes that only a dispatch tells from one another."""
+
+DISPATCHES = {
+    ("fxsim/network/manifest.py", "_describe_layer"),
+    ("fxsim/reference/interpreter.py", "run_layer"),
+    ("fxsim/simulator/simulator.py", "_driver"),
+    ("fxsim/plan/planner.py", "plan_layer"),
+    ("fxsim/timing/folding.py", "_choices"),
+}
+"""The one function of each stage that is a ``match`` over all kinds."""
+
+ASKING = (
+    *("fxsim/network/", "fxsim/reference/", "fxsim/simulator/", "fxsim/plan/", "fxsim/timing/"),
+    *("fxsim/cost/", "fxsim/kernels/", "fxsim/report/", "fxsim/cli/", "fxsim/hw/"),
+    *("fxsim/testbenches/", "fxsim/explorer/evaluate.py", "fxsim/explorer/metrics.py"),
+    *("fxsim/explorer/skip/",),
+)
+"""Packages and files where layers, traces and results answer for themselves."""
+
+NO_LAYERS = {
+    ("fxsim/hw/layer.py", "getattr"): "blocks, of which one kind has memories",
+    ("fxsim/hw/lstm/lstm.py", "getattr"): "blocks, of which one kind has memories",
+    ("fxsim/kernels/jit.py", "getattr"): "a cache of numba, which may look different",
+    ("fxsim/kernels/jit.py", "hasattr"): "a cache of numba, which may look different",
+    ("fxsim/report/results.py", "hasattr"): "what tools found, of whichever class",
+}
+"""Questions for an attribute that may be missing, and who is asked."""
+
+
 @dataclass(frozen=True)
 class Import:
     """Import of a module, or of a name that ``module`` ends with, somewhere in a file."""
@@ -90,14 +126,19 @@ def _imports(node: ast.AST, later: bool = False) -> Iterator[Import]:
 
 
 @cache
+def parsed() -> dict[str, ast.Module]:
+    """Every file, as a package would find it: hw and testbenches are in fxsim."""
+    return {
+        path.relative_to(ROOT).as_posix(): ast.parse(path.read_text())
+        for folder in ("fxsim", "fxsim/hw", "fxsim/testbenches", "benchmarks")
+        for path in sorted((ROOT / folder).rglob("*.py"))
+    }
+
+
+@cache
 def tree() -> dict[str, list[Import]]:
-    """Imports of every file, as a package would find them: hw and testbenches are in fxsim."""
-    found = {}
-    for folder in ("fxsim", "fxsim/hw", "fxsim/testbenches", "benchmarks"):
-        for path in sorted((ROOT / folder).rglob("*.py")):
-            place = path.relative_to(ROOT).as_posix()
-            found[place] = list(_imports(ast.parse(path.read_text())))
-    return found
+    """Imports of every file."""
+    return {place: list(_imports(module)) for place, module in parsed().items()}
 
 
 @cache
@@ -248,3 +289,89 @@ print(sorted(f"{{function.__module__}}.{{function.__name__}}" for function in fu
 
 def test_models_hold_data_only() -> None:
     assert not list(Path(ROOT / "models").rglob("*.py"))
+
+
+def _names(node: ast.AST) -> set[str]:
+    """Names in an expression, those behind a dot too."""
+    parts = list(ast.walk(node))
+    return {part.id for part in parts if isinstance(part, ast.Name)} | {
+        part.attr for part in parts if isinstance(part, ast.Attribute)
+    }
+
+
+def _asks(node: ast.AST) -> str | None:
+    """How a node asks for a kind: by type, by a tag, or by an attribute that may be missing."""
+    match node:
+        case ast.Call(func=ast.Name(id="isinstance" | "issubclass" as how)) if _names(node) & KINDS:
+            return how
+        case ast.Call(func=ast.Name(id="hasattr")):
+            return "hasattr"
+        case ast.Call(func=ast.Name(id="getattr"), args=[_, _, _]):
+            return "getattr"
+        case ast.MatchClass(cls=cls) if _names(cls) & KINDS:
+            return "case"
+        case ast.Compare() if "type" in _names(node) and _names(node) & KINDS:
+            return "type"
+        case ast.Dict(keys=keys) if any(key and _names(key) & KINDS for key in keys):
+            return "dict"
+        case ast.Compare(
+            left=ast.Attribute(value=ast.Name(id="layer" | "trace" | "seen"), attr=tag)
+        ):
+            return "tag" if tag in ("kind", "type") else None
+    return None
+
+
+def type_tests(node: ast.AST, function: str = "") -> Iterator[tuple[str, str, int]]:
+    """Function, way and line of each question for a type below a node."""
+    for child in ast.iter_child_nodes(node):
+        if how := _asks(child):
+            yield function, how, child.lineno  # type: ignore[attr-defined]
+        name = child.name if isinstance(child, ast.FunctionDef) and not function else function
+        yield from type_tests(child, name)
+
+
+def test_only_dispatches_ask_for_a_kind() -> None:
+    found = [
+        f"{place}:{line}: {how} in {function}"
+        for place in sources()
+        if place.startswith(ASKING)
+        for function, how, line in type_tests(parsed()[place])
+        if (place, function) not in DISPATCHES and (place, how) not in NO_LAYERS
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize(("place", "name"), sorted(DISPATCHES))
+def test_dispatches_are_complete(place: str, name: str) -> None:
+    """They end in ``assert_never``, so that mypy names a kind that is forgotten."""
+    (function,) = (
+        node
+        for node in parsed()[place].body
+        if isinstance(node, ast.FunctionDef) and node.name == name
+    )
+    (match,) = (node for node in function.body if isinstance(node, ast.Match))
+    assert (
+        ast.unparse(match.cases[-1]) == f"case _:\n    assert_never({ast.unparse(match.subject)})"
+    )
+
+
+def test_who_is_asked_for_an_attribute_is_listed_only_while_it_is() -> None:
+    for place, how in NO_LAYERS:
+        assert how in {way for _, way, _ in type_tests(parsed()[place])}
+
+
+@pytest.mark.parametrize(
+    ("how", "code"),
+    [
+        ("isinstance", "isinstance(x, (int, QuantizedAdd))"),
+        ("isinstance", "isinstance(x, network.MaxPool | Argmax)"),
+        ("type", "type(x) is Argmax"),
+        ("case", "match x:\n    case QuantizedLinear():\n        pass"),
+        ("hasattr", "hasattr(x, 'windows')"),
+        ("getattr", "getattr(x, 'windows', None)"),
+        ("dict", "{MaxPool: plan_pool}"),
+        ("tag", "layer.kind == 'add'"),
+    ],
+)
+def test_every_way_to_ask_is_found(how: str, code: str) -> None:
+    assert [way for _, way, _ in type_tests(ast.parse(code))] == [how]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from fxsim.data import Split
     from fxsim.floats.checkpoint import Checkpoint
     from fxsim.network import IntArray, QuantizedNetwork
-    from fxsim.simulator.trace import Trace
+    from fxsim.simulator.trace import LayerTrace, Trace
     from fxsim.spec.specification import NetworkSpec
 
 _RANGES = ["name", "accumulators", "activations", "overflows", "clipped"]
@@ -77,16 +77,8 @@ def simulate(
         _write_npy(output, seen.output)
         facts["output"] = str(output)
     if trace:
-        facts["layers"] = [_describe_layer(seen, k) for k in range(len(seen.linears))]
-        facts["adds"] = [
-            {
-                "name": add.name,
-                "accumulators": list(add.accumulator_range),
-                "activations": list(add.activation_range),
-                "clipped": add.clipped,
-            }
-            for add in seen.adds
-        ]
+        facts["layers"] = [_describe(product) for product in seen.linears]
+        facts["adds"] = [_describe(seen[add.name]) for add in quantized.adds]
     if as_json:
         print_json(facts)
     else:
@@ -148,17 +140,12 @@ def _write_npy(path: Path, array: IntArray) -> None:
         np.save(stream, array, allow_pickle=False)
 
 
-def _describe_layer(trace: Trace, index: int) -> dict[str, Any]:
-    layer = trace.linears[index]
+def _describe(seen: LayerTrace) -> dict[str, Any]:
     return {
-        "name": layer.name,
-        "accumulators": list(layer.accumulator_range),
-        "activations": list(layer.activation_range),
-        "overflows": layer.overflows,
-        "clipped": layer.clipped,
-        "products": layer.products,
-        "zero_activations": layer.zero_activations,
-        "zero_products": layer.zero_products,
+        "name": seen.name,
+        "accumulators": list(seen.accumulator_range),
+        "activations": list(seen.activation_range),
+        **seen.counts,
     }
 
 

@@ -19,7 +19,7 @@ from fxsim.explorer.memory import Memory
 from fxsim.explorer.metrics import structure_metrics
 from fxsim.explorer.space import Choices
 from fxsim.floats.scores import accuracy, bits_per_character
-from fxsim.network import INPUT, QuantizedAdd, QuantizedNetwork
+from fxsim.network import INPUT, QuantizedNetwork
 from fxsim.quantizer.quantizer import arithmetic_key, quantize, uses_retrained
 from fxsim.quantizer.remarks import quiet
 from fxsim.simulator.simulator import as_input, run_layer
@@ -84,12 +84,10 @@ class Evaluator:
         def make() -> npt.NDArray[Any]:
             if layers == 0:
                 return as_input(network, self.job.validation.x)
-            before, layer = self._run(spec, network, layers - 1), network.layers[layers - 1]
-            if not isinstance(layer, QuantizedAdd):
-                return run_layer(layer, before)
+            layer = network.layers[layers - 1]
             starts = [INPUT, *(earlier.name for earlier in network.layers)]
-            other = self._run(spec, network, starts.index(layer.shortcut))
-            return run_layer(layer, before, other=other)
+            places = layers - 1, *map(starts.index, layer.sources)
+            return run_layer(layer, *(self._run(spec, network, place) for place in places))
 
         result: npt.NDArray[Any] = self._memory(("run", *self._key(spec, network, layers)), make)
         return result

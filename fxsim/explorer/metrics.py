@@ -9,7 +9,7 @@ lengths of their operands, reads by their bits. It ranks networks; it does not p
 from __future__ import annotations
 
 from fxsim.cost.amounts import SYNTHESISED
-from fxsim.network import Layer, QuantizedConvolution, QuantizedLinear, QuantizedNetwork
+from fxsim.network import LayerKind, QuantizedLinear, QuantizedNetwork
 from fxsim.simulator.evaluate import weight_memory_bits
 from fxsim.timing.cycles import predict
 
@@ -40,9 +40,8 @@ def structure_metrics(network: QuantizedNetwork) -> dict[str, float]:
     }
 
 
-def _energy(layer: Layer) -> float:
-    times = layer.windows.places if isinstance(layer, QuantizedConvolution) else 1
-    return times * sum(map(layer_energy, layer.linears))
+def _energy(layer: LayerKind) -> float:
+    return layer.places * sum(map(layer_energy, layer.linears))
 
 
 def layer_energy(layer: QuantizedLinear) -> float:

@@ -5,7 +5,8 @@ from fxsim.arithmetic.tensors import Activation, FloatArray, IntArray
 from fxsim.arithmetic.windows import Windows
 from fxsim.network.add import INPUT, QuantizedAdd, add_bounds
 from fxsim.network.argmax import Argmax
-from fxsim.network.convolution import MaxPool, QuantizedConvolution
+from fxsim.network.convolution import QuantizedConvolution
+from fxsim.network.layer import Layer, LayerKind
 from fxsim.network.linear import (
     Accumulator,
     Folding,
@@ -15,7 +16,9 @@ from fxsim.network.linear import (
     varies,
 )
 from fxsim.network.lstm import QuantizedLstm
-from fxsim.network.quantized import InputQuantizer, Layer, QuantizedNetwork
+from fxsim.network.pool import MaxPool
+from fxsim.network.quantized import InputQuantizer, QuantizedNetwork
+from fxsim.network.tensor_type import TensorType
 
 __all__ = [
     "INPUT",
@@ -27,6 +30,7 @@ __all__ = [
     "InputQuantizer",
     "IntArray",
     "Layer",
+    "LayerKind",
     "MaxPool",
     "Nonlinearity",
     "QuantizedAdd",
@@ -36,6 +40,7 @@ __all__ = [
     "QuantizedNetwork",
     "Requantizer",
     "Table",
+    "TensorType",
     "Windows",
     "accumulator_bounds",
     "add_bounds",

@@ -9,7 +9,8 @@ from fxsim.arithmetic.formats import MAX_BITS, IntFormat, Overflow
 from fxsim.arithmetic.tensors import Activation, check_bool, set_int
 from fxsim.errors import RangeError
 from fxsim.names import check_identifier
-from fxsim.network.linear import MAX_LANES, QuantizedLinear, Requantizer
+from fxsim.network.linear import MAX_LANES, Requantizer
+from fxsim.network.tensor_type import NO_TENSORS, NO_UNIT, TensorType
 
 INPUT = "input"
 """What a shortcut from the network's input is called; no layer can be, as it is a keyword."""
@@ -70,6 +71,12 @@ class QuantizedAdd:
     lanes: int = 1
     depth: int = MIN_DEPTH
 
+    # Answers of `LayerKind`.
+    linears = pools = lstms = ()
+    state = probes = NO_TENSORS
+    classifies = spatial = raw = False
+    places, settling, unit = 1, 0, NO_UNIT
+
     def __post_init__(self) -> None:
         check_identifier(self.name, "name")
         try:
@@ -127,9 +134,24 @@ class QuantizedAdd:
         return add_bounds(self.multipliers, (self.input, self.other))
 
     @property
-    def linears(self) -> tuple[QuantizedLinear, ...]:
-        """No matrix product."""
-        return ()
+    def adds(self) -> tuple[QuantizedAdd, ...]:
+        """Sums of activations: itself."""
+        return (self,)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Where y comes from."""
+        return (self.shortcut,)
+
+    @property
+    def operands(self) -> tuple[TensorType, ...]:
+        """The summands x and y."""
+        return TensorType(self.shape, self.input), TensorType(self.shape, self.other)
+
+    @property
+    def idle(self) -> int:
+        """Integer on an idle output lane."""
+        return self.output.zero_point
 
     @property
     def inputs(self) -> int:

@@ -8,7 +8,8 @@ from fxsim.arithmetic.formats import IntFormat
 from fxsim.arithmetic.tensors import Activation, set_int
 from fxsim.errors import RangeError
 from fxsim.names import check_identifier
-from fxsim.network.linear import MAX_LANES, QuantizedLinear
+from fxsim.network.linear import MAX_LANES
+from fxsim.network.tensor_type import NO_TENSORS, NO_UNIT, TensorType
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -38,6 +39,12 @@ class Argmax:
     items: int
     lanes: int = 1
 
+    # Answers of `LayerKind`.
+    linears = adds = pools = lstms = sources = ()
+    state = probes = NO_TENSORS
+    classifies, spatial, raw = True, False, False
+    places, settling, unit, idle = 1, 0, NO_UNIT, 0
+
     def __post_init__(self) -> None:
         check_identifier(self.name, "name")
         try:
@@ -49,9 +56,9 @@ class Argmax:
             raise RangeError(f"{self.name}: {error}") from None
 
     @property
-    def linears(self) -> tuple[QuantizedLinear, ...]:
-        """No matrix product."""
-        return ()
+    def operands(self) -> tuple[TensorType, ...]:
+        """A vector."""
+        return (TensorType((self.items,), self.input),)
 
     @property
     def inputs(self) -> int:

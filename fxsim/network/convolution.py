@@ -1,15 +1,15 @@
-"""Convolution and max pooling in integers: matrix products, and maxima, over windows."""
+"""Convolution in integers: a matrix product over the windows of an image."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from fxsim.arithmetic.tensors import Activation, set_int
+from fxsim.arithmetic.tensors import Activation, FloatArray
 from fxsim.arithmetic.windows import Windows
 from fxsim.errors import RangeError
-from fxsim.names import check_identifier
 from fxsim.network.linear import Folding, QuantizedLinear
+from fxsim.network.tensor_type import NO_TENSORS, TensorType
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -37,6 +37,11 @@ class QuantizedConvolution:
 
     product: QuantizedLinear
     windows: Windows
+
+    # Answers of `LayerKind`.
+    adds = pools = lstms = sources = ()
+    state = probes = NO_TENSORS
+    classifies, spatial, settling = False, True, 0
 
     def __post_init__(self) -> None:
         product, windows = self.product, self.windows
@@ -69,6 +74,31 @@ class QuantizedConvolution:
     def linears(self) -> tuple[QuantizedLinear, ...]:
         """The matrix products of the layer."""
         return (self.product,)
+
+    @property
+    def operands(self) -> tuple[TensorType, ...]:
+        """An image."""
+        return (TensorType(self.shape_in, self.input),)
+
+    @property
+    def places(self) -> int:
+        """Windows of an image."""
+        return self.windows.places
+
+    @property
+    def unit(self) -> FloatArray:
+        """Real value of 1 in the accumulators."""
+        return self.product.unit
+
+    @property
+    def raw(self) -> bool:
+        """Whether it yields accumulators."""
+        return self.product.raw
+
+    @property
+    def idle(self) -> int:
+        """Integer on an idle output lane."""
+        return self.product.idle
 
     @property
     def group_outputs(self) -> int:
@@ -144,85 +174,3 @@ def _rows(product: QuantizedLinear, rows: slice) -> QuantizedLinear:
         requantizer=requantizer and requantizer.rows(rows),
         folding=Folding(rows=1, simd=product.folding.simd),
     )
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class MaxPool:
-    """The greatest integer of each channel in each window; format, scale and zero point stay.
-
-    Pixels outside the image never win: they are the least integer of the format.
-
-    Parameters
-    ----------
-    name : str
-    input : Activation
-    windows : Windows
-        In one group.
-    lanes : int
-        Channels that hardware compares at a time; they divide the channels.
-
-    Raises
-    ------
-    RangeError
-        If the lanes do not divide the channels, or there are groups.
-    """
-
-    name: str
-    input: Activation
-    windows: Windows
-    lanes: int = 1
-
-    def __post_init__(self) -> None:
-        check_identifier(self.name, "name")
-        set_int(self, "lanes", 1, self.windows.channels)
-        if self.windows.channels % self.lanes:
-            raise RangeError(
-                f"{self.name}: lanes must divide {self.windows.channels} channels, not {self.lanes}"
-            )
-        if self.windows.groups != 1:
-            raise RangeError(f"{self.name}: groups must be 1, not {self.windows.groups}")
-
-    @property
-    def linears(self) -> tuple[QuantizedLinear, ...]:
-        """No matrix product."""
-        return ()
-
-    @property
-    def by_lanes(self) -> Windows:
-        """Windows as hardware gives them out: all pixels of ``lanes`` channels, then the next."""
-        return replace(self.windows, groups=self.windows.channels // self.lanes)
-
-    @property
-    def shape_in(self) -> tuple[int, int, int]:
-        """Channels, height and width of the input."""
-        return self.windows.shape
-
-    @property
-    def shape_out(self) -> tuple[int, int, int]:
-        """Channels, height and width of the output."""
-        return self.windows.channels, self.windows.rows, self.windows.columns
-
-    @property
-    def inputs(self) -> int:
-        """Integers of an input image."""
-        return self.windows.items
-
-    @property
-    def outputs(self) -> int:
-        """Integers of an output image."""
-        return self.windows.channels * self.windows.places
-
-    @property
-    def output(self) -> Activation:
-        """What the layer yields: what it takes."""
-        return self.input
-
-    @property
-    def lanes_in(self) -> int:
-        """Lanes of the input."""
-        return self.lanes
-
-    @property
-    def lanes_out(self) -> int:
-        """Lanes of the output."""
-        return self.lanes

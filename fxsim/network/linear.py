@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
+from fxsim.arithmetic import integers
 from fxsim.arithmetic.formats import (
     MAX_BITS,
     AccumulatorMode,
@@ -26,6 +27,7 @@ from fxsim.arithmetic.tensors import (
 )
 from fxsim.errors import RangeError
 from fxsim.names import check_identifier
+from fxsim.network.tensor_type import NO_TENSORS, TensorType
 
 MAX_LANES = 1 << 16
 
@@ -171,6 +173,12 @@ class QuantizedLinear:
     output: Activation
     folding: Folding
 
+    # Answers of `LayerKind`.
+    adds = pools = lstms = sources = ()
+    state = probes = NO_TENSORS
+    classifies = spatial = False
+    places, settling = 1, 0
+
     def __post_init__(self) -> None:
         check_identifier(self.name, "name")
         try:
@@ -231,6 +239,40 @@ class QuantizedLinear:
     def linears(self) -> tuple[QuantizedLinear, ...]:
         """The matrix products of the layer: itself."""
         return (self,)
+
+    @property
+    def operands(self) -> tuple[TensorType, ...]:
+        """A vector."""
+        return (TensorType((self.inputs,), self.input),)
+
+    @property
+    def raw(self) -> bool:
+        """Whether it yields accumulators."""
+        return self.requantizer is None
+
+    @property
+    def unit(self) -> FloatArray:
+        """Real value of 1 in the accumulators, shape (1,) or (outputs,)."""
+        return self.weight_scale * self.input.scale
+
+    @property
+    def idle(self) -> int:
+        """Integer on an idle output lane: the result of an accumulator of 0, offset included."""
+        requantizer = self.requantizer
+        if requantizer is None or len(requantizer.offset) > 1:
+            return self.output.zero_point
+        return integers.requantize(
+            0,
+            multiplier=1,
+            offset=int(requantizer.offset[0]),
+            slack_bits=requantizer.slack_bits,
+            shift=requantizer.shift,
+            zero_point=self.output.zero_point,
+            fmt=self.output.format,
+            rounding=requantizer.rounding,
+            mode=requantizer.overflow,
+            relu=self.relu,
+        )
 
     @property
     def outputs(self) -> int:

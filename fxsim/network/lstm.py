@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fxsim.arithmetic.formats import IntFormat, Overflow, Rounding
 from fxsim.arithmetic.tables import Nonlinearity, Table
-from fxsim.arithmetic.tensors import Activation, set_int
+from fxsim.arithmetic.tensors import Activation, FloatArray, set_int
 from fxsim.errors import RangeError
 from fxsim.names import check_identifier
 from fxsim.network.linear import QuantizedLinear, rounded_bounds
+from fxsim.network.tensor_type import NO_UNIT, TensorType
 
 GATES = ("i", "f", "o", "g")
 """Block order of the rows of W and U and of gate vectors: input, forget, output, candidate."""
@@ -75,6 +77,11 @@ class QuantizedLstm:
     projection: QuantizedLinear | None
     rounding: Rounding
     multipliers: int = 3
+
+    # Answers of `LayerKind`.
+    adds = pools = sources = ()
+    classifies = spatial = raw = False
+    places = 1
 
     def __post_init__(self) -> None:
         check_identifier(self.name, "name")
@@ -160,6 +167,46 @@ class QuantizedLstm:
         """The matrix products of the layer."""
         both = (self.input_product, self.hidden_product)
         return both if self.projection is None else (*both, self.projection)
+
+    @property
+    def lstms(self) -> tuple[QuantizedLstm, ...]:
+        """LSTM recurrences: itself."""
+        return (self,)
+
+    @property
+    def operands(self) -> tuple[TensorType, ...]:
+        """A vector."""
+        return (TensorType((self.inputs,), self.input),)
+
+    @property
+    def state(self) -> Mapping[str, TensorType]:
+        """``hidden`` is h, ``cell`` is c."""
+        cell = Activation(format=self.cell, scale=2.0**-self.cell_fraction)
+        return {
+            "hidden": TensorType((self.outputs,), self.output),
+            "cell": TensorType((self.cells,), cell),
+        }
+
+    @property
+    def probes(self) -> Mapping[str, TensorType]:
+        """The cell state."""
+        return {"cell": self.state["cell"]}
+
+    @property
+    def unit(self) -> FloatArray:
+        """Real value of 1 in the accumulators of the projection; 1 without one."""
+        return NO_UNIT if self.projection is None else self.projection.unit
+
+    @property
+    def idle(self) -> int:
+        """Integer on an idle output lane; only a projection may have one."""
+        return self.output.zero_point if self.projection is None else self.projection.idle
+
+    @property
+    def settling(self) -> int:
+        """More than the cycles in which hardware prepares U h of the first step."""
+        product = self.hidden_product
+        return self.outputs + product.tiles * product.beats + 100
 
     @property
     def cells(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, assert_never
 
 import numpy as np
 
@@ -14,10 +14,12 @@ from fxsim.arithmetic.windows import Windows
 from fxsim.errors import ConfigError
 from fxsim.network.add import INPUT, QuantizedAdd
 from fxsim.network.argmax import Argmax
-from fxsim.network.convolution import MaxPool, QuantizedConvolution
+from fxsim.network.convolution import QuantizedConvolution
+from fxsim.network.layer import Layer
 from fxsim.network.linear import Accumulator, Folding, QuantizedLinear, Requantizer
 from fxsim.network.lstm import QuantizedLstm
-from fxsim.network.quantized import InputQuantizer, Layer, QuantizedNetwork
+from fxsim.network.pool import MaxPool
+from fxsim.network.quantized import InputQuantizer, QuantizedNetwork
 
 SCHEMA = "fxsim-network/1"
 
@@ -157,6 +159,8 @@ def _describe_layer(layer: Layer) -> dict[str, Any]:
             }
         case QuantizedLinear():
             return _describe_linear(layer)
+        case _:
+            assert_never(layer)
 
 
 def describe(network: QuantizedNetwork) -> dict[str, Any]:
@@ -198,8 +202,7 @@ def _read_activation(value: dict[str, Any]) -> Activation:
 def _build_linear(entry: dict[str, Any], tensors: Tensors, source: Activation) -> QuantizedLinear:
     name, folding, requantize = entry["name"], entry["folding"], entry["requantize"]
     if entry["type"] != "linear":
-        types = "'linear', 'lstm', 'convolution', 'max_pool', 'add' or 'argmax'"
-        raise ConfigError(f"type must be {types}, not {entry['type']!r}")
+        raise ConfigError(f"type must be 'linear', not {entry['type']!r}")
     return QuantizedLinear(
         name=name,
         weight=tensors[f"{name}.weight"],
@@ -308,8 +311,11 @@ def _build_layer(
             return Argmax(
                 name=entry["name"], input=source, items=entry["items"], lanes=entry["lanes"]
             )
-        case _:
+        case "linear":
             return _build_linear(entry, tensors, source)
+        case unknown:
+            types = "'linear', 'lstm', 'convolution', 'max_pool', 'add' or 'argmax'"
+            raise ConfigError(f"type must be {types}, not {unknown!r}")
 
 
 def build(value: dict[str, Any], tensors: Tensors) -> QuantizedNetwork:

@@ -6,25 +6,18 @@ of its own. Every constructor validates, so whatever exists is consistent.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from typing import TypeAlias
 
 from fxsim.arithmetic.formats import Rounding
 from fxsim.arithmetic.tensors import Activation
 from fxsim.errors import RangeError
 from fxsim.names import check_identifier
 from fxsim.network.add import INPUT, QuantizedAdd
-from fxsim.network.argmax import Argmax
-from fxsim.network.convolution import MaxPool, QuantizedConvolution
-from fxsim.network.linear import (
-    QuantizedLinear,
-)
+from fxsim.network.layer import Layer, LayerKind
+from fxsim.network.linear import QuantizedLinear
 from fxsim.network.lstm import QuantizedLstm
-
-Layer: TypeAlias = (
-    QuantizedLinear | QuantizedLstm | QuantizedConvolution | MaxPool | QuantizedAdd | Argmax
-)
+from fxsim.network.pool import MaxPool
+from fxsim.network.tensor_type import TensorType
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,52 +77,46 @@ class QuantizedNetwork:
         ]
         if len(set(names)) != len(names):
             raise RangeError(f"layer names must be unique, not {names}")
-        shape, activation = self.input.shape, self.input.activation
+        yielded = {INPUT: TensorType(self.input.shape, self.input.activation)}
         for i, layer in enumerate(self.layers):
-            size = math.prod(shape)
-            if isinstance(layer, QuantizedConvolution | MaxPool | QuantizedAdd) and (
-                layer.shape_in not in {shape, (size,)}
-            ):
-                raise RangeError(
-                    f"{layer.name}: input must have shape {shape}, not {layer.shape_in}"
-                )
-            if layer.inputs != size or layer.input != activation:
-                raise RangeError(
-                    f"{layer.name}: input must be {size} values of {activation},"
-                    f" not {layer.inputs} of {layer.input}"
-                )
+            self._check_operands(layer, yielded)
             behind = self.layers[i + 1 :]
-            raw = any(product.requantizer is None for product in layer.linears)
-            if raw and not all(isinstance(after, Argmax) for after in behind):
+            if layer.raw and not all(after.classifies for after in behind):
                 raise RangeError(f"{layer.name}: only the last layer may lack a requantizer")
-            if isinstance(layer, Argmax) and behind:
+            if layer.classifies and behind:
                 raise RangeError(f"{layer.name}: only the last layer may be an argmax")
-            if isinstance(layer, QuantizedAdd):
-                self._check_shortcut(layer, i)
-            shape, activation = layer.shape_out, layer.output
+            yielded[layer.name] = TensorType(layer.shape_out, layer.output)
 
-    def _check_shortcut(self, add: QuantizedAdd, index: int) -> None:
-        """Refuse an add whose shortcut does not start before, or is not what it says."""
-        starts = {INPUT: (self.input.shape, self.input.activation)}
-        starts |= {layer.name: (layer.shape_out, layer.output) for layer in self.layers[:index]}
-        if self.recurrent:
-            raise RangeError(f"{add.name}: an add must not be in a network with LSTM layers")
-        *known, before = starts
-        if add.shortcut == before:
+    def _check_operands(self, layer: LayerKind, yielded: dict[str, TensorType]) -> None:
+        """Refuse a layer that does not take what the layers before it yield."""
+        *known, before = yielded
+        taken, given = layer.operands[0], yielded[before]
+        if not taken.admits(given.shape) and len(taken.shape) > 1:
             raise RangeError(
-                f"{add.name}: shortcut must start before {before!r}, whose output is added to"
+                f"{layer.name}: input must have shape {given.shape}, not {taken.shape}"
             )
-        if add.shortcut not in known:
+        if taken.items != given.items or taken.activation != given.activation:
             raise RangeError(
-                f"{add.name}: shortcut must be one of {', '.join(known)}, not {add.shortcut!r}"
+                f"{layer.name}: input must be {given.items} values of {given.activation},"
+                f" not {taken.items} of {taken.activation}"
             )
-        shape, activation = starts[add.shortcut]
-        fits = add.shape in {shape, (math.prod(shape),)}
-        if not fits or add.other != activation:
-            raise RangeError(
-                f"{add.name}: shortcut from {add.shortcut!r} must be {shape} of {activation},"
-                f" not {add.shape} of {add.other}"
-            )
+        if layer.sources and self.recurrent:
+            raise RangeError(f"{layer.name}: an add must not be in a network with LSTM layers")
+        for source, taken in zip(layer.sources, layer.operands[1:], strict=True):
+            if source == before:
+                raise RangeError(
+                    f"{layer.name}: shortcut must start before {before!r}, whose output is added to"
+                )
+            if source not in known:
+                raise RangeError(
+                    f"{layer.name}: shortcut must be one of {', '.join(known)}, not {source!r}"
+                )
+            given = yielded[source]
+            if not taken.admits(given.shape) or taken.activation != given.activation:
+                raise RangeError(
+                    f"{layer.name}: shortcut from {source!r} must be {given.shape} of"
+                    f" {given.activation}, not {taken.shape} of {taken.activation}"
+                )
 
     @property
     def linears(self) -> tuple[QuantizedLinear, ...]:
@@ -138,12 +125,22 @@ class QuantizedNetwork:
 
     @property
     def adds(self) -> tuple[QuantizedAdd, ...]:
-        """The layers that shortcuts lead to."""
-        return tuple(layer for layer in self.layers if isinstance(layer, QuantizedAdd))
+        """Every sum of activations of every layer."""
+        return tuple(add for layer in self.layers for add in layer.adds)
 
-    def shortcuts(self, start: str) -> tuple[QuantizedAdd, ...]:
-        """Adds whose shortcut starts at a layer, or at `INPUT`."""
-        return tuple(add for add in self.adds if add.shortcut == start)
+    @property
+    def pools(self) -> tuple[MaxPool, ...]:
+        """Every max pooling of every layer."""
+        return tuple(pool for layer in self.layers for pool in layer.pools)
+
+    @property
+    def lstms(self) -> tuple[QuantizedLstm, ...]:
+        """Every LSTM recurrence of every layer."""
+        return tuple(lstm for layer in self.layers for lstm in layer.lstms)
+
+    def shortcuts(self, start: str) -> tuple[Layer, ...]:
+        """Layers that name a layer, or `INPUT`, among their sources."""
+        return tuple(layer for layer in self.layers if start in layer.sources)
 
     @property
     def lanes_in(self) -> int:
@@ -153,17 +150,17 @@ class QuantizedNetwork:
     @property
     def spatial(self) -> bool:
         """Whether a layer works on images."""
-        return any(isinstance(layer, QuantizedConvolution | MaxPool) for layer in self.layers)
+        return any(layer.spatial for layer in self.layers)
 
     @property
     def recurrent(self) -> bool:
         """Whether a layer carries state from one vector to the next."""
-        return any(isinstance(layer, QuantizedLstm) for layer in self.layers)
+        return any(layer.state for layer in self.layers)
 
     @property
     def classifies(self) -> bool:
         """Whether the output is the index of a class, rather than a value for each."""
-        return isinstance(self.layers[-1], Argmax)
+        return self.layers[-1].classifies
 
     @property
     def output(self) -> Activation:

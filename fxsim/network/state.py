@@ -11,7 +11,7 @@ import numpy as np
 from fxsim.arithmetic.formats import IntFormat
 from fxsim.arithmetic.tensors import IntArray, check_range
 from fxsim.errors import RangeError
-from fxsim.network.lstm import QuantizedLstm
+from fxsim.network.layer import LayerKind
 from fxsim.network.quantized import QuantizedNetwork
 
 
@@ -35,11 +35,13 @@ State: TypeAlias = Mapping[str, LstmState]
 """State of every LSTM layer of a network, by the layer's name."""
 
 
-def reset_state(layer: QuantizedLstm, count: int) -> LstmState:
+def reset_state(layer: LayerKind, count: int) -> LstmState:
     """State at the start of ``count`` sequences: real 0 everywhere."""
     return LstmState(
-        hidden=np.full((count, layer.outputs), layer.output.zero_point, np.int64),
-        cell=np.zeros((count, layer.cells), np.int64),
+        **{
+            name: np.full((count, kind.items), kind.activation.zero_point, np.int64)
+            for name, kind in layer.state.items()
+        }
     )
 
 
@@ -52,17 +54,22 @@ def as_state(network: QuantizedNetwork, state: State | None, count: int) -> dict
         If a layer is missing or unknown, or an array has the wrong shape, is not of integers, or
         leaves its format; the message names the layer.
     """
-    layers = {layer.name: layer for layer in network.layers if isinstance(layer, QuantizedLstm)}
+    layers = {layer.name: layer for layer in network.layers if layer.state}
     if state is None:
         return {name: reset_state(layer, count) for name, layer in layers.items()}
     if state.keys() != layers.keys():
         raise RangeError(f"state must be of the layers {sorted(layers)}, not {sorted(state)}")
     return {
         name: LstmState(
-            hidden=_as_integers(
-                f"{name}: hidden", state[name].hidden, (count, layer.outputs), layer.output.format
-            ),
-            cell=_as_integers(f"{name}: cell", state[name].cell, (count, layer.cells), layer.cell),
+            **{
+                part: _as_integers(
+                    f"{name}: {part}",
+                    getattr(state[name], part),
+                    (count, kind.items),
+                    kind.activation.format,
+                )
+                for part, kind in layer.state.items()
+            }
         )
         for name, layer in layers.items()
     }

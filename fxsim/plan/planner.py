@@ -89,36 +89,34 @@ def plan_network(network: QuantizedNetwork) -> Plan:
     first = network.layers[0]
     entering = Stream.of(first.input.format, network.lanes_in, first.inputs)
     chain, streams = Chain(**{INPUT: entering}), {INPUT: entering}
-    shortcuts: dict[str, Source] = {}
+    forked: dict[tuple[str, str], Source] = {}
 
     def fork(start: str) -> Source:
-        """Give what ``start`` yields to each add whose shortcut starts there; the rest goes on."""
-        adds = network.shortcuts(start)
-        if not adds:
+        """Give what ``start`` yields to each layer that names it as a source; the rest goes on."""
+        takers = network.shortcuts(start)
+        if not takers:
             return start, 0
-        record = ForkConfig(beat=streams[start].beat, sinks=1 + len(adds))
+        record = ForkConfig(beat=streams[start].beat, sinks=1 + len(takers))
         path = chain.add(f"{start}$fork", record, start)
-        shortcuts.update({add.name: (path, k) for k, add in enumerate(adds, 1)})
+        forked.update({(start, taker.name): (path, k) for k, taker in enumerate(takers, 1)})
         return path, 0
 
     before, at = INPUT, fork(INPUT)
     for layer in network.layers:
-        sources, taken = [at], [streams[before]]
-        if isinstance(layer, QuantizedAdd):
-            sources.append(shortcuts[layer.name])
-            taken.append(streams[layer.shortcut])
-        group = plan_layer(layer, *taken)
-        chain.add(layer.name, group, *sources)
+        group = plan_layer(layer, streams[before], *(streams[start] for start in layer.sources))
+        chain.add(layer.name, group, at, *(forked[start, layer.name] for start in layer.sources))
         streams[layer.name] = group.output
         before, at = layer.name, fork(layer.name)
-    recurrent = tuple(x.name for x in network.layers if isinstance(x, QuantizedLstm))
+    recurrent = tuple(layer.name for layer in network.layers if layer.state)
     return Plan(group=chain.group(before), recurrent=recurrent)
 
 
-def plan_layer(layer: Layer, source: Stream | None = None, shortcut: Stream | None = None) -> Group:
-    """Group of a layer behind streams; behind those of its own lanes where none are given."""
-    own = Stream.of(layer.input.format, layer.lanes_in, layer.inputs)
-    source = source or own
+def plan_layer(layer: Layer, *sources: Stream) -> Group:
+    """Group of a layer behind a stream for each operand; of the layer's own lanes if left out."""
+    source, *others = sources or [
+        Stream.of(operand.activation.format, layer.lanes_in, operand.items)
+        for operand in layer.operands
+    ]
     match layer:
         case QuantizedLinear():
             return plan_linear(layer, source)
@@ -129,8 +127,7 @@ def plan_layer(layer: Layer, source: Stream | None = None, shortcut: Stream | No
         case MaxPool():
             return plan_pool(layer, source)
         case QuantizedAdd():
-            other = Stream.of(layer.other.format, layer.lanes, layer.inputs)
-            return plan_add(layer, source, shortcut or other)
+            return plan_add(layer, source, *others)
         case Argmax():
             return plan_argmax(layer, source)
         case _:

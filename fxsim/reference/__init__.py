@@ -1,20 +1,14 @@
 """The oracle: the arithmetic of networks on Python integers, slowly and obviously."""
 
-from fxsim.reference.interpreter import (
-    LayerResult,
-    LstmResult,
-    LstmState,
-    initial_state,
-    run,
-    run_add,
-    run_argmax,
-    run_convolution,
-    run_linear,
-    run_lstm,
-    run_max_pool,
-    run_sequence,
-    windows_of,
-)
+from fxsim.reference.add import run_add
+from fxsim.reference.argmax import run_argmax
+from fxsim.reference.convolution import run_convolution
+from fxsim.reference.interpreter import run, run_layer, run_sequence
+from fxsim.reference.linear import run_linear
+from fxsim.reference.lstm import LstmResult, run_lstm
+from fxsim.reference.pool import run_max_pool
+from fxsim.reference.result import LayerResult, LstmState, initial_state
+from fxsim.reference.windows import windows_of
 
 __all__ = [
     "LayerResult",
@@ -25,6 +19,7 @@ __all__ = [
     "run_add",
     "run_argmax",
     "run_convolution",
+    "run_layer",
     "run_linear",
     "run_lstm",
     "run_max_pool",

@@ -10,7 +10,7 @@ from fxsim.arithmetic.formats import IntFormat
 from fxsim.arithmetic.stochastic import Stochastic
 from fxsim.network import QuantizedLinear
 from fxsim.network.lstm_gradient import SATURATING, STREAMS, LstmGradient, row_multipliers
-from fxsim.reference.interpreter import LstmResult
+from fxsim.reference.lstm import LstmResult
 
 Matrix = list[list[int]]
 

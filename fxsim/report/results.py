@@ -46,7 +46,7 @@ class Values:
 
 @dataclass(frozen=True, kw_only=True)
 class LayerSummary:
-    """One layer; ``output`` is None where it yields raw accumulators, counts as in `LayerTrace`."""
+    """One layer; ``output`` is None where it yields raw accumulators, others as in `LayerTrace`."""
 
     name: str
     inputs: int

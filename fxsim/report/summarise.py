@@ -6,12 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from fxsim.explorer.sweep import SweepRow
-from fxsim.network import (
-    MaxPool,
-    QuantizedAdd,
-    QuantizedLinear,
-    QuantizedNetwork,
-)
+from fxsim.network import QuantizedAdd, QuantizedLinear, QuantizedNetwork
 from fxsim.network.storage import network_hash
 from fxsim.plan.buffers import QueueConfig
 from fxsim.plan.memories import memories
@@ -27,7 +22,7 @@ from fxsim.report.results import (
     Values,
 )
 from fxsim.simulator.evaluate import weight_memory_bits
-from fxsim.simulator.trace import AddTrace, LayerTrace, Trace, span
+from fxsim.simulator.trace import LayerTrace, Trace, span
 from fxsim.timing.cycles import load, predict
 
 
@@ -63,22 +58,20 @@ def summarise(
         input=Values.of(network.input.activation.format, span(trace.input)),
         layers=tuple(map(_summary, network.linears, trace.linears)),
         adds=tuple(
-            _add_summary(queue_of(plan, add.name), add, seen)
-            for add, seen in zip(network.adds, trace.adds, strict=True)
+            _add_summary(queue_of(plan, add.name), add, trace[add.name]) for add in network.adds
         ),
         cycles=cycles,
         memories=tuple(memories(plan)),
         pools=tuple(
             PoolSummary(
-                name=layer.name,
-                kernel=layer.windows.kernel,
-                stride=layer.windows.stride,
-                lanes=layer.lanes,
-                interval=load(layer),
-                utilisation=load(layer) / cycles.interval,
+                name=pool.name,
+                kernel=pool.windows.kernel,
+                stride=pool.windows.stride,
+                lanes=pool.lanes,
+                interval=load(pool),
+                utilisation=load(pool) / cycles.interval,
             )
-            for layer in network.layers
-            if isinstance(layer, MaxPool)
+            for pool in network.pools
         ),
         regressions=tuple(map(Regression.of, regressions)),
         areas=tuple(map(Area.of, areas)),
@@ -102,15 +95,11 @@ def _summary(layer: QuantizedLinear, seen: LayerTrace) -> LayerSummary:
         output=None
         if layer.requantizer is None
         else Values.of(layer.output.format, seen.activation_range),
-        overflows=seen.overflows,
-        clipped=seen.clipped,
-        products=seen.products,
-        zero_activations=seen.zero_activations,
-        zero_products=seen.zero_products,
+        **seen.counts,
     )
 
 
-def _add_summary(queue: QueueConfig, layer: QuantizedAdd, seen: AddTrace) -> AddSummary:
+def _add_summary(queue: QueueConfig, layer: QuantizedAdd, seen: LayerTrace) -> AddSummary:
     return AddSummary(
         name=layer.name,
         shortcut=layer.shortcut,
@@ -120,7 +109,7 @@ def _add_summary(queue: QueueConfig, layer: QuantizedAdd, seen: AddTrace) -> Add
         shift=layer.requantizer.shift,
         accumulator=Values.of(layer.accumulator, seen.accumulator_range),
         output=Values.of(layer.output.format, seen.activation_range),
-        clipped=seen.clipped,
+        clipped=seen.counts["clipped"],
         depth=queue.depth,
         queue_bits=queue.bits,
     )

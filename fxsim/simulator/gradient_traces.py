@@ -21,9 +21,9 @@ from fxsim.network import FloatArray, IntArray, QuantizedLstm, QuantizedNetwork
 from fxsim.network.lstm_gradient import GradientFormat, LstmGradient
 from fxsim.network.storage import load_network, save_network
 from fxsim.shipped import models_folder
+from fxsim.simulator import lstm
 from fxsim.simulator.lstm_gradient import LstmGradients, backward
-from fxsim.simulator.simulator import run_lstm
-from fxsim.simulator.trace import LstmTrace
+from fxsim.simulator.trace import LayerTrace
 
 STAGES = ("early", "middle", "late")
 """After 0.5 %, 50 % and all of the training."""
@@ -50,7 +50,7 @@ class GradientTrace:
     x : int64 array, shape (n, t, inputs)
     dy : int64 array, shape (n, t, cells)
         In the format ``gradient.dh``.
-    forward : LstmTrace
+    forward : LayerTrace
         Gates, cell states and outputs.
     backward : LstmGradients
         dnet after the threshold, and all that follows from it.
@@ -62,7 +62,7 @@ class GradientTrace:
     gradient: LstmGradient
     x: IntArray
     dy: IntArray
-    forward: LstmTrace
+    forward: LayerTrace
     backward: LstmGradients
 
     @property
@@ -102,7 +102,7 @@ def run(
     RangeError
         If a shape is wrong or an integer leaves its format.
     """
-    forward = run_lstm(gradient.layer, x)
+    forward = lstm.trace(gradient.layer, x)
     return GradientTrace(
         stage=stage,
         step=step,
@@ -185,9 +185,9 @@ def save(trace: GradientTrace, folder: Path) -> None:
 
 
 def _gradient(network: QuantizedNetwork, value: dict[str, Any]) -> LstmGradient:
-    layer = network.layers[0]
-    if not isinstance(layer, QuantizedLstm):
+    if not network.layers[0].lstms:
         raise FileError(f"{network.name}: first layer must be an LSTM layer")
+    (layer,) = network.layers[0].lstms
     return LstmGradient(
         layer=layer,
         **{name: GradientFormat(**value[name]) for name in TENSORS},

@@ -20,7 +20,7 @@ from fxsim.kernels.recurrent import gate_type, lstm_kernel_of, transposed_operan
 from fxsim.network import IntArray
 from fxsim.network.lstm import GATES, QuantizedLstm
 from fxsim.network.lstm_gradient import SATURATING, STREAMS, LstmGradient
-from fxsim.simulator.trace import LstmStates, LstmTrace
+from fxsim.simulator.trace import LayerTrace
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -60,17 +60,15 @@ class LstmGradients:
         return sum(self.zeros.values()) / self.dnet.size if self.dnet.size else 0.0
 
 
-def backward(
-    gradient: LstmGradient, trace: LstmTrace | LstmStates, x: IntArray, dy: IntArray
-) -> LstmGradients:
+def backward(gradient: LstmGradient, trace: LayerTrace, x: IntArray, dy: IntArray) -> LstmGradients:
     """Backpropagate through time over a batch that ran forward.
 
     Parameters
     ----------
     gradient : LstmGradient
         Holds the layer.
-    trace : LstmTrace or LstmStates
-        Of the layer, from `fxsim.simulator.simulator.simulate_trace` or `run_lstm_states`.
+    trace : LayerTrace
+        Of the layer, from `fxsim.simulator.lstm.trace` or `trace_states`.
     x : int64 array, shape (n, t, inputs)
         What the layer took.
     dy : int64 array, shape (n, t, cells)
@@ -83,8 +81,8 @@ def backward(
         than that of new sequences.
     """
     layer = gradient.layer
-    count, steps, _ = trace.cells.shape
-    if isinstance(trace, LstmTrace) and (
+    count, steps, _ = trace["cell"].shape
+    if trace.start is not None and (
         trace.start.cell.any() or (trace.start.hidden != layer.output.zero_point).any()
     ):
         raise RangeError("trace must start with new sequences, not with a carried state")
@@ -97,7 +95,7 @@ def backward(
     dx = np.empty((count, steps, layer.inputs), np.int64)
     dh0 = np.zeros((count, layer.cells), np.int64)
     saturations = np.zeros(len(SATURATING), np.int64)
-    states = [np.ascontiguousarray(tensor) for tensor in (trace.gates, trace.cells)]
+    states = [np.ascontiguousarray(tensor) for tensor in (trace["gates"], trace["cell"])]
     kernel.backward(
         kernel.Forward(
             states[0].astype(gate_type(layer), copy=False),

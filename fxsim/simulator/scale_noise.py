@@ -12,15 +12,7 @@ from fxsim.arithmetic.tensors import SampleArray, as_vectors
 from fxsim.errors import SpecError
 from fxsim.floats.checkpoint import LinearParameters
 from fxsim.floats.forward import layer_outputs
-from fxsim.network import (
-    Activation,
-    FloatArray,
-    Layer,
-    QuantizedConvolution,
-    QuantizedLinear,
-    QuantizedLstm,
-    QuantizedNetwork,
-)
+from fxsim.network import Activation, FloatArray, QuantizedNetwork
 from fxsim.quantizer.activation import integers
 from fxsim.quantizer.remarks import quiet
 from fxsim.quantizer.scale import calibrated_output, input_activation
@@ -97,7 +89,7 @@ def scale_noise(
             continue
         name, output, requantize = spec.layer_name(i), tail.output, tail.requantize
         rounding = requantize.rounding or spec.rounding
-        real, unit = outputs[name], _unit(layers[name])
+        real, unit = outputs[name], layers[name].unit
 
         def of_output(
             choice: ScaleChoice,
@@ -114,18 +106,6 @@ def scale_noise(
         chosen = layers[name].output
         found.append(_compare(name, chosen, real, rounding, of_output, requantize.overflow))
     return found
-
-
-def _unit(layer: Layer) -> FloatArray:
-    """Real value of 1 in the accumulator, of layers that may have a plain shift."""
-    product: object = layer
-    if isinstance(layer, QuantizedConvolution):
-        product = layer.product
-    elif isinstance(layer, QuantizedLstm):
-        product = layer.projection
-    if isinstance(product, QuantizedLinear):
-        return product.weight_scale * product.input.scale
-    return np.ones(1)
 
 
 def _compare(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple, assert_never
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,6 @@ import numpy.typing as npt
 from fxsim.arithmetic.tensors import as_vectors
 from fxsim.errors import RangeError
 from fxsim.kernels.epilogue import narrowest
-from fxsim.kernels.linear import kernel_of
 from fxsim.network import (
     INPUT,
     Argmax,
@@ -21,27 +21,15 @@ from fxsim.network import (
     MaxPool,
     QuantizedAdd,
     QuantizedConvolution,
+    QuantizedLinear,
     QuantizedLstm,
     QuantizedNetwork,
 )
-from fxsim.network.state import LstmState, State, as_state, reset_state
+from fxsim.network.state import LstmState, State, as_state
 from fxsim.quantizer import quantize_input
-from fxsim.simulator.add import add, best, run_add
-from fxsim.simulator.images import BLOCK, convolve, pool, run_convolution
-from fxsim.simulator.linear import counts_of, run_linear
-from fxsim.simulator.lstm import lstm_outputs, run_lstm, run_lstm_states
-from fxsim.simulator.trace import AddTrace, LayerTrace, LstmTrace, PickTrace, Trace, span
-
-__all__ = [
-    "as_input",
-    "run_convolution",
-    "run_layer",
-    "run_lstm",
-    "run_lstm_states",
-    "simulate",
-    "simulate_ranges",
-    "simulate_trace",
-]
+from fxsim.simulator import add, argmax, convolution, linear, lstm, pool
+from fxsim.simulator.images import BLOCK
+from fxsim.simulator.trace import LayerTrace, Tensor, Trace, combined, span
 
 
 def simulate(
@@ -73,13 +61,13 @@ def simulate(
     states = as_state(network, state, len(source))
     outputs = []
     for block in _blocks(network, source):
-        vector: npt.NDArray[Any] = block
-        starts = {INPUT: vector}  # of shortcuts
+        vector: Tensor = block
+        kept = {INPUT: vector}  # where shortcuts start
         for layer in network.layers:
-            other = starts[layer.shortcut] if isinstance(layer, QuantizedAdd) else None
-            vector = run_layer(layer, vector, states.get(layer.name), other)
+            operands = vector, *(kept[source] for source in layer.sources)
+            vector = run_layer(layer, *operands, state=states.get(layer.name))
             if network.shortcuts(layer.name):
-                starts[layer.name] = vector
+                kept[layer.name] = vector
         outputs.append(vector.astype(np.int64, copy=False))
     return outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
 
@@ -97,14 +85,18 @@ def simulate_ranges(
         return simulate_trace(network, source, state)
     traces = [simulate_trace(network, block) for block in _blocks(network, source)]
     joined = [
-        _extremes([trace.layers[k] for trace in traces]) for k in range(len(network.layers) - 1)
+        combined([trace.layers[k] for trace in traces], _extremes)
+        for k in range(len(network.layers))
     ]
-    last = [trace.layers[-1] for trace in traces]
     output = np.concatenate([trace.output for trace in traces])
-    return Trace(
-        input=source,
-        layers=(*joined, replace(_extremes(last), activations=output)),
-    )
+    last = replace(joined[-1], tensors={**joined[-1].tensors, "activations": output})
+    return Trace(input=source, layers=(*joined[:-1], last))
+
+
+def _extremes(tensors: Sequence[Tensor]) -> Tensor:
+    """Least and greatest of several tensors, as a tensor."""
+    spans = [span(tensor) for tensor in tensors]
+    return np.array([[min(low for low, _ in spans)], [max(high for _, high in spans)]])
 
 
 def _blocks(network: QuantizedNetwork, source: IntArray) -> Iterator[IntArray]:
@@ -116,84 +108,61 @@ def _blocks(network: QuantizedNetwork, source: IntArray) -> Iterator[IntArray]:
         yield source[start : start + block]
 
 
-Seen = LayerTrace | LstmTrace | AddTrace | PickTrace
-
-
-def _extremes(traces: Sequence[Seen]) -> LayerTrace | AddTrace | PickTrace:
-    """One trace of a layer, with the extremes of its tensors."""
-
-    def limits(field: str) -> IntArray:
-        spans = [span(getattr(trace, field)) for trace in traces]
-        return np.array([[min(low for low, _ in spans)], [max(high for _, high in spans)]])
-
-    name, activations = traces[0].name, limits("activations")
-    products = [trace for trace in traces if isinstance(trace, LayerTrace)]
-    adds = [trace for trace in traces if isinstance(trace, AddTrace)]
-    if adds:
-        return AddTrace(
-            name=name,
-            accumulators=limits("accumulators"),
-            activations=activations,
-            clipped=sum(trace.clipped for trace in adds),
-        )
-    if not products:
-        return PickTrace(name=name, activations=activations)
-    return LayerTrace(
-        name=name,
-        accumulators=limits("accumulators"),
-        activations=activations,
-        **counts_of(products),
-    )
-
-
 def simulate_trace(
     network: QuantizedNetwork, x: npt.NDArray[Any], state: State | None = None
 ) -> Trace:
     """Like `simulate`, with every tensor, range and count of every layer."""
     source = vector = as_input(network, x)
     states = as_state(network, state, len(source))
-    layers: list[Seen] = []
-    starts = {INPUT: vector}  # of shortcuts
+    layers: list[LayerTrace] = []
+    yielded = {INPUT: vector}
     for layer in network.layers:
-        if isinstance(layer, QuantizedLstm):
-            layers.append(run_lstm(layer, vector, states[layer.name]))
-        elif isinstance(layer, QuantizedConvolution):
-            layers.append(run_convolution(layer, vector))
-        elif isinstance(layer, QuantizedAdd):
-            layers.append(run_add(layer, vector, starts[layer.shortcut]))
-        elif isinstance(layer, MaxPool):
-            layers.append(PickTrace(name=layer.name, activations=pool(layer, vector)))
-        elif isinstance(layer, Argmax):
-            layers.append(PickTrace(name=layer.name, activations=best(vector)))
-        else:
-            layers.append(run_linear(layer, vector))
-        starts[layer.name] = vector = layers[-1].activations
+        operands = vector, *(yielded[source] for source in layer.sources)
+        layers.append(trace_layer(layer, *operands, state=states.get(layer.name)))
+        yielded[layer.name] = vector = layers[-1].activations
     return Trace(input=source, layers=tuple(layers))
 
 
-def run_layer(
-    layer: Layer,
-    x: npt.NDArray[Any],
-    state: LstmState | None = None,
-    other: npt.NDArray[Any] | None = None,
-) -> npt.NDArray[Any]:
+def run_layer(layer: Layer, *operands: Tensor, state: LstmState | None = None) -> Tensor:
     """What one layer yields for integers validated by the caller, in a type that may be narrow.
 
-    ``other`` is what the shortcut brings to an add.
+    ``state`` is for a layer that has one; left out, sequences are new.
     """
-    if isinstance(layer, QuantizedLstm):
-        return lstm_outputs(layer, x, state or reset_state(layer, len(x)))
-    if isinstance(layer, QuantizedConvolution):
-        return convolve(layer, x)
-    if isinstance(layer, QuantizedAdd):
-        assert other is not None
-        return add(layer, x, other)
-    if isinstance(layer, MaxPool):
-        return pool(layer, x)
-    if isinstance(layer, Argmax):
-        return best(x)
-    rows = x.reshape(-1, layer.inputs)
-    return kernel_of(layer).activations(rows).reshape(*x.shape[:-1], layer.outputs)
+    return _driver(layer).run(*operands, *_given(state))
+
+
+def trace_layer(layer: Layer, *operands: IntArray, state: LstmState | None = None) -> LayerTrace:
+    """Like `run_layer`, with all that a trace tells."""
+    return _driver(layer).trace(*operands, *_given(state))
+
+
+def _given(state: LstmState | None) -> tuple[LstmState, ...]:
+    return () if state is None else (state,)
+
+
+class _Driver(NamedTuple):
+    """What runs a layer, with or without a trace: functions of its operands and its state."""
+
+    run: Callable[..., Tensor]
+    trace: Callable[..., LayerTrace]
+
+
+def _driver(layer: Layer) -> _Driver:
+    match layer:
+        case QuantizedLinear():
+            return _Driver(partial(linear.run, layer), partial(linear.trace, layer))
+        case QuantizedLstm():
+            return _Driver(partial(lstm.run, layer), partial(lstm.trace, layer))
+        case QuantizedConvolution():
+            return _Driver(partial(convolution.run, layer), partial(convolution.trace, layer))
+        case MaxPool():
+            return _Driver(partial(pool.run, layer), partial(pool.trace, layer))
+        case QuantizedAdd():
+            return _Driver(partial(add.run, layer), partial(add.trace, layer))
+        case Argmax():
+            return _Driver(partial(argmax.run, layer), partial(argmax.trace, layer))
+        case _:
+            assert_never(layer)
 
 
 def as_input(

@@ -1,9 +1,10 @@
-"""What a simulation saw, layer by layer: integer tensors, ranges and counts of events."""
+"""Traces: integer tensors, ranges and counts of events that a simulation saw, layer by layer."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -11,39 +12,64 @@ import numpy.typing as npt
 from fxsim.network import IntArray
 from fxsim.network.state import LstmState
 
+Tensor: TypeAlias = npt.NDArray[Any]
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LayerTrace:
-    """One matrix product over a batch of ``n`` vectors; of a convolution, over all its windows.
+    """A layer, or a matrix product in it, over a batch of ``n`` vectors or images.
+
+    With LSTM layers tensors have shape (n, t, items), else (n, items).
 
     Parameters
     ----------
-    accumulators, activations : int64 array, shape (n, outputs)
-        Before and after requantization; the same without a requantizer.
-    overflows : int
-        Beats whose exact sum left the accumulator format.
-    clipped : int
-        Activations that left the output format before they were saturated or wrapped.
-    products : int
-        Multiplications of the dense layer, n * outputs * inputs; of a convolution, those with
-        pixels outside the image as well.
-    zero_activations, zero_products : int
-        Products whose activation operand is 0, and products where either operand is 0.
+    name : str
+        Of the layer or product.
+    tensors : mapping of str to int64 array
+        ``activations``: what it yields. ``accumulators``: before requantization, the same without a
+        requantizer; of matrix products and adds. An LSTM layer has ``preactivations`` and ``gates``
+        of 4 * cells items in block order i, f, o, g, ``cell``, the state after each step, and
+        ``cell_outputs``, o * tanh(c).
+    counts : mapping of str to int
+        ``clipped``: activations that left the output format before they were saturated or wrapped;
+        of matrix products and adds. Of matrix products also ``overflows``: beats whose exact sum
+        left the accumulator format; ``products``: multiplications of the dense layer, those of a
+        convolution with pixels outside the image as well; ``zero_activations`` and
+        ``zero_products``: products whose activation is 0, and where either operand is 0.
+    parts : tuple of LayerTrace
+        Matrix products of a layer with several.
+    start, state : LstmState or None
+        Before the first and after the last step, of a layer with state.
     """
 
     name: str
-    accumulators: IntArray
-    activations: IntArray
-    overflows: int
-    clipped: int
-    products: int
-    zero_activations: int
-    zero_products: int
+    tensors: Mapping[str, Tensor]
+    counts: Mapping[str, int]
+    parts: tuple[LayerTrace, ...] = ()
+    start: LstmState | None = None
+    state: LstmState | None = None
+
+    def __getitem__(self, name: str) -> Tensor:
+        """Tensor of a name; KeyError says which there are."""
+        if name not in self.tensors:
+            known = ", ".join(self.tensors)
+            raise KeyError(f"{self.name}: tensor must be one of {known}, not {name!r}")
+        return self.tensors[name]
 
     @property
     def linears(self) -> tuple[LayerTrace, ...]:
-        """The layer's only matrix product: itself."""
-        return (self,)
+        """Traces of matrix products, which count multiplications: of itself or of its parts."""
+        return tuple(part for part in (self, *self.parts) if "products" in part.counts)
+
+    @property
+    def activations(self) -> IntArray:
+        """What the layer yields."""
+        return self["activations"]
+
+    @property
+    def accumulators(self) -> IntArray:
+        """Sums before requantization."""
+        return self["accumulators"]
 
     @property
     def accumulator_range(self) -> tuple[int, int]:
@@ -57,101 +83,6 @@ class LayerTrace:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class LstmStates:
-    """The part of a `LstmTrace` that a backward pass needs, of any integer type."""
-
-    gates: npt.NDArray[Any]
-    cells: npt.NDArray[Any]
-    activations: IntArray
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class LstmTrace:
-    """One LSTM layer over ``n`` sequences of ``t`` vectors.
-
-    Parameters
-    ----------
-    input_product, hidden_product, projection : LayerTrace
-        Of the matrix products, over all n * t vectors.
-    preactivations, gates : int64 array, shape (n, t, 4 * cells)
-        In block order i, f, o, g.
-    cells, cell_outputs : int64 array, shape (n, t, cells)
-        Cell state after each step, and o * tanh(c).
-    activations : int64 array, shape (n, t, outputs)
-        What the layer yields.
-    start, state : LstmState
-        Before the first and after the last step.
-    """
-
-    name: str
-    input_product: LayerTrace
-    hidden_product: LayerTrace
-    projection: LayerTrace | None
-    preactivations: IntArray
-    gates: IntArray
-    cells: IntArray
-    cell_outputs: IntArray
-    activations: IntArray
-    start: LstmState
-    state: LstmState
-
-    @property
-    def linears(self) -> tuple[LayerTrace, ...]:
-        """Traces of the matrix products."""
-        both = (self.input_product, self.hidden_product)
-        return both if self.projection is None else (*both, self.projection)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class AddTrace:
-    """A sum of two activations over a batch.
-
-    Parameters
-    ----------
-    accumulators, activations : int64 array, shape (n, outputs)
-        Before and after requantization.
-    clipped : int
-        Activations that left the output format before they were saturated or wrapped.
-    """
-
-    name: str
-    accumulators: IntArray
-    activations: IntArray
-    clipped: int
-
-    @property
-    def linears(self) -> tuple[LayerTrace, ...]:
-        """No matrix product."""
-        return ()
-
-    @property
-    def accumulator_range(self) -> tuple[int, int]:
-        """Least and greatest sum seen."""
-        return span(self.accumulators)
-
-    @property
-    def activation_range(self) -> tuple[int, int]:
-        """Least and greatest activation seen."""
-        return span(self.activations)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class PickTrace:
-    """A layer that picks among its inputs: the greatest, or the place of the greatest.
-
-    ``activations`` has shape (n, outputs).
-    """
-
-    name: str
-    activations: IntArray
-
-    @property
-    def linears(self) -> tuple[LayerTrace, ...]:
-        """No matrix product."""
-        return ()
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
 class Trace:
     """A whole simulation.
 
@@ -162,7 +93,11 @@ class Trace:
     """
 
     input: IntArray
-    layers: tuple[LayerTrace | LstmTrace | AddTrace | PickTrace, ...]
+    layers: tuple[LayerTrace, ...]
+
+    def __getitem__(self, name: str) -> LayerTrace:
+        """Trace of a layer by name."""
+        return {layer.name: layer for layer in self.layers}[name]
 
     @property
     def linears(self) -> tuple[LayerTrace, ...]:
@@ -170,19 +105,29 @@ class Trace:
         return tuple(product for layer in self.layers for product in layer.linears)
 
     @property
-    def adds(self) -> tuple[AddTrace, ...]:
-        """Traces of the adds, in the order of the data."""
-        return tuple(layer for layer in self.layers if isinstance(layer, AddTrace))
-
-    @property
     def state(self) -> dict[str, LstmState]:
-        """What the LSTM layers leave, by name: `fxsim.simulator.simulate` goes on from it."""
-        return {seen.name: seen.state for seen in self.layers if isinstance(seen, LstmTrace)}
+        """What layers with state leave, by name: `fxsim.simulator.simulate` goes on from it."""
+        return {seen.name: seen.state for seen in self.layers if seen.state is not None}
 
     @property
     def output(self) -> IntArray:
         """What the last layer yields, shape (n, outputs) or (n, t, outputs)."""
         return self.layers[-1].activations
+
+
+def combined(
+    traces: Sequence[LayerTrace], join: Callable[[Sequence[Tensor]], Tensor]
+) -> LayerTrace:
+    """One trace, without state, from those of pieces of a batch: tensors joined, counts summed."""
+    first = traces[0]
+    return LayerTrace(
+        name=first.name,
+        tensors={name: join([trace[name] for trace in traces]) for name in first.tensors},
+        counts={name: sum(trace.counts[name] for trace in traces) for name in first.counts},
+        parts=tuple(
+            combined(parts, join) for parts in zip(*(t.parts for t in traces), strict=True)
+        ),
+    )
 
 
 def span(values: IntArray) -> tuple[int, int]:

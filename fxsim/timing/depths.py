@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from fxsim.errors import RangeError
-from fxsim.network import QuantizedAdd, QuantizedNetwork
+from fxsim.network import QuantizedNetwork
 from fxsim.network.add import MIN_DEPTH
 from fxsim.plan.planner import plan_network
 from fxsim.timing.beats import queue_depths, times_and_depths
@@ -31,13 +31,8 @@ def with_depths(network: QuantizedNetwork) -> QuantizedNetwork:
     if not network.adds:
         return network
     depths = least_depths(network)
-    return replace(
-        network,
-        layers=tuple(
-            replace(layer, depth=depths[layer.name]) if isinstance(layer, QuantizedAdd) else layer
-            for layer in network.layers
-        ),
-    )
+    adds = {add.name: replace(add, depth=depths[add.name]) for add in network.adds}
+    return replace(network, layers=tuple(adds.get(layer.name, layer) for layer in network.layers))
 
 
 def least_depths(network: QuantizedNetwork) -> dict[str, int]:

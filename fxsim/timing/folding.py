@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, assert_never
 
 from fxsim.arithmetic.formats import AccumulatorMode
 from fxsim.cost import luts as estimate
@@ -19,6 +19,7 @@ from fxsim.network import (
     MaxPool,
     QuantizedAdd,
     QuantizedConvolution,
+    QuantizedLinear,
     QuantizedLstm,
     QuantizedNetwork,
 )
@@ -125,8 +126,8 @@ def fold_within(
 
 def cost(layer: Layer) -> int:
     """Multiply-accumulate cells of a layer; lanes of one without weights."""
-    if isinstance(layer, MaxPool | QuantizedAdd | Argmax):
-        return layer.lanes
+    if not layer.linears:
+        return layer.lanes_in
     return sum(product.folding.rows * product.folding.simd for product in layer.linears)
 
 
@@ -146,30 +147,33 @@ def _folded(network: QuantizedNetwork, layers: list[Layer]) -> Folded:
 
 def _choices(layer: Layer) -> Iterator[Layer]:
     """The layer in every folding without idle lanes."""
-    if isinstance(layer, QuantizedLstm):
-        raise RangeError(f"{layer.name}: foldings of layers with state must be chosen by hand")
-    if isinstance(layer, MaxPool):
-        yield from (replace(layer, lanes=n) for n in _divisors(layer.windows.channels))
-        return
-    if isinstance(layer, QuantizedAdd | Argmax):
-        size = layer.items if isinstance(layer, Argmax) else layer.shape[0]
-        yield from (replace(layer, lanes=n) for n in _divisors(size))
-        return
-    (product,) = layer.linears
-    outputs, simds = product.outputs, _divisors(product.inputs)
-    if isinstance(layer, QuantizedConvolution):
-        outputs, simds = layer.group_outputs, layer.windows.simd_choices()
+    match layer:
+        case QuantizedLinear():
+            yield from _products(layer, layer.outputs, _divisors(layer.inputs))
+        case QuantizedConvolution():
+            simds = layer.windows.simd_choices()
+            for product in _products(layer.product, layer.group_outputs, simds):
+                yield replace(layer, product=product)
+        case QuantizedLstm():
+            raise RangeError(f"{layer.name}: foldings of layers with state must be chosen by hand")
+        case MaxPool() | QuantizedAdd() | Argmax():
+            channels = layer.operands[0].shape[0]  # or items
+            yield from (replace(layer, lanes=n) for n in _divisors(channels))
+        case _:
+            assert_never(layer)
+
+
+def _products(
+    product: QuantizedLinear, outputs: int, simds: Sequence[int]
+) -> Iterator[QuantizedLinear]:
+    """The product with rows that divide ``outputs`` and a choice of input lanes."""
     if product.accumulator.mode is AccumulatorMode.SATURATE:
         simds = [product.folding.simd]
     for rows in _divisors(outputs):
         for simd in simds:
             pad = product.inputs % simd > 0
             folding = replace(product.folding, rows=rows, simd=simd, pad=pad)
-            changed = replace(product, folding=folding)
-            if isinstance(layer, QuantizedConvolution):
-                yield replace(layer, product=changed)
-            else:
-                yield changed
+            yield replace(product, folding=folding)
 
 
 def _divisors(size: int) -> list[int]:

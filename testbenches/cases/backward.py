@@ -105,15 +105,15 @@ def _registers(data: Pass) -> dict[str, int]:
 
 def _stored(data: Pass, lanes: int) -> Records:
     layer, trace = data.gradient.layer, data.trace
-    gates = [backwards(gate) for gate in np.split(trace.gates, 4, axis=2)]
+    gates = [backwards(gate) for gate in np.split(trace["gates"], 4, axis=2)]
     # The hardware knows by itself that the state before the first step is 0.
-    noise = np.full_like(trace.cells[:, :1], layer.cell.max)
-    earlier = np.concatenate([noise, trace.cells[:, :-1]], axis=1)
+    noise = np.full_like(trace["cell"][:, :1], layer.cell.max)
+    earlier = np.concatenate([noise, trace["cell"][:, :-1]], axis=1)
     sigmoid, tanh = layer.sigmoid.output, layer.tanh.output
     return Records(
         formats=[sigmoid, sigmoid, sigmoid, tanh, layer.cell, layer.cell],
         lanes=lanes,
-        fields=[*gates, backwards(trace.cells), backwards(earlier)],
+        fields=[*gates, backwards(trace["cell"]), backwards(earlier)],
     )
 
 

@@ -16,11 +16,11 @@ from fxsim.arithmetic.formats import IntFormat, Rounding
 from fxsim.arithmetic.stochastic import Stochastic
 from fxsim.arithmetic.tensors import IntArray
 from fxsim.data import pydoc
-from fxsim.network import QuantizedLinear, QuantizedLstm
 from fxsim.network.lstm_gradient import STREAMS, GradientFormat, LstmGradient, row_multipliers
+from fxsim.simulator import lstm
 from fxsim.simulator.lstm_gradient import LstmGradients, backward, squashed_cells
-from fxsim.simulator.simulator import as_input, run_lstm, simulate_trace
-from fxsim.simulator.trace import LstmTrace
+from fxsim.simulator.simulator import as_input, simulate_trace
+from fxsim.simulator.trace import LayerTrace
 from fxsim.testbenches.cases.gradient_cases import random_contract, random_layer
 from fxsim.testbenches.cases.samples import shipped
 
@@ -32,12 +32,12 @@ class Pass:
     Parameters
     ----------
     gradient : LstmGradient
-    trace : LstmTrace
+    trace : LayerTrace
     x, dy : int64 arrays, shapes (n, t, inputs), (n, t, cells)
     """
 
     gradient: LstmGradient
-    trace: LstmTrace
+    trace: LayerTrace
     x: IntArray
     dy: IntArray
 
@@ -71,8 +71,8 @@ class Pass:
         one_squared = 1 << 2 * gradient.layer.tanh.bits
         fmt = gradient.dh.format
         dh = np.clip(self.dy + self.recurrent, fmt.min, fmt.max).astype(object)
-        _, f, o, _ = np.split(trace.gates.astype(object), 4, axis=2)
-        q = squashed_cells(gradient.layer, trace.cells).astype(object)
+        _, f, o, _ = np.split(trace["gates"].astype(object), 4, axis=2)
+        q = squashed_cells(gradient.layer, trace["cell"]).astype(object)
         wide = IntFormat(bits=62, signed=True)
         output = self._cut(dh * o * (one_squared - q * q), "output", wide)
         dc = np.zeros_like(output)
@@ -119,7 +119,7 @@ def random_pass(
     x = generator.integers(fmt.min, fmt.max, (count, steps, inputs), endpoint=True)
     dy = generator.integers(dh.min, dh.max, (count, steps, cells), endpoint=True)
     dy = dy >> int(generator.integers(0, dh.bits))
-    return Pass(gradient=gradient, trace=run_lstm(layer, x), x=x, dy=dy)
+    return Pass(gradient=gradient, trace=lstm.trace(layer, x), x=x, dy=dy)
 
 
 def text_pass(
@@ -135,14 +135,11 @@ def text_pass(
     dy is the gradient of the cross-entropy of the next character, in nats, summed over characters.
     """
     network = shipped(model)
-    layer, head = network.layers
-    assert isinstance(layer, QuantizedLstm)
-    assert isinstance(head, QuantizedLinear)
+    (layer,), head = network.lstms, network.linears[-1]
     data = pydoc.load().train
     x = as_input(network, data.x[:count, :steps].astype(np.int64))
     trace = simulate_trace(network, x)
     seen = trace.layers[0]
-    assert isinstance(seen, LstmTrace)
     logits = trace.output * head.output.scale
     odds = np.exp(logits - logits.max(axis=-1, keepdims=True))
     error = odds / odds.sum(axis=-1, keepdims=True)

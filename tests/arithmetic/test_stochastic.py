@@ -11,8 +11,8 @@ from fxsim.arithmetic import stochastic
 from fxsim.arithmetic.stochastic import Stochastic
 from fxsim.errors import RangeError
 from fxsim.network.lstm_gradient import LstmGradient
+from fxsim.simulator import lstm
 from fxsim.simulator.lstm_gradient import backward
-from fxsim.simulator.simulator import run_lstm
 from fxsim.testbenches.cases.gradient_cases import random_case
 from tests.messages import raises
 
@@ -84,7 +84,7 @@ def test_seed_and_position_decide_the_word():
     assert len(keys) == 4 * 4 * 4 * 8
     case = random_case(11, Stochastic(seed=1), inputs=6, cells=6, steps=4, count=2)
     gradient, x, dy = case
-    trace = run_lstm(gradient.layer, x)
+    trace = lstm.trace(gradient.layer, x)
     again = backward(gradient, trace, x, dy)
     np.testing.assert_array_equal(backward(gradient, trace, x, dy).dnet, again.dnet)
     other = LstmGradient(**(vars(gradient) | {"rounding": Stochastic(seed=2)}))

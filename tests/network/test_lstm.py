@@ -28,7 +28,8 @@ from fxsim.network import (
     Requantizer,
 )
 from fxsim.network.storage import load_network, network_hash, save_network
-from fxsim.simulator.simulator import run_lstm, run_lstm_states, simulate, simulate_trace
+from fxsim.simulator import lstm
+from fxsim.simulator.simulator import simulate, simulate_trace
 from tests.lstm_strategies import recurrent_networks, sequences
 
 PATIENT = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -44,11 +45,11 @@ def test_simulator_equals_reference(data: st.DataObject) -> None:
         for t, results in enumerate(reference.run_sequence(network, sequence)):
             for seen, expected in zip(trace.layers, results, strict=True):
                 assert seen.activations[n, t].tolist() == expected.activations
-                if isinstance(expected, reference.LstmResult):
-                    assert seen.preactivations[n, t].tolist() == expected.preactivations
-                    assert seen.gates[n, t].tolist() == expected.gates
-                    assert seen.cells[n, t].tolist() == expected.state.cell
-                    assert seen.cell_outputs[n, t].tolist() == expected.cell_outputs
+                if expected.state is not None:
+                    assert seen["preactivations"][n, t].tolist() == expected.preactivations
+                    assert seen["gates"][n, t].tolist() == expected.gates
+                    assert seen["cell"][n, t].tolist() == expected.state.cell
+                    assert seen["cell_outputs"][n, t].tolist() == expected.cell_outputs
 
 
 @PATIENT
@@ -59,9 +60,9 @@ def test_results_alone_equal_those_of_the_trace(data: st.DataObject, count: int)
     trace = simulate_trace(network, x)
     assert np.array_equal(simulate(network, x), trace.layers[-1].activations)
     layer, seen = network.layers[0], trace.layers[0]
-    states = run_lstm_states(layer, x)
-    assert np.array_equal(states.gates, seen.gates)
-    assert np.array_equal(states.cells, seen.cells)
+    states = lstm.trace_states(layer, x)
+    assert np.array_equal(states["gates"], seen["gates"])
+    assert np.array_equal(states["cell"], seen["cell"])
     assert np.array_equal(states.activations, seen.activations)
 
 
@@ -95,7 +96,7 @@ def test_a_stream_of_one_sequence_goes_on(cells, rounding, words, backends) -> N
     )
     fmt = layer.input_product.input.format
     x = generator.integers(fmt.min, fmt.max, (1, 150, 7), endpoint=True)
-    trace = run_lstm(layer, x)
+    trace = lstm.trace(layer, x)
     kernel = lstm_kernel_of(layer)
     quick = rounding is not Rounding.TIES_EVEN
     assert kernel.streams == (target.chosen() in backends and quick)
@@ -116,11 +117,11 @@ def test_overflows_are_counted_in_every_product(data: st.DataObject) -> None:
     for results in reference.run_sequence(network, x[0].tolist()):
         for layer, result in zip(network.layers, results, strict=True):
             parts = [result]
-            if isinstance(result, reference.LstmResult):
+            if layer.lstms:
                 parts = [result.input_product, result.hidden_product, result.projection]
             for linear, part in zip(layer.linears, parts, strict=False):
                 counts[linear.name] += part.overflows
-    assert {seen.name: seen.overflows for seen in trace.linears} == counts
+    assert {seen.name: seen.counts["overflows"] for seen in trace.linears} == counts
 
 
 @PATIENT
@@ -175,16 +176,16 @@ def hand_made() -> QuantizedLstm:
 
 
 def test_two_steps_by_hand() -> None:
-    trace = run_lstm(hand_made(), np.array([[[15], [15]]]))
+    trace = lstm.trace(hand_made(), np.array([[[15], [15]]]))
     # x = 15/16: sigmoid 0.7186 = 46/64, tanh 0.7341 = 47/64; sigmoid(0) = 32/64.
-    assert trace.gates[0, 0].tolist() == [46, 32, 46, 47]
+    assert trace["gates"][0, 0].tolist() == [46, 32, 46, 47]
     # i * g = 2162 / 2**12, to 6 bits: 33.78 -> 34. c = 34/64; tanh address 8.5 -> 9; tanh(9/16)
     # = 0.5098 = 33/64; o * 33 = 1518 / 2**12, to 4 bits: 5.93 -> 6.
-    assert (trace.cells[0, 0, 0], trace.activations[0, 0, 0]) == (34, 6)
+    assert (trace["cell"][0, 0, 0], trace.activations[0, 0, 0]) == (34, 6)
     # Second step: h = 6 joins the output gate: 21/16 -> sigmoid 0.7879 = 50/64. c = 17 + 34.
     # tanh(12.75 -> 13/16) = 0.6710 = 43/64; 50 * 43 = 2150 -> 8.4 -> 8.
-    assert trace.gates[0, 1].tolist() == [46, 32, 50, 47]
-    assert (trace.cells[0, 1, 0], trace.activations[0, 1, 0]) == (51, 8)
+    assert trace["gates"][0, 1].tolist() == [46, 32, 50, 47]
+    assert (trace["cell"][0, 1, 0], trace.activations[0, 1, 0]) == (51, 8)
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def test_pieces_equal_the_whole(data: st.DataObject) -> None:
     np.testing.assert_array_equal(np.concatenate([first.output, second.output], 1), whole.output)
     for seen in whole.layers:
         if (end := whole.state.get(seen.name)) is not None:
-            np.testing.assert_array_equal(end.cell, seen.cells[:, -1])
+            np.testing.assert_array_equal(end.cell, seen["cell"][:, -1])
             np.testing.assert_array_equal(end.hidden, seen.activations[:, -1])
             np.testing.assert_array_equal(second.state[seen.name].cell, end.cell)
             np.testing.assert_array_equal(second.state[seen.name].hidden, end.hidden)

@@ -24,7 +24,7 @@ def test_the_page_shows_each_add():
     network = residual()
     trace = simulate_trace(network, random_inputs(network, 6))
     results = summarise(network, trace, accuracy=ACCURACY)
-    (summary,), (add,), (seen,) = results.adds, network.adds, trace.adds
+    (summary,), (add,), seen = results.adds, network.adds, trace["sum"]
     assert (summary.name, summary.shortcut, summary.items) == ("sum", "first", 2 * 6 * 6)
     assert summary.accumulator.seen == seen.accumulator_range
     assert summary.output.seen == seen.activation_range

@@ -19,8 +19,8 @@ from fxsim.network.lstm_gradient import SATURATING, GradientFormat, LstmGradient
 from fxsim.reference import initial_state
 from fxsim.reference import run_lstm as reference_forward
 from fxsim.reference.lstm_gradient import run_backward
+from fxsim.simulator import lstm
 from fxsim.simulator.lstm_gradient import backward, squashed_cells
-from fxsim.simulator.simulator import run_lstm
 from fxsim.testbenches.cases.gradient_cases import (
     random_case,
     random_contract,
@@ -45,7 +45,7 @@ def reference_results(layer, sequence):
 def both(gradient, x, dy):
     """What kernel and reference yield."""
     layer = gradient.layer
-    found = backward(gradient, run_lstm(layer, x), x, dy)
+    found = backward(gradient, lstm.trace(layer, x), x, dy)
     results = [reference_results(layer, sequence) for sequence in x.tolist()]
     return found, run_backward(gradient, results, x.tolist(), dy.tolist())
 
@@ -95,7 +95,7 @@ def test_random_cases_reach_every_event():
     saturated, zeros, live = set(), 0, dict.fromkeys(("dnet", "dx", "dh0", "dW", "dU", "db"), 0)
     for seed in range(40):
         case = random_case(seed, Rounding.TIES_EVEN, inputs=5, cells=4, steps=4, count=2)
-        found = backward(case[0], run_lstm(case[0].layer, case[1]), *case[1:])
+        found = backward(case[0], lstm.trace(case[0].layer, case[1]), *case[1:])
         saturated |= {name for name, count in found.saturations.items() if count}
         zeros += sum(found.zeros.values())
         for name in live:
@@ -122,11 +122,11 @@ def test_cell_gradient_flows_through_the_later_forget_gate():
         gradient = random_contract(generator, layer, Rounding.FLOOR)
         fmt, dh = layer.input.format, gradient.dh.format.max
         x = generator.integers(fmt.min, fmt.max, (1, 2, 3), endpoint=True)
-        trace = run_lstm(layer, x)
+        trace = lstm.trace(layer, x)
         found = backward(gradient, trace, x, np.array([[[0], [dh]]]))
-        (_, f0, _, _), (_, f1, o1, _) = trace.gates[0].tolist()
-        q1 = int(squashed_cells(layer, trace.cells)[0, 1, 0])
-        i0, g0 = trace.gates[0, 0, 0].item(), trace.gates[0, 0, 3].item()
+        (_, f0, _, _), (_, f1, o1, _) = trace["gates"][0].tolist()
+        q1 = int(squashed_cells(layer, trace["cell"])[0, 1, 0])
+        i0, g0 = trace["gates"][0, 0, 0].item(), trace["gates"][0, 0, 3].item()
         limit = gradient.dc.format.max
         dc1 = min(dh * o1 * (4**layer.tanh.bits - q1**2) >> gradient.shifts["output"], limit)
 
@@ -190,7 +190,7 @@ def test_fixed_point_approaches_autograd(real_case):
         layer = measured.quantized(weights, words)
         x = np.rint(real_x / layer.input.scale).astype(np.int64)
         gradient = measured.contract(layer, bits, expected, Rounding.TIES_AWAY)
-        found = measured.fixed_backward(gradient, run_lstm(layer, x), x, dy)
+        found = measured.fixed_backward(gradient, lstm.trace(layer, x), x, dy)
         errors = {
             name: np.linalg.norm(getattr(gradient, f"{name}_scale") * getattr(found, name) - real)
             / np.linalg.norm(real)
@@ -240,7 +240,7 @@ def test_common_scale_is_an_exponent_only():
     moved = gradient.rescaled(9)
     assert moved.shifts == gradient.shifts
     assert moved.dW_scale == gradient.dW_scale * 2.0**-9
-    trace = run_lstm(gradient.layer, x)
+    trace = lstm.trace(gradient.layer, x)
     found, expected = backward(moved, trace, x, dy), backward(gradient, trace, x, dy)
     for name in ("dnet", "dx", "dh0", "dW", "dU", "db"):
         np.testing.assert_array_equal(getattr(found, name), getattr(expected, name))
@@ -251,7 +251,7 @@ def test_batch_is_the_sum_of_its_sequences():
     gradient = measured.contract(case.layer, 12, case.same_states, Rounding.TIES_AWAY)
     whole = measured.fixed_backward(gradient, case.trace, case.x, case.dy)
     parts = [
-        measured.fixed_backward(gradient, run_lstm(case.layer, x), x, dy)
+        measured.fixed_backward(gradient, lstm.trace(case.layer, x), x, dy)
         for x, dy in zip(case.x[:, None], case.dy[:, None], strict=True)
     ]
     for name in ("dW", "dU", "db"):
@@ -321,7 +321,7 @@ def test_backward_checks_its_operands():
     gradient = small_contract()
     layer = gradient.layer
     x = np.full((2, 3, 3), layer.input.zero_point)
-    trace, dy = run_lstm(layer, x), np.zeros((2, 3, 2), np.int64)
+    trace, dy = lstm.trace(layer, x), np.zeros((2, 3, 2), np.int64)
     with raises(RangeError, "dy must have shape (2, 3, 2), not (2, 3, 1)"):
         backward(gradient, trace, x, dy[:, :, :1])
     with raises(RangeError, "dy must hold integers, not float64"):
@@ -336,8 +336,8 @@ def test_backward_checks_its_operands():
 def test_backward_takes_new_sequences_only():
     gradient = small_contract()
     x = np.full((2, 3, 3), gradient.layer.input.zero_point)
-    trace, dy = run_lstm(gradient.layer, x), np.zeros((2, 3, 2), np.int64)
+    trace, dy = lstm.trace(gradient.layer, x), np.zeros((2, 3, 2), np.int64)
     backward(gradient, trace, x, dy)
-    carried = run_lstm(gradient.layer, x, trace.state)
+    carried = lstm.trace(gradient.layer, x, trace.state)
     with raises(RangeError, "trace must start with new sequences, not with a carried state"):
         backward(gradient, carried, x, dy)

@@ -10,7 +10,7 @@ from fxsim.arithmetic.formats import Rounding
 from fxsim.data import load_split
 from fxsim.errors import FileError, RangeError
 from fxsim.files import read_npy, read_npz
-from fxsim.network import IntArray, QuantizedLinear, QuantizedLstm, QuantizedNetwork
+from fxsim.network import IntArray, QuantizedNetwork
 from fxsim.network.lstm_gradient import GradientFormat, LstmGradient
 from fxsim.simulator import gradient_traces
 from fxsim.simulator.lstm_gradient import backward
@@ -63,14 +63,9 @@ def from_network(network: QuantizedNetwork, *, bits: int = 8, fraction: int = 6)
     RangeError
         If the network has other layers.
     """
-    layers = network.layers
-    if (
-        len(layers) != 2
-        or not isinstance(layers[0], QuantizedLstm)
-        or not isinstance(layers[1], QuantizedLinear)
-    ):
+    if len(network.layers) != 2 or network.layers != (*network.lstms, *network.linears[-1:]):
         raise RangeError(f"{network.name}: must be an LSTM layer and a linear one")
-    layer, last = layers[0], layers[1]
+    (layer,), last = network.lstms, network.linears[-1]
     split = load_split(f"{network.data}:test")
     x = as_input(network, split.x[:SEQUENCES, :STEPS])
     trace = simulate_trace(network, x)
@@ -91,6 +86,5 @@ def from_network(network: QuantizedNetwork, *, bits: int = 8, fraction: int = 6)
         threshold=0,
         rounding=Rounding.TIES_AWAY,
     )
-    seen = trace.layers[0]
-    dnet = backward(gradient, seen, x, dy.astype(np.int64)).dnet  # type: ignore[arg-type]
+    dnet = backward(gradient, trace.layers[0], x, dy.astype(np.int64)).dnet
     return dnet.reshape(-1, dnet.shape[-1])
