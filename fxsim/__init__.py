@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from fxsim.network.storage import load_network
     from fxsim.simulator.simulator import simulate
 else:
-    __getattr__ = face(
+    __getattr__, __dir__ = face(
         __name__,
         {
             "load_network": "fxsim.network.storage",

@@ -32,7 +32,7 @@ quantizer
 data
 simulator
 training hw testbenches
-explorer interop
+explorer
 report
 reproduce
 cli __main__
@@ -49,7 +49,7 @@ HIGHER = {
 
 HOME_OF = {
     "torch": ("fxsim/training", "benchmarks"),
-    "onnx": ("fxsim/interop", "benchmarks"),
+    "onnx": ("benchmarks",),
     "onnxruntime": ("benchmarks",),
     "filelock": ("fxsim/folders.py",),
     "optuna": ("fxsim/explorer",),
@@ -77,6 +77,7 @@ DISPATCHES = {
     ("fxsim/simulator/simulator.py", "_driver"),
     ("fxsim/plan/planner.py", "plan_layer"),
     ("fxsim/timing/folding.py", "_choices"),
+    ("fxsim/training/calibrate.py", "_leaving"),
 }
 """The one function of each stage that is a ``match`` over all kinds."""
 
@@ -84,7 +85,7 @@ ASKING = (
     *("fxsim/network/", "fxsim/reference/", "fxsim/simulator/", "fxsim/plan/", "fxsim/timing/"),
     *("fxsim/cost/", "fxsim/kernels/", "fxsim/report/", "fxsim/cli/", "fxsim/hw/"),
     *("fxsim/testbenches/", "fxsim/explorer/evaluate.py", "fxsim/explorer/metrics.py"),
-    *("fxsim/explorer/skip/",),
+    *("fxsim/explorer/skip/", "fxsim/training/"),
 )
 """Packages and files where layers, traces and results answer for themselves."""
 

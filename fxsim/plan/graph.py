@@ -29,7 +29,7 @@ class Stream:
 
 
 Source = tuple[str, int]
-"""Name of a node, or of an input of its group, and which of its outputs."""
+"""A stream by its origin: a node or an input of the group, and the number of its output."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

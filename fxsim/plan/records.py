@@ -1,8 +1,8 @@
 """Records: configurations of the blocks of `fxsim.hw`, one frozen record a block.
 
 A record says what a block is and how large, never when it does what. Each has ``i`` and ``o``, the
-beats that the block takes and gives, and ``ratio``: how many beats it gives, the second number, for
-those that it takes, the first. A block with two inputs has ``other``, the beat of the second one.
+beats that the block takes and gives, and ``ratio`` = (taken, given): ``given`` beats leave for
+every ``taken`` beats that come. A block with two inputs has ``other``, the beat of the second one.
 """
 
 from __future__ import annotations

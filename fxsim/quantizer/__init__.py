@@ -7,7 +7,7 @@ from fxsim.faces import face
 if TYPE_CHECKING:
     from fxsim.quantizer.quantizer import quantize, quantize_input
 else:
-    __getattr__ = face(
+    __getattr__, __dir__ = face(
         __name__,
         {
             "quantize": "fxsim.quantizer.quantizer",

@@ -7,7 +7,7 @@ from fxsim.faces import face
 if TYPE_CHECKING:
     from fxsim.simulator.simulator import as_input, simulate
 else:
-    __getattr__ = face(
+    __getattr__, __dir__ = face(
         __name__,
         {
             "as_input": "fxsim.simulator.simulator",

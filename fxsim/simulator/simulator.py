@@ -172,6 +172,7 @@ def as_input(
     shape = network.input.shape
     inputs = network.layers[0].inputs
     leading = 2 if network.recurrent else 1
+    x = np.asarray(x)
     if x.ndim <= leading or x.shape[leading:] not in {shape, (inputs,)}:
         axes = ("n", "t")[:leading] + tuple(map(str, shape))
         raise RangeError(f"input must have shape ({', '.join(axes)}), not {x.shape}")

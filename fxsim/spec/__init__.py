@@ -7,7 +7,7 @@ from fxsim.faces import face
 if TYPE_CHECKING:
     from fxsim.spec.specification import load_spec, parse_spec
 else:
-    __getattr__ = face(
+    __getattr__, __dir__ = face(
         __name__,
         {
             "load_spec": "fxsim.spec.specification",

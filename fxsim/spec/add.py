@@ -53,7 +53,7 @@ class AddSpec(Kind):
         if start == before:
             fail(f"shortcut must start before {before!r}, whose output is added to", "shortcut")
         if start not in starts:
-            near = difflib.get_close_matches(start, starts, n=1)
+            near = difflib.get_close_matches(start, [s for s in starts if s != before], n=1)
             hint = f"; did you mean {near[0]!r}?" if near else f" ({', '.join(starts)})"
             fail(f"shortcut must name an earlier layer or 'input', not {start!r}{hint}", "shortcut")
         if starts[start] != context.shape:

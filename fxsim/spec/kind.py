@@ -28,13 +28,14 @@ class Matrix:
         Says how its weights are quantized.
     outputs, inputs : int
     letter : str
-        Of its layer in names of groups of weights (`fxsim.spec.weight_groups`).
+        Letter of its layer in names of groups of weights, such as h in In-h1
+        (`fxsim.spec.weight_groups`).
     hardware : HardwareSpec, optional
         Its own folding; that of the network if left out.
     suffix : str
         Of its name, behind that of the layer.
     gain : bool
-        Whether training leaves a factor for each output, of a batch normalisation.
+        Whether training leaves a factor for each output (batch normalisation).
     window : tuple of int, optional
         Shape (channels, rows, columns) of what a row of the matrix is laid over, if it moves.
     gates : bool
@@ -128,7 +129,7 @@ class Kind(Model, ABC):
     dense: ClassVar[bool] = False
     """Whether it is a matrix over all of its input, a bias and a nonlinearity."""
     elementwise: ClassVar[bool] = False
-    """Whether each value that it yields stands where those that it is made of stood."""
+    """Whether value i of what it yields depends on value i of each operand only."""
 
     @abstractmethod
     def shape_out(self, shape: Shape) -> Shape:

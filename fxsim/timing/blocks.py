@@ -56,8 +56,8 @@ def lookup_latency(table: Table) -> int:
 def _cell_latency(record: LstmCellConfig) -> int:
     """Sum, gate tables, two for the new cell state, its table, two for the output.
 
-    A shared multiplier takes one more for the second product, and as many as its turn for the third
-    comes late.
+    A shared multiplier takes one more for the second product, and those that the third product
+    waits for its turn.
     """
     gates = max(lookup_latency(record.sigmoid), lookup_latency(record.tanh))
     tanh = lookup_latency(record.tanh)

@@ -42,20 +42,15 @@ class NetworkCycles:
     layers : tuple of LayerCycles
         One for each matrix product; ``utilisation`` is the share of cycles in which its array works
         at that interval.
-    limit : str, optional
-        Without LSTM layers: the layer that is busy for most cycles, be it with taking in what it
-        works on.
+    bottleneck : str
+        The layer, or the matrix product, that sets the interval, be it with taking in what it works
+        on. An LSTM layer where no product alone is so slow: its loop is.
     """
 
     latency: int
     interval: int
     layers: tuple[LayerCycles, ...]
-    limit: str | None = None
-
-    @property
-    def bottleneck(self) -> str:
-        """Name of the layer, or of its matrix product, that sets the interval."""
-        return self.limit or max(self.layers, key=lambda layer: layer.interval).name
+    bottleneck: str
 
 
 def predict(network: QuantizedNetwork) -> NetworkCycles:
@@ -66,8 +61,19 @@ def predict(network: QuantizedNetwork) -> NetworkCycles:
         latency=times[0],
         interval=interval,
         layers=tuple(_products(plan, interval)),
-        limit=None if plan.recurrent else max(network.layers, key=load).name,
+        bottleneck=_bottleneck(network, plan, interval),
     )
+
+
+def _bottleneck(network: QuantizedNetwork, plan: Plan, interval: int) -> str:
+    """The layer that is busy for most cycles; with LSTM layers a product, or a loop."""
+    if not plan.recurrent:
+        return max(network.layers, key=load).name
+    slowest = max(_products(plan, interval), key=lambda product: product.interval)
+    if slowest.interval == interval:
+        return slowest.name
+    beats = {node.path: node.output.count for node in plan.blocks}
+    return max(plan.recurrent, key=lambda name: beats[f"{name}.hidden_product.buffer"])
 
 
 def _steady(plan: Plan) -> tuple[list[int], int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, assert_never
 
 import numpy as np
@@ -11,6 +12,7 @@ from fxsim.floats.checkpoint import Checkpoint, RetrainedParameters
 from fxsim.network import (
     INPUT,
     Argmax,
+    Layer,
     MaxPool,
     QuantizedAdd,
     QuantizedConvolution,
@@ -74,29 +76,33 @@ def follow(network: Network, quantized: QuantizedNetwork, samples: str | None = 
     }
     products = dict(zip((p.name for p in network.spec.products), network.linears(), strict=True))
     for layer in quantized.layers:
-        match layer:
-            case QuantizedLinear():
-                requantizer = layer.requantizer
-            case QuantizedConvolution():
-                requantizer = layer.product.requantizer
-            case QuantizedAdd():
-                requantizer = layer.requantizer
-            case QuantizedLstm():
-                cells = Calibrated(activation=layer.cell_output, rounding=layer.rounding)
-                yielded = cells
-                if (projection := layer.projection) is not None:
-                    products[projection.name].inputs = cells
-                    assert projection.requantizer is not None
-                    yielded = _calibrated(projection, projection.requantizer)
-                products[layer.hidden_product.name].inputs = yielded
-                network.leaving[layer.name] = yielded
-                continue
-            case MaxPool() | Argmax():  # yield some of what they take
-                continue
-            case _:
-                assert_never(layer)
-        if requantizer is not None:
-            network.leaving[layer.name] = _calibrated(layer, requantizer)
+        if (yielded := _leaving(layer, products)) is not None:
+            network.leaving[layer.name] = yielded
+
+
+def _leaving(layer: Layer, products: Mapping[str, Product]) -> Calibrated | None:
+    """Format and scale of what a layer yields; None if it yields some of what it takes, or sums.
+
+    The products of an LSTM layer get those of what they take from within it.
+    """
+    match layer:
+        case QuantizedLinear() | QuantizedAdd():
+            return _calibrated(layer, layer.requantizer) if layer.requantizer else None
+        case QuantizedConvolution():
+            product = layer.product
+            return _calibrated(product, product.requantizer) if product.requantizer else None
+        case QuantizedLstm():
+            yielded = cells = Calibrated(activation=layer.cell_output, rounding=layer.rounding)
+            if (projection := layer.projection) is not None:
+                products[projection.name].inputs = cells
+                assert projection.requantizer is not None
+                yielded = _calibrated(projection, projection.requantizer)
+            products[layer.hidden_product.name].inputs = yielded
+            return yielded
+        case MaxPool() | Argmax():
+            return None
+        case _:
+            assert_never(layer)
 
 
 def quantize_on_the_fly(network: Network) -> None:

@@ -158,7 +158,7 @@ def test_memories_and_pools_of_images():
     # Ten rows of 28 pixels of 8 bits, in 5 x 5 banks of whole lines;
     # 120 outputs of 256 inputs, 8 x 8 ternary weights a word.
     assert rows["layer0.window", "rows of pixels"] == [
-        *("25", "12", "8", "2,400", "synthesiser's choice", "")
+        *("25", "12", "8", "2,400", "synthesiser's choice", "written at run time")
     ]
     assert rows["layer5.mac_array", "weights"] == [
         *("1", "480", "128", "61,440", "block RAM", "layer5_weights.hex")

@@ -86,7 +86,7 @@ ERRORS = [
     (
         "layers.2.shortcut",
         "layer3",
-        "shortcut must name an earlier layer or 'input', not 'layer3'; did you mean 'layer1'?",
+        "shortcut must name an earlier layer or 'input', not 'layer3'; did you mean 'layer0'?",
         "layers[2].shortcut",
     ),
     (
