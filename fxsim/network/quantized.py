@@ -56,7 +56,8 @@ class QuantizedNetwork:
     Raises
     ------
     RangeError
-        If neighbouring layers do not fit, a name is used twice, or ``data`` is not text.
+        If neighbouring layers do not fit, images meet LSTM layers, a name is used twice, or
+        ``data`` is not text.
     """
 
     name: str
@@ -83,6 +84,10 @@ class QuantizedNetwork:
             behind = self.layers[i + 1 :]
             if layer.raw and not all(after.classifies for after in behind):
                 raise RangeError(f"{layer.name}: only the last layer may lack a requantizer")
+            if layer.spatial and self.recurrent:
+                raise RangeError(
+                    f"{layer.name}: a layer of images must not be in a network with LSTM layers"
+                )
             if layer.classifies and behind:
                 raise RangeError(f"{layer.name}: only the last layer may be an argmax")
             yielded[layer.name] = TensorType(layer.shape_out, layer.output)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from fxsim.network import Layer, QuantizedNetwork
 from fxsim.plan.mac_array import MacArrayConfig
@@ -16,7 +17,7 @@ from fxsim.plan.planner import Plan, plan_layer, plan_network
 from fxsim.timing import loop
 from fxsim.timing.beats import times_and_depths
 
-_DOUBLINGS = 5
+_DOUBLINGS, _ALIKE = 5, 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,20 +78,26 @@ def _bottleneck(network: QuantizedNetwork, plan: Plan, interval: int) -> str:
 
 
 def _steady(plan: Plan) -> tuple[list[int], int]:
-    """Completion times, and the interval of the last ones.
+    """Completion times, and the interval that they come to.
 
-    The slowest layer sets it, but a pipeline that stops now and then may take many vectors to get
-    there. So more are looked at, up to a limit, where it is not that of the slowest layer.
+    That is the work of the slowest layer, as a rule, but a pipeline that stops now and then may
+    take many vectors to get there. So more are looked at until some in a row are equal, and are
+    what is due or were the same before. Where intervals take turns, as with a multiplier that gates share,
+    theirs is the mean, rounded up.
     """
-    vectors = settled(plan)
+    vectors, before = settled(plan), 0
     due = max(stream.count for stream in (plan.input, *(block.output for block in plan.blocks)))
     for _ in range(_DOUBLINGS):
         times = _completion_times(plan, vectors)
-        interval = times[-1] - times[-2]
-        if interval <= due or plan.recurrent:
-            break
+        intervals = {after - time for time, after in pairwise(times[-_ALIKE - 1 :])}
+        if len(intervals) == 1:
+            (interval,) = intervals
+            if plan.recurrent or interval in (due, before):
+                return times, interval
+            before = interval
         vectors *= 2
-    return times, interval
+    half = len(times) // 2
+    return times, -(-(times[-1] - times[-1 - half]) // half)
 
 
 def completion_times(network: QuantizedNetwork, vectors: int) -> list[int]:

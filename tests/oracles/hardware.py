@@ -74,10 +74,12 @@ def _layer(found: Needs, layer: Layer, before: int, shortcut: int) -> None:
         found["sum"] += 1
         found["requantizer"] += 1
         found["lanes"] += 2 * layer.lanes
+        found["accumulator bits"] += layer.lanes * layer.accumulator.bits
     elif isinstance(layer, Argmax):
         _resize(found, before, layer.lanes)
         found["greatest"] += 1
         found["lanes"] += layer.lanes
+        found["place bits"] += (layer.items - 1).bit_length()
     else:
         _linear(found, layer, before, _fewest_lanes(layer))
 
@@ -99,6 +101,8 @@ def _product(
     tiles, beats = -(-outputs // rows), -(-product.inputs // simd)
     found["mac_array"] += 1
     found["cells"] += rows * simd
+    found["accumulator bits"] += rows * product.accumulator.format.bits
+    found["dsp cells"] += rows * simd * product.folding.dsp
     found["memory bits"] += rows * simd * product.weight_format.bits * tiles * beats
     padded = np.zeros(tiles * rows, np.int64)
     padded[:outputs] = product.bias if bias is None else bias

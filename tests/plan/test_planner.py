@@ -58,12 +58,17 @@ def planned(network):
         found[NAMES.get(type(record), "lstm_cell")] += 1
         if isinstance(record, MacArrayConfig):
             found["cells"] += record.rows * record.simd
+            found["dsp cells"] += record.rows * record.simd * record.dsp
+            found["accumulator bits"] += record.o.bits
         elif isinstance(record, ForkConfig):
             found["fork sinks"] += record.sinks
         elif isinstance(record, RequantizerConfig | GreatestConfig | WeightedSumConfig):
             found["lanes"] += record.o.lanes
+            if isinstance(record, WeightedSumConfig):
+                found["accumulator bits"] += record.o.bits
         elif isinstance(record, GreatestPlaceConfig):
             found["lanes"] += record.lanes
+            found["place bits"] += record.o.bits
     found["memory bits"] = sum(memory.bits for memory in memories(plan))
     return found
 
@@ -158,6 +163,17 @@ def larger(package, name, size, by=2):
     return mutate
 
 
+def a_wider_sum(monkeypatch):
+    """Four bits that no sum needs."""
+    make = add.WeightedSumConfig
+
+    def wider(**sizes):
+        bits = sizes["accumulator"].bits + 4
+        return make(**(sizes | {"accumulator": replace(sizes["accumulator"], bits=bits)}))
+
+    monkeypatch.setattr(add, "WeightedSumConfig", wider)
+
+
 def a_lane_too_many(monkeypatch):
     """The next number of lanes that divides the rows, after each MAC array."""
     plan_product = linear.add_product
@@ -185,6 +201,7 @@ WASTE = {
     "a queue twice as deep": larger(add, "QueueConfig", "depth"),
     "a fork with idle sinks": larger(planner, "ForkConfig", "sinks"),
     "a comparison of more lanes": larger(argmax, "GreatestPlaceConfig", "lanes"),
+    "a wider sum": a_wider_sum,
     "a lane too many": a_lane_too_many,
     "a cell too many": a_cell_too_many,
 }
