@@ -82,8 +82,8 @@ def _steady(plan: Plan) -> tuple[list[int], int]:
 
     That is the work of the slowest layer, as a rule, but a pipeline that stops now and then may
     take many vectors to get there. So more are looked at until some in a row are equal, and are
-    what is due or were the same before. Where intervals take turns, as with a multiplier that gates share,
-    theirs is the mean, rounded up.
+    what is due or were the same before. Where intervals take turns, as with a multiplier that
+    gates share, theirs is the mean, rounded up.
     """
     vectors, before = settled(plan), 0
     due = max(stream.count for stream in (plan.input, *(block.output for block in plan.blocks)))

@@ -1,8 +1,8 @@
 """Cycles of a network with LSTM layers, in closed form: from the beats before to those after.
 
-They are exact where no block waits for the next one. Padded tiles of U h, lanes of a projection that
-do not divide those that U h takes, and layers around the LSTM whose tiles leave faster than they
-are taken can make the hardware a few cycles later; the regression says so.
+They are exact where no block waits for the next one. Padded tiles of U h, lanes of a projection
+that do not divide those that U h takes, and layers around the LSTM whose tiles leave faster than
+they are taken can make the hardware a few cycles later; the regression says so.
 
 The times are those of a willing source and a ready sink. Each block passes beats in order, one a
 cycle, a fixed number of cycles after the beat that completes them, so the time of every beat

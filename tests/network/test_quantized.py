@@ -17,12 +17,16 @@ from fxsim.network import (
     Activation,
     Folding,
     InputQuantizer,
+    MaxPool,
     QuantizedLinear,
     QuantizedNetwork,
     Requantizer,
+    Windows,
     accumulator_bounds,
 )
+from fxsim.network.storage import load_network
 from tests.messages import raises
+from tests.places import MODELS
 from tests.strategies import batches, linears, networks, unhurried
 
 INT8 = IntFormat(bits=8, signed=True)
@@ -315,3 +319,18 @@ def test_drawn_batches_are_in_range(data):
     assert batch.dtype == np.int64
     assert batch.min() == fmt.min
     assert batch.max() == fmt.max
+
+
+def test_images_in_front_of_an_lstm_are_refused() -> None:
+    """No stage knows pixels of sequences yet."""
+    known = load_network(MODELS / "charlm-lstm-ternary")
+    (items,) = known.input.shape
+    where = Windows(channels=items, height=1, width=1, kernel=(1, 1))
+    pool = MaxPool(name="pool", input=known.input.activation, windows=where)
+    message = "pool: a layer of images must not be in a network with LSTM layers"
+    with raises(RangeError, message):
+        dataclasses.replace(
+            known,
+            input=dataclasses.replace(known.input, shape=where.shape),
+            layers=(pool, *known.layers),
+        )
