@@ -89,20 +89,23 @@ def calls(shape: tuple[int, int, int]) -> Case:
             sums = aligned((rows, outputs), np.int32)
             found[f"fxsim {backend}"] = lambda product=product, sums=sums: product(x, sums)
             if product.fused:
-                multiplier, narrow = (
-                    aligned((outputs,), np.int64),
-                    aligned((rows, outputs), np.uint8),
-                )
-                multiplier[:] = 3277
+                multiplier, offset = (aligned((outputs,), np.int64) for _ in range(2))
+                multiplier[:], offset[:] = 3277, 0
+                narrow = aligned((rows, outputs), np.uint8)
+                base, sign, parity = rounding_terms(Rounding.TIES_AWAY, 25)
                 constants = Epilogue(
-                    multiplier,
-                    25,
-                    *rounding_terms(Rounding.TIES_AWAY, 25),
-                    -(1 << 62),
-                    128,
-                    0,
-                    255,
-                    0,
+                    multiplier=multiplier,
+                    offset=offset,
+                    keep=-1,
+                    shift=25,
+                    base=base,
+                    sign=sign,
+                    parity=parity,
+                    floor=-(1 << 62),
+                    zero_point=128,
+                    low=0,
+                    high=255,
+                    wrap_mask=0,
                 )
                 # Weights of its own, as every other line has: none finds them in the cache.
                 again = Product(weight, nothing, 0, 255, backend)

@@ -78,7 +78,7 @@ def _of(path: str, record: Record) -> Iterator[Memory]:
         case WindowConfig():
             yield Memory(
                 block=path,
-                holds="rows of pixels",
+                holds="pixel rows",
                 width=record.i.bits,
                 depth=record.depth,
                 count=record.banks,

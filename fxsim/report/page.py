@@ -40,7 +40,7 @@ def render(results: Results) -> str:
         grid=_grid(results.sweep),
         large_bits=LARGE_BITS,
         lut_depth=LUT_DEPTH,
-        kinds={"auto": "synthesiser's choice", "block": "block RAM", "distributed": "LUTs"},
+        kinds={"auto": "", "block": ", block RAM", "distributed": ", LUTs"},
         widths=sorted({row.activation_bits for row in results.sweep}),
     )
 

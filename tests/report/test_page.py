@@ -142,9 +142,7 @@ def test_cycles_are_predicted_and_measured():
 def test_memories_of_weights(page):
     """8 x 12 ternary weights, 2 a word; the second layer has no block of its own here."""
     rows = {(row[0], row[1]): row[2:] for row in page.body("memory-table")}
-    assert rows["layer0.mac_array", "weights"] == [
-        *("1", "48", "4", "192", "synthesiser's choice", "in the Verilog", "3")
-    ]
+    assert rows["layer0.mac_array", "weights"] == [*("1 × 48 × 4", "192", "constant", "3")]
     assert rows["layer1.mac_array", "weights"][-1] == ""
 
 
@@ -157,11 +155,9 @@ def test_memories_and_pools_of_images():
     rows = {(row[0], row[1]): row[2:] for row in page.body("memory-table")}
     # Ten rows of 28 pixels of 8 bits, in 5 x 5 banks of whole lines;
     # 120 outputs of 256 inputs, 8 x 8 ternary weights a word.
-    assert rows["layer0.window", "rows of pixels"] == [
-        *("25", "12", "8", "2,400", "synthesiser's choice", "written at run time")
-    ]
+    assert rows["layer0.window", "pixel rows"] == ["25 × 12 × 8", "2,400", "run time"]
     assert rows["layer5.mac_array", "weights"] == [
-        *("1", "480", "128", "61,440", "block RAM", "layer5_weights.hex")
+        *("1 × 480 × 128", "61,440", "layer5_weights.hex, block RAM")
     ]
     assert page.body("pools-table")[0][:4] == ["layer1", "2 × 2", "2", "6"]
 
