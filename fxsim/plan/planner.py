@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import assert_never
@@ -25,7 +25,7 @@ from fxsim.plan.chain import Chain
 from fxsim.plan.convolution import plan_convolution
 from fxsim.plan.graph import Block, Group, Node, Source, Stream
 from fxsim.plan.linear import plan_linear
-from fxsim.plan.lstm import plan_lstm
+from fxsim.plan.lstm import LoopGroup, plan_lstm
 from fxsim.plan.mac_array import MacArrayConfig
 from fxsim.plan.memory import WeightMemory
 from fxsim.plan.pool import plan_pool
@@ -51,6 +51,21 @@ class Plan:
     recurrent: tuple[str, ...]
 
     @property
+    def inputs(self) -> Mapping[str, Stream]:
+        """Streams that come in."""
+        return self.group.inputs
+
+    @cached_property
+    def outputs(self) -> dict[str, Stream]:
+        """Streams that go out."""
+        return {self.group.last: self.group.output}
+
+    @cached_property
+    def ends(self) -> dict[str, Source]:
+        """Block that yields each stream that goes out."""
+        return {self.group.last: (self.blocks[-1].path, 0)}
+
+    @property
     def input(self) -> Stream:
         """Stream that comes in."""
         return self.group.inputs[INPUT]
@@ -69,6 +84,16 @@ class Plan:
     def layers(self) -> Iterator[Node]:
         """Groups of the layers, in the order of the data."""
         return (node for node in self.group.nodes if isinstance(node.record, Group))
+
+    @cached_property
+    def loops(self) -> dict[Source, Stream]:
+        """Streams that lead back, by where they come from; a vector of zeros comes before each."""
+        found: dict[Source, Stream] = {}
+        for node in self.layers:
+            if isinstance(record := node.record, LoopGroup):
+                path, k = record.back
+                found[f"{node.path}.{path}", k] = record.fed_back
+        return found
 
     @property
     def ends_depth(self) -> int:

@@ -15,15 +15,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fxsim.errors import RangeError
 from fxsim.network import QuantizedNetwork
-from fxsim.network.add import MIN_DEPTH
 from fxsim.plan.planner import plan_network
-from fxsim.timing.beats import queue_depths, times_and_depths
-from fxsim.timing.cycles import load, settled
+from fxsim.timing.beats import machine_of
+from fxsim.timing.shortest import shortest
 
-_ENDLESS = 1 << 62
-"""Depth of a queue that is never full."""
+_WORK = 1 << 33
+"""Cycles times blocks that may be run to shorten queues: minutes."""
 
 
 def with_depths(network: QuantizedNetwork) -> QuantizedNetwork:
@@ -36,34 +34,7 @@ def with_depths(network: QuantizedNetwork) -> QuantizedNetwork:
 
 
 def least_depths(network: QuantizedNetwork) -> dict[str, int]:
-    """For each add, the least depth of its queue that costs no time.
-
-    Each is found by halving between the least there is and what an endless queue would hold at
-    most; a longer queue is never slower. With several adds a depth may depend on those that were
-    found before, and the first ones are as short as can be.
-    """
-    plan = plan_network(network)
-    endless = dict.fromkeys(queue_depths(plan), _ENDLESS)
-    first, _ = times_and_depths(plan, 1, endless)
-    # Small vectors are many in the pipelines before the first one leaves.
-    vectors = settled(plan) + int(first[-1]) // max(map(load, network.layers))
-    best, held = times_and_depths(plan, vectors, endless)
-    depths = {path: max(depth, MIN_DEPTH) for path, depth in held.items()}
-
-    def costs_nothing(path: str, depth: int) -> bool:
-        try:
-            times_and_depths(plan, vectors, depths | {path: depth}, best)
-        except RangeError:
-            return False
-        return True
-
-    for path in depths:
-        low, high = MIN_DEPTH, depths[path]
-        while low < high:
-            middle = (low + high) // 2
-            if costs_nothing(path, middle):
-                high = middle
-            else:
-                low = middle + 1
-        depths[path] = high
-    return {path.removesuffix(".queue"): depth for path, depth in depths.items()}
+    """For each add, the least depth of its queue that costs no time."""
+    machine, queues = machine_of(plan_network(network))
+    depths = shortest(machine, [[k] for k in queues.values()], _WORK, wires=False)
+    return {path.removesuffix(".queue"): depths[k] for path, k in queues.items()}

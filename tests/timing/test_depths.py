@@ -16,10 +16,12 @@ from fxsim.network.add import MIN_DEPTH
 from fxsim.plan.planner import plan_network
 from fxsim.simulator import simulate
 from fxsim.testbenches.cases.samples import random_inputs, residual
-from fxsim.timing.beats import queue_depths, times_and_depths
-from fxsim.timing.cycles import completion_times, predict, settled
+from fxsim.timing.beats import machine_of
+from fxsim.timing.cycles import completion_times, predict
 from fxsim.timing.depths import least_depths, with_depths
 from fxsim.timing.folding import fold, fold_within
+from fxsim.timing.machine import Deadlock
+from fxsim.timing.parts import queue
 from tests.messages import raises
 from tests.oracles.cycles import mac_latency, requantizer_latency
 from tests.residual_strategies import residual_networks
@@ -69,36 +71,43 @@ def test_what_the_layers_need_before_they_yield(side):
         predict(with_depth(network, held - 1))
 
 
+def flow_of(network, depths=None):
+    """A run with other depths of queues, by the names of their adds."""
+    machine, queues = machine_of(plan_network(network))
+    depths = {queues[f"{add}.queue"]: queue(depth) for add, depth in (depths or {}).items()}
+    return machine.run(200, depths)
+
+
 @settings(QUIET, max_examples=25)
 @given(data=st.data())
 def test_depths_cost_no_time_and_none_can_be_less(data):
     network = data.draw(residual_networks())
-    plan = plan_network(network)
-    vectors = settled(plan) + 40  # more than the depths were found with
-    depths = queue_depths(plan)
-    best, _ = times_and_depths(plan, vectors, dict.fromkeys(depths, ENDLESS))
-    found, _ = times_and_depths(plan, vectors)
-    np.testing.assert_array_equal(found, best)
-    for path, depth in depths.items():
+    depths = {add.name: add.depth for add in network.adds}
+    best, found = flow_of(network, dict.fromkeys(depths, ENDLESS)), flow_of(network)
+    words = 60 * best.counts[0]
+    np.testing.assert_array_equal(found.words(0, words), best.words(0, words))
+    for name, depth in depths.items():
         if depth > MIN_DEPTH:
-            with pytest.raises(RangeError):
-                times_and_depths(plan, vectors, {path: depth - 1}, best)
+            try:
+                shorter = flow_of(network, {name: depth - 1}).words(0, words)
+            except Deadlock:
+                continue
+            assert (shorter > best.words(0, words)).any()
 
 
 @settings(QUIET, max_examples=15)
 @given(data=st.data())
 def test_longer_queues_are_never_slower(data):
-    """What the search by halving relies on."""
+    """What the search by steps relies on."""
     network = data.draw(residual_networks())
-    (depth, *_) = least_depths(network).values()
-    depths = [d for d in (depth - 2, depth - 1, depth, depth + 3) if d >= MIN_DEPTH]
+    (name, depth), *_ = least_depths(network).items()
     seen = []
-    plan = plan_network(network)
-    for one in depths:
-        try:
-            seen.append(times_and_depths(plan, 6, {f"{network.adds[0].name}.queue": one})[0])
-        except RangeError:
-            assert not seen, "a longer queue hangs where a shorter one does not"
+    for one in (depth - 2, depth - 1, depth, depth + 3):
+        if one >= MIN_DEPTH:
+            try:
+                seen.append(flow_of(network, {name: one}).words(0, 6))
+            except Deadlock:
+                assert not seen, "a longer queue hangs where a shorter one does not"
     for shorter, longer in pairwise(seen):
         assert (longer <= shorter).all()
 
