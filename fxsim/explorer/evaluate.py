@@ -87,7 +87,7 @@ class Evaluator:
                 return as_input(network, self.job.validation.x)
             layer = network.layers[layers - 1]
             starts = [INPUT, *(earlier.name for earlier in network.layers)]
-            places = layers - 1, *map(starts.index, layer.sources)
+            places = map(starts.index, network.taken[layer.name])
             return run_layer(layer, *(self._run(spec, network, place) for place in places))
 
         result: npt.NDArray[Any] = self._memory(("run", *self._key(spec, network, layers)), make)

@@ -46,10 +46,8 @@ def quantize_add(
     multipliers = (int(requantizer.multiplier[0]), int(requantizer.multiplier[1]))
     quantized = QuantizedAdd(
         name=name,
-        shortcut=start_name(spec, spec.layer_index(layer.shortcut)),
         shape=spec.layer_shape(index),
-        input=first,
-        other=second,
+        summands=operands,
         requantizer=requantizer,
         accumulator=IntFormat.spanning(*add_bounds(multipliers, operands), signed=True),
         relu=layer.relu,

@@ -20,6 +20,7 @@ from fxsim.arithmetic.tensors import SampleArray, as_vectors
 from fxsim.errors import RangeError, SpecError
 from fxsim.floats.checkpoint import Checkpoint, LinearParameters, RetrainedParameters
 from fxsim.network import (
+    INPUT,
     Activation,
     InputQuantizer,
     IntArray,
@@ -27,7 +28,7 @@ from fxsim.network import (
     QuantizedNetwork,
 )
 from fxsim.quantizer.activation import integers
-from fxsim.quantizer.add import quantize_add
+from fxsim.quantizer.add import quantize_add, start_name
 from fxsim.quantizer.argmax import quantize_argmax
 from fxsim.quantizer.convolution import quantize_convolution
 from fxsim.quantizer.linear import quantize_linear
@@ -154,8 +155,24 @@ def quantize(
             f"{spec.layer_name(i)}: parameters are too large or too small for float64"
         ) from None
     return with_depths(
-        QuantizedNetwork(name=spec.name, data=spec.data, input=source, layers=tuple(layers))
+        QuantizedNetwork(
+            name=spec.name,
+            data=spec.data,
+            inputs={INPUT: source},
+            layers=tuple(layers),
+            sources=_sources(spec),
+        )
     )
+
+
+def _sources(spec: NetworkSpec) -> dict[str, tuple[str, ...]]:
+    """What each layer of the network takes from."""
+    found = {}
+    for i, layer in enumerate(spec.layers):
+        if layer.in_hardware:
+            starts = (i - 1, *map(spec.layer_index, layer.shortcuts))
+            found[spec.layer_name(i)] = tuple(start_name(spec, start) for start in starts)
+    return found
 
 
 def _quantize_layer(
