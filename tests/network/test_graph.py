@@ -188,5 +188,6 @@ def test_samples_that_do_not_fit():
     x = np.zeros((2, 72), np.int64)
     with raises(RangeError, "samples must be of input, not of other"):
         simulate(network, {"other": x})
-    renamed = with_inputs(replace(network, sources={**network.sources, "first": ("x",)}), "x")
+    taken = {**network.sources, "first": ("x",)}
+    renamed = replace(network, inputs={"x": network.input}, sources=taken)
     np.testing.assert_array_equal(simulate(renamed, x), simulate(network, x))
