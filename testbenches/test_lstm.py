@@ -13,7 +13,8 @@ from fxsim.floats.checkpoint import Checkpoint, LinearParameters
 from fxsim.hw.emit import accelerator_verilog
 from fxsim.network import FloatArray, IntArray, QuantizedLstm, QuantizedNetwork
 from fxsim.quantizer import quantize
-from fxsim.simulator.simulator import as_input, simulate_trace
+from fxsim.simulator.inputs import as_input
+from fxsim.simulator.simulator import simulate_trace
 from fxsim.spec import parse_spec
 from fxsim.testbenches.accelerator import accelerator_job
 from fxsim.testbenches.bench.simulators import SIMULATORS, find_simulator

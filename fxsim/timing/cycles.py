@@ -15,12 +15,6 @@ from fxsim.plan.mac_array import MacArrayConfig
 from fxsim.plan.planner import Plan, plan_layer, plan_network
 from fxsim.timing.beats import machine_of, naming_queues
 
-_VECTORS, _WORK = 4096, 1 << 32
-"""Vectors, and cycles times blocks, that a network may take to repeat itself.
-
-If it does not, its interval is the mean of what was seen.
-"""
-
 
 @dataclass(frozen=True, kw_only=True)
 class LayerCycles:
@@ -61,7 +55,7 @@ def predict(network: QuantizedNetwork) -> NetworkCycles:
     plan = plan_network(network)
     machine, _ = machine_of(plan)
     with naming_queues(plan):
-        flow = machine.run(_VECTORS, cycles=_WORK // len(machine))
+        flow = machine.repeat()
     return NetworkCycles(
         latency=max(int(flow.ends(port, 1)[0]) for port in range(len(flow.counts))),
         interval=flow.interval,

@@ -28,6 +28,9 @@ _PASSING = {blocks.FORK, blocks.FEEDBACK}
 _STORING = {blocks.BUFFER, blocks.QUEUE, blocks.WINDOW}
 """Blocks that are ready, or not, whatever the blocks after them are."""
 
+_VECTORS, _WORK = 4096, 1 << 32
+"""Vectors, and cycles times blocks, that a machine may take to repeat itself: a minute."""
+
 Key = tuple[tuple[object, ...], ...]
 
 
@@ -106,6 +109,12 @@ class Machine:
         """The block that takes the words of block ``k``."""
         taking = (j for j, streams in enumerate(self._inputs) if self._outputs[k][0] in streams)
         return next((self._blocks[j] for j in taking), None)
+
+    def repeat(
+        self, queues: Mapping[int, Block | None] | None = None, latest: Sequence[IntArray] = ()
+    ) -> Flow:
+        """Run until all comes again, if that does not take too long; see `run`."""
+        return self.run(_VECTORS, queues, latest, cycles=_WORK // len(self))
 
     def run(
         self,

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from fxsim.network import IntArray
-from fxsim.network.add import MIN_DEPTH
+from fxsim.network.graph import MIN_DEPTH
 from fxsim.timing import parts
 from fxsim.timing.flow import Flow
 from fxsim.timing.kernels import blocks
@@ -20,16 +20,11 @@ from fxsim.timing.machine import Deadlock, Late, Machine
 _SPARE = 4
 """Words that a queue takes beyond those that make a word of the join, while all others wait."""
 
-_VECTORS, _WORK = 4096, 1 << 32
-"""Vectors, and cycles times blocks, that one run may take to repeat itself."""
-
 Depths = dict[int, int]
 """Depth of each queue, by the number of its block; 0 is a wire."""
 
 
-def shortest(
-    machine: Machine, joins: Sequence[Sequence[int]], work: int, *, wires: bool = True
-) -> Depths:
+def shortest(machine: Machine, joins: Sequence[Sequence[int]], work: int) -> Depths:
     """Depths of queues with which each word leaves as early as with endless ones.
 
     Parameters
@@ -41,7 +36,7 @@ def shortest(
         Cycles times blocks that may be run, after the first run.
     """
     search = _Search(machine, joins, work)
-    for k in sorted(search.depths, key=search.depths.__getitem__) if wires else ():
+    for k in sorted(search.depths, key=search.depths.__getitem__):
         search.attempt({k: 0})
     search.lengthen()
     for k in search.depths:
@@ -115,6 +110,6 @@ class _Search:
     def _run(
         self, queues: Mapping[int, parts.Block | None], latest: Sequence[IntArray] = ()
     ) -> Flow:
-        flow = self._machine.run(_VECTORS, queues, latest, cycles=_WORK // len(self._machine))
+        flow = self._machine.repeat(queues, latest)
         self._left -= flow.last * len(self._machine)
         return flow

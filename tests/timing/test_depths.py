@@ -7,12 +7,11 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from fxsim.errors import RangeError
-from fxsim.network import QuantizedAdd
-from fxsim.network.add import MIN_DEPTH
+from fxsim.network.graph import MIN_DEPTH
 from fxsim.plan.planner import plan_network
 from fxsim.simulator import simulate
 from fxsim.testbenches.cases.samples import random_inputs, residual
@@ -32,13 +31,7 @@ ENDLESS = 1 << 24
 
 def with_depth(network, depth):
     """The same network with queues of another depth."""
-    return replace(
-        network,
-        layers=tuple(
-            replace(layer, depth=depth) if isinstance(layer, QuantizedAdd) else layer
-            for layer in network.layers
-        ),
-    )
+    return replace(network, depths={add.name: (0, depth) for add in network.adds})
 
 
 @pytest.mark.parametrize("side", [3, 6, 11])
@@ -53,7 +46,7 @@ def test_depth_by_hand(side):
     # Pixel p of the output is there when pixel p + side + 1 has passed a convolution, and a pixel
     # passes in each cycle; one cycle is that in which the add takes the pair.
     ahead = 2 * (side + 1)
-    assert add.depth == ahead + stages + 1
+    assert network.depths == {add.name: (0, ahead + stages + 1)}
     assert predict(network).interval == side * side
 
 
@@ -66,30 +59,36 @@ def test_what_the_layers_need_before_they_yield(side):
     held = 2 * (side + 1)
     slow = predict(with_depth(network, held))
     assert slow.interval > predict(network).interval
-    message = f"the queues are too short (sum.queue: {held - 1} words): the network would deadlock"
+    message = f"the queues are too short (sum.queue1: {held - 1} words): the network would deadlock"
     with raises(RangeError, message):
         predict(with_depth(network, held - 1))
 
 
-def flow_of(network, depths=None):
-    """A run with other depths of queues, by the names of their adds."""
+def flow_of(network, depths):
+    """A run with other depths at some operands, by layer and place."""
     machine, queues = machine_of(plan_network(network))
-    depths = {queues[f"{add}.queue"]: queue(depth) for add, depth in (depths or {}).items()}
-    return machine.run(200, depths)
+    return machine.repeat(
+        {queues[f"{name}.queue{k}"]: queue(depth) for (name, k), depth in depths.items()}
+    )
 
 
 @settings(QUIET, max_examples=25)
 @given(data=st.data())
 def test_depths_cost_no_time_and_none_can_be_less(data):
     network = data.draw(residual_networks())
-    depths = {add.name: add.depth for add in network.adds}
-    best, found = flow_of(network, dict.fromkeys(depths, ENDLESS)), flow_of(network)
+    depths = {
+        (name, k): depth
+        for name, given in network.depths.items()
+        for k, depth in enumerate(given)
+        if depth
+    }
+    best, found = flow_of(network, dict.fromkeys(depths, ENDLESS)), flow_of(network, {})
     words = 60 * best.counts[0]
     np.testing.assert_array_equal(found.words(0, words), best.words(0, words))
-    for name, depth in depths.items():
+    for place, depth in depths.items():
         if depth > MIN_DEPTH:
             try:
-                shorter = flow_of(network, {name: depth - 1}).words(0, words)
+                shorter = flow_of(network, {place: depth - 1}).words(0, words)
             except Deadlock:
                 continue
             assert (shorter > best.words(0, words)).any()
@@ -100,12 +99,14 @@ def test_depths_cost_no_time_and_none_can_be_less(data):
 def test_longer_queues_are_never_slower(data):
     """What the search by steps relies on."""
     network = data.draw(residual_networks())
-    (name, depth), *_ = least_depths(network).items()
-    seen = []
+    places = [(name, k) for name, given in network.depths.items() for k, d in enumerate(given) if d]
+    assume(places)
+    name, k = places[0]
+    depth, seen = network.depths[name][k], []
     for one in (depth - 2, depth - 1, depth, depth + 3):
         if one >= MIN_DEPTH:
             try:
-                seen.append(flow_of(network, {name: one}).words(0, 6))
+                seen.append(flow_of(network, {(name, k): one}).words(0, 6))
             except Deadlock:
                 assert not seen, "a longer queue hangs where a shorter one does not"
     for shorter, longer in pairwise(seen):
@@ -115,8 +116,7 @@ def test_longer_queues_are_never_slower(data):
 def test_depths_follow_the_folding():
     network = residual()
     slow = fold(network, 400)
-    (add,) = slow.network.adds
-    assert add.depth == least_depths(slow.network)["sum"] != network.adds[0].depth
+    assert slow.network.depths == least_depths(slow.network) != network.depths
     assert completion_times(slow.network, 9) == completion_times(
         with_depth(slow.network, ENDLESS), 9
     )
@@ -128,5 +128,5 @@ def test_depths_follow_the_folding():
 
 def test_networks_without_adds_stay_as_they_are():
     network = residual()
-    plain = replace(network, layers=network.layers[:1])
+    plain = replace(network, layers=network.layers[:1], sources={}, depths={})
     assert with_depths(plain) is plain
