@@ -19,10 +19,11 @@ from fxsim.explorer.memory import Memory
 from fxsim.explorer.metrics import structure_metrics
 from fxsim.explorer.space import Choices
 from fxsim.floats.scores import accuracy, bits_per_character
-from fxsim.network import INPUT, Activation, QuantizedNetwork
+from fxsim.network import QuantizedNetwork
 from fxsim.quantizer.quantizer import arithmetic_key, quantize, uses_retrained
 from fxsim.quantizer.remarks import quiet
-from fxsim.simulator.simulator import as_input, run_layer
+from fxsim.simulator.inputs import as_input
+from fxsim.simulator.simulator import run_layer
 from fxsim.spec.specification import NetworkSpec
 
 
@@ -73,7 +74,7 @@ class Evaluator:
 
     def _measure(self, spec: NetworkSpec, network: QuantizedNetwork) -> dict[str, float]:
         scored = spec.in_network(spec.logits(spec.output))
-        y, output = self.job.validation.y, _activations(network)[scored]
+        y, output = self.job.validation.y, network.types[scored].activation
         answer = self._run(spec, network, scored)
         real = output.scale * (answer.astype(np.float64) - output.zero_point)
         return {"error": 1.0 - accuracy(real, y), "loss": bits_per_character(real, y)}
@@ -84,9 +85,8 @@ class Evaluator:
         def make() -> npt.NDArray[Any]:
             if name in spec.inputs:
                 return as_input(network, self.job.validation.x)
-            (layer,) = (layer for layer in network.layers if layer.name == name)
-            sources = map(spec.in_network, spec.layer_sources(spec.layer_index(name)))
-            return run_layer(layer, *(self._run(spec, network, source) for source in sources))
+            operands = [self._run(spec, network, source) for source in network.taken[name]]
+            return run_layer(network[name], *operands)
 
         result: npt.NDArray[Any] = self._memory(("run", *self._key(spec, network, name)), make)
         return result
@@ -110,9 +110,3 @@ class Evaluator:
 
     def _direct(self, spec: NetworkSpec) -> bool:
         return self.job.direct or not uses_retrained(spec, self.job.checkpoint)
-
-
-def _activations(network: QuantizedNetwork) -> dict[str, Activation]:
-    """Format of the input and of what each layer yields, by name."""
-    layers = {layer.name: layer.output for layer in network.layers}
-    return {INPUT: network.input.activation} | layers

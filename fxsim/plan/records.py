@@ -2,13 +2,15 @@
 
 A record says what a block is and how large, never when it does what. Each has ``i`` and ``o``, the
 beats that the block takes and gives, and ``ratio`` = (taken, given): ``given`` beats leave for
-every ``taken`` beats that come. A block with two inputs has ``other``, the beat of the second one.
+every ``taken`` beats that come. A block that takes several streams has ``operands``, the beat of
+each, in place of ``i``.
 """
 
 from __future__ import annotations
 
 from typing import TypeAlias
 
+from fxsim.plan.beat import Beat
 from fxsim.plan.buffers import ForkConfig, QueueConfig, VectorBufferConfig
 from fxsim.plan.elementwise import GreatestConfig, GreatestPlaceConfig, WeightedSumConfig
 from fxsim.plan.lstm_cell import LstmCellConfig
@@ -31,3 +33,12 @@ Record: TypeAlias = (
     | WidenConfig
     | WindowConfig
 )
+
+
+def takes(record: Record) -> tuple[Beat, ...]:
+    """Beat of each stream that a block takes."""
+    match record:
+        case WeightedSumConfig() | LstmCellConfig():
+            return record.operands
+        case _:
+            return (record.i,)

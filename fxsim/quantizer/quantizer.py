@@ -22,7 +22,6 @@ from fxsim.errors import RangeError, SpecError
 from fxsim.floats.checkpoint import Checkpoint, LinearParameters, RetrainedParameters
 from fxsim.floats.ports import checked_samples
 from fxsim.network import (
-    INPUT,
     Activation,
     InputQuantizer,
     IntArray,
@@ -161,9 +160,19 @@ def quantize(
                     del leaving[gone]
     except FloatingPointError:
         raise RangeError(f"{name}: parameters are too large or too small for float64") from None
-    return with_depths(
-        QuantizedNetwork(name=spec.name, data=spec.data, input=inputs[INPUT], layers=tuple(layers))
+    sources = {
+        layer.name: tuple(map(spec.in_network, spec.layer_sources(spec.layer_index(layer.name))))
+        for layer in layers
+    }
+    network = QuantizedNetwork(
+        name=spec.name,
+        data=spec.data,
+        inputs=inputs,
+        layers=tuple(layers),
+        sources=sources,
+        outputs=tuple(map(spec.in_network, spec.outputs)),
     )
+    return with_depths(network)
 
 
 def _quantize(
