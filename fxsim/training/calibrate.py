@@ -10,7 +10,6 @@ import numpy as np
 from fxsim.arithmetic.tensors import SampleArray
 from fxsim.floats.checkpoint import Checkpoint, RetrainedParameters
 from fxsim.network import (
-    INPUT,
     Argmax,
     Layer,
     MaxPool,
@@ -54,7 +53,8 @@ def calibrate(network: Network, samples: SampleArray) -> None:
         place.name: _frozen(product, place)
         for place, product in zip(spec.products, network.linears(), strict=True)
     }
-    follow(network, quantize(spec, Checkpoint(parent=found, retrained=found), samples))
+    checkpoint = Checkpoint(parent=found, retrained=found)
+    follow(network, quantize(spec, checkpoint, samples, depths=False))
 
 
 def follow(
@@ -78,7 +78,7 @@ def follow(
         name: Calibrated(
             activation=source.activation, rounding=source.rounding, dtype=types.get(name)
         )
-        for name, source in {INPUT: quantized.input}.items()
+        for name, source in quantized.inputs.items()
     }
     products = dict(zip((p.name for p in network.spec.products), network.linears(), strict=True))
     for layer in quantized.layers:

@@ -83,8 +83,8 @@ class Network(nn.Module):
             self.layers.append(_module(spec, i, layer, power))
         self.graph = spec.graph
         self._released = self.graph.released()
-        logits = {spec.logits(name) for name in spec.outputs}
-        self._dropped = {name for taken in self.graph.sources for name in taken} - logits
+        edges = zip(spec.layers, self.graph.sources, strict=True)
+        self._dropped = {name for layer, taken in edges for name in taken if not layer.classifies}
         self.dropout = spec.train.dropout
         self.leaving: dict[str, Quantizer] = {}
         for product in self.linears():
