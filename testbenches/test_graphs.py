@@ -33,15 +33,24 @@ def check(network: QuantizedNetwork, batch: object, simulator: str, folder: Path
     assert result.latency_measured == result.latency_predicted
 
 
-@pytest.mark.parametrize(("simulator", "vectors"), [("icarus", 4), ("verilator", 12)])
 @drawn(max_examples=4)
 @given(data=st.data())
-def test_random_graphs(
-    simulator: str, vectors: int, data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_random_graphs(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
     network = data.draw(graph_networks(max_layers=10, max_side=5))
-    batch = batches_of(data.draw, network, vectors)
-    check(network, batch, simulator, tmp_path_factory.mktemp("graph"))
+    check(network, batches_of(data.draw, network, 4), "icarus", tmp_path_factory.mktemp("graph"))
+
+
+@pytest.mark.slow
+@drawn(max_examples=25)
+@given(data=st.data())
+def test_random_graphs_on_both(
+    data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    network = data.draw(graph_networks(max_layers=40, max_side=5, recurrent=True))
+    leading = (3, 4) if network.recurrent else (8,)
+    batch = batches_of(data.draw, network, *leading)
+    for simulator in ("icarus", "verilator"):
+        check(network, batch, simulator, tmp_path_factory.mktemp("graph"))
 
 
 @drawn(max_examples=4)
