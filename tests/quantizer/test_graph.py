@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 
 from fxsim import reference
-from fxsim.errors import RangeError, SpecError
+from fxsim.errors import PrecisionWarning, RangeError, SpecError
 from fxsim.floats.checkpoint import Checkpoint
 from fxsim.floats.forward import forward_outputs
 from fxsim.network import QuantizedAdd
@@ -95,6 +95,20 @@ def test_an_add_of_three_scales():
         for layer, found in zip(network.layers, trace.layers, strict=True)
     )
     np.testing.assert_allclose(total, a + b + c, atol=0.51 * add.output.scale)
+
+
+def test_a_coarse_operand_is_named():
+    """Of 12 bits next to one of 4, whose scale is 256 times as great."""
+    few = {"output": {"bits": 4, "signed": True}}
+    layers = [linear("a"), linear("b", "input") | few, {"type": "add", "name": "c"} | OUT]
+    layers[2]["shortcut"] = "a"
+    spec, parameters, samples = case(network_of(layers), count=50)
+    message = (
+        r"^c: multiplier_bits must be about \d+ for operand 1, whose scale is far below that of"
+        r" operand 0, not 16: its values can be off by [0-9.]+ steps$"
+    )
+    with pytest.warns(PrecisionWarning, match=message):
+        quantize(spec, Checkpoint(parent=parameters), samples["input"])
 
 
 def test_the_network_is_stored(tmp_path):
