@@ -233,8 +233,9 @@ def tell_coarse(
 ) -> None:
     """Warn of the channel whose multiplier is the least exact, if more bits would help it.
 
-    Of an add it is an operand, the ``part`` that the warning names. That is where its error times ``reach``, the greatest value that it multiplies, is more than
+    That is where its error times ``reach``, the greatest value that it multiplies, is more than
     half a step, and more than ``multiplier_bits`` leave to a channel that uses all but two of them.
+    The channels of an add are its operands; ``part`` is the word for one.
     """
     bits = scaling.multiplier_bits
     error = np.abs(np.ldexp(scaling.multiplier, -scaling.shift) - ratio) * reach / step
