@@ -97,6 +97,11 @@ class Machine:
         return tuple(self._counts)
 
     @property
+    def ports(self) -> int:
+        """Ports by which streams come in."""
+        return len(self._entering)
+
+    @property
     def key(self) -> Key:
         """All that cycles depend on."""
         ports = (*self._entering,), (*self._leaving,), (*self._counts,)
