@@ -102,11 +102,6 @@ class Machine:
         return tuple(self._counts)
 
     @property
-    def ports(self) -> int:
-        """Ports by which streams come in."""
-        return len(self._entering)
-
-    @property
     def key(self) -> Key:
         """All that cycles depend on."""
         ports = (*self._entering,), (*self._shares,), (*self._leaving,), (*self._counts,)

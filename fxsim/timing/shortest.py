@@ -49,26 +49,21 @@ class _Search:
     def __init__(self, machine: Machine, joins: Sequence[Sequence[int]], work: int):
         self._machine, self._joins, self._left = machine, joins, work
         self.depths = {k: MIN_DEPTH for join in joins for k in join}
-        self._long = parts.ENDLESS
-        if machine.ports > 1:
-            # What one input waits with for another one may stay outside: no word waits for longer
-            # than the first vector takes.
-            first = machine.run(1, dict.fromkeys(self.depths, parts.queue(parts.ENDLESS)))
-            self._long = 2 * first.last
         self._best = self._lengthened()
 
     def _lengthened(self) -> Flow:
         """Run with endless queues, where there are no wires, and take what they hold at most.
 
         Queues in front of one join take no more while all of them have words for it: else they
-        would hold what waits for the blocks after the join, without end.
+        would hold what waits for the blocks after the join, without end. For the same reason no
+        input runs ahead of another by more than a vector.
         """
         queues: dict[int, parts.Block | None] = {}
         for group, join in enumerate(self._joins, 1):
             together = group if len(join) > 1 and all(self.depths[k] for k in join) else 0
             for k in join:
                 room = 2 * self._turn(k) + _SPARE
-                queues[k] = parts.queue(self._long, room, together) if self.depths[k] else None
+                queues[k] = parts.queue(parts.ENDLESS, room, together) if self.depths[k] else None
         flow = self._run(queues)
         self.depths |= {k: max(MIN_DEPTH, flow.held[k]) for k, queue in queues.items() if queue}
         return flow

@@ -22,7 +22,7 @@ class Structure:
     def __init__(self, count: int):
         self.machine, self.count = Machine(), count
         self.joins: list[list[int]] = []
-        self.at = self.machine.enter()
+        self.at = self.machine.enter(count=count)
 
     def dense(self, stages: int) -> None:
         """As a fully connected layer: a word of the output for each pass over the vector."""
@@ -164,6 +164,6 @@ def test_inputs_that_meet_wait_outside():
     structure = Structure(3)
     structure.dense(2)
     machine = structure.machine
-    structure.meet([structure.at, machine.enter()])
+    structure.meet([structure.at, machine.enter(count=3)])
     depths = shortest(structure.done(), structure.joins, MUCH)
     assert set(depths.values()) == {0}
