@@ -25,8 +25,8 @@ from fxsim.timing.flow import Flow
 from fxsim.timing.machine import Key
 from fxsim.timing.shortest import Depths, shortest
 
-WORK = 1 << 33
-"""Cycles times blocks that may be run to shorten the queues of a network: minutes."""
+WORK = 1 << 32
+"""Cycles times blocks that may be run to shorten the queues of a network: a minute."""
 
 _KNOWN: dict[Key, Depths] = {}
 """Depths by all that they depend on, for one process."""
