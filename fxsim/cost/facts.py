@@ -17,6 +17,7 @@ from fxsim.arithmetic.formats import AccumulatorMode, IntFormat, MemoryStyle, Ov
 from fxsim.network import IntArray, QuantizedNetwork, varies
 from fxsim.plan.buffers import ForkConfig, QueueConfig, VectorBufferConfig
 from fxsim.plan.elementwise import GreatestConfig, GreatestPlaceConfig, WeightedSumConfig
+from fxsim.plan.join import ConcatConfig
 from fxsim.plan.lstm_cell import LstmCellConfig
 from fxsim.plan.mac_array import MacArrayConfig
 from fxsim.plan.planner import Plan, plan_network
@@ -65,6 +66,8 @@ def facts_of(record: Record) -> tuple[str, Facts]:
             return "queue", {"width": beat.bits, "depth": depth}
         case ForkConfig(beat=beat):
             return "fork", {"bits": beat.bits}
+        case ConcatConfig(beat=beat, counts=counts):
+            return "concat", {"bits": beat.bits, "streams": len(counts), "beats": max(counts)}
         case GreatestConfig(beat=beat, beats=beats):
             return "greatest", {"lanes": beat.lanes, "bits": beat.format.bits, "beats": beats}
         case GreatestPlaceConfig():

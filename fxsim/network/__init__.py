@@ -5,6 +5,7 @@ from fxsim.arithmetic.tensors import Activation, FloatArray, IntArray
 from fxsim.arithmetic.windows import Windows
 from fxsim.network.add import INPUT, QuantizedAdd, add_bounds
 from fxsim.network.argmax import Argmax
+from fxsim.network.concat import Concat
 from fxsim.network.convolution import QuantizedConvolution
 from fxsim.network.layer import Layer, LayerKind
 from fxsim.network.linear import (
@@ -18,6 +19,8 @@ from fxsim.network.linear import (
 from fxsim.network.lstm import QuantizedLstm
 from fxsim.network.pool import MaxPool
 from fxsim.network.quantized import InputQuantizer, QuantizedNetwork
+from fxsim.network.rescale import Rescale
+from fxsim.network.resize import Resize
 from fxsim.network.tensor_type import TensorType
 
 __all__ = [
@@ -25,6 +28,7 @@ __all__ = [
     "Accumulator",
     "Activation",
     "Argmax",
+    "Concat",
     "FloatArray",
     "Folding",
     "InputQuantizer",
@@ -39,6 +43,8 @@ __all__ = [
     "QuantizedLstm",
     "QuantizedNetwork",
     "Requantizer",
+    "Rescale",
+    "Resize",
     "Table",
     "TensorType",
     "Windows",

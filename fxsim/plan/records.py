@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from fxsim.plan.buffers import ForkConfig, QueueConfig, VectorBufferConfig
 from fxsim.plan.elementwise import GreatestConfig, GreatestPlaceConfig, WeightedSumConfig
+from fxsim.plan.join import ConcatConfig
 from fxsim.plan.lstm_cell import LstmCellConfig
 from fxsim.plan.mac_array import MacArrayConfig
 from fxsim.plan.requantizer import RequantizerConfig
@@ -18,7 +19,8 @@ from fxsim.plan.resize import NarrowConfig, WidenConfig
 from fxsim.plan.window import WindowConfig
 
 Record: TypeAlias = (
-    ForkConfig
+    ConcatConfig
+    | ForkConfig
     | GreatestConfig
     | GreatestPlaceConfig
     | LstmCellConfig

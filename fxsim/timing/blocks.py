@@ -10,6 +10,7 @@ from typing import assert_never
 from fxsim.arithmetic.tables import Table
 from fxsim.plan.buffers import ForkConfig, QueueConfig, VectorBufferConfig
 from fxsim.plan.elementwise import GreatestConfig, GreatestPlaceConfig, WeightedSumConfig
+from fxsim.plan.join import ConcatConfig
 from fxsim.plan.lstm_cell import LstmCellConfig
 from fxsim.plan.mac_array import MacArrayConfig
 from fxsim.plan.records import Record
@@ -23,6 +24,8 @@ def latency(record: Record) -> int:
     """Cycles from the beat that completes what a block works on to the first that it gives."""
     match record:
         case WidenConfig() | NarrowConfig() | GreatestConfig() | GreatestPlaceConfig():
+            return 1
+        case ConcatConfig():
             return 1
         case VectorBufferConfig() | QueueConfig() | WindowConfig() | WeightedSumConfig():
             return 2
@@ -91,6 +94,8 @@ def block_of(record: Record) -> machine.Block:
         case MacArrayConfig() | RequantizerConfig() | GreatestConfig() | GreatestPlaceConfig():
             taken, _ = record.ratio
             return machine.pipe(taken, latency(record))
+        case ConcatConfig():
+            raise NotImplementedError("the machine has no concatenation yet")
         case LstmCellConfig():
             raise NotImplementedError("the machine has no loops")
         case _:
