@@ -17,9 +17,8 @@ from fxsim.hw.blocks.resize import Narrow, Widen
 from fxsim.hw.blocks.weighted_sum import WeightedSum
 from fxsim.hw.blocks.window import Window
 from fxsim.hw.lstm.cell import LstmCell
-from fxsim.plan.buffers import ForkConfig, QueueConfig, VectorBufferConfig
+from fxsim.plan.buffers import ConcatConfig, ForkConfig, QueueConfig, VectorBufferConfig
 from fxsim.plan.elementwise import GreatestConfig, GreatestPlaceConfig, WeightedSumConfig
-from fxsim.plan.join import ConcatConfig
 from fxsim.plan.lstm_cell import LstmCellConfig
 from fxsim.plan.mac_array import MacArrayConfig
 from fxsim.plan.records import Record

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fxsim.network import Concat
 from fxsim.plan.beat import Beat
+from fxsim.plan.buffers import ConcatConfig
 from fxsim.plan.chain import Chain
 from fxsim.plan.graph import Group, Stream
-from fxsim.plan.join import ConcatConfig
 
 
 def plan_concat(layer: Concat, *sources: Stream) -> Group:

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from fxsim.arithmetic.formats import MemoryStyle
-from fxsim.plan.buffers import ForkConfig, QueueConfig, VectorBufferConfig
+from fxsim.plan.buffers import ConcatConfig, ForkConfig, QueueConfig, VectorBufferConfig
 from fxsim.plan.elementwise import GreatestConfig, GreatestPlaceConfig, WeightedSumConfig
-from fxsim.plan.join import ConcatConfig
 from fxsim.plan.lstm_cell import GATES, LstmCellConfig
 from fxsim.plan.mac_array import MacArrayConfig
 from fxsim.plan.planner import Plan

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from fxsim.plan.buffers import ForkConfig, QueueConfig, VectorBufferConfig
+from fxsim.plan.buffers import ConcatConfig, ForkConfig, QueueConfig, VectorBufferConfig
 from fxsim.plan.elementwise import GreatestConfig, GreatestPlaceConfig, WeightedSumConfig
-from fxsim.plan.join import ConcatConfig
 from fxsim.plan.lstm_cell import LstmCellConfig
 from fxsim.plan.mac_array import MacArrayConfig
 from fxsim.plan.requantizer import RequantizerConfig

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from fxsim.hw.blocks.arith import equals
 from fxsim.hw.blocks.layouts import layout_of
-from fxsim.plan.join import ConcatConfig
+from fxsim.plan.buffers import ConcatConfig
 
 
 class Concat(wiring.Component):

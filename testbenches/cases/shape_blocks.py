@@ -15,8 +15,8 @@ from fxsim.hw.blocks.concat import Concat
 from fxsim.hw.layer import Layer
 from fxsim.network import Activation, Requantizer, Rescale, Resize
 from fxsim.plan.beat import Beat
+from fxsim.plan.buffers import ConcatConfig
 from fxsim.plan.graph import Stream
-from fxsim.plan.join import ConcatConfig
 from fxsim.plan.rescale import plan_rescale
 from fxsim.plan.upscale import plan_resize
 from fxsim.testbenches.bench.words import FORMATS, Case, Words, draw
