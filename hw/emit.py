@@ -19,11 +19,12 @@ from fxsim.hw.edges import memory_check
 from fxsim.hw.edges.axi import lane_bytes
 from fxsim.hw.edges.axi_lite import Register
 from fxsim.hw.skip.skip_top import SkipTop, index_format, registers_of
-from fxsim.network import Activation, QuantizedNetwork
+from fxsim.network import QuantizedNetwork
 from fxsim.network.skip_unit import SkipUnit
 from fxsim.network.storage import network_hash
 from fxsim.plan.graph import Stream
 from fxsim.plan.planner import plan_network
+from fxsim.plan.ports import SINK, SOURCE, port_names
 
 # Amaranth adds a wire ``\\name[k]`` for each lane of a payload, for waveform viewers. Nothing reads
 # them, and Yosys (issue 4349) takes them for bits of the vector ``name`` and aborts.
@@ -60,16 +61,18 @@ def memory_files(network: QuantizedNetwork) -> dict[str, str]:
 
 def manifest_of(network: QuantizedNetwork) -> dict[str, object]:
     """What a user of the Verilog must know: ports, formats, framing, hash."""
-    plan, first, last = plan_network(network), network.layers[0], network.layers[-1]
+    plan = plan_network(network)
 
-    def port(activation: Activation, stream: Stream, items: int) -> dict[str, object]:
+    def port(name: str, stream: Stream) -> dict[str, object]:
+        kind = network.types[name]
+        activation = kind.activation
         return {
             "format": str(activation.format),
             "scale": activation.scale,
             "zero_point": activation.zero_point,
             "lanes": stream.beat.lanes,
             "lane_bytes": lane_bytes(activation.format),
-            "items": items,
+            "items": kind.items,
             "beats": stream.count,
         }
 
@@ -79,9 +82,10 @@ def manifest_of(network: QuantizedNetwork) -> dict[str, object]:
         "network_hash": network_hash(network),
         "clock": "aclk",
         "reset": {"name": "aresetn", "active": "low", "synchronous": True},
-        "s_axis": port(first.input, plan.input, first.inputs),
-        "m_axis": port(last.output, plan.output, last.outputs),
     }
+    for prefix, streams in ((SOURCE, plan.inputs), (SINK, plan.outputs)):
+        for name, axis in port_names(prefix, streams).items():
+            manifest[axis] = port(name, streams[name])
     if memories := plan.files():
         manifest["memories"] = {
             memory.name: {

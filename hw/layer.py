@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from fxsim.hw.blocks.layouts import layout_of
 from fxsim.hw.build import build
-from fxsim.plan.graph import Group
+from fxsim.plan.graph import Block, Group, Node
 
 
 class Layer(wiring.Component):
@@ -19,8 +19,8 @@ class Layer(wiring.Component):
 
     Members
     -------
-    i : In(stream)
-        And a stream for each other input of the group, by its name.
+    i, or i0, i1, ... : In(stream)
+        A stream for each input of the group, by its name.
     o : Out(stream)
 
     ``memories`` has the `FileMemory` of each block that has one. Latency and throughput are the
@@ -41,32 +41,18 @@ class Layer(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        group, blocks = self.group, self._blocks
-        streams = {name: wiring.flipped(getattr(self, name)) for name in group.inputs}
-        streams |= {path: block.o for path, block in blocks.items()}
-        main = main_way(group)
-
-        def add(path: str) -> None:
-            m.submodules[path] = blocks[path]
-            (source, _), *_ = group[path].sources
-            wiring.connect(m, streams[source], blocks[path].i)
-
-        for path in main:
-            add(path)
-        wiring.connect(m, streams[group.last], wiring.flipped(self.o))
-        for path in blocks:
-            if path not in main:
-                add(path)
-        for node in group.nodes:
-            for source, _ in node.sources[1:]:
-                wiring.connect(m, streams[source], blocks[node.path].other)
+        streams = {(name, 0): wiring.flipped(getattr(self, name)) for name in self.group.inputs}
+        for node in self.group.blocks():
+            block = self._blocks[node.path]
+            m.submodules[node.path] = block
+            for source, port in zip(node.sources, ports(node), strict=True):
+                wiring.connect(m, streams[source], getattr(block, port))
+            streams[node.path, 0] = block.o
+        wiring.connect(m, streams[self.group.origin(self.group.source)], wiring.flipped(self.o))
         return m
 
 
-def main_way(group: Group) -> list[str]:
-    """Blocks from the first input to the output, in the order of the data."""
-    way, path = [], group.last
-    while path not in group.inputs:
-        way.append(path)
-        (path, _), *_ = group[path].sources
-    return way[::-1]
+def ports(node: Block | Node) -> list[str]:
+    """Names of the ports at which a block or a layer takes streams."""
+    count = len(node.sources)
+    return ["i"] if count == 1 else [f"i{k}" for k in range(count)]

@@ -12,7 +12,8 @@ from fxsim.data import Dataset, Split, load
 from fxsim.floats.checkpoint import Checkpoint, LinearParameters
 from fxsim.network import FloatArray, IntArray, QuantizedLstm, QuantizedNetwork
 from fxsim.quantizer import quantize
-from fxsim.simulator.simulator import as_input, simulate_trace
+from fxsim.simulator.inputs import as_input
+from fxsim.simulator.simulator import simulate_trace
 from fxsim.spec import parse_spec
 from fxsim.testbenches.bench.simulators import SIMULATORS
 from fxsim.testbenches.cases.samples import shipped

@@ -13,7 +13,8 @@ from fxsim import data
 from fxsim.hw import emit
 from fxsim.network import Folding, IntArray, QuantizedNetwork
 from fxsim.reference import run as run_reference
-from fxsim.simulator.simulator import as_input, simulate_trace
+from fxsim.simulator.inputs import as_input
+from fxsim.simulator.simulator import simulate_trace
 from fxsim.simulator.trace import Trace
 from fxsim.testbenches.accelerator import accelerator_job
 from fxsim.testbenches.bench.job import PATTERNS, RESTART

@@ -20,7 +20,8 @@ from fxsim.network import (
     InputQuantizer,
     QuantizedNetwork,
 )
-from fxsim.simulator.simulator import as_input, simulate_trace
+from fxsim.simulator.inputs import as_input
+from fxsim.simulator.simulator import simulate_trace
 from fxsim.testbenches.accelerator import accelerator_job
 from fxsim.testbenches.bench.simulators import find_simulator
 from fxsim.testbenches.cases.samples import random_inputs, residual, shipped

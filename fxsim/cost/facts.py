@@ -101,12 +101,12 @@ def _resize(record: WidenConfig | NarrowConfig, wide: int, slim: int) -> Facts:
 
 
 def _sum(record: WeightedSumConfig) -> Facts:
-    first, second = record.multipliers
+    multipliers = record.multipliers
     return {
         "lanes": record.lanes,
-        "bits": record.first.bits + record.second.bits,
-        "multipliers": first.bit_length() + second.bit_length(),
-        "ones": first.bit_count() + second.bit_count(),
+        "bits": sum(fmt.bits for fmt in record.formats),
+        "multipliers": sum(multiplier.bit_length() for multiplier in multipliers),
+        "ones": sum(multiplier.bit_count() for multiplier in multipliers),
         "accumulator": record.accumulator.bits,
     }
 
@@ -193,10 +193,10 @@ def _lstm_cell(record: LstmCellConfig) -> Facts:
 def _rest(plan: Plan) -> Facts:
     records = [block.record for block in plan.blocks]
     return {
-        "in": plan.input.beat.bits,
-        "out": plan.output.beat.bits,
-        "beats_in": plan.input.count,
-        "beats_out": plan.output.count,
+        "in": sum(stream.beat.bits for stream in plan.inputs.values()),
+        "out": sum(stream.beat.bits for stream in plan.outputs.values()),
+        "beats_in": sum(stream.count for stream in plan.inputs.values()),
+        "beats_out": sum(stream.count for stream in plan.outputs.values()),
         "layers": len(tuple(plan.layers)),
         "recurrent": int(bool(plan.recurrent)),
         "cells": sum(record.cells for record in records if isinstance(record, LstmCellConfig)),

@@ -22,7 +22,8 @@ from fxsim.floats.scores import accuracy, bits_per_character
 from fxsim.network import INPUT, QuantizedNetwork
 from fxsim.quantizer.quantizer import arithmetic_key, quantize, uses_retrained
 from fxsim.quantizer.remarks import quiet
-from fxsim.simulator.simulator import as_input, run_layer
+from fxsim.simulator.inputs import as_input
+from fxsim.simulator.simulator import run_layer
 from fxsim.spec.specification import NetworkSpec
 
 

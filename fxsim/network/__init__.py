@@ -3,10 +3,11 @@
 from fxsim.arithmetic.tables import Nonlinearity, Table
 from fxsim.arithmetic.tensors import Activation, FloatArray, IntArray
 from fxsim.arithmetic.windows import Windows
-from fxsim.network.add import INPUT, QuantizedAdd, add_bounds
+from fxsim.network.add import QuantizedAdd, add_bounds
 from fxsim.network.argmax import Argmax
 from fxsim.network.concat import Concat
 from fxsim.network.convolution import QuantizedConvolution
+from fxsim.network.graph import INPUT
 from fxsim.network.layer import Layer, LayerKind
 from fxsim.network.linear import (
     Accumulator,

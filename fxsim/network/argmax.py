@@ -40,7 +40,7 @@ class Argmax:
     lanes: int = 1
 
     # Answers of `LayerKind`.
-    linears = adds = pools = lstms = sources = ()
+    linears = adds = pools = lstms = ()
     state = probes = NO_TENSORS
     classifies, spatial, raw = True, False, False
     places, settling, unit, idle = 1, 0, NO_UNIT, 0
@@ -80,6 +80,11 @@ class Argmax:
         """Unsigned, just wide enough for the greatest index; real and integer are the same."""
         bits = (self.items - 1).bit_length()
         return Activation(format=IntFormat(bits=bits, signed=False), scale=1.0)
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Sizes of its hardware."""
+        return {"lanes": self.lanes}
 
     @property
     def lanes_in(self) -> int:

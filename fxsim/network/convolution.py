@@ -9,7 +9,7 @@ from fxsim.arithmetic.tensors import Activation, FloatArray
 from fxsim.arithmetic.windows import Windows
 from fxsim.errors import RangeError
 from fxsim.network.linear import Folding, QuantizedLinear
-from fxsim.network.tensor_type import NO_TENSORS, TensorType
+from fxsim.network.tensor_type import NO_SIZES, NO_TENSORS, TensorType
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -39,8 +39,9 @@ class QuantizedConvolution:
     windows: Windows
 
     # Answers of `LayerKind`.
-    adds = pools = lstms = sources = ()
+    adds = pools = lstms = ()
     state = probes = NO_TENSORS
+    sizes = NO_SIZES
     classifies, spatial, settling = False, True, 0
 
     def __post_init__(self) -> None:

@@ -33,19 +33,11 @@ class LayerKind(Protocol):
 
     @property
     def operands(self) -> tuple[TensorType, ...]:
-        """What the layer takes: from the layer before, then from each of ``sources``."""
-
-    @property
-    def sources(self) -> tuple[str, ...]:
-        """Names of the earlier layers, or `INPUT`, that yield its further operands."""
+        """What the layer takes; whoever yields it is the business of the network."""
 
     @property
     def state(self) -> Mapping[str, TensorType]:
         """What it carries from one vector to the next, by name; real 0 in a new sequence."""
-
-    @property
-    def input(self) -> Activation:
-        """Format and scale of the first operand."""
 
     @property
     def inputs(self) -> int:
@@ -98,6 +90,10 @@ class LayerKind(Protocol):
     @property
     def spatial(self) -> bool:
         """Whether it works on windows of images, which makes tensors large."""
+
+    @property
+    def sizes(self) -> Mapping[str, int]:
+        """Sizes of its hardware, besides the foldings of matrix products, by field."""
 
     @property
     def lanes_in(self) -> int:

@@ -27,7 +27,7 @@ from fxsim.arithmetic.tensors import (
 )
 from fxsim.errors import RangeError
 from fxsim.names import check_identifier
-from fxsim.network.tensor_type import NO_TENSORS, TensorType
+from fxsim.network.tensor_type import NO_SIZES, NO_TENSORS, TensorType
 
 MAX_LANES = 1 << 16
 
@@ -174,8 +174,9 @@ class QuantizedLinear:
     folding: Folding
 
     # Answers of `LayerKind`.
-    adds = pools = lstms = sources = ()
+    adds = pools = lstms = ()
     state = probes = NO_TENSORS
+    sizes = NO_SIZES
     classifies = spatial = False
     places, settling = 1, 0
 

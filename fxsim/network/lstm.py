@@ -79,7 +79,7 @@ class QuantizedLstm:
     multipliers: int = 3
 
     # Answers of `LayerKind`.
-    adds = pools = sources = ()
+    adds = pools = ()
     classifies = spatial = raw = False
     places = 1
 
@@ -227,6 +227,11 @@ class QuantizedLstm:
     def shape_out(self) -> tuple[int, ...]:
         """Shape of the output."""
         return (self.outputs,)
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Sizes of its hardware."""
+        return {"multipliers": self.multipliers}
 
     @property
     def lanes_in(self) -> int:

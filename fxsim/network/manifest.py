@@ -1,7 +1,11 @@
-"""A `QuantizedNetwork` as plain values and arrays, and back."""
+"""A `QuantizedNetwork` as plain values and arrays, and back.
+
+What a network computes and how large its hardware is stand apart, so that either has a hash.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, TypeAlias, assert_never
 
@@ -12,7 +16,7 @@ from fxsim.arithmetic.tables import Nonlinearity, Table
 from fxsim.arithmetic.tensors import Activation
 from fxsim.arithmetic.windows import Windows
 from fxsim.errors import ConfigError
-from fxsim.network.add import INPUT, QuantizedAdd
+from fxsim.network.add import QuantizedAdd
 from fxsim.network.argmax import Argmax
 from fxsim.network.convolution import QuantizedConvolution
 from fxsim.network.layer import Layer
@@ -21,12 +25,12 @@ from fxsim.network.lstm import QuantizedLstm
 from fxsim.network.pool import MaxPool
 from fxsim.network.quantized import InputQuantizer, QuantizedNetwork
 
-SCHEMA = "fxsim-network/1"
+SCHEMA = "fxsim-network/2"
 
 Tensors: TypeAlias = dict[str, np.ndarray[Any, Any]]
 
-Starts: TypeAlias = dict[str, Activation]
-"""What shortcuts may start from: the input, and what each layer yields."""
+Sizes: TypeAlias = Mapping[str, Mapping[str, Any]]
+"""Sizes of hardware, by the name of a layer or product."""
 
 
 def _activation(activation: Activation) -> dict[str, Any]:
@@ -67,20 +71,27 @@ def _describe_linear(layer: QuantizedLinear) -> dict[str, Any]:
         "inputs": layer.inputs,
         "outputs": layer.outputs,
         "weight_format": str(layer.weight_format),
-        "accumulator": {
-            "format": str(layer.accumulator.format),
-            "overflow": str(layer.accumulator.mode),
-        },
+        "accumulator": _describe_accumulator(layer),
         "relu": layer.relu,
         "requantize": None if requantizer is None else _describe_requantizer(requantizer),
         "output": _activation(layer.output),
-        "folding": {
-            "rows": layer.folding.rows,
-            "simd": layer.folding.simd,
-            "pad": layer.folding.pad,
-            "dsp": layer.folding.dsp,
-            "memory": str(layer.folding.memory),
-        },
+    }
+
+
+def _describe_accumulator(layer: QuantizedLinear) -> dict[str, Any]:
+    """Format and overflow; if that saturates, also the products that are added at a time."""
+    mode = layer.accumulator.mode
+    beat = {"beat": layer.folding.simd} if mode is AccumulatorMode.SATURATE else {}
+    return {"format": str(layer.accumulator.format), "overflow": str(mode)} | beat
+
+
+def _describe_folding(folding: Folding) -> dict[str, Any]:
+    return {
+        "rows": folding.rows,
+        "simd": folding.simd,
+        "pad": folding.pad,
+        "dsp": folding.dsp,
+        "memory": str(folding.memory),
     }
 
 
@@ -106,7 +117,6 @@ def _describe_lstm(layer: QuantizedLstm) -> dict[str, Any]:
         "cell_output": _activation(layer.cell_output),
         "projection": None if projection is None else _describe_linear(projection),
         "rounding": str(layer.rounding),
-        "multipliers": layer.multipliers,
     }
 
 
@@ -119,15 +129,12 @@ def _describe_add(layer: QuantizedAdd) -> dict[str, Any]:
     return {
         "type": "add",
         "name": layer.name,
-        "shortcut": layer.shortcut,
         "shape": list(layer.shape),
         "multipliers": list(layer.multipliers),
         **_describe_requantizer(requantizer),
         "accumulator": str(layer.accumulator),
         "relu": layer.relu,
         "output": _activation(layer.output),
-        "lanes": layer.lanes,
-        "depth": layer.depth,
     }
 
 
@@ -146,17 +153,11 @@ def _describe_layer(layer: Layer) -> dict[str, Any]:
                 "type": "max_pool",
                 "name": layer.name,
                 "windows": _describe_windows(layer.windows),
-                "lanes": layer.lanes,
             }
         case QuantizedAdd():
             return _describe_add(layer)
         case Argmax():
-            return {
-                "type": "argmax",
-                "name": layer.name,
-                "items": layer.items,
-                "lanes": layer.lanes,
-            }
+            return {"type": "argmax", "name": layer.name, "items": layer.items}
         case QuantizedLinear():
             return _describe_linear(layer)
         case _:
@@ -165,16 +166,45 @@ def _describe_layer(layer: Layer) -> dict[str, Any]:
 
 def describe(network: QuantizedNetwork) -> dict[str, Any]:
     """All of a network but its tensors."""
+    return describe_arithmetic(network) | {"hardware": describe_hardware(network)}
+
+
+def describe_arithmetic(network: QuantizedNetwork) -> dict[str, Any]:
+    """What a network computes; tensors apart."""
     return {
         "schema": SCHEMA,
         "name": network.name,
         "data": network.data,
-        "input": {
-            "shape": list(network.input.shape),
-            "rounding": str(network.input.rounding),
-            **_activation(network.input.activation),
+        "inputs": {
+            name: {
+                "shape": list(source.shape),
+                "rounding": str(source.rounding),
+                **_activation(source.activation),
+            }
+            for name, source in network.inputs.items()
         },
-        "layers": [_describe_layer(layer) for layer in network.layers],
+        "layers": [
+            _describe_layer(layer) | _described("sources", network.sources.get(layer.name))
+            for layer in network.layers
+        ],
+        **_described("outputs", network.outputs),
+    }
+
+
+def _described(key: str, names: Sequence[str] | None) -> dict[str, list[str]]:
+    """Names under a key; nothing where they are those of a chain."""
+    return {key: list(names)} if names else {}
+
+
+def describe_hardware(network: QuantizedNetwork) -> dict[str, Any]:
+    """Sizes of a network's hardware: what it computes does not depend on them."""
+    sizes = {
+        product.name: _describe_folding(product.folding) for product in network.linears
+    } | {layer.name: dict(layer.sizes) for layer in network.layers if layer.sizes}
+    return {
+        "layers": sizes,
+        "depths": {name: list(depths) for name, depths in network.depths.items()},
+        "output_depths": dict(network.output_depths),
     }
 
 
@@ -199,8 +229,11 @@ def _read_activation(value: dict[str, Any]) -> Activation:
     return Activation(format=IntFormat.parse(value["format"]), scale=scale, zero_point=zero_point)
 
 
-def _build_linear(entry: dict[str, Any], tensors: Tensors, source: Activation) -> QuantizedLinear:
-    name, folding, requantize = entry["name"], entry["folding"], entry["requantize"]
+def _build_linear(
+    entry: dict[str, Any], tensors: Tensors, sizes: Sizes, source: Activation
+) -> QuantizedLinear:
+    name, requantize = entry["name"], entry["requantize"]
+    folding = sizes[name]
     if entry["type"] != "linear":
         raise ConfigError(f"type must be 'linear', not {entry['type']!r}")
     return QuantizedLinear(
@@ -231,7 +264,9 @@ def _build_linear(entry: dict[str, Any], tensors: Tensors, source: Activation) -
     )
 
 
-def _build_lstm(entry: dict[str, Any], tensors: Tensors, source: Activation) -> QuantizedLstm:
+def _build_lstm(
+    entry: dict[str, Any], tensors: Tensors, sizes: Sizes, source: Activation
+) -> QuantizedLstm:
     def table(function: Nonlinearity) -> Table:
         facts = entry[str(function)]
         return Table(
@@ -245,13 +280,16 @@ def _build_lstm(entry: dict[str, Any], tensors: Tensors, source: Activation) -> 
 
     cell_output = _read_activation(entry["cell_output"])
     projection = entry["projection"]
-    projected = None if projection is None else _build_linear(projection, tensors, cell_output)
+    projected = (
+        None if projection is None else _build_linear(projection, tensors, sizes, cell_output)
+    )
     return QuantizedLstm(
         name=entry["name"],
-        input_product=_build_linear(entry["input_product"], tensors, source),
+        input_product=_build_linear(entry["input_product"], tensors, sizes, source),
         hidden_product=_build_linear(
             entry["hidden_product"],
             tensors,
+            sizes,
             cell_output if projected is None else projected.output,
         ),
         guard_bits=entry["guard_bits"],
@@ -262,7 +300,7 @@ def _build_lstm(entry: dict[str, Any], tensors: Tensors, source: Activation) -> 
         cell_output=cell_output,
         projection=projected,
         rounding=Rounding(entry["rounding"]),
-        multipliers=entry["multipliers"],
+        **sizes[entry["name"]],
     )
 
 
@@ -270,49 +308,44 @@ def _build_windows(entry: dict[str, Any]) -> Windows:
     return Windows(**{**entry, "kernel": tuple(entry["kernel"])})
 
 
-def _build_add(entry: dict[str, Any], source: Activation, starts: Starts) -> QuantizedAdd:
-    if entry["shortcut"] not in starts:
-        known = ", ".join(starts)
-        raise ConfigError(f"shortcut must be one of {known}, not {entry['shortcut']!r}")
+def _build_add(entry: dict[str, Any], sizes: Sizes, sources: Sequence[Activation]) -> QuantizedAdd:
     return QuantizedAdd(
         name=entry["name"],
-        shortcut=entry["shortcut"],
         shape=tuple(entry["shape"]),
-        input=source,
-        other=starts[entry["shortcut"]],
+        summands=tuple(sources),
         requantizer=_build_requantizer(entry, np.array(entry["multipliers"]), None),
         accumulator=IntFormat.parse(entry["accumulator"]),
         relu=entry["relu"],
         output=_read_activation(entry["output"]),
-        lanes=entry["lanes"],
-        depth=entry["depth"],
+        **sizes[entry["name"]],
     )
 
 
 def _build_layer(
-    entry: dict[str, Any], tensors: Tensors, source: Activation, starts: Starts
+    entry: dict[str, Any], tensors: Tensors, sizes: Sizes, sources: Sequence[Activation]
 ) -> Layer:
+    source, *_ = sources
     match entry["type"]:
         case "lstm":
-            return _build_lstm(entry, tensors, source)
+            return _build_lstm(entry, tensors, sizes, source)
         case "convolution":
-            product = _build_linear(entry["product"], tensors, source)
+            product = _build_linear(entry["product"], tensors, sizes, source)
             return QuantizedConvolution(product=product, windows=_build_windows(entry["windows"]))
         case "max_pool":
             return MaxPool(
                 name=entry["name"],
                 input=source,
                 windows=_build_windows(entry["windows"]),
-                lanes=entry["lanes"],
+                **sizes[entry["name"]],
             )
         case "add":
-            return _build_add(entry, source, starts)
+            return _build_add(entry, sizes, sources)
         case "argmax":
             return Argmax(
-                name=entry["name"], input=source, items=entry["items"], lanes=entry["lanes"]
+                name=entry["name"], input=source, items=entry["items"], **sizes[entry["name"]]
             )
         case "linear":
-            return _build_linear(entry, tensors, source)
+            return _build_linear(entry, tensors, sizes, source)
         case unknown:
             types = "'linear', 'lstm', 'convolution', 'max_pool', 'add' or 'argmax'"
             raise ConfigError(f"type must be {types}, not {unknown!r}")
@@ -320,17 +353,35 @@ def _build_layer(
 
 def build(value: dict[str, Any], tensors: Tensors) -> QuantizedNetwork:
     """Network of plain values and tensors; raises what its parts do, or Python on odd values."""
-    activation = _read_activation(value["input"])
-    source = InputQuantizer(
-        shape=tuple(value["input"]["shape"]),
-        activation=activation,
-        rounding=Rounding(value["input"]["rounding"]),
-    )
+    inputs = {
+        name: InputQuantizer(
+            shape=tuple(entry["shape"]),
+            activation=_read_activation(entry),
+            rounding=Rounding(entry["rounding"]),
+        )
+        for name, entry in value["inputs"].items()
+    }
     layers: list[Layer] = []
-    starts = {INPUT: activation}
+    hardware = value["hardware"]
+    yielded = {name: source.activation for name, source in inputs.items()}
+    given = dict[str, tuple[str, ...]]()
     for entry in value["layers"]:
-        layers.append(_build_layer(entry, tensors, activation, starts))
-        starts[layers[-1].name] = activation = layers[-1].output
+        names = entry.get("sources", [list(yielded)[-1]])
+        for source in names:
+            if source not in yielded:
+                known = ", ".join(yielded)
+                raise ConfigError(f"sources must be among {known}, not {source!r}")
+        sources = [yielded[source] for source in names]
+        layer = _build_layer(entry, tensors, hardware["layers"], sources)
+        layers.append(layer)
+        yielded[layer.name], given[layer.name] = layer.output, tuple(names)
     return QuantizedNetwork(
-        name=value["name"], data=value["data"], input=source, layers=tuple(layers)
+        name=value["name"],
+        data=value["data"],
+        inputs=inputs,
+        layers=tuple(layers),
+        sources=given,
+        outputs=tuple(value.get("outputs", ())),
+        depths={name: tuple(depths) for name, depths in hardware["depths"].items()},
+        output_depths=hardware["output_depths"],
     )

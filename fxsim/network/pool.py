@@ -38,7 +38,7 @@ class MaxPool:
     lanes: int = 1
 
     # Answers of `LayerKind`.
-    linears = adds = lstms = sources = ()
+    linears = adds = lstms = ()
     state = probes = NO_TENSORS
     classifies, spatial, raw = False, True, False
     places, settling, unit = 1, 0, NO_UNIT
@@ -97,6 +97,11 @@ class MaxPool:
     def output(self) -> Activation:
         """What the layer yields: what it takes."""
         return self.input
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Sizes of its hardware."""
+        return {"lanes": self.lanes}
 
     @property
     def lanes_in(self) -> int:

@@ -6,14 +6,17 @@ of its own. Every constructor validates, so whatever exists is consistent.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 
 from fxsim.arithmetic.formats import Rounding
 from fxsim.arithmetic.tensors import Activation
 from fxsim.errors import RangeError
 from fxsim.names import check_identifier
-from fxsim.network.add import INPUT, QuantizedAdd
-from fxsim.network.layer import Layer, LayerKind
+from fxsim.network.add import QuantizedAdd
+from fxsim.network.graph import check_depths, check_ends, check_names, check_types, connect, only
+from fxsim.network.layer import Layer
 from fxsim.network.linear import QuantizedLinear
 from fxsim.network.lstm import QuantizedLstm
 from fxsim.network.pool import MaxPool
@@ -41,10 +44,15 @@ class InputQuantizer:
         if not self.shape or not all(type(size) is int and size > 0 for size in self.shape):
             raise RangeError(f"shape must hold positive integers, not {self.shape}")
 
+    @property
+    def tensor(self) -> TensorType:
+        """What the quantizer yields."""
+        return TensorType(self.shape, self.activation)
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class QuantizedNetwork:
-    """A chain of layers behind an input quantizer, and shortcuts from earlier layers to adds.
+    """A graph of layers behind input quantizers.
 
     Parameters
     ----------
@@ -52,18 +60,37 @@ class QuantizedNetwork:
         A Verilog-safe identifier; the name of the top module.
     data : str
         Name of the data set that it was trained on.
+    inputs : mapping of str to InputQuantizer
+        By name. The name of a single one is `fxsim.network.graph.INPUT` as a rule.
+    layers : tuple of Layer
+        Each after those whose results it takes.
+    sources : mapping of str to tuple of str, optional
+        Inputs and earlier layers that yield the operands of a layer, by its name. A layer that is
+        left out takes what the layer before yields, and the first one the only input.
+    outputs : tuple of str, optional
+        Layers whose results leave the network, which others may take as well; the last layer if
+        left out.
+    depths : mapping of str to tuple of int, optional
+        Words of the queue at each operand of a layer with several, 0 for a wire
+        (`fxsim.timing.depths`); wires if left out.
+    output_depths : mapping of str to int, optional
+        Words of the queue at an output; wires if left out.
 
     Raises
     ------
     RangeError
-        If neighbouring layers do not fit, images meet LSTM layers, a name is used twice, or
-        ``data`` is not text.
+        If layers do not fit what they take, a layer leads to no output, a name is used twice, a
+        depth is of no queue, or ``data`` is not text.
     """
 
     name: str
     data: str
-    input: InputQuantizer
+    inputs: Mapping[str, InputQuantizer]
     layers: tuple[Layer, ...]
+    sources: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    outputs: tuple[str, ...] = ()
+    depths: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    output_depths: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_identifier(self.name, "name")
@@ -71,61 +98,89 @@ class QuantizedNetwork:
             raise RangeError(f"data must be text, not {self.data!r}")
         if not self.layers:
             raise RangeError("a network must have at least one layer")
-        names = [
-            name.lower()
-            for layer in self.layers
-            for name in dict.fromkeys((layer.name, *(product.name for product in layer.linears)))
-        ]
-        if len(set(names)) != len(names):
-            raise RangeError(f"layer names must be unique, not {names}")
-        yielded = {INPUT: TensorType(self.input.shape, self.input.activation)}
-        for i, layer in enumerate(self.layers):
-            self._check_operands(layer, yielded)
-            behind = self.layers[i + 1 :]
-            if layer.raw and not all(after.classifies for after in behind):
-                raise RangeError(f"{layer.name}: only the last layer may lack a requantizer")
-            if layer.spatial and self.recurrent:
-                raise RangeError(
-                    f"{layer.name}: a layer of images must not be in a network with LSTM layers"
-                )
-            if layer.classifies and behind:
-                raise RangeError(f"{layer.name}: only the last layer may be an argmax")
-            yielded[layer.name] = TensorType(layer.shape_out, layer.output)
+        if not self.inputs:
+            raise RangeError("a network must have at least one input")
+        check_names(self.inputs, self.layers)
+        types = {name: source.tensor for name, source in self.inputs.items()}
+        check_types(types, self.layers, self.taken)
+        check_ends(self.layers, self.taken, self.leaving)
+        for name in self.inputs:
+            if not self.takers(name):
+                raise RangeError(f"input {name!r} must be taken by a layer")
+        check_depths(self.depths, self.output_depths, self.taken, self.leaving)
+        # Only what differs from a chain of wires, so that equal networks look alike.
+        chain = connect(self.inputs, self.layers, self.taken)
+        before = [None, *chain] if len(self.inputs) > 1 else [*self.inputs, *chain]
+        given = {
+            name: taken
+            for (name, taken), last in zip(chain.items(), before, strict=False)
+            if taken != (last,)
+        }
+        object.__setattr__(self, "sources", given)
+        last = self.layers[-1].name
+        object.__setattr__(self, "outputs", () if self.leaving == (last,) else self.leaving)
+        depths = {name: tuple(given) for name, given in self.depths.items() if any(given)}
+        object.__setattr__(self, "depths", depths)
+        queues = {name: depth for name, depth in self.output_depths.items() if depth}
+        object.__setattr__(self, "output_depths", queues)
 
-    def _check_operands(self, layer: LayerKind, yielded: dict[str, TensorType]) -> None:
-        """Refuse a layer that does not take what the layers before it yield."""
-        *known, before = yielded
-        taken, given = layer.operands[0], yielded[before]
-        if not taken.admits(given.shape) and len(taken.shape) > 1:
-            raise RangeError(
-                f"{layer.name}: input must have shape {given.shape}, not {taken.shape}"
-            )
-        if taken.items != given.items or taken.activation != given.activation:
-            raise RangeError(
-                f"{layer.name}: input must be {given.items} values of {given.activation},"
-                f" not {taken.items} of {taken.activation}"
-            )
-        if layer.sources and self.recurrent:
-            raise RangeError(f"{layer.name}: an add must not be in a network with LSTM layers")
-        for source, taken in zip(layer.sources, layer.operands[1:], strict=True):
-            if source == before:
-                raise RangeError(
-                    f"{layer.name}: shortcut must start before {before!r}, whose output is added to"
-                )
-            if source not in known:
-                raise RangeError(
-                    f"{layer.name}: shortcut must be one of {', '.join(known)}, not {source!r}"
-                )
-            given = yielded[source]
-            if not taken.admits(given.shape) or taken.activation != given.activation:
-                raise RangeError(
-                    f"{layer.name}: shortcut from {source!r} must be {given.shape} of"
-                    f" {given.activation}, not {taken.shape} of {taken.activation}"
-                )
+    @cached_property
+    def taken(self) -> dict[str, tuple[str, ...]]:
+        """Names of what yields the operands of each layer, by its name."""
+        return connect(self.inputs, self.layers, self.sources)
+
+    @property
+    def leaving(self) -> tuple[str, ...]:
+        """Names of the layers whose results leave the network."""
+        return tuple(self.outputs) or (self.layers[-1].name,)
+
+    @cached_property
+    def types(self) -> dict[str, TensorType]:
+        """Shape and format of each input and of what each layer yields, by name."""
+        inputs = {name: source.tensor for name, source in self.inputs.items()}
+        return inputs | {
+            layer.name: TensorType(layer.shape_out, layer.output) for layer in self.layers
+        }
+
+    def takers(self, name: str) -> tuple[tuple[Layer, int], ...]:
+        """Layers that take what an input or a layer yields, and as which operand."""
+        return tuple(
+            (layer, k)
+            for layer in self.layers
+            for k, source in enumerate(self.taken[layer.name])
+            if source == name
+        )
+
+    def depth_of(self, layer: str) -> tuple[int, ...]:
+        """Words of the queue at each operand of a layer."""
+        return self.depths.get(layer, (0,) * len(self.taken[layer]))
+
+    def __getitem__(self, name: str) -> Layer:
+        """Layer of a name."""
+        for layer in self.layers:
+            if layer.name == name:
+                return layer
+        known = ", ".join(layer.name for layer in self.layers)
+        raise RangeError(f"layer must be one of {known}, not {name!r}")
+
+    @property
+    def input(self) -> InputQuantizer:
+        """The only input."""
+        return only(self.inputs, "input")
+
+    @property
+    def last(self) -> Layer:
+        """The layer of the only output."""
+        return only({name: self[name] for name in self.leaving}, "output")
+
+    @property
+    def output(self) -> Activation:
+        """Format and scale of the only output."""
+        return self.last.output
 
     @property
     def linears(self) -> tuple[QuantizedLinear, ...]:
-        """Every matrix product of every layer, in the order of the data."""
+        """Every matrix product of every layer, in the order of the layers."""
         return tuple(product for layer in self.layers for product in layer.linears)
 
     @property
@@ -143,15 +198,6 @@ class QuantizedNetwork:
         """Every LSTM recurrence of every layer."""
         return tuple(lstm for layer in self.layers for lstm in layer.lstms)
 
-    def shortcuts(self, start: str) -> tuple[Layer, ...]:
-        """Layers that name a layer, or `INPUT`, among their sources."""
-        return tuple(layer for layer in self.layers if start in layer.sources)
-
-    @property
-    def lanes_in(self) -> int:
-        """Lanes of the input."""
-        return self.layers[0].lanes_in
-
     @property
     def spatial(self) -> bool:
         """Whether a layer works on images."""
@@ -164,10 +210,5 @@ class QuantizedNetwork:
 
     @property
     def classifies(self) -> bool:
-        """Whether the output is the index of a class, rather than a value for each."""
-        return self.layers[-1].classifies
-
-    @property
-    def output(self) -> Activation:
-        """Format and scale of what the last layer yields."""
-        return self.layers[-1].output
+        """Whether the only output is the index of a class, rather than a value for each."""
+        return self.last.classifies

@@ -19,8 +19,18 @@ import numpy as np
 from fxsim.errors import FileError, FxsimError
 from fxsim.files import move, read_npz, read_yaml, write_npz, write_yaml
 from fxsim.folders import writing
-from fxsim.network.manifest import SCHEMA, build, describe, tensors_of
+from fxsim.network.manifest import (
+    SCHEMA,
+    Tensors,
+    build,
+    describe,
+    describe_arithmetic,
+    describe_hardware,
+    tensors_of,
+)
 from fxsim.network.quantized import QuantizedNetwork
+from fxsim.network.schema1 import SCHEMA as SCHEMA_1
+from fxsim.network.schema1 import convert
 
 MANIFEST, TENSORS = "network.yaml", "network.npz"
 _FAMILY = SCHEMA.partition("/")[0]
@@ -33,13 +43,36 @@ _LEFT = re.compile(
 
 
 def network_hash(network: QuantizedNetwork) -> str:
-    """SHA-256 over every integer, format, scale and name of the network, as 64 hex digits."""
-    digest = hashlib.sha256(json.dumps(describe(network), sort_keys=True).encode())
-    for name, tensor in sorted(tensors_of(network).items()):
+    """SHA-256 over every integer, format, scale, size and name of the network, as 64 hex digits."""
+    return _digest([arithmetic_hash(network), hardware_hash(network)])
+
+
+def arithmetic_hash(network: QuantizedNetwork) -> str:
+    """SHA-256 over what the network computes: equal for two foldings of it."""
+    return _digest(describe_arithmetic(network), tensors_of(network))
+
+
+def hardware_hash(network: QuantizedNetwork) -> str:
+    """SHA-256 over the sizes of the network's hardware."""
+    return _digest(describe_hardware(network))
+
+
+def _digest(value: Any, tensors: Tensors | None = None) -> str:
+    digest = hashlib.sha256(json.dumps(value, sort_keys=True).encode())
+    for name, tensor in sorted((tensors or {}).items()):
         kind = "<i8" if tensor.dtype.kind == "i" else "<f8"
         digest.update(f"{name}{tensor.shape}{kind}".encode())
         digest.update(tensor.astype(kind).tobytes())
     return digest.hexdigest()
+
+
+def _hashes(network: QuantizedNetwork) -> dict[str, str]:
+    """Hashes of a network under their keys in the manifest."""
+    return {
+        "arithmetic_hash": arithmetic_hash(network),
+        "hardware_hash": hardware_hash(network),
+        "hash": network_hash(network),
+    }
 
 
 def _smallest(tensor: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
@@ -64,7 +97,7 @@ def save_network(network: QuantizedNetwork, folder: str | Path) -> None:
     pending = _pending(folder, digest)
     with writing(folder):
         write_npz(pending, tensors)
-        write_yaml(folder / MANIFEST, {**describe(network), "hash": digest})
+        write_yaml(folder / MANIFEST, {**describe(network), **_hashes(network)})
         move(pending, folder / TENSORS)
         for name in leftovers(folder):
             (folder / name).unlink(missing_ok=True)
@@ -126,12 +159,13 @@ def load_network(folder: str | Path) -> QuantizedNetwork:
     folder = Path(folder)
     manifest = folder / MANIFEST
     value = read_yaml(manifest)
-    if not isinstance(value, dict) or value.get("schema") != SCHEMA:
+    if not isinstance(value, dict) or value.get("schema") not in (SCHEMA, SCHEMA_1):
         raise FileError(f"{manifest}: schema must be {SCHEMA!r}")
     source = _tensors_path(folder, value.get("hash"))
     tensors = read_npz(source)
+    old = value["schema"] == SCHEMA_1
     try:
-        network = build(value, tensors)
+        network = build(convert(value) if old else value, tensors)
     except KeyError as error:
         raise FileError(f"{manifest}: {error.args[0]!r} is missing") from None
     except FxsimError as error:
@@ -140,8 +174,11 @@ def load_network(folder: str | Path) -> QuantizedNetwork:
         raise FileError(f"{manifest}: malformed ({error})") from None
     if extra := sorted(tensors.keys() - tensors_of(network).keys()):
         raise FileError(f"{source}: {extra[0]!r} belongs to no layer")
-    if value.get("hash") != network_hash(network) or describe(network) != {
-        key: item for key, item in value.items() if key != "hash"
-    }:
+    if old:
+        given = {key: item for key, item in value.items() if key != "hash"}
+        same = value.get("hash") == _digest(given, tensors)
+    else:
+        same = value == describe(network) | _hashes(network)
+    if not same:
         raise FileError(f"{manifest}: hash does not match the content of {folder}")
     return network

@@ -39,6 +39,9 @@ class TensorType:
 NO_TENSORS: Mapping[str, TensorType] = MappingProxyType({})
 """State of a layer without any."""
 
+NO_SIZES: Mapping[str, int] = MappingProxyType({})
+"""Sizes of the hardware of a layer that has none but foldings."""
+
 NO_UNIT: FloatArray = np.ones(1)
 """Unit of the accumulators of a layer without any."""
 

@@ -1,28 +1,26 @@
-"""Blocks of an add: the queue of its shortcut, weighted sum, requantizer."""
+"""Blocks of an add: weighted sum, requantizer."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fxsim.network import QuantizedAdd
-from fxsim.plan.buffers import QueueConfig
-from fxsim.plan.chain import Chain
 from fxsim.plan.elementwise import WeightedSumConfig
 from fxsim.plan.graph import Group, Stream
+from fxsim.plan.join import join
 from fxsim.plan.requantizer import RequantizerConfig
 
 
-def plan_add(layer: QuantizedAdd, source: Stream, shortcut: Stream) -> Group:
-    """Group of an add; its queue holds ``layer.depth`` beats of what the shortcut brings."""
-    chain, channels = Chain(i=source, shortcut=shortcut), layer.shape[0]
-    queued = chain.add("queue", QueueConfig(beat=shortcut.beat, depth=layer.depth), "shortcut")
-    other = chain.resize("shortcut", queued, lanes=layer.lanes, items=channels)
-    at = chain.resize("input", "i", lanes=layer.lanes, items=channels)
+def plan_add(layer: QuantizedAdd, sources: Sequence[Stream], depths: Sequence[int]) -> Group:
+    """Group of an add behind the streams of its summands, with queues of so many words."""
+    channels = [layer.shape[0]] * len(sources)
+    chain, summands = join(sources, depths, lanes=layer.lanes, items=channels)
     total = WeightedSumConfig(
-        first=layer.input.format,
-        second=layer.other.format,
+        formats=tuple(summand.format for summand in layer.summands),
         multipliers=layer.multipliers,
         bias=layer.bias,
         accumulator=layer.accumulator,
         lanes=layer.lanes,
     )
-    at = chain.add("sum", total, at, other)
+    at = chain.add("sum", total, *summands)
     return chain.group(chain.add("requantizer", RequantizerConfig.behind_sum(layer), at))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import gcd
 
 from fxsim.plan.beat import Beat
@@ -44,9 +45,17 @@ class Chain:
             source = self.add(f"{path}_{kind}", record, source)
         return source
 
+    def stream(self, source: str | Source) -> Stream:
+        """Stream that a node or an input yields."""
+        return self._streams[source[0] if isinstance(source, tuple) else source]
+
     def group(self, last: str) -> Group:
         """All that was added; ``last`` yields the output."""
-        return Group(inputs=self._inputs, nodes=tuple(self._nodes), last=last)
+        return self.network({"o": (last, 0)})
+
+    def network(self, outputs: Mapping[str, Source]) -> Group:
+        """All that was added, with outputs by name."""
+        return Group(inputs=self._inputs, nodes=tuple(self._nodes), outputs=outputs)
 
 
 def resizes(beat: Beat, *, lanes: int, items: int) -> list[tuple[str, WidenConfig | NarrowConfig]]:

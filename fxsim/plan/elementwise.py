@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fxsim.arithmetic.formats import IntFormat
+from fxsim.errors import ConfigError
 from fxsim.plan.beat import Beat, check_sizes
 
 
@@ -77,35 +78,34 @@ class WeightedSumConfig:
 
     Parameters
     ----------
-    first, second : IntFormat
-        Of the operands' lanes.
+    formats : tuple of IntFormat
+        Of a lane of each operand.
     multipliers : tuple of int
+        One an operand.
     bias : int
-        What both zero points come to.
+        What all zero points come to.
     accumulator : IntFormat
         Of the sums.
     lanes : int
     """
 
-    first: IntFormat
-    second: IntFormat
-    multipliers: tuple[int, int]
+    formats: tuple[IntFormat, ...]
+    multipliers: tuple[int, ...]
     bias: int
     accumulator: IntFormat
     lanes: int
 
     def __post_init__(self) -> None:
         check_sizes(self, "lanes")
+        if len(self.formats) != len(self.multipliers):
+            raise ConfigError(
+                f"multipliers must be {len(self.formats)}, not {len(self.multipliers)}"
+            )
 
     @property
-    def i(self) -> Beat:
-        """Beat of the first operand."""
-        return Beat(self.first, self.lanes)
-
-    @property
-    def other(self) -> Beat:
-        """Beat of the second operand."""
-        return Beat(self.second, self.lanes)
+    def operands(self) -> tuple[Beat, ...]:
+        """Beat of each operand."""
+        return tuple(Beat(fmt, self.lanes) for fmt in self.formats)
 
     @property
     def o(self) -> Beat:
@@ -114,5 +114,5 @@ class WeightedSumConfig:
 
     @property
     def ratio(self) -> tuple[int, int]:
-        """One sum for each pair."""
+        """One sum for a beat of each operand."""
         return 1, 1

@@ -69,31 +69,37 @@ class Group:
 
     Parameters
     ----------
-    inputs : dict of str to Stream
+    inputs : mapping of str to Stream
         By the names of the module's ports.
     nodes : tuple of Node
         In the order of the data, as far as there is one.
-    last : str
-        Name of the node whose output is that of the group.
+    outputs : mapping of str to Source
+        Where what leaves comes from, by name: ``o`` of a layer or product, the names of the layers
+        of a network.
     """
 
     inputs: Mapping[str, Stream]
     nodes: tuple[Node, ...]
-    last: str
+    outputs: Mapping[str, Source]
+
+    @property
+    def source(self) -> Source:
+        """Where the only output comes from."""
+        (source,) = self.outputs.values()
+        return source
 
     @property
     def output(self) -> Stream:
-        """Stream that leaves the group."""
-        return self[self.last].output
+        """Stream that leaves by the only output."""
+        return self[self.source[0]].output
 
     def __getitem__(self, path: str) -> Node:
         return next(node for node in self.nodes if node.path == path)
 
     def blocks(self) -> Iterator[Block]:
         """Every block, also within groups, with its path and sources seen from here."""
-        ends = {node.path: _end(node) for node in self.nodes}
         for node in self.nodes:
-            sources = tuple((ends.get(path, path), k) for path, k in node.sources)
+            sources = tuple(self.origin(source) for source in node.sources)
             if not isinstance(node.record, Group):
                 yield Block(node.path, node.record, sources, node.output)
                 continue
@@ -103,9 +109,10 @@ class Group:
                 path = f"{node.path}.{block.path}"
                 yield Block(path, block.record, tuple(within), block.output)
 
-
-def _end(node: Node) -> str:
-    """Path of the block that yields the output of a node."""
-    if not isinstance(node.record, Group):
-        return node.path
-    return f"{node.path}.{_end(node.record[node.record.last])}"
+    def origin(self, source: Source) -> Source:
+        """Block, by its path from here, that yields what a node does; an input stays as it is."""
+        path, _ = source
+        if path in self.inputs or not isinstance(record := self[path].record, Group):
+            return source
+        inner, k = record.origin(record.source)
+        return f"{path}.{inner}", k

@@ -69,14 +69,9 @@ class LstmCellConfig:
         )
 
     @property
-    def i(self) -> Beat:
-        """Terms W x of the gates of a cell."""
-        return Beat(self.first, GATES)
-
-    @property
-    def other(self) -> Beat:
-        """Terms U h of the gates of a cell."""
-        return Beat(self.second, GATES)
+    def operands(self) -> tuple[Beat, Beat]:
+        """Terms W x and U h of the gates of a cell."""
+        return Beat(self.first, GATES), Beat(self.second, GATES)
 
     @property
     def o(self) -> Beat:

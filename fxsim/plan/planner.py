@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import assert_never
 
 from fxsim.network import (
-    INPUT,
     Argmax,
     Layer,
     MaxPool,
@@ -18,6 +17,7 @@ from fxsim.network import (
     QuantizedLstm,
     QuantizedNetwork,
 )
+from fxsim.network.graph import MIN_DEPTH, only
 from fxsim.plan.add import plan_add
 from fxsim.plan.argmax import plan_argmax
 from fxsim.plan.buffers import ForkConfig, QueueConfig
@@ -41,8 +41,9 @@ class Plan:
     Parameters
     ----------
     group : Group
-        A group for each layer, by its name, and a fork ``<name>$fork`` behind each layer (or the
-        input) that shortcuts start from. The only input is `INPUT`.
+        A group for each layer, by its name, a fork ``<name>$fork`` behind each layer or input that
+        several take from, and a queue ``<name>$queue`` at ports that have one. Inputs and outputs
+        have the names of those of the network.
     recurrent : tuple of str
         Layers that must know where a sequence ends.
     """
@@ -51,14 +52,29 @@ class Plan:
     recurrent: tuple[str, ...]
 
     @property
+    def inputs(self) -> Mapping[str, Stream]:
+        """Streams that come in."""
+        return self.group.inputs
+
+    @cached_property
+    def outputs(self) -> dict[str, Stream]:
+        """Streams that go out."""
+        return {name: self.group[path].output for name, (path, _) in self.group.outputs.items()}
+
+    @cached_property
+    def ends(self) -> dict[str, Source]:
+        """Block that yields each stream that goes out."""
+        return {name: self.group.origin(source) for name, source in self.group.outputs.items()}
+
+    @property
     def input(self) -> Stream:
-        """Stream that comes in."""
-        return self.group.inputs[INPUT]
+        """Stream that comes in by the only input."""
+        return only(self.inputs, "input")
 
     @property
     def output(self) -> Stream:
-        """Stream that goes out."""
-        return self.group.output
+        """Stream that goes out by the only output."""
+        return only(self.outputs, "output")
 
     @cached_property
     def blocks(self) -> tuple[Block, ...]:
@@ -85,57 +101,71 @@ class Plan:
 
 
 def plan_network(network: QuantizedNetwork) -> Plan:
-    """Plan of a network, its adds with the depths that they have."""
-    first = network.layers[0]
-    entering = Stream.of(first.input.format, network.lanes_in, first.inputs)
-    chain, streams = Chain(**{INPUT: entering}), {INPUT: entering}
-    forked: dict[tuple[str, str], Source] = {}
+    """Plan of a network."""
+    inputs = {name: _entering(network, name) for name in network.inputs}
+    chain, ends = Chain(**inputs), dict[str, Iterator[Source]]()
+    outputs = dict[str, Source]()
 
-    def fork(start: str) -> Source:
-        """Give what ``start`` yields to each layer that names it as a source; the rest goes on."""
-        takers = network.shortcuts(start)
-        if not takers:
-            return start, 0
-        record = ForkConfig(beat=streams[start].beat, sinks=1 + len(takers))
-        path = chain.add(f"{start}$fork", record, start)
-        forked.update({(start, taker.name): (path, k) for k, taker in enumerate(takers, 1)})
-        return path, 0
+    def end(name: str, at: str) -> None:
+        """Give what a node yields, under a name, to each that takes it, a port last."""
+        sinks = len(network.takers(name)) + (name in network.leaving)
+        if sinks > 1:
+            record = ForkConfig(beat=chain.stream(at).beat, sinks=sinks)
+            at = chain.add(f"{name}$fork", record, at)
+        ends[name] = iter([(at, k) for k in range(sinks)])
 
-    before, at = INPUT, fork(INPUT)
+    def queue(name: str, source: str | Source, depth: int) -> str:
+        record = QueueConfig(beat=chain.stream(source).beat, depth=depth)
+        return chain.add(f"{name}$queue", record, source)
+
+    for name, stream in inputs.items():
+        # A whole vector waits for those of other inputs, so that they may come one by one.
+        alone = len(inputs) == 1
+        end(name, name if alone else queue(name, name, max(stream.count, MIN_DEPTH)))
     for layer in network.layers:
-        group = plan_layer(layer, streams[before], *(streams[start] for start in layer.sources))
-        chain.add(layer.name, group, at, *(forked[start, layer.name] for start in layer.sources))
-        streams[layer.name] = group.output
-        before, at = layer.name, fork(layer.name)
+        sources = [next(ends[source]) for source in network.taken[layer.name]]
+        streams = [chain.stream(source) for source in sources]
+        group = plan_layer(layer, *streams, depths=network.depth_of(layer.name))
+        end(layer.name, chain.add(layer.name, group, *sources))
+    for name in network.leaving:
+        (source,) = ends[name]
+        depth = network.output_depths.get(name)
+        outputs[name] = (queue(name, source, depth), 0) if depth else source
     recurrent = tuple(layer.name for layer in network.layers if layer.state)
-    return Plan(group=chain.group(before), recurrent=recurrent)
+    return Plan(group=chain.network(outputs), recurrent=recurrent)
 
 
-def plan_layer(layer: Layer, *sources: Stream) -> Group:
-    """Group of a layer behind a stream for each operand; of the layer's own lanes if left out."""
-    source, *others = sources or [
+def _entering(network: QuantizedNetwork, name: str) -> Stream:
+    """Stream of an input: in the lanes of the first layer that takes it, whole pixels if any."""
+    kind = network.types[name]
+    takers = network.takers(name)
+    whole = [(layer, k) for layer, k in takers if len(layer.operands[k].shape) == len(kind.shape)]
+    layer, _ = (whole or takers)[0]
+    return Stream.of(kind.activation.format, layer.lanes_in, kind.items)
+
+
+def plan_layer(layer: Layer, *sources: Stream, depths: Sequence[int] = ()) -> Group:
+    """Group of a layer behind a stream for each operand; of the layer's own lanes if left out.
+
+    ``depths`` are those of the queues at operands; wires if left out.
+    """
+    streams = list(sources) or [
         Stream.of(operand.activation.format, layer.lanes_in, operand.items)
         for operand in layer.operands
     ]
+    depths = depths or [0] * len(streams)
     match layer:
         case QuantizedLinear():
-            return plan_linear(layer, source)
+            return plan_linear(layer, *streams)
         case QuantizedLstm():
-            return plan_lstm(layer, source)
+            return plan_lstm(layer, *streams)
         case QuantizedConvolution():
-            return plan_convolution(layer, source)
+            return plan_convolution(layer, *streams)
         case MaxPool():
-            return plan_pool(layer, source)
+            return plan_pool(layer, *streams)
         case QuantizedAdd():
-            return plan_add(layer, source, *others)
+            return plan_add(layer, streams, depths)
         case Argmax():
-            return plan_argmax(layer, source)
+            return plan_argmax(layer, *streams)
         case _:
             assert_never(layer)
-
-
-def queue_of(plan: Plan, add: str) -> QueueConfig:
-    """Queue in which the shortcut to an add waits."""
-    record = plan[f"{add}.queue"].record
-    assert isinstance(record, QueueConfig)
-    return record

@@ -2,7 +2,8 @@
 
 A record says what a block is and how large, never when it does what. Each has ``i`` and ``o``, the
 beats that the block takes and gives, and ``ratio`` = (taken, given): ``given`` beats leave for
-every ``taken`` beats that come. A block with two inputs has ``other``, the beat of the second one.
+every ``taken`` beats that come. A block that takes several streams has ``operands``, the beat of
+each, in place of ``i``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Sums of two activations on Python integers."""
+"""Sums of activations on Python integers."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from fxsim.network import QuantizedAdd
 from fxsim.reference.result import LayerResult
 
 
-def run_add(layer: QuantizedAdd, vector: Sequence[int], other: Sequence[int]) -> LayerResult:
-    """Add what a shortcut brings: each operand times its multiplier, one rounding."""
+def run_add(layer: QuantizedAdd, *operands: Sequence[int]) -> LayerResult:
+    """Add the operands: each times its multiplier, one rounding."""
     accumulators, activations = [], []
-    first, second = layer.requantizer.multiplier.tolist()
-    for x, y in zip(vector, other, strict=True):
-        real_x = int(index(x)) - layer.input.zero_point
-        real_y = int(index(y)) - layer.other.zero_point
-        accumulators.append(first * real_x + second * real_y)
+    multipliers = layer.requantizer.multiplier.tolist()
+    for values in zip(*operands, strict=True):
+        total = 0
+        for value, multiplier, summand in zip(values, multipliers, layer.summands, strict=True):
+            total += multiplier * (int(index(value)) - summand.zero_point)
+        accumulators.append(total)
         if not layer.accumulator.holds(accumulators[-1], accumulators[-1]):
             raise RangeError(
                 f"{layer.name}: {accumulators[-1]} must be in {layer.accumulator}, as was proven"

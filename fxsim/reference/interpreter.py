@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import assert_never
+from typing import TypeAlias, assert_never
 
 from fxsim.errors import RangeError
 from fxsim.network import (
-    INPUT,
     Argmax,
     Layer,
     MaxPool,
@@ -47,16 +46,20 @@ def run_layer(
             assert_never(layer)
 
 
+Vector: TypeAlias = Sequence[int] | Mapping[str, Sequence[int]]
+"""Integers of one vector: by the names of inputs, where a network has several."""
+
+
 def run_sequence(
     network: QuantizedNetwork,
-    sequence: Sequence[Sequence[int]],
+    sequence: Sequence[Vector],
     state: Mapping[str, LstmState] | None = None,
 ) -> list[list[LayerResult]]:
     """Run the vectors of one sequence through every layer.
 
     Parameters
     ----------
-    sequence : sequence of sequences of int
+    sequence : sequence of Vector
     state : mapping of str to LstmState, optional
         By the name of the layer, where the sequence goes on; left out, the initial state.
 
@@ -77,22 +80,20 @@ def run_sequence(
     }
     steps: list[list[LayerResult]] = []
     for vector in sequence:
-        _check_input(network, vector)
+        yielded = _by_name(network, vector)
         results: list[LayerResult] = []
-        yielded = {INPUT: vector}
-        before: Sequence[int] = vector
         for layer in network.layers:
-            operands = before, *(yielded[source] for source in layer.sources)
+            operands = [yielded[source] for source in network.taken[layer.name]]
             result = run_layer(layer, operands, states.get(layer.name))
             if result.state is not None:
                 states[layer.name] = result.state
             results.append(result)
-            yielded[layer.name] = before = result.activations
+            yielded[layer.name] = result.activations
         steps.append(results)
     return steps
 
 
-def run(network: QuantizedNetwork, vector: Sequence[int]) -> list[LayerResult]:
+def run(network: QuantizedNetwork, vector: Vector) -> list[LayerResult]:
     """Run one vector, of a new sequence if there is state, through every layer of a network.
 
     Raises
@@ -103,9 +104,15 @@ def run(network: QuantizedNetwork, vector: Sequence[int]) -> list[LayerResult]:
     return run_sequence(network, [vector])[0]
 
 
-def _check_input(network: QuantizedNetwork, vector: Sequence[int]) -> None:
-    if len(vector) != network.layers[0].inputs:
-        raise RangeError(f"input must have {network.layers[0].inputs} values, not {len(vector)}")
-    for value in vector:
-        if not network.input.activation.format.holds(value):
-            raise RangeError(f"input must be in {network.input.activation.format}, not {value}")
+def _by_name(network: QuantizedNetwork, vector: Vector) -> dict[str, Sequence[int]]:
+    """Vectors by the names of the inputs, checked."""
+    given = vector if isinstance(vector, Mapping) else dict.fromkeys(network.inputs, vector)
+    found = dict[str, Sequence[int]]()
+    for name, source in network.inputs.items():
+        found[name] = given[name]
+        if len(given[name]) != source.tensor.items:
+            raise RangeError(f"{name} must have {source.tensor.items} values, not {len(given[name])}")
+        for value in given[name]:
+            if not source.activation.format.holds(value):
+                raise RangeError(f"{name} must be in {source.activation.format}, not {value}")
+    return found

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 from fxsim.faces import face
 
 if TYPE_CHECKING:
-    from fxsim.simulator.simulator import as_input, simulate
+    from fxsim.simulator.inputs import as_input
+from fxsim.simulator.simulator import simulate
 else:
     __getattr__, __dir__ = face(
         __name__,

@@ -1,7 +1,8 @@
-"""Sums of two activations on a batch."""
+"""Sums of activations on a batch."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,14 +13,14 @@ from fxsim.network import IntArray, QuantizedAdd
 from fxsim.simulator.trace import LayerTrace, Tensor
 
 
-def run(layer: QuantizedAdd, x: Tensor, other: Tensor) -> Tensor:
+def run(layer: QuantizedAdd, *operands: Tensor) -> Tensor:
     """Add the operands (n, items); the sum has the narrowest type that holds it."""
-    return _added(layer, x, other)[1].astype(narrowest(layer.output.format))
+    return _added(layer, operands)[1].astype(narrowest(layer.output.format))
 
 
-def trace(layer: QuantizedAdd, x: IntArray, other: IntArray) -> LayerTrace:
+def trace(layer: QuantizedAdd, *operands: IntArray) -> LayerTrace:
     """Like `run`, with accumulators and clipped values."""
-    accumulators, activations, clipped = _added(layer, x, other)
+    accumulators, activations, clipped = _added(layer, operands)
     return LayerTrace(
         name=layer.name,
         tensors={"accumulators": accumulators, "activations": activations},
@@ -27,9 +28,9 @@ def trace(layer: QuantizedAdd, x: IntArray, other: IntArray) -> LayerTrace:
     )
 
 
-def _added(layer: QuantizedAdd, x: Tensor, other: Tensor) -> tuple[IntArray, IntArray, int]:
+def _added(layer: QuantizedAdd, operands: Sequence[Tensor]) -> tuple[IntArray, IntArray, int]:
     """Accumulators, activations, and how many of these left their format."""
-    accumulators = weighted_sum(x, other, *layer.multipliers, layer.bias)
+    accumulators = weighted_sum(operands, layer.multipliers, layer.bias)
     # The operands have been multiplied already.
     rest = replace(layer.requantizer, multiplier=np.ones(1, np.int64), multiplier_bits=0)
     constants = epilogue(rest, layer.outputs, layer.relu, layer.output)

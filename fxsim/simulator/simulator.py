@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple, assert_never
+from typing import NamedTuple, assert_never
 
 import numpy as np
-import numpy.typing as npt
 
-from fxsim.arithmetic.tensors import as_vectors
-from fxsim.errors import RangeError
 from fxsim.kernels.epilogue import narrowest
 from fxsim.network import (
-    INPUT,
     Argmax,
     IntArray,
     Layer,
@@ -25,17 +22,16 @@ from fxsim.network import (
     QuantizedLstm,
     QuantizedNetwork,
 )
+from fxsim.network.graph import only
 from fxsim.network.state import LstmState, State, as_state
-from fxsim.quantizer import quantize_input
 from fxsim.simulator import add, argmax, convolution, linear, lstm, pool
 from fxsim.simulator.images import BLOCK
+from fxsim.simulator.inputs import Batch, as_inputs
 from fxsim.simulator.trace import LayerTrace, Tensor, Trace, combined, span
 
 
-def simulate(
-    network: QuantizedNetwork, x: npt.NDArray[Any], state: State | None = None
-) -> IntArray:
-    """Output integers for a batch.
+def simulate(network: QuantizedNetwork, x: Batch, state: State | None = None) -> IntArray:
+    """Output integers of a network with one output for a batch.
 
     Parameters
     ----------
@@ -43,6 +39,7 @@ def simulate(
         Floats are quantized by the network's input quantizer; integers are taken as they are, those
         of shape (n, inputs) in the order of the stream.
         With LSTM layers the shape is (n, t, ...): n sequences of t vectors.
+        A network with several inputs takes such an array for each, by its name.
     state : mapping of str to LstmState, optional
         Where the sequences go on: `fxsim.simulator.trace.Trace.state` of what came before. Left
         out, each is a new sequence.
@@ -55,42 +52,64 @@ def simulate(
     Raises
     ------
     RangeError
-        If a shape is wrong, a float is not finite, or an integer leaves its format.
+        If a shape is wrong, a float is not finite, an integer leaves its format, or there are
+        several outputs.
     """
-    source = as_input(network, x, narrowest(network.input.activation.format))
-    states = as_state(network, state, len(source))
-    outputs = []
-    for block in _blocks(network, source):
-        vector: Tensor = block
-        kept = {INPUT: vector}  # where shortcuts start
-        for layer in network.layers:
-            operands = vector, *(kept[source] for source in layer.sources)
-            vector = run_layer(layer, *operands, state=states.get(layer.name))
-            if network.shortcuts(layer.name):
-                kept[layer.name] = vector
-        outputs.append(vector.astype(np.int64, copy=False))
-    return outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
+    only(dict.fromkeys(network.leaving), "output")
+    return only(simulate_outputs(network, x, state), "output")
 
 
-def simulate_ranges(
-    network: QuantizedNetwork, x: npt.NDArray[Any], state: State | None = None
-) -> Trace:
+def simulate_outputs(
+    network: QuantizedNetwork, x: Batch, state: State | None = None
+) -> dict[str, IntArray]:
+    """Like `simulate`, for networks with any number of outputs, by the names of their layers."""
+    sources = as_inputs(network, x, narrowest)
+    last_taken = {
+        source: place
+        for place, layer in enumerate(network.layers)
+        for source in network.taken[layer.name]
+    }
+    parts = []
+    for block, states in _blocks(network, sources, state):
+        yielded = dict(block)
+        for place, layer in enumerate(network.layers):
+            taken = network.taken[layer.name]
+            operands = [yielded[source] for source in taken]
+            yielded[layer.name] = run_layer(layer, *operands, state=states.get(layer.name))
+            for source in set(taken):
+                if last_taken[source] == place and source not in network.leaving:
+                    del yielded[source]
+        parts.append({name: yielded[name] for name in network.leaving})
+    return {
+        name: _joined([part[name].astype(np.int64, copy=False) for part in parts])
+        for name in network.leaving
+    }
+
+
+def simulate_ranges(network: QuantizedNetwork, x: Batch, state: State | None = None) -> Trace:
     """Like `simulate_trace`, but with images all tensors between the layers are cut short.
 
     Each holds its least and its greatest integer then, all that a report needs of it: the whole
     ones of thousands of images would not fit.
     """
-    source = as_input(network, x)
+    sources = as_inputs(network, x)
     if not network.spatial:
-        return simulate_trace(network, source, state)
-    traces = [simulate_trace(network, block) for block in _blocks(network, source)]
-    joined = [
-        combined([trace.layers[k] for trace in traces], _extremes)
-        for k in range(len(network.layers))
+        return simulate_trace(network, sources, state)
+    traces = [
+        simulate_trace(network, block, states) for block, states in _blocks(network, sources, state)
     ]
-    output = np.concatenate([trace.output for trace in traces])
-    last = replace(joined[-1], tensors={**joined[-1].tensors, "activations": output})
-    return Trace(input=source, layers=(*joined[:-1], last))
+    layers = []
+    for k, layer in enumerate(network.layers):
+        whole = combined([trace.layers[k] for trace in traces], _extremes)
+        if layer.name in network.leaving:
+            output = _joined([trace.layers[k].activations for trace in traces])
+            whole = replace(whole, tensors={**whole.tensors, "activations": output})
+        layers.append(whole)
+    return Trace(inputs=sources, layers=tuple(layers), leaving=network.leaving)
+
+
+def _joined(parts: Sequence[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def _extremes(tensors: Sequence[Tensor]) -> Tensor:
@@ -99,28 +118,39 @@ def _extremes(tensors: Sequence[Tensor]) -> Tensor:
     return np.array([[min(low for low, _ in spans)], [max(high for _, high in spans)]])
 
 
-def _blocks(network: QuantizedNetwork, source: IntArray) -> Iterator[IntArray]:
-    """Some images at a time, for their tensors are large; all vectors at once."""
-    block = max(len(source), 1)
+def _blocks(
+    network: QuantizedNetwork, sources: dict[str, Tensor], state: State | None
+) -> Iterator[tuple[dict[str, Tensor], State]]:
+    """Parts of a batch, small enough for the tensors between layers of images, and their state."""
+    first = next(iter(sources.values()))
+    count, block = len(first), max(len(first), 1)
+    states = as_state(network, state, count)
     if network.spatial:
-        block = max(1, 8 * BLOCK // max(layer.outputs for layer in network.layers))
-    for start in range(0, max(len(source), 1), block):
-        yield source[start : start + block]
+        steps = math.prod(first.shape[1:-1])
+        most = max(kind.items for kind in network.types.values()) * max(steps, 1)
+        block = max(1, 8 * BLOCK // most)
+    for start in range(0, max(count, 1), block):
+        part = slice(start, start + block)
+        yield (
+            {name: tensor[part] for name, tensor in sources.items()},
+            {
+                name: LstmState(hidden=found.hidden[part], cell=found.cell[part])
+                for name, found in states.items()
+            },
+        )
 
 
-def simulate_trace(
-    network: QuantizedNetwork, x: npt.NDArray[Any], state: State | None = None
-) -> Trace:
-    """Like `simulate`, with every tensor, range and count of every layer."""
-    source = vector = as_input(network, x)
-    states = as_state(network, state, len(source))
+def simulate_trace(network: QuantizedNetwork, x: Batch, state: State | None = None) -> Trace:
+    """Like `simulate_outputs`, with every tensor, range and count of every layer."""
+    sources = as_inputs(network, x)
+    states = as_state(network, state, len(next(iter(sources.values()))))
     layers: list[LayerTrace] = []
-    yielded = {INPUT: vector}
+    yielded = dict(sources)
     for layer in network.layers:
-        operands = vector, *(yielded[source] for source in layer.sources)
+        operands = [yielded[source] for source in network.taken[layer.name]]
         layers.append(trace_layer(layer, *operands, state=states.get(layer.name)))
-        yielded[layer.name] = vector = layers[-1].activations
-    return Trace(input=source, layers=tuple(layers))
+        yielded[layer.name] = layers[-1].activations
+    return Trace(inputs=sources, layers=tuple(layers), leaving=network.leaving)
 
 
 def run_layer(layer: Layer, *operands: Tensor, state: LstmState | None = None) -> Tensor:
@@ -128,12 +158,26 @@ def run_layer(layer: Layer, *operands: Tensor, state: LstmState | None = None) -
 
     ``state`` is for a layer that has one; left out, sequences are new.
     """
-    return _driver(layer).run(*operands, *_given(state))
+    leading, rows = _rows(layer, operands)
+    found = _driver(layer).run(*rows, *_given(state))
+    return found.reshape(*leading, found.shape[-1])
 
 
 def trace_layer(layer: Layer, *operands: IntArray, state: LstmState | None = None) -> LayerTrace:
     """Like `run_layer`, with all that a trace tells."""
-    return _driver(layer).trace(*operands, *_given(state))
+    leading, rows = _rows(layer, operands)
+    return _driver(layer).trace(*rows, *_given(state)).reshaped(leading)
+
+
+def _rows(layer: Layer, operands: Sequence[Tensor]) -> tuple[tuple[int, ...], list[Tensor]]:
+    """Leading axes of the operands, and these with one leading axis: steps of sequences are rows.
+
+    A layer with state tells sequences and steps apart.
+    """
+    leading = operands[0].shape[:-1]
+    if layer.state:
+        return leading, list(operands)
+    return leading, [operand.reshape(-1, operand.shape[-1]) for operand in operands]
 
 
 def _given(state: LstmState | None) -> tuple[LstmState, ...]:
@@ -163,34 +207,3 @@ def _driver(layer: Layer) -> _Driver:
             return _Driver(partial(argmax.run, layer), partial(argmax.trace, layer))
         case _:
             assert_never(layer)
-
-
-def as_input(
-    network: QuantizedNetwork, x: npt.NDArray[Any], dtype: npt.DTypeLike = np.int64
-) -> npt.NDArray[Any]:
-    """Batch ``x`` as validated integers of ``dtype``; see `simulate`."""
-    shape = network.input.shape
-    inputs = network.layers[0].inputs
-    leading = 2 if network.recurrent else 1
-    x = np.asarray(x)
-    if x.ndim <= leading or x.shape[leading:] not in {shape, (inputs,)}:
-        axes = ("n", "t")[:leading] + tuple(map(str, shape))
-        raise RangeError(f"input must have shape ({', '.join(axes)}), not {x.shape}")
-    batch = x.reshape(-1, *x.shape[leading:])
-    if x.dtype.kind == "f":
-        values = quantize_input(network.input, batch.reshape(-1, *shape))
-        return values.reshape(*x.shape[:leading], inputs).astype(dtype, copy=False)
-    if x.dtype.kind not in "iu":
-        raise RangeError(f"input must hold integers or floats, not {x.dtype}")
-    fmt = network.input.activation.format
-    limits = np.iinfo(x.dtype)
-    inside = fmt.holds(int(limits.min), int(limits.max))
-    if not inside and x.size and not fmt.holds(int(x.min()), int(x.max())):
-        bad = np.argwhere((x < fmt.min) | (x > fmt.max))
-        index = tuple(int(i) for i in bad[0])
-        raise RangeError(
-            f"input[{', '.join(map(str, index))}] must be in {fmt} ({fmt.min} to {fmt.max}),"
-            f" not {x[index]}"
-        )
-    values = x if x.shape[leading:] == (inputs,) else as_vectors(x, shape)
-    return np.ascontiguousarray(values, dtype=dtype)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from fxsim.network import IntArray
+from fxsim.network.graph import only
 from fxsim.network.state import LstmState
 
 Tensor: TypeAlias = npt.NDArray[Any]
@@ -56,6 +57,14 @@ class LayerTrace:
             raise KeyError(f"{self.name}: tensor must be one of {known}, not {name!r}")
         return self.tensors[name]
 
+    def reshaped(self, leading: tuple[int, ...]) -> LayerTrace:
+        """The same with tensors (*leading, items)."""
+        tensors = {
+            name: tensor.reshape(*leading, tensor.shape[-1])
+            for name, tensor in self.tensors.items()
+        }
+        return replace(self, tensors=tensors)
+
     @property
     def linears(self) -> tuple[LayerTrace, ...]:
         """Traces of matrix products, which count multiplications: of itself or of its parts."""
@@ -88,12 +97,16 @@ class Trace:
 
     Parameters
     ----------
-    input : int64 array, shape (n, inputs)
-        With LSTM layers (n, t, inputs); every tensor has that form then.
+    inputs : mapping of str to int64 array, shape (n, inputs)
+        By name. With LSTM layers (n, t, inputs); every tensor has that form then.
+    layers : tuple of LayerTrace
+    leaving : tuple of str
+        Names of the layers whose activations are outputs.
     """
 
-    input: IntArray
+    inputs: Mapping[str, IntArray]
     layers: tuple[LayerTrace, ...]
+    leaving: tuple[str, ...]
 
     def __getitem__(self, name: str) -> LayerTrace:
         """Trace of a layer by name."""
@@ -110,9 +123,19 @@ class Trace:
         return {seen.name: seen.state for seen in self.layers if seen.state is not None}
 
     @property
+    def input(self) -> IntArray:
+        """What the only input took."""
+        return only(self.inputs, "input")
+
+    @property
+    def outputs(self) -> dict[str, IntArray]:
+        """What leaves the network, by the names of layers."""
+        return {name: self[name].activations for name in self.leaving}
+
+    @property
     def output(self) -> IntArray:
-        """What the last layer yields, shape (n, outputs) or (n, t, outputs)."""
-        return self.layers[-1].activations
+        """What leaves by the only output, shape (n, outputs) or (n, t, outputs)."""
+        return only(self.outputs, "output")
 
 
 def combined(

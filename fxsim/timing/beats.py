@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from fxsim.errors import RangeError
-from fxsim.network import INPUT, IntArray
+from fxsim.network import IntArray
 from fxsim.plan.buffers import ForkConfig, QueueConfig
 from fxsim.plan.planner import Plan
 from fxsim.timing.blocks import block_of
@@ -36,7 +36,8 @@ def times_and_depths(
     RangeError
         If a queue is so short that its join waits forever, or a beat is late.
     """
-    machine, streams, queues = Machine(), {(INPUT, 0): 0}, {}
+    (name,) = plan.inputs
+    machine, streams, queues = Machine(), {(name, 0): 0}, {}
     depths = queue_depths(plan) | dict(depths or {})
     for node in plan.blocks:
         record, sources = node.record, [streams[source] for source in node.sources]

@@ -17,7 +17,7 @@ from dataclasses import replace
 
 from fxsim.errors import RangeError
 from fxsim.network import QuantizedNetwork
-from fxsim.network.add import MIN_DEPTH
+from fxsim.network.graph import MIN_DEPTH
 from fxsim.plan.planner import plan_network
 from fxsim.timing.beats import queue_depths, times_and_depths
 from fxsim.timing.cycles import load, settled
@@ -28,15 +28,18 @@ _ENDLESS = 1 << 62
 
 def with_depths(network: QuantizedNetwork) -> QuantizedNetwork:
     """The network with the least depths that cost no time; they depend on all its foldings."""
-    if not network.adds:
+    joins = {
+        layer.name: (0, *(MIN_DEPTH for _ in layer.operands[1:]))
+        for layer in network.layers
+        if len(layer.operands) > 1
+    }
+    if not joins:
         return network
-    depths = least_depths(network)
-    adds = {add.name: replace(add, depth=depths[add.name]) for add in network.adds}
-    return replace(network, layers=tuple(adds.get(layer.name, layer) for layer in network.layers))
+    return replace(network, depths=least_depths(replace(network, depths=joins)))
 
 
-def least_depths(network: QuantizedNetwork) -> dict[str, int]:
-    """For each add, the least depth of its queue that costs no time.
+def least_depths(network: QuantizedNetwork) -> dict[str, tuple[int, ...]]:
+    """For each join, the least depths of its queues that cost no time.
 
     Each is found by halving between the least there is and what an endless queue would hold at
     most; a longer queue is never slower. With several adds a depth may depend on those that were
@@ -66,4 +69,7 @@ def least_depths(network: QuantizedNetwork) -> dict[str, int]:
             else:
                 low = middle + 1
         depths[path] = high
-    return {path.removesuffix(".queue"): depth for path, depth in depths.items()}
+    return {
+        name: tuple(depths.get(f"{name}.queue{k}", 0) for k in range(len(given)))
+        for name, given in network.depths.items()
+    }

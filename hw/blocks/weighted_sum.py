@@ -1,6 +1,6 @@
-"""The sum of two streams with scales of their own, for residual connections."""
+"""The sum of streams with scales of their own, as where a shortcut ends."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -9,7 +9,7 @@ from fxsim.plan.elementwise import WeightedSumConfig
 
 
 class WeightedSum(wiring.Component):
-    """Sums of two operands, each times a constant of its own, plus one for the zero points.
+    """Sums of operands, each times a constant of its own, plus one for the zero points.
 
     Parameters
     ----------
@@ -17,8 +17,8 @@ class WeightedSum(wiring.Component):
 
     Members
     -------
-    i, other : In(stream of ``lanes`` activations)
-        Taken together.
+    i0, i1, ... : In(stream of ``lanes`` activations)
+        A beat of each operand is taken together.
     o : Out(stream of ``lanes`` accumulators)
 
     Latency is 2 cycles: products, sums. One beat a cycle.
@@ -28,34 +28,33 @@ class WeightedSum(wiring.Component):
 
     def __init__(self, config: WeightedSumConfig):
         self._config = config
-        super().__init__(
-            {
-                "i": In(stream.Signature(layout_of(config.i))),
-                "other": In(stream.Signature(layout_of(config.other))),
-                "o": Out(stream.Signature(layout_of(config.o))),
-            }
-        )
+        operands = {
+            f"i{k}": In(stream.Signature(layout_of(beat)))
+            for k, beat in enumerate(config.operands)
+        }
+        super().__init__(operands | {"o": Out(stream.Signature(layout_of(config.o)))})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self._config
-        first, second = config.multipliers
-        advance, both, valid = Signal(), Signal(), Signal()
+        operands = [getattr(self, f"i{k}") for k in range(len(config.operands))]
+        advance, every, valid = Signal(), Signal(), Signal()
         m.d.comb += [
             advance.eq(~self.o.valid | self.o.ready),
-            both.eq(self.i.valid & self.other.valid),
-            self.i.ready.eq(advance & self.other.valid),
-            self.other.ready.eq(advance & self.i.valid),
+            every.eq(Cat(operand.valid for operand in operands).all()),
         ]
+        for operand in operands:
+            others = Cat(other.valid for other in operands if other is not operand)
+            m.d.comb += operand.ready.eq(advance & others.all())
         with m.If(advance):
-            m.d.sync += [valid.eq(both), self.o.valid.eq(valid)]
+            m.d.sync += [valid.eq(every), self.o.valid.eq(valid)]
         for lane in range(config.lanes):
             products = []
-            for name, value in (
-                ("first", self.i.payload[lane] * first),
-                ("second", self.other.payload[lane] * second),
+            for k, (operand, multiplier) in enumerate(
+                zip(operands, config.multipliers, strict=True)
             ):
-                product = Signal(value.shape(), name=f"{name}_{lane}", reset_less=True)
+                value = operand.payload[lane] * multiplier
+                product = Signal(value.shape(), name=f"product{k}_{lane}", reset_less=True)
                 with m.If(advance):
                     m.d.sync += product.eq(value)
                 products.append(product)

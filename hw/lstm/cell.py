@@ -56,8 +56,8 @@ class LstmCell(wiring.Component):
         self.latency = self._state_stage + self._tanh_latency + self._wait + 2
         super().__init__(
             {
-                "x": In(stream.Signature(layout_of(config.i))),
-                "h": In(stream.Signature(layout_of(config.other))),
+                "x": In(stream.Signature(layout_of(config.operands[0]))),
+                "h": In(stream.Signature(layout_of(config.operands[1]))),
                 "fresh": In(1),
                 "o": Out(stream.Signature(layout_of(config.o))),
                 "state": Out(stream.Signature(shape_of(config.cell), always_ready=True)),
