@@ -27,6 +27,9 @@ from fxsim.network.quantized import InputQuantizer, QuantizedNetwork
 
 SCHEMA = "fxsim-network/2"
 
+TYPES = ("linear", "lstm", "convolution", "max_pool", "add", "argmax")
+"""What kinds of layers are called."""
+
 Tensors: TypeAlias = dict[str, np.ndarray[Any, Any]]
 
 Sizes: TypeAlias = Mapping[str, Mapping[str, Any]]
@@ -347,8 +350,7 @@ def _build_layer(
         case "linear":
             return _build_linear(entry, tensors, sizes, source)
         case unknown:
-            types = "'linear', 'lstm', 'convolution', 'max_pool', 'add' or 'argmax'"
-            raise ConfigError(f"type must be {types}, not {unknown!r}")
+            raise ConfigError(f"type must be one of {', '.join(TYPES)}, not {unknown!r}")
 
 
 def build(value: dict[str, Any], tensors: Tensors) -> QuantizedNetwork:
