@@ -6,7 +6,7 @@ from fxsim.faces import face
 
 if TYPE_CHECKING:
     from fxsim.simulator.inputs import as_input
-from fxsim.simulator.simulator import simulate
+    from fxsim.simulator.simulator import simulate
 else:
     __getattr__, __dir__ = face(
         __name__,
