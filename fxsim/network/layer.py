@@ -20,7 +20,12 @@ from fxsim.network.pool import MaxPool
 from fxsim.network.tensor_type import TensorType
 
 Layer: TypeAlias = (
-    QuantizedLinear | QuantizedLstm | QuantizedConvolution | MaxPool | QuantizedAdd | Argmax
+    QuantizedLinear
+    | QuantizedLstm
+    | QuantizedConvolution
+    | MaxPool
+    | QuantizedAdd
+    | Argmax
 )
 
 
