@@ -17,6 +17,7 @@ from fxsim.network.convolution import QuantizedConvolution
 from fxsim.network.linear import QuantizedLinear
 from fxsim.network.lstm import QuantizedLstm
 from fxsim.network.pool import MaxPool
+from fxsim.network.rescale import Rescale
 from fxsim.network.tensor_type import TensorType
 
 Layer: TypeAlias = (
@@ -26,6 +27,7 @@ Layer: TypeAlias = (
     | MaxPool
     | QuantizedAdd
     | Argmax
+    | Rescale
 )
 
 

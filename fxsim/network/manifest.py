@@ -24,10 +24,11 @@ from fxsim.network.linear import Accumulator, Folding, QuantizedLinear, Requanti
 from fxsim.network.lstm import QuantizedLstm
 from fxsim.network.pool import MaxPool
 from fxsim.network.quantized import InputQuantizer, QuantizedNetwork
+from fxsim.network.rescale import Rescale
 
 SCHEMA = "fxsim-network/2"
 
-TYPES = ("linear", "lstm", "convolution", "max_pool", "add", "argmax")
+TYPES = ("linear", "lstm", "convolution", "max_pool", "add", "argmax", "rescale")
 """What kinds of layers are called."""
 
 Tensors: TypeAlias = dict[str, np.ndarray[Any, Any]]
@@ -141,6 +142,20 @@ def _describe_add(layer: QuantizedAdd) -> dict[str, Any]:
     }
 
 
+def _describe_rescale(layer: Rescale) -> dict[str, Any]:
+    requantizer = layer.requantizer
+    return {
+        "type": "rescale",
+        "name": layer.name,
+        "shape": list(layer.shape),
+        "multiplier": requantizer.multiplier.tolist(),
+        "offset": requantizer.offset.tolist(),
+        **_describe_requantizer(requantizer),
+        "relu": layer.relu,
+        "output": _activation(layer.output),
+    }
+
+
 def _describe_layer(layer: Layer) -> dict[str, Any]:
     match layer:
         case QuantizedLstm():
@@ -163,6 +178,8 @@ def _describe_layer(layer: Layer) -> dict[str, Any]:
             return {"type": "argmax", "name": layer.name, "items": layer.items}
         case QuantizedLinear():
             return _describe_linear(layer)
+        case Rescale():
+            return _describe_rescale(layer)
         case _:
             assert_never(layer)
 
@@ -324,6 +341,19 @@ def _build_add(entry: dict[str, Any], sizes: Sizes, sources: Sequence[Activation
     )
 
 
+def _build_rescale(entry: dict[str, Any], sizes: Sizes, source: Activation) -> Rescale:
+    multiplier, offset = np.array(entry["multiplier"]), np.array(entry["offset"])
+    return Rescale(
+        name=entry["name"],
+        shape=tuple(entry["shape"]),
+        input=source,
+        requantizer=_build_requantizer(entry, multiplier, offset),
+        relu=entry["relu"],
+        output=_read_activation(entry["output"]),
+        **sizes[entry["name"]],
+    )
+
+
 def _build_layer(
     entry: dict[str, Any], tensors: Tensors, sizes: Sizes, sources: Sequence[Activation]
 ) -> Layer:
@@ -349,6 +379,8 @@ def _build_layer(
             )
         case "linear":
             return _build_linear(entry, tensors, sizes, source)
+        case "rescale":
+            return _build_rescale(entry, sizes, source)
         case unknown:
             raise ConfigError(f"type must be one of {', '.join(TYPES)}, not {unknown!r}")
 

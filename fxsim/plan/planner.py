@@ -16,6 +16,7 @@ from fxsim.network import (
     QuantizedLinear,
     QuantizedLstm,
     QuantizedNetwork,
+    Rescale,
 )
 from fxsim.network.graph import MIN_DEPTH, only
 from fxsim.plan.add import plan_add
@@ -29,6 +30,7 @@ from fxsim.plan.lstm import plan_lstm
 from fxsim.plan.mac_array import MacArrayConfig
 from fxsim.plan.memory import WeightMemory
 from fxsim.plan.pool import plan_pool
+from fxsim.plan.rescale import plan_rescale
 
 ENDS_PER_LAYER = 16
 """Ends of sequences that may be under way in a network with LSTM layers, for each layer."""
@@ -165,6 +167,8 @@ def plan_layer(layer: Layer, *sources: Stream, depths: Sequence[int] = ()) -> Gr
             return plan_pool(layer, *streams)
         case QuantizedAdd():
             return plan_add(layer, streams, depths)
+        case Rescale():
+            return plan_rescale(layer, *streams)
         case Argmax():
             return plan_argmax(layer, *streams)
         case _:

@@ -7,6 +7,7 @@ from fxsim.reference.interpreter import run, run_layer, run_sequence
 from fxsim.reference.linear import run_linear
 from fxsim.reference.lstm import LstmResult, run_lstm
 from fxsim.reference.pool import run_max_pool
+from fxsim.reference.rescale import run_rescale
 from fxsim.reference.result import LayerResult, LstmState, initial_state
 from fxsim.reference.windows import windows_of
 
@@ -23,6 +24,7 @@ __all__ = [
     "run_linear",
     "run_lstm",
     "run_max_pool",
+    "run_rescale",
     "run_sequence",
     "windows_of",
 ]

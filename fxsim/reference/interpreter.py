@@ -15,6 +15,7 @@ from fxsim.network import (
     QuantizedLinear,
     QuantizedLstm,
     QuantizedNetwork,
+    Rescale,
 )
 from fxsim.reference.add import run_add
 from fxsim.reference.argmax import run_argmax
@@ -22,6 +23,7 @@ from fxsim.reference.convolution import run_convolution
 from fxsim.reference.linear import run_linear
 from fxsim.reference.lstm import run_lstm
 from fxsim.reference.pool import run_max_pool
+from fxsim.reference.rescale import run_rescale
 from fxsim.reference.result import LayerResult, LstmState, initial_state
 
 
@@ -42,6 +44,8 @@ def run_layer(
             return run_add(layer, *operands)
         case Argmax():
             return run_argmax(layer, *operands)
+        case Rescale():
+            return run_rescale(layer, *operands)
         case _:
             assert_never(layer)
 

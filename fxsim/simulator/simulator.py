@@ -21,10 +21,11 @@ from fxsim.network import (
     QuantizedLinear,
     QuantizedLstm,
     QuantizedNetwork,
+    Rescale,
 )
 from fxsim.network.graph import only
 from fxsim.network.state import LstmState, State, as_state
-from fxsim.simulator import add, argmax, convolution, linear, lstm, pool
+from fxsim.simulator import add, argmax, convolution, linear, lstm, pool, rescale
 from fxsim.simulator.images import BLOCK
 from fxsim.simulator.inputs import Batch, as_inputs
 from fxsim.simulator.trace import LayerTrace, Tensor, Trace, combined, span
@@ -203,6 +204,8 @@ def _driver(layer: Layer) -> _Driver:
             return _Driver(partial(pool.run, layer), partial(pool.trace, layer))
         case QuantizedAdd():
             return _Driver(partial(add.run, layer), partial(add.trace, layer))
+        case Rescale():
+            return _Driver(partial(rescale.run, layer), partial(rescale.trace, layer))
         case Argmax():
             return _Driver(partial(argmax.run, layer), partial(argmax.trace, layer))
         case _:

@@ -22,6 +22,7 @@ from fxsim.network import (
     QuantizedLinear,
     QuantizedLstm,
     QuantizedNetwork,
+    Rescale,
 )
 from fxsim.plan.planner import plan_layer
 from fxsim.timing.cycles import load
@@ -156,7 +157,7 @@ def _choices(layer: Layer) -> Iterator[Layer]:
                 yield replace(layer, product=product)
         case QuantizedLstm():
             raise RangeError(f"{layer.name}: foldings of layers with state must be chosen by hand")
-        case MaxPool() | QuantizedAdd() | Argmax():
+        case MaxPool() | QuantizedAdd() | Argmax() | Rescale():
             channels = layer.operands[0].shape[0]  # or items
             yield from (replace(layer, lanes=n) for n in _divisors(channels))
         case _:

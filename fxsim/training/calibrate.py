@@ -20,6 +20,7 @@ from fxsim.network import (
     QuantizedLstm,
     QuantizedNetwork,
     Requantizer,
+    Rescale,
 )
 from fxsim.quantizer.quantizer import fitting_scale, quantize
 from fxsim.spec.kind import Product as Place
@@ -88,6 +89,8 @@ def _leaving(layer: Layer, products: Mapping[str, Product]) -> Calibrated | None
     match layer:
         case QuantizedLinear() | QuantizedAdd():
             return _calibrated(layer, layer.requantizer) if layer.requantizer else None
+        case Rescale():
+            return _calibrated(layer, layer.requantizer)
         case QuantizedConvolution():
             product = layer.product
             return _calibrated(product, product.requantizer) if product.requantizer else None
@@ -137,7 +140,7 @@ def restore_calibrated(network: Network, state: list[dict[str, list[Any]]]) -> N
 
 
 def _calibrated(
-    layer: QuantizedLinear | QuantizedConvolution | QuantizedAdd, requantizer: Requantizer
+    layer: QuantizedLinear | QuantizedConvolution | QuantizedAdd | Rescale, requantizer: Requantizer
 ) -> Calibrated:
     return Calibrated(
         activation=layer.output, rounding=requantizer.rounding, overflow=requantizer.overflow
