@@ -18,6 +18,7 @@ from fxsim.network.linear import QuantizedLinear
 from fxsim.network.lstm import QuantizedLstm
 from fxsim.network.pool import MaxPool
 from fxsim.network.rescale import Rescale
+from fxsim.network.resize import Resize
 from fxsim.network.tensor_type import TensorType
 
 Layer: TypeAlias = (
@@ -27,6 +28,7 @@ Layer: TypeAlias = (
     | MaxPool
     | QuantizedAdd
     | Argmax
+    | Resize
     | Rescale
 )
 

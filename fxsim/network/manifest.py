@@ -25,10 +25,11 @@ from fxsim.network.lstm import QuantizedLstm
 from fxsim.network.pool import MaxPool
 from fxsim.network.quantized import InputQuantizer, QuantizedNetwork
 from fxsim.network.rescale import Rescale
+from fxsim.network.resize import Resize
 
 SCHEMA = "fxsim-network/2"
 
-TYPES = ("linear", "lstm", "convolution", "max_pool", "add", "argmax", "rescale")
+TYPES = ("linear", "lstm", "convolution", "max_pool", "add", "argmax", "rescale", "resize")
 """What kinds of layers are called."""
 
 Tensors: TypeAlias = dict[str, np.ndarray[Any, Any]]
@@ -178,6 +179,13 @@ def _describe_layer(layer: Layer) -> dict[str, Any]:
             return {"type": "argmax", "name": layer.name, "items": layer.items}
         case QuantizedLinear():
             return _describe_linear(layer)
+        case Resize():
+            return {
+                "type": "resize",
+                "name": layer.name,
+                "shape": list(layer.shape),
+                "factors": list(layer.factors),
+            }
         case Rescale():
             return _describe_rescale(layer)
         case _:
@@ -379,6 +387,14 @@ def _build_layer(
             )
         case "linear":
             return _build_linear(entry, tensors, sizes, source)
+        case "resize":
+            return Resize(
+                name=entry["name"],
+                shape=tuple(entry["shape"]),
+                factors=tuple(entry["factors"]),
+                input=source,
+                **sizes[entry["name"]],
+            )
         case "rescale":
             return _build_rescale(entry, sizes, source)
         case unknown:

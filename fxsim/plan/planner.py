@@ -17,6 +17,7 @@ from fxsim.network import (
     QuantizedLstm,
     QuantizedNetwork,
     Rescale,
+    Resize,
 )
 from fxsim.network.graph import MIN_DEPTH, only
 from fxsim.plan.add import plan_add
@@ -31,6 +32,7 @@ from fxsim.plan.mac_array import MacArrayConfig
 from fxsim.plan.memory import WeightMemory
 from fxsim.plan.pool import plan_pool
 from fxsim.plan.rescale import plan_rescale
+from fxsim.plan.upscale import plan_resize
 
 ENDS_PER_LAYER = 16
 """Ends of sequences that may be under way in a network with LSTM layers, for each layer."""
@@ -169,6 +171,8 @@ def plan_layer(layer: Layer, *sources: Stream, depths: Sequence[int] = ()) -> Gr
             return plan_add(layer, streams, depths)
         case Rescale():
             return plan_rescale(layer, *streams)
+        case Resize():
+            return plan_resize(layer, *streams)
         case Argmax():
             return plan_argmax(layer, *streams)
         case _:

@@ -8,6 +8,7 @@ from fxsim.reference.linear import run_linear
 from fxsim.reference.lstm import LstmResult, run_lstm
 from fxsim.reference.pool import run_max_pool
 from fxsim.reference.rescale import run_rescale
+from fxsim.reference.resize import run_resize
 from fxsim.reference.result import LayerResult, LstmState, initial_state
 from fxsim.reference.windows import windows_of
 
@@ -25,6 +26,7 @@ __all__ = [
     "run_lstm",
     "run_max_pool",
     "run_rescale",
+    "run_resize",
     "run_sequence",
     "windows_of",
 ]

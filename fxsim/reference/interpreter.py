@@ -16,6 +16,7 @@ from fxsim.network import (
     QuantizedLstm,
     QuantizedNetwork,
     Rescale,
+    Resize,
 )
 from fxsim.reference.add import run_add
 from fxsim.reference.argmax import run_argmax
@@ -24,6 +25,7 @@ from fxsim.reference.linear import run_linear
 from fxsim.reference.lstm import run_lstm
 from fxsim.reference.pool import run_max_pool
 from fxsim.reference.rescale import run_rescale
+from fxsim.reference.resize import run_resize
 from fxsim.reference.result import LayerResult, LstmState, initial_state
 
 
@@ -44,6 +46,8 @@ def run_layer(
             return run_add(layer, *operands)
         case Argmax():
             return run_argmax(layer, *operands)
+        case Resize():
+            return run_resize(layer, *operands)
         case Rescale():
             return run_rescale(layer, *operands)
         case _:

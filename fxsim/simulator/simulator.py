@@ -22,10 +22,11 @@ from fxsim.network import (
     QuantizedLstm,
     QuantizedNetwork,
     Rescale,
+    Resize,
 )
 from fxsim.network.graph import only
 from fxsim.network.state import LstmState, State, as_state
-from fxsim.simulator import add, argmax, convolution, linear, lstm, pool, rescale
+from fxsim.simulator import add, argmax, convolution, linear, lstm, pool, rescale, resize
 from fxsim.simulator.images import BLOCK
 from fxsim.simulator.inputs import Batch, as_inputs
 from fxsim.simulator.trace import LayerTrace, Tensor, Trace, combined, span
@@ -206,6 +207,8 @@ def _driver(layer: Layer) -> _Driver:
             return _Driver(partial(add.run, layer), partial(add.trace, layer))
         case Rescale():
             return _Driver(partial(rescale.run, layer), partial(rescale.trace, layer))
+        case Resize():
+            return _Driver(partial(resize.run, layer), partial(resize.trace, layer))
         case Argmax():
             return _Driver(partial(argmax.run, layer), partial(argmax.trace, layer))
         case _:

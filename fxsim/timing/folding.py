@@ -23,6 +23,7 @@ from fxsim.network import (
     QuantizedLstm,
     QuantizedNetwork,
     Rescale,
+    Resize,
 )
 from fxsim.plan.planner import plan_layer
 from fxsim.timing.cycles import load
@@ -157,7 +158,7 @@ def _choices(layer: Layer) -> Iterator[Layer]:
                 yield replace(layer, product=product)
         case QuantizedLstm():
             raise RangeError(f"{layer.name}: foldings of layers with state must be chosen by hand")
-        case MaxPool() | QuantizedAdd() | Argmax() | Rescale():
+        case MaxPool() | QuantizedAdd() | Argmax() | Rescale() | Resize():
             channels = layer.operands[0].shape[0]  # or items
             yield from (replace(layer, lanes=n) for n in _divisors(channels))
         case _:

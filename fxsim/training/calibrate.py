@@ -21,6 +21,7 @@ from fxsim.network import (
     QuantizedNetwork,
     Requantizer,
     Rescale,
+    Resize,
 )
 from fxsim.quantizer.quantizer import fitting_scale, quantize
 from fxsim.spec.kind import Product as Place
@@ -102,7 +103,7 @@ def _leaving(layer: Layer, products: Mapping[str, Product]) -> Calibrated | None
                 yielded = _calibrated(projection, projection.requantizer)
             products[layer.hidden_product.name].inputs = yielded
             return yielded
-        case MaxPool() | Argmax():
+        case MaxPool() | Argmax() | Resize():
             return None
         case _:
             assert_never(layer)
