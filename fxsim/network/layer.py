@@ -13,6 +13,7 @@ from typing import Protocol, TypeAlias
 from fxsim.arithmetic.tensors import Activation, FloatArray
 from fxsim.network.add import QuantizedAdd
 from fxsim.network.argmax import Argmax
+from fxsim.network.concat import Concat
 from fxsim.network.convolution import QuantizedConvolution
 from fxsim.network.linear import QuantizedLinear
 from fxsim.network.lstm import QuantizedLstm
@@ -28,6 +29,7 @@ Layer: TypeAlias = (
     | MaxPool
     | QuantizedAdd
     | Argmax
+    | Concat
     | Resize
     | Rescale
 )

@@ -18,6 +18,7 @@ from fxsim.arithmetic.windows import Windows
 from fxsim.errors import ConfigError
 from fxsim.network.add import QuantizedAdd
 from fxsim.network.argmax import Argmax
+from fxsim.network.concat import Concat
 from fxsim.network.convolution import QuantizedConvolution
 from fxsim.network.layer import Layer
 from fxsim.network.linear import Accumulator, Folding, QuantizedLinear, Requantizer
@@ -29,7 +30,7 @@ from fxsim.network.resize import Resize
 
 SCHEMA = "fxsim-network/2"
 
-TYPES = ("linear", "lstm", "convolution", "max_pool", "add", "argmax", "rescale", "resize")
+TYPES = ("linear", "lstm", "convolution", "max_pool", "add", "argmax", "rescale", "resize", "concat")
 """What kinds of layers are called."""
 
 Tensors: TypeAlias = dict[str, np.ndarray[Any, Any]]
@@ -179,6 +180,12 @@ def _describe_layer(layer: Layer) -> dict[str, Any]:
             return {"type": "argmax", "name": layer.name, "items": layer.items}
         case QuantizedLinear():
             return _describe_linear(layer)
+        case Concat():
+            return {
+                "type": "concat",
+                "name": layer.name,
+                "shapes": [list(shape) for shape in layer.shapes],
+            }
         case Resize():
             return {
                 "type": "resize",
@@ -387,6 +394,13 @@ def _build_layer(
             )
         case "linear":
             return _build_linear(entry, tensors, sizes, source)
+        case "concat":
+            return Concat(
+                name=entry["name"],
+                shapes=tuple(map(tuple, entry["shapes"])),
+                input=source,
+                **sizes[entry["name"]],
+            )
         case "resize":
             return Resize(
                 name=entry["name"],

@@ -9,6 +9,7 @@ from typing import assert_never
 
 from fxsim.network import (
     Argmax,
+    Concat,
     Layer,
     MaxPool,
     QuantizedAdd,
@@ -24,6 +25,7 @@ from fxsim.plan.add import plan_add
 from fxsim.plan.argmax import plan_argmax
 from fxsim.plan.buffers import ForkConfig, QueueConfig
 from fxsim.plan.chain import Chain
+from fxsim.plan.concat import plan_concat
 from fxsim.plan.convolution import plan_convolution
 from fxsim.plan.graph import Block, Group, Node, Source, Stream
 from fxsim.plan.linear import plan_linear
@@ -173,6 +175,8 @@ def plan_layer(layer: Layer, *sources: Stream, depths: Sequence[int] = ()) -> Gr
             return plan_rescale(layer, *streams)
         case Resize():
             return plan_resize(layer, *streams)
+        case Concat():
+            return plan_concat(layer, streams, depths)
         case Argmax():
             return plan_argmax(layer, *streams)
         case _:

@@ -2,6 +2,7 @@
 
 from fxsim.reference.add import run_add
 from fxsim.reference.argmax import run_argmax
+from fxsim.reference.concat import run_concat
 from fxsim.reference.convolution import run_convolution
 from fxsim.reference.interpreter import run, run_layer, run_sequence
 from fxsim.reference.linear import run_linear
@@ -20,6 +21,7 @@ __all__ = [
     "run",
     "run_add",
     "run_argmax",
+    "run_concat",
     "run_convolution",
     "run_layer",
     "run_linear",

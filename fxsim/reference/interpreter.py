@@ -8,6 +8,7 @@ from typing import TypeAlias, assert_never
 from fxsim.errors import RangeError
 from fxsim.network import (
     Argmax,
+    Concat,
     Layer,
     MaxPool,
     QuantizedAdd,
@@ -20,6 +21,7 @@ from fxsim.network import (
 )
 from fxsim.reference.add import run_add
 from fxsim.reference.argmax import run_argmax
+from fxsim.reference.concat import run_concat
 from fxsim.reference.convolution import run_convolution
 from fxsim.reference.linear import run_linear
 from fxsim.reference.lstm import run_lstm
@@ -46,6 +48,8 @@ def run_layer(
             return run_add(layer, *operands)
         case Argmax():
             return run_argmax(layer, *operands)
+        case Concat():
+            return run_concat(layer, *operands)
         case Resize():
             return run_resize(layer, *operands)
         case Rescale():

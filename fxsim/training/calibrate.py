@@ -12,6 +12,7 @@ from fxsim.floats.checkpoint import Checkpoint, RetrainedParameters
 from fxsim.network import (
     INPUT,
     Argmax,
+    Concat,
     Layer,
     MaxPool,
     QuantizedAdd,
@@ -103,7 +104,7 @@ def _leaving(layer: Layer, products: Mapping[str, Product]) -> Calibrated | None
                 yielded = _calibrated(projection, projection.requantizer)
             products[layer.hidden_product.name].inputs = yielded
             return yielded
-        case MaxPool() | Argmax() | Resize():
+        case MaxPool() | Argmax() | Resize() | Concat():
             return None
         case _:
             assert_never(layer)
