@@ -30,7 +30,10 @@ from fxsim.network.resize import Resize
 
 SCHEMA = "fxsim-network/2"
 
-TYPES = ("linear", "lstm", "convolution", "max_pool", "add", "argmax", "rescale", "resize", "concat")
+TYPES = (
+    *("linear", "lstm", "convolution", "max_pool", "add", "argmax"),
+    *("concat", "resize", "rescale"),
+)
 """What kinds of layers are called."""
 
 Tensors: TypeAlias = dict[str, np.ndarray[Any, Any]]
