@@ -10,16 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fxsim import reference
 from fxsim.arithmetic.formats import IntFormat, Overflow, Rounding
 from fxsim.errors import RangeError
 from fxsim.network import Activation, Concat, Requantizer, Rescale, Resize
+from fxsim.network.manifest import build, describe, tensors_of
 from fxsim.reference.concat import run_concat
 from fxsim.reference.rescale import run_rescale
 from fxsim.reference.resize import run_resize
 from fxsim.simulator import concat, rescale, resize
+from fxsim.simulator.simulator import simulate_trace
 from tests.messages import raises
-from tests.shape_strategies import rescales
-from tests.strategies import activations, unhurried
+from tests.shape_strategies import graph_networks, rescales
+from tests.strategies import activations, batches, unhurried
 
 INT8 = Activation(format=IntFormat(bits=8, signed=True), scale=1.0)
 UINT8 = Activation(format=IntFormat(bits=8, signed=False), scale=0.5, zero_point=10)
@@ -144,6 +147,20 @@ def test_the_widest_constants_do_not_overflow():
     for x in (fmt.min, 0, fmt.max):
         found = rescale.run(layer, np.array([[x] * 3])).tolist()
         assert found == [run_rescale(layer, [x] * 3).activations]
+
+
+@unhurried
+@given(data=st.data())
+def test_networks_of_all_kinds(data):
+    network = data.draw(graph_networks(depths=False))
+    batch = data.draw(batches(network, 3))
+    trace = simulate_trace(network, batch)
+    for k, vector in enumerate(batch.tolist()):
+        results = reference.run(network, vector)
+        for layer, seen, expected in zip(network.layers, trace.layers, results, strict=True):
+            assert seen.activations[k].tolist() == expected.activations, layer.name
+    again = build(describe(network), tensors_of(network))
+    assert describe(again) == describe(network)
 
 
 @pytest.mark.parametrize(
