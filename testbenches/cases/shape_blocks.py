@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterator
 from itertools import cycle, product
@@ -11,14 +12,13 @@ import numpy as np
 
 from fxsim.arithmetic import integers
 from fxsim.arithmetic.formats import IntFormat, Overflow, Rounding
-from fxsim.hw.blocks.concat import Concat
+from fxsim.hw.blocks import concat
 from fxsim.hw.layer import Layer
-from fxsim.network import Activation, Requantizer, Rescale, Resize
+from fxsim.network import Activation, Concat, Requantizer, Rescale, Resize
 from fxsim.plan.beat import Beat
 from fxsim.plan.buffers import ConcatConfig
 from fxsim.plan.graph import Stream
-from fxsim.plan.rescale import plan_rescale
-from fxsim.plan.upscale import plan_resize
+from fxsim.plan.planner import plan_layer
 from fxsim.testbenches.bench.words import FORMATS, Case, Words, draw
 
 IMAGES = 4
@@ -34,7 +34,7 @@ def concat_cases() -> Iterator[Case]:
     turns = [(1, 1), (1, 3), (3, 1), (2, 2), (4, 3), (1, 1, 1), (2, 1, 5), (1, 4, 1, 2), (1,) * 5]
     for counts, lanes, pixels in [*product(turns, (1, 3), (1, 5)), ((17, 16), 2, 2)]:
         fmt = next(formats)
-        block = Concat(ConcatConfig(beat=Beat(fmt, lanes), counts=counts))
+        block = concat.Concat(ConcatConfig(beat=Beat(fmt, lanes), counts=counts))
         channels = [count * lanes for count in counts]
         operands = [draw(generator, fmt, IMAGES, pixels * size) for size in channels]
         joined = np.concatenate(
@@ -54,6 +54,49 @@ def concat_cases() -> Iterator[Case]:
             more_given={f"i{k}": words for k, words in enumerate(others, 1)},
             expected=Words(format=fmt, lanes=lanes, vectors=joined.reshape(IMAGES, -1).tolist()),
             due=[block.latency + k for k in range(IMAGES * pixels * sum(counts))],
+        )
+
+
+def concat_layer_cases() -> Iterator[Case]:
+    """A concatenation: its blocks behind streams of other widths, some of them in queues."""
+    generator, formats = random.Random(44), cycle(FORMATS)
+    shapes = [
+        *[((4, 2, 3), (2, 2, 3)), ((3, 2, 2), (6, 2, 2), (3, 2, 2)), ((1, 1, 5), (1, 1, 5))],
+        *[((6,), (4,)), ((1,), (7,), (2,)), ((8, 1, 1), (12, 1, 1))],
+    ]
+    for turn, operands in enumerate([*shapes, *shapes]):
+        fmt = next(formats)
+        layer = Concat(
+            name=f"concat{turn}_" + "_".join("x".join(map(str, shape)) for shape in operands),
+            shapes=operands,
+            input=Activation(format=fmt, scale=1.0),
+            lanes=generator.choice(_divisors(math.gcd(*(shape[0] for shape in operands)))),
+        )
+        lanes_in = [generator.choice(_divisors(shape[0])) for shape in operands]
+        depths = [generator.choice([0, 2, 5]) for _ in operands]
+        vectors = [draw(generator, fmt, IMAGES, kind.items) for kind in layer.operands]
+        first, *others = (
+            Words(format=fmt, lanes=lanes, vectors=given)
+            for lanes, given in zip(lanes_in, vectors, strict=True)
+        )
+        streams = (
+            Stream.of(fmt, lanes, kind.items)
+            for lanes, kind in zip(lanes_in, layer.operands, strict=True)
+        )
+        pixels = [
+            np.array(given).reshape(IMAGES, -1, channels)
+            for given, channels in zip(vectors, layer.channels, strict=True)
+        ]
+        joined = np.concatenate(pixels, axis=2).reshape(IMAGES, -1).tolist()
+        parts = ["lanes", *map(str, lanes_in), "to", str(layer.lanes), "depths", *map(str, depths)]
+        yield Case(
+            name=f"{layer.name}_{'_'.join(parts)}",
+            block=Layer(plan_layer(layer, *streams, depths=depths)),
+            input="i0",
+            given=first,
+            more_given={f"i{k}": words for k, words in enumerate(others, 1)},
+            expected=Words(format=fmt, lanes=layer.lanes, vectors=joined),
+            due=[],  # the business of `fxsim.timing.cycles`, which the tests of networks hold to it
         )
 
 
@@ -81,7 +124,7 @@ def resize_image_cases() -> Iterator[Case]:
         beats = IMAGES * layer.outputs // lanes
         yield Case(
             name=layer.name,
-            block=Layer(plan_resize(layer, Stream.of(fmt, lanes_in, layer.inputs))),
+            block=Layer(plan_layer(layer, Stream.of(fmt, lanes_in, layer.inputs))),
             given=Words(format=fmt, lanes=lanes_in, vectors=images),
             expected=Words(format=fmt, lanes=lanes, vectors=larger.reshape(IMAGES, -1).tolist()),
             due=[latency + k for k in range(beats)] if lanes == lanes_in else [],
@@ -126,7 +169,7 @@ def rescale_cases() -> Iterator[Case]:
             lanes=lanes,
         )
         vectors = draw(generator, fmt, 9, layer.inputs)
-        group = plan_rescale(layer, Stream.of(fmt, lanes_in, layer.inputs))
+        group = plan_layer(layer, Stream.of(fmt, lanes_in, layer.inputs))
         latency = 2 + layer.folded.scales + layer.folded.per_channel
         beats = 9 * layer.inputs // lanes
         size = "x".join(map(str, shape))
@@ -169,6 +212,7 @@ def _requantized(layer: Rescale, vector: list[int]) -> list[int]:
 
 SHAPE_BLOCKS = {
     "concat": concat_cases,
+    "concat_layer": concat_layer_cases,
     "resize_image": resize_image_cases,
     "rescale": rescale_cases,
 }
