@@ -1,7 +1,7 @@
 """What a point is worth: accuracy on the validation samples, memory, cycles, energy, area.
 
 Points share what they have in common: weights of the same levels, and layers (calibrated, and run
-on the validation samples) whose own keys and all before them are the same.
+on the validation samples) whose own keys and those of all that they depend on are the same.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from fxsim.explorer.memory import Memory
 from fxsim.explorer.metrics import structure_metrics
 from fxsim.explorer.space import Choices
 from fxsim.floats.scores import accuracy, bits_per_character
-from fxsim.network import INPUT, QuantizedNetwork
+from fxsim.network import INPUT, Activation, QuantizedNetwork
 from fxsim.quantizer.quantizer import arithmetic_key, quantize, uses_retrained
 from fxsim.quantizer.remarks import quiet
 from fxsim.simulator.inputs import as_input
@@ -68,49 +68,52 @@ class Evaluator:
             )
 
     def _accuracy(self, spec: NetworkSpec, network: QuantizedNetwork) -> dict[str, float]:
-        key = ("accuracy", *self._key(spec, network, len(network.layers)))
+        key = ("accuracy", *self._key(spec, network, spec.in_network(spec.output)))
         found: dict[str, float] = self._memory(key, lambda: self._measure(spec, network))
         return found
 
     def _measure(self, spec: NetworkSpec, network: QuantizedNetwork) -> dict[str, float]:
-        scored = len(network.layers) - network.classifies  # the layers that yield the logits
-        y, output = self.job.validation.y, network.layers[scored - 1].output
+        scored = spec.in_network(spec.logits(spec.output))
+        y, output = self.job.validation.y, _activations(network)[scored]
         answer = self._run(spec, network, scored)
         real = output.scale * (answer.astype(np.float64) - output.zero_point)
         return {"error": 1.0 - accuracy(real, y), "loss": bits_per_character(real, y)}
 
-    def _run(self, spec: NetworkSpec, network: QuantizedNetwork, layers: int) -> npt.NDArray[Any]:
-        """Integers behind the first ``layers`` layers, for the validation samples."""
+    def _run(self, spec: NetworkSpec, network: QuantizedNetwork, name: str) -> npt.NDArray[Any]:
+        """Integers that an input or a layer yields for the validation samples."""
 
         def make() -> npt.NDArray[Any]:
-            if layers == 0:
+            if name in spec.inputs:
                 return as_input(network, self.job.validation.x)
-            layer = network.layers[layers - 1]
-            starts = [INPUT, *(earlier.name for earlier in network.layers)]
-            places = layers - 1, *map(starts.index, layer.sources)
-            return run_layer(layer, *(self._run(spec, network, place) for place in places))
+            (layer,) = (layer for layer in network.layers if layer.name == name)
+            sources = map(spec.in_network, spec.layer_sources(spec.layer_index(name)))
+            return run_layer(layer, *(self._run(spec, network, source) for source in sources))
 
-        result: npt.NDArray[Any] = self._memory(("run", *self._key(spec, network, layers)), make)
+        result: npt.NDArray[Any] = self._memory(("run", *self._key(spec, network, name)), make)
         return result
 
-    def _key(
-        self, spec: NetworkSpec, network: QuantizedNetwork, layers: int
-    ) -> tuple[Hashable, ...]:
-        """What the integers behind the first ``layers`` layers depend on.
+    def _key(self, spec: NetworkSpec, network: QuantizedNetwork, name: str) -> tuple[Hashable, ...]:
+        """What the integers that an input or a layer yields depend on.
 
         Only an accumulator that saturates makes the folding part of the arithmetic.
         """
-        if layers == 0:
-            return 0, spec.input, spec.rounding
+        if name in spec.inputs:
+            return name, spec.inputs[name], spec.rounding
+        index = spec.layer_index(name)
+        before = {spec.layer_name(i) for i in spec.graph.ancestors(index)}
         beats = tuple(
             product.folding.simd if product.accumulator.mode is AccumulatorMode.SATURATE else 0
-            for layer in network.layers[:layers]
+            for layer in network.layers
+            if layer.name in before
             for product in layer.linears
         )
-        # A specification has layers that a network has not: those that flatten.
-        names = [spec.layer_name(i) for i in range(len(spec.layers))]
-        index = names.index(network.layers[layers - 1].name)
-        return layers, arithmetic_key(spec, index), beats, self._direct(spec)
+        return name, arithmetic_key(spec, index), beats, self._direct(spec)
 
     def _direct(self, spec: NetworkSpec) -> bool:
         return self.job.direct or not uses_retrained(spec, self.job.checkpoint)
+
+
+def _activations(network: QuantizedNetwork) -> dict[str, Activation]:
+    """Format of the input and of what each layer yields, by name."""
+    layers = {layer.name: layer.output for layer in network.layers}
+    return {INPUT: network.input.activation} | layers

@@ -39,28 +39,30 @@ def diagonal_fisher(
     Raises
     ------
     SpecError
-        If a layer is not fully connected.
+        If a layer is not fully connected, or the network has several inputs or outputs.
     """
-    inputs: list[FloatArray] = []
-    x: FloatArray = split.x.reshape(len(split.y), -1).astype(np.float64)
-    for i, layer in enumerate(spec.layers):
+    graph = spec.graph
+    x: FloatArray = split.x.reshape(len(split.y), *spec.input.shape).astype(np.float64)
+    yielded = dict.fromkeys(graph.inputs, x)
+    for i, (name, layer) in enumerate(zip(graph.layers, spec.layers, strict=True)):
         if not layer.dense:
-            raise SpecError(f"{spec.layer_name(i)}: Fisher information needs linear layers")
-        inputs.append(x)
-        linear = parameters[spec.layer_name(i)]
-        x = x @ linear.weight.T + linear.bias
-        if layer.relu:
-            x = np.maximum(x, 0.0)
-    odds = np.exp(x - x.max(axis=1, keepdims=True))
+            raise SpecError(f"{name}: Fisher information needs linear layers")
+        linear = parameters[name]
+        x = yielded[graph.sources[i][0]] @ linear.weight.T + linear.bias
+        yielded[name] = np.maximum(x, 0.0) if layer.relu else x
+    logits = yielded[spec.output]
+    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
     gradient = odds / odds.sum(axis=1, keepdims=True)
     gradient[np.arange(len(split.y)), split.y] -= 1.0
     found: dict[str, FloatArray] = {}
-    for i in reversed(range(len(spec.layers))):
-        name = spec.layer_name(i)
-        found[name] = np.square(gradient).T @ np.square(inputs[i]) / len(split.y)
+    name = spec.output
+    while (i := spec.layer_index(name)) >= 0:  # dense layers take one operand, so it is a chain
+        if spec.layers[i].relu and name != spec.output:
+            gradient = gradient * (yielded[name] > 0)
+        (source,) = graph.sources[i]
+        found[name] = np.square(gradient).T @ np.square(yielded[source]) / len(split.y)
         gradient = gradient @ parameters[name].weight
-        if i and spec.layers[i - 1].relu:
-            gradient = gradient * (inputs[i] > 0)
+        name = source
     return found
 
 

@@ -10,12 +10,13 @@ import difflib
 import json
 import re
 from itertools import pairwise
-from typing import Annotated, Any, TypeAlias, get_args
+from typing import Annotated, Any, TypeAlias
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from fxsim.errors import SpecError
+from fxsim.spec.keys import fields_of, model_in
 from fxsim.spec.specification import LAYER_TYPES, NetworkSpec
 
 Path: TypeAlias = tuple[int | str, ...]
@@ -112,13 +113,18 @@ def _unknown(spec: NetworkSpec, path: Path) -> str:
                 return f"layer must be from 0 to {len(spec.layers) - 1}, not {part}"
             model = LAYER_TYPES[spec.layers[part].type]
             continue
-        fields = getattr(model, "model_fields", {})
+        named = path[:i] == ("inputs",)
+        fields: dict[str, Any] = dict(spec.inputs) if named else fields_of(model)
+        if not i:
+            del fields["inputs" if spec.named_inputs is None else "input"]
         if part not in fields:
             near = difflib.get_close_matches(part, fields, n=1, cutoff=0.5)
             hint = f"did you mean {near[0]!r}?" if near else f"known keys: {', '.join(fields)}"
             return f"unknown key {part!r}; {hint if fields else 'it has no keys'}"
-        model = _model_of(fields[part].annotation)
-    if path in {("layers",), ("explore",)} or isinstance(path[-1], int):
+        if not named:
+            model = model_in(fields[part].annotation)
+    whole = path in {("layers",), ("explore",), ("inputs",)} or path[:-1] == ("inputs",)
+    if whole or isinstance(path[-1], int):
         return "a variable must set a key of a layer, of the input or of the network"
     if path[0] == "layers" and "requantize" in path:
         place = path[1]
@@ -132,20 +138,10 @@ def _field(spec: NetworkSpec, path: Path) -> FieldInfo:
     """The field at a path that the specification has."""
     model: Any = type(spec)
     fields: list[FieldInfo] = []
-    for part in path:
+    for i, part in enumerate(path):
         if isinstance(part, int):
             model = LAYER_TYPES[spec.layers[part].type]
-        else:
-            fields.append(model.model_fields[part])
-            model = _model_of(fields[-1].annotation)
+        elif path[:i] != ("inputs",):
+            fields.append(fields_of(model)[part])
+            model = model_in(fields[-1].annotation)
     return fields[-1]
-
-
-def _model_of(annotation: Any) -> Any:
-    """The model that a field holds, without its None."""
-    while not hasattr(annotation, "model_fields"):
-        inner = [arg for arg in get_args(annotation) if arg is not type(None)]
-        if not inner:
-            break
-        annotation = inner[0]
-    return annotation

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import assert_never
+import functools
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeAlias, assert_never
 
 import numpy as np
 import numpy.typing as npt
 
 from fxsim.arithmetic.tensors import as_vectors
 from fxsim.arithmetic.windows import Windows
-from fxsim.errors import RangeError
 from fxsim.floats.checkpoint import LinearParameters
+from fxsim.floats.ports import checked_samples
 from fxsim.network import FloatArray
 from fxsim.spec.common import Shape
 from fxsim.spec.specification import (
-    INPUT,
     AddSpec,
     ArgmaxSpec,
     AveragePoolSpec,
@@ -32,10 +32,14 @@ _IMAGES = 32
 """Images that pass the layers together."""
 
 
+Samples: TypeAlias = npt.ArrayLike | Mapping[str, npt.ArrayLike]
+"""Samples of the only input, or of each by name."""
+
+
 def forward(
-    spec: NetworkSpec, parameters: Mapping[str, LinearParameters], x: npt.ArrayLike
+    spec: NetworkSpec, parameters: Mapping[str, LinearParameters], x: Samples
 ) -> FloatArray:
-    """Outputs of the last layer; of the one before, the logits, where that is an argmax.
+    """Values of the only output; of an argmax the logits that it takes.
 
     Nothing is quantized here; give `fxsim.quantizer.quantizer.quantized_parameters` for quantized
     weights.
@@ -45,8 +49,8 @@ def forward(
     spec : NetworkSpec
     parameters : mapping of str to LinearParameters
         By product name: ``checkpoint.parent`` or ``checkpoint.retrained``.
-    x : float array, shape (n, *spec.input.shape)
-        With LSTM layers (n, t, *spec.input.shape): n sequences, each from the state 0.
+    x : float array, shape (n, *input shape), or a mapping of them by name
+        With LSTM layers (n, t, *input shape): n sequences, each from the state 0.
 
     Returns
     -------
@@ -54,63 +58,84 @@ def forward(
 
     Raises
     ------
+    SpecError
+        If the network has several outputs; see `forward_outputs`.
     RangeError
         If ``x`` has another shape.
     """
-    vector: FloatArray = np.asarray(x)
-    leading = ("n", "t") if spec.recurrent else ("n",)
-    if vector.ndim < len(leading) or vector.shape[len(leading) :] != spec.input.shape:
-        expected = ", ".join((*leading, *map(str, spec.input.shape)))
-        raise RangeError(f"x must have shape ({expected}), not {vector.shape}")
-    if spec.spatial:  # a few at a time: the tensors between the layers are large
-        blocks = [vector[k : k + _IMAGES] for k in range(0, len(vector) or 1, _IMAGES)]
-        return np.concatenate([_forward(spec, parameters, block) for block in blocks])
-    return _forward(spec, parameters, vector)
+    return forward_outputs(spec, parameters, x)[spec.output]
+
+
+def forward_outputs(
+    spec: NetworkSpec, parameters: Mapping[str, LinearParameters], x: Samples
+) -> dict[str, FloatArray]:
+    """Values of every output by name, as `forward` has them."""
+    samples = checked_samples(spec, x, "x")
+    first = next(iter(samples.values()))
+    size = _together(spec, first.shape)
+    found: dict[str, list[FloatArray]] = {name: [] for name in spec.outputs}
+    for start in range(0, len(first) or 1, size):
+        piece = {name: array[start : start + size] for name, array in samples.items()}
+        for name, values in _run(spec, parameters, piece):
+            if name in found:
+                found[name].append(values)
+    return {name: np.concatenate(values) for name, values in found.items()}
 
 
 def layer_outputs(
-    spec: NetworkSpec, parameters: Mapping[str, LinearParameters], x: npt.ArrayLike
+    spec: NetworkSpec, parameters: Mapping[str, LinearParameters], x: Samples
 ) -> dict[str, FloatArray]:
     """Outputs of every layer by name; images as vectors in the order of `fxsim.network.Windows`."""
-    outputs = _layers(spec, parameters, np.asarray(x))
-    del outputs[INPUT]
-    return outputs
+    return dict(_run(spec, parameters, checked_samples(spec, x, "x")))
 
 
-def _forward(
-    spec: NetworkSpec, parameters: Mapping[str, LinearParameters], x: FloatArray
-) -> FloatArray:
-    return list(_layers(spec, parameters, x).values())[-1]
+def _together(spec: NetworkSpec, shape: Sequence[int]) -> int:
+    """Samples that pass the layers at a time: few images, as the tensors between are large."""
+    steps = shape[1] if spec.recurrent else 1
+    return max(1, _IMAGES // max(1, steps)) if spec.spatial else max(1, shape[0])
 
 
-def _layers(
-    spec: NetworkSpec, parameters: Mapping[str, LinearParameters], x: FloatArray
-) -> dict[str, FloatArray]:
-    """Outputs of every layer, behind the input."""
-    vector = as_vectors(x.astype(np.float64), spec.input.shape)
-    yielded = {INPUT: vector}
-    for i, layer in enumerate(spec.layers):
-        found = [parameters[product.name] for product in spec.layer_products(i)]
-        others = [yielded[name] for name in layer.shortcuts]
-        vector = _layer(layer, spec.layer_shape(i), found, vector, others)
+def _run(
+    spec: NetworkSpec,
+    parameters: Mapping[str, LinearParameters],
+    samples: Mapping[str, npt.NDArray[Any]],
+) -> Iterator[tuple[str, FloatArray]]:
+    """Name and outputs of each layer in the order of the file; kept as long as a layer takes them.
+
+    Vectors (n, items), or (n, t, items) with LSTM layers: others see n * t vectors.
+    """
+    graph, shapes, products = spec.graph, spec.shapes, spec.products
+    yielded = {
+        name: as_vectors(array.astype(np.float64), shapes[name]) for name, array in samples.items()
+    }
+    for i, (name, released) in enumerate(zip(graph.layers, graph.released(), strict=True)):
+        layer, sources = spec.layers[i], graph.sources[i]
+        taken = [yielded[source] for source in sources]
+        leading = taken[0].shape[:-1]
+        if not layer.recurrent:
+            taken = [x.reshape(-1, x.shape[-1]) for x in taken]
+        found = [parameters[product.name] for product in products if product.layer == i]
+        values = _layer(layer, shapes[sources[0]], found, taken)
         if layer.relu:
-            vector = np.maximum(vector, 0.0)
-        yielded[spec.layer_name(i)] = vector
-    return yielded
+            values = np.maximum(values, 0.0)
+        yielded[name] = values = values.reshape(*leading, values.shape[-1])
+        for gone in released:
+            del yielded[gone]
+        yield name, values
 
 
 def _layer(
     layer: LayerSpec,
     shape: Shape,
     found: Sequence[LinearParameters],
-    x: FloatArray,
-    others: Sequence[FloatArray],
+    operands: Sequence[FloatArray],
 ) -> FloatArray:
     """Outputs of one layer before the nonlinearity, if it has one.
 
-    ``shape`` is that of a sample of ``x``, ``found`` what its products hold, and ``others`` come
-    over its shortcuts. An argmax yields what it takes.
+    ``shape`` is that of a sample of the first operand, and ``found`` what its products hold. An
+    argmax yields what it takes.
     """
+    x = operands[0]
     match layer:
         case LstmSpec():
             return lstm(found[0], found[1], x, *found[2:])
@@ -133,7 +158,7 @@ def _layer(
             ones = np.ones((windows.channels, windows.size))
             return convolution(windows, ones / windows.size, x)
         case AddSpec():
-            return x + others[0]
+            return functools.reduce(np.add, operands)
         case FlattenSpec() | ArgmaxSpec():  # images are vectors already
             return x
         case _:

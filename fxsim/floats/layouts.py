@@ -92,7 +92,7 @@ def undecided(spec: NetworkSpec) -> str:
             orders.append("columns of convolutions are ky, kx, channel")
         if product.gates:
             orders.append("gates are i, f, o, g")
-        if _has_orders(_flattened(spec, product.layer)):
+        if _has_orders(_flattened(spec, spec.layer_sources(product.layer)[0])):
             orders.append("flattened images are row, column, channel")
     return "; ".join(dict.fromkeys(orders))
 
@@ -100,15 +100,17 @@ def undecided(spec: NetworkSpec) -> str:
 def as_expected(spec: NetworkSpec, layout: str, y: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Outputs that another tool yields, as `fxsim.floats.forward.forward` orders them.
 
-    Images (n, channels, rows, columns) become vectors; flattened ones are put in order.
+    Images (n, channels, rows, columns) become vectors, those of sequences (n, t, ...) too;
+    flattened ones are put in order.
     """
-    last = spec.last + 1
-    shape = spec.layer_shape(last)
-    if len(shape) == 3 and y.ndim == 4 and y.shape[1:] == shape:
-        return np.moveaxis(y, 1, -1).reshape(len(y), -1)
+    last = spec.logits(spec.output)
+    shape = spec.shapes[last]
+    leading = 1 + spec.recurrent
+    if len(shape) == 3 and y.shape[leading:] == shape:
+        return np.moveaxis(y, -3, -1).reshape(*y.shape[:leading], -1)
     image = shape if len(shape) == 3 else _flattened(spec, last)
-    if layout == PYTORCH and image is not None and y.ndim == 2 and y.shape[1] == math.prod(image):
-        return y[:, _channels_last(image)]
+    if layout == PYTORCH and image is not None and y.shape[leading:] == (math.prod(image),):
+        return y[..., _channels_last(image)]
     return y
 
 
@@ -149,21 +151,23 @@ def _matrix(
     if image is not None:
         shapes = ((product.outputs, *image), matrix)
     elif product.inner_bits is None:
-        image = _flattened(spec, product.layer)
+        image = _flattened(spec, spec.layer_sources(product.layer)[0])
     if array.shape not in shapes:
         raise SpecError(f"{key} must have shape {shapes[0]} in layout pytorch, not {array.shape}")
     flat = array.reshape(matrix)
     return flat if image is None else flat[:, _channels_last(image)]
 
 
-def _flattened(spec: NetworkSpec, index: int) -> tuple[int, ...] | None:
-    """Shape of the image whose values the vector before a layer is made of, in their order."""
-    for k in reversed(range(index)):
-        shape, behind = spec.layer_shape(k), spec.layer_shape(k + 1)
-        if len(shape) == 3 and len(behind) == 1:
-            return shape
-        if not spec.layers[k].elementwise:
+def _flattened(spec: NetworkSpec, name: str) -> tuple[int, ...] | None:
+    """Shape of the image whose values the vector ``name`` is made of, in their order."""
+    shapes = spec.shapes
+    while (index := spec.layer_index(name)) >= 0:
+        first, *_ = spec.layer_sources(index)
+        if len(shapes[first]) == 3 and len(shapes[name]) == 1:
+            return shapes[first]
+        if not spec.layers[index].elementwise:
             return None
+        name = first
     return None
 
 

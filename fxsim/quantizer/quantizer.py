@@ -10,8 +10,9 @@ layers already quantized, so that each scale suits what its layer really gets.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
-from typing import Any, assert_never
+import math
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any, TypeAlias, assert_never
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,9 @@ import numpy.typing as npt
 from fxsim.arithmetic.tensors import SampleArray, as_vectors
 from fxsim.errors import RangeError, SpecError
 from fxsim.floats.checkpoint import Checkpoint, LinearParameters, RetrainedParameters
+from fxsim.floats.ports import checked_samples
 from fxsim.network import (
+    INPUT,
     Activation,
     InputQuantizer,
     IntArray,
@@ -74,6 +77,9 @@ __all__ = [
     "weight_scale",
 ]
 
+Leaving: TypeAlias = tuple[Activation, IntArray]
+"""Format of what an input or a layer yields, and the calibration samples as integers of it."""
+
 Remember = Callable[[Hashable, Callable[[], Any]], Any]
 """Gives what it remembers under a key, else what the function makes."""
 
@@ -85,7 +91,7 @@ def _forget(key: Hashable, make: Callable[[], Any]) -> Any:
 def quantize(
     spec: NetworkSpec,
     checkpoint: Checkpoint,
-    calibration: SampleArray,
+    calibration: SampleArray | Mapping[str, SampleArray],
     *,
     direct: bool = False,
     remember: Remember = _forget,
@@ -94,21 +100,22 @@ def quantize(
 
     Retrained parameters keep the scales of their last retraining step. They are used if
     `uses_retrained` and not ``direct``; direct quantization starts from the float parent.
-    Queues of adds get their depths (`fxsim.timing.depths`), which depend on the foldings of all
-    layers.
+    Queues get their depths (`fxsim.timing.depths`), which depend on the foldings of all layers.
 
     Parameters
     ----------
     spec : NetworkSpec
     checkpoint : Checkpoint
-    calibration : float array, shape (n, *spec.input.shape), or (n, t, ...) with LSTM layers
-        Typical samples, about 1000 of the training split. They set the scales of the input and of
-        the outputs; those of LSTM layers without a projection are fixed.
+    calibration : float array, shape (n, *input shape), or (n, t, ...) with LSTM layers
+        Typical samples, about 1000 of the training split; a mapping of them by the names of several
+        inputs. They set the scales of the inputs and of the outputs; those of LSTM layers without a
+        projection are fixed.
     direct : bool
         Leave retrained parameters aside.
     remember : callable, optional
         A memory for calls with the same checkpoint, samples and ``direct``: layers whose own keys
-        and all before them are the same, and weights of the same levels, are not quantized again.
+        and those of all that they depend on are the same, and weights of the same levels, are not
+        quantized again.
 
     Raises
     ------
@@ -118,59 +125,69 @@ def quantize(
         If the calibration samples are malformed, or a width exceeds its limit.
     """
     checkpoint.check(spec)
-    leading = ("n", "t") if spec.recurrent else ("n",)
+    inputs: dict[str, InputQuantizer] = {}
+    leaving: dict[str, Leaving] = {}
+    for name, wanted in spec.inputs.items():
 
-    def begin() -> tuple[InputQuantizer, IntArray]:
-        samples = _samples(calibration, spec.input.shape, "calibration", leading)
-        if not samples.size:
-            raise RangeError("calibration must have at least one sample")
-        if spec.spatial:
-            samples = samples[:: -(-len(samples) // _IMAGES)]
-        source = _input_quantizer(spec, samples)
-        return source, integers(samples, source.activation, source.rounding)
+        def begin(name: str = name) -> tuple[InputQuantizer, IntArray]:
+            samples = _calibration(spec, calibration)[name]
+            source = _input_quantizer(spec, name, samples)
+            return source, integers(samples, source.activation, source.rounding)
 
-    source, x = remember(("input", spec.input, spec.rounding), begin)
-    leaving = [(source.activation, x)]  # the input, then what each layer yields
+        inputs[name], x = remember(("input", name, wanted, spec.rounding), begin)
+        leaving[name] = (inputs[name].activation, x)
     direct = direct or not uses_retrained(spec, checkpoint)
     parameters = _parameters(spec, checkpoint, direct=direct, remember=remember)
-    layers: list[Layer] = []
+    graph, layers = spec.graph, list[Layer]()
     try:
         with np.errstate(over="raise", divide="raise", invalid="raise"):
-            for i, wanted in enumerate(spec.layers):
+            for i, (name, released) in enumerate(zip(graph.layers, graph.released(), strict=True)):
                 products = spec.layer_products(i)
                 own = [parameters[product.name] for product in products]
+                taken = [leaving[source] for source in graph.sources[i]]
 
-                def make(i: int = i, own: list[Parameters] = own) -> tuple[Layer | None, IntArray]:
-                    return _quantize_layer(spec, i, own, leaving)
+                def make(
+                    i: int = i, own: list[Parameters] = own, taken: list[Leaving] = taken
+                ) -> tuple[Layer | None, IntArray]:
+                    return _quantize(spec, i, own, taken)
 
-                foldings = (*(product.hardware for product in products), wanted)
+                foldings = (*(product.hardware for product in products), spec.layers[i])
                 key = ("layer", arithmetic_key(spec, i), foldings, direct)
                 layer, x = remember(key, make)
                 if layer is not None:
                     layers.append(layer)
-                leaving.append((leaving[-1][0] if layer is None else layer.output, x))
+                leaving[name] = (taken[0][0] if layer is None else layer.output, x)
+                for gone in released:
+                    del leaving[gone]
     except FloatingPointError:
-        raise RangeError(
-            f"{spec.layer_name(i)}: parameters are too large or too small for float64"
-        ) from None
+        raise RangeError(f"{name}: parameters are too large or too small for float64") from None
     return with_depths(
-        QuantizedNetwork(name=spec.name, data=spec.data, input=source, layers=tuple(layers))
+        QuantizedNetwork(name=spec.name, data=spec.data, input=inputs[INPUT], layers=tuple(layers))
     )
 
 
+def _quantize(
+    spec: NetworkSpec, index: int, parameters: list[Parameters], operands: Sequence[Leaving]
+) -> tuple[Layer | None, IntArray]:
+    """One layer, and what leaves it; n * t vectors enter those without a state."""
+    leading = operands[0][1].shape[:-1]
+    if not spec.layers[index].recurrent:
+        operands = [
+            (source, x.reshape(-1, x.shape[-1]) if x.ndim > 2 else x) for source, x in operands
+        ]
+    layer, x = _quantize_layer(spec, index, parameters, operands)
+    return layer, x.reshape(*leading, -1) if x.size else x  # raw accumulators calibrate nothing
+
+
 def _quantize_layer(
-    spec: NetworkSpec,
-    index: int,
-    parameters: list[Parameters],
-    leaving: list[tuple[Activation, IntArray]],
+    spec: NetworkSpec, index: int, parameters: list[Parameters], operands: Sequence[Leaving]
 ) -> tuple[Layer | None, IntArray]:
     """One layer, if the network has one for it, and the calibration samples that leave it.
 
-    ``parameters`` are those of its products, ``leaving`` what the input and each layer before it
-    yield.
+    ``parameters`` are those of its products.
     """
     wanted: LayerSpec = spec.layers[index]
-    source, x = leaving[-1]
+    source, x = operands[0]
     match wanted:
         case LstmSpec():
             return quantize_lstm(spec, index, wanted, parameters, source, x)
@@ -184,8 +201,7 @@ def _quantize_layer(
         case AveragePoolSpec():
             return quantize_average_pool(spec, index, wanted, source, x)
         case AddSpec():
-            other, y = leaving[1 + spec.layer_index(wanted.shortcut)]
-            return quantize_add(spec, index, wanted, (source, other), x, y)
+            return quantize_add(spec, index, wanted, operands)
         case ArgmaxSpec():
             return quantize_argmax(spec, index, wanted, source, x)
         case FlattenSpec():  # images are stored as vectors already
@@ -197,12 +213,18 @@ def _quantize_layer(
 def arithmetic_key(spec: NetworkSpec, index: int) -> Hashable:
     """What the integers that leave a layer depend on, given the parameters and the samples.
 
-    That is every key up to the layer but those of the folding.
+    Those are the layers on the way to it and what they take, every key but those of the folding.
     """
+    graph = spec.graph
     layers = tuple(
-        layer.model_copy(update={"hardware": None}) for layer in spec.layers[: index + 1]
+        (graph.layers[i], graph.sources[i], spec.layers[i].model_copy(update={"hardware": None}))
+        for i in graph.ancestors(index)
     )
-    return spec.input, spec.rounding, layers, index == len(spec.layers) - 1
+    return (
+        tuple((name, spec.inputs[name]) for name in graph.inputs_of(index)),
+        spec.rounding,
+        layers,
+    )
 
 
 def quantize_input(quantizer: InputQuantizer, x: SampleArray) -> IntArray:
@@ -222,7 +244,11 @@ def quantize_input(quantizer: InputQuantizer, x: SampleArray) -> IntArray:
     RangeError
         If ``x`` has another shape or holds a NaN or an infinity.
     """
-    samples = _samples(x, quantizer.shape, "x", ("n",))
+    array = np.asarray(x)
+    if array.ndim < 1 or array.shape[1:] != quantizer.shape:
+        expected = ", ".join(("n", *map(str, quantizer.shape)))
+        raise RangeError(f"x must have shape ({expected}), not {array.shape}")
+    samples = _vectors(array, quantizer.shape, "x")
     return integers(samples, quantizer.activation, quantizer.rounding)
 
 
@@ -246,29 +272,44 @@ def uses_retrained(spec: NetworkSpec, checkpoint: Checkpoint) -> bool:
     )
 
 
-def _samples(
-    x: npt.ArrayLike, shape: tuple[int, ...], what: str, leading: tuple[str, ...]
-) -> SampleArray:
-    """Check samples and make each a vector; ``leading`` names the axes before its own.
+def _calibration(
+    spec: NetworkSpec, calibration: SampleArray | Mapping[str, SampleArray]
+) -> dict[str, SampleArray]:
+    """Calibration samples of each input as vectors, of images only some."""
+    found = {}
+    for name, samples in checked_samples(spec, calibration, "calibration").items():
+        shape = spec.inputs[name].shape
+        what = "calibration" if len(spec.inputs) == 1 else f"calibration of {name!r}"
+        vectors = _vectors(samples, shape, what)
+        if not vectors.size:
+            raise RangeError("calibration must have at least one sample")
+        if spec.spatial:
+            images = math.prod(vectors.shape[:-1])
+            vectors = vectors[:: -(-images // _IMAGES)]
+        found[name] = vectors
+    return found
+
+
+def _vectors(array: npt.NDArray[Any], shape: tuple[int, ...], what: str) -> SampleArray:
+    """Check numbers and make each sample a vector.
 
     Their type stays, whose precision `integers` must know.
     """
-    array = np.asarray(x)
     if array.dtype.kind not in "iufb":
         raise RangeError(f"{what} must hold numbers, not {array.dtype}")
-    axes = len(leading)
-    if array.ndim < axes or array.shape[axes:] != shape:
-        expected = ", ".join((*leading, *map(str, shape)))
-        raise RangeError(f"{what} must have shape ({expected}), not {array.shape}")
     if (bad := np.argwhere(~np.isfinite(array))).size:
         index = tuple(bad[0].tolist())
         raise RangeError(f"{what} must be finite, not {array[index]} at {list(index)}")
     return as_vectors(array if array.dtype.kind == "f" else array.astype(np.float64), shape)
 
 
-def _input_quantizer(spec: NetworkSpec, samples: SampleArray) -> InputQuantizer:
-    activation = input_activation(spec.input, samples)
-    return InputQuantizer(shape=spec.input.shape, activation=activation, rounding=spec.rounding)
+def _input_quantizer(spec: NetworkSpec, name: str, samples: SampleArray) -> InputQuantizer:
+    wanted = spec.inputs[name]
+    return InputQuantizer(
+        shape=wanted.shape,
+        activation=input_activation(name, wanted, samples),
+        rounding=spec.rounding,
+    )
 
 
 def _parameters(

@@ -31,8 +31,8 @@ _VALUES = 1 << 18
 """About as many values of images as a scale is calibrated on at most."""
 
 
-def input_activation(wanted: InputSpec, samples: SampleArray) -> Activation:
-    """Format and scale of the input of a network.
+def input_activation(name: str, wanted: InputSpec, samples: SampleArray) -> Activation:
+    """Format and scale of an input of a network.
 
     Raises
     ------
@@ -40,7 +40,7 @@ def input_activation(wanted: InputSpec, samples: SampleArray) -> Activation:
         If samples lie below the range of an unsigned format.
     """
     fmt, real = wanted.format, samples.astype(np.float64)
-    scale = given_scale(wanted.scale, fmt, real, "input.scale")
+    scale = given_scale(wanted.scale, fmt, real, f"{name}.scale")
     if scale is None:
         scale = float(np.abs(real).max()) / max(fmt.max, 1) or 1.0
         if wanted.scale == "power_of_two":  # both ends count: int8 reaches -128
@@ -49,9 +49,9 @@ def input_activation(wanted: InputSpec, samples: SampleArray) -> Activation:
             scale = ceiling(scale)
     least = float(real.min())
     if not fmt.signed and least < -scale / 2:
-        raise SpecError(f"input must be signed: calibration has values down to {least:g}")
+        raise SpecError(f"{name} must be signed: calibration has values down to {least:g}")
     found = Activation(format=fmt, scale=scale)
-    remark("input", "input", wanted.scale, real, found, "are refused")
+    remark(name, name, wanted.scale, real, found, "are refused")
     return found
 
 

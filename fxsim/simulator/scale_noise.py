@@ -77,7 +77,7 @@ def scale_noise(
     samples = as_vectors(x, spec.input.shape)
 
     def of_input(choice: ScaleChoice) -> Activation:
-        return input_activation(spec.input.model_copy(update={"scale": choice}), samples)
+        return input_activation(INPUT, spec.input.model_copy(update={"scale": choice}), samples)
 
     source = network.input
     found = [_compare(INPUT, source.activation, samples, source.rounding, of_input)]

@@ -10,7 +10,7 @@ from fxsim.spec.kind import Context, Kind
 
 
 class ArgmaxSpec(Kind):
-    """Index of the greatest value, the lowest of equals; the last layer of a classifier."""
+    """Index of the greatest value, the lowest of equals; an output of a classifier."""
 
     type: Literal["argmax"]
     hardware: LanesSpec = LanesSpec()
@@ -18,15 +18,16 @@ class ArgmaxSpec(Kind):
     classifies: ClassVar[bool] = True
     takes_raw: ClassVar[bool] = True
 
-    def shape_out(self, shape: Shape) -> Shape:
+    def shape_out(self, *shapes: Shape) -> Shape:
         """One value."""
         return (1,)
 
     def check(self, context: Context, fail: Fail) -> None:
         """Refuse the middle of a network, an image and a single value."""
-        if not context.last:
-            fail("type must not be 'argmax' before another layer: it is the answer", "type")
-        self.needs_vector(context.shape, fail)
+        if context.consumers:
+            fail(f"argmax must be an output only, but {context.consumers[0]!r} takes it", "type")
+        self.needs_vector(context, fail)
         if context.shape[0] < 2:
-            fail("type must not be 'argmax' behind a single value", "type")
+            (source,) = context.sources
+            fail(f"argmax needs 2 values or more, but {source!r} is a single one", "type")
         check_lanes(self.hardware, context.shape, fail)

@@ -170,16 +170,16 @@ def check_product(layer: AffineSpec, fail: Fail) -> None:
         )
 
 
-def check_affine(layer: AffineLayerSpec, fail: Fail, *, raw: bool, recurrent: bool) -> None:
+def check_affine(layer: AffineLayerSpec, fail: Fail, *, rounder: str | None) -> None:
     """Constraints between the keys of a fully connected layer or a convolution.
 
-    ``raw`` is whether it may yield raw accumulators, ``recurrent`` whether the network has state.
+    ``rounder`` is the layer behind it that takes no raw accumulators, if there is one.
     """
     check_product(layer, fail)
     if layer.output is not None:
         check_format(layer.output, layer.requantize.overflow, under(fail, "output"))
-    elif not raw:
-        fail("output is missing: only the last layer may yield raw accumulators", "output")
+    elif rounder is not None:
+        fail(f"output is missing: {rounder!r} takes no raw accumulators", "output")
     elif layer.nonlinearity != "none":
         fail("output must be given with a nonlinearity", "output")
     elif layer.weights.per == "channel":
@@ -190,7 +190,7 @@ def check_affine(layer: AffineLayerSpec, fail: Fail, *, raw: bool, recurrent: bo
     else:
         _check_raw(layer.requantize, fail)
     if layer.batch_norm:
-        _check_batch_norm(layer, fail, recurrent=recurrent)
+        _check_batch_norm(layer, fail)
 
 
 def _check_raw(requantize: RequantizeSpec, fail: Fail) -> None:
@@ -201,10 +201,8 @@ def _check_raw(requantize: RequantizeSpec, fail: Fail) -> None:
             fail(f"{key} must be left out without an output, not {given[key]}", f"requantize.{key}")
 
 
-def _check_batch_norm(layer: AffineLayerSpec, fail: Fail, *, recurrent: bool) -> None:
+def _check_batch_norm(layer: AffineLayerSpec, fail: Fail) -> None:
     """Refuse a batch normalisation that there is no multiplier for."""
-    if recurrent:
-        fail("batch_norm must be false in a network with an lstm", "batch_norm")
     if layer.output is None:
         fail("batch_norm must be false without an output: it needs multipliers", "batch_norm")
     if layer.requantize.multiplier_bits == 0:

@@ -22,7 +22,7 @@ from fxsim.spec.kind import Context, Matrix, Product
 
 
 class ConvolutionSpec(ImageKind):
-    """A convolution with a square kernel; without ``output`` (last layer only) raw accumulators.
+    """A convolution with a square kernel; without ``output`` raw accumulators leave the network.
 
     Output channels are ``units``. With ``batch_norm`` training normalises before the nonlinearity;
     quantization folds it into bias and multipliers.
@@ -57,9 +57,9 @@ class ConvolutionSpec(ImageKind):
             groups=self.groups,
         )
 
-    def shape_out(self, shape: Shape) -> Shape:
+    def shape_out(self, *shapes: Shape) -> Shape:
         """An image of ``units`` channels."""
-        windows = self.windows(shape)
+        windows = self.windows(*shapes)
         return self.units, windows.rows, windows.columns
 
     @property
@@ -90,7 +90,7 @@ class ConvolutionSpec(ImageKind):
         """Refuse groups that do not fit, and keys that do not go together."""
         if self.units % self.groups:
             fail(f"groups must divide {self.units} units, not {self.groups}", "groups")
-        check_affine(self, fail, raw=context.raw, recurrent=context.recurrent)
+        check_affine(self, fail, rounder=context.rounder)
 
     def check_folding(self, shape: Shape, products: Sequence[Product], fail: Fail) -> None:
         """Refuse rows that cross groups, and input lanes that do not divide a window."""

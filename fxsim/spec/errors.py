@@ -5,9 +5,11 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import ValidationError
+
+from fxsim.spec.keys import fields_of, model_in
 
 
 def _key_path(location: tuple[int | str, ...]) -> str:
@@ -22,11 +24,10 @@ def _fields_at(location: tuple[int | str, ...], model: Any, layers: Mapping[str,
     if location[:1] == ("layers",) and len(location) > 2:
         model, location = layers[str(location[2])], location[3:]
     for part in location:
-        if isinstance(part, str):
-            model = model.model_fields[part].annotation
-        while not hasattr(model, "model_fields"):
-            model = next(arg for arg in get_args(model) if arg is not type(None))
-    return list(model.model_fields)
+        known = fields_of(model)
+        if part in known:  # else the name of an input, or the number of an item
+            model = model_in(known[str(part)].annotation)
+    return list(fields_of(model))
 
 
 def explain(

@@ -18,10 +18,10 @@ class FlattenSpec(Kind):
     in_hardware: ClassVar[bool] = False
     takes_raw: ClassVar[bool] = True
 
-    def shape_out(self, shape: Shape) -> Shape:
+    def shape_out(self, *shapes: Shape) -> Shape:
         """A vector of all values."""
-        return (math.prod(shape),)
+        return (math.prod(shapes[0]),)
 
     def check(self, context: Context, fail: Fail) -> None:
         """Refuse a vector."""
-        self.needs_image(context.shape, fail)
+        self.needs_image(context, fail)

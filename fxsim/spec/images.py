@@ -30,15 +30,14 @@ class ImageKind(Kind):
             If they do not fit.
         """
 
-    def shape_out(self, shape: Shape) -> Shape:
+    def shape_out(self, *shapes: Shape) -> Shape:
         """An image with as many channels, a pixel for each place."""
-        windows = self.windows(shape)
+        windows = self.windows(*shapes)
         return windows.channels, windows.rows, windows.columns
 
     def check(self, context: Context, fail: Fail) -> None:
-        """Refuse a vector, state, and windows that do not fit; what else, `check_windows` says."""
-        self.needs_no_state(context, fail)
-        self.needs_image(context.shape, fail)
+        """Refuse a vector, and windows that do not fit; what else, `check_windows` says."""
+        self.needs_image(context, fail)
         try:
             windows = self.windows(context.shape)
         except RangeError as error:

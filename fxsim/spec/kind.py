@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
+
+from pydantic import Field
 
 from fxsim.arithmetic.formats import Rounding
 from fxsim.spec.common import HardwareSpec, ProductSpec, Shape, Tail
@@ -87,37 +89,52 @@ class Context:
 
     Parameters
     ----------
-    shape : tuple of int
-        Of what it takes.
-    before : str
-        Name of the layer before, or ``input``.
-    starts : mapping of str to tuple of int
-        Shapes of the input and of what each earlier layer yields, in their order.
-    last : bool
-        Whether no layer follows.
-    raw : bool
-        Whether what follows takes raw accumulators.
-    recurrent : bool
-        Whether a layer of the network carries state.
+    sources : tuple of str
+        Names of the layers or inputs that yield its operands.
+    origins : tuple of str
+        The same in the quantized network: those that flatten are not there.
+    shapes : tuple of tuple of int
+        Shape of each operand.
+    consumers : tuple of str
+        Names of the layers that take what it yields.
+    rounder : str, optional
+        The first layer behind it that takes no raw accumulators, if there is one.
     sparsified : bool
         Whether training zeroes gate gradients.
     """
 
-    shape: Shape
-    before: str
-    starts: Mapping[str, Shape]
-    last: bool
-    raw: bool
-    recurrent: bool
+    sources: tuple[str, ...]
+    origins: tuple[str, ...]
+    shapes: tuple[Shape, ...]
+    consumers: tuple[str, ...]
+    rounder: str | None
     sparsified: bool
+
+    @property
+    def shape(self) -> Shape:
+        """Shape of the first operand."""
+        return self.shapes[0]
+
+
+def left_out(value: object) -> bool:
+    """Whether a key is missing: it stays so when a specification is written."""
+    return value is None
 
 
 class Kind(Model, ABC):
-    """Keys that each layer has, and what a layer says of itself."""
+    """Keys that each layer has, and what a layer says of itself.
+
+    ``sources`` names what it takes, earlier layers or inputs; the layer before if left out.
+    """
 
     type: str
     name: str | None = None
+    sources: Annotated[tuple[str, ...], Field(min_length=1, max_length=64)] | None = Field(
+        default=None, exclude_if=left_out
+    )
 
+    joins: ClassVar[bool] = False
+    """Whether it takes two operands or more; others take one."""
     in_hardware: ClassVar[bool] = True
     """Whether a quantized network has a layer for it."""
     recurrent: ClassVar[bool] = False
@@ -132,17 +149,21 @@ class Kind(Model, ABC):
     """Whether value i of what it yields depends on value i of each operand only."""
 
     @abstractmethod
-    def shape_out(self, shape: Shape) -> Shape:
-        """Shape of what it yields for what has ``shape``."""
+    def shape_out(self, *shapes: Shape) -> Shape:
+        """Shape of what it yields for operands of these shapes."""
 
     @abstractmethod
     def check(self, context: Context, fail: Fail) -> None:
         """Refuse keys that do not go together, or not with where the layer stands."""
 
+    def operands(self, before: str) -> tuple[str, ...]:
+        """Names of what it takes, in order; ``before`` is the layer before."""
+        return self.sources or (before,)
+
     @property
-    def shortcuts(self) -> tuple[str, ...]:
-        """Names of earlier layers (or ``input``) that it takes besides the layer before."""
-        return ()
+    def sources_key(self) -> str:
+        """Key that says what it takes."""
+        return "sources"
 
     @property
     def tail(self) -> Tail | None:
@@ -164,10 +185,10 @@ class Kind(Model, ABC):
         """Rounding of its requantization, if it is not that of the network."""
         return None if self.tail is None else self.tail.requantize.rounding
 
-    def bits_out(self, bits: int) -> int:
-        """Word length of what it yields for words of ``bits``; raw accumulators count as these."""
+    def bits_out(self, *bits: int) -> int:
+        """Word length of what it yields for operands of ``bits``; raw ones count as the longest."""
         output = None if self.tail is None else self.tail.output
-        return bits if output is None else output.bits
+        return max(bits) if output is None else output.bits
 
     def matrices(self, shape: Shape) -> tuple[Matrix, ...]:
         """Its matrix products, for what has ``shape``: those that hold weights."""
@@ -182,20 +203,23 @@ class Kind(Model, ABC):
         for product in products:
             check_divides(product, fail)
 
-    def needs_vector(self, shape: Shape, fail: Fail) -> None:
-        """Refuse to stand behind an image."""
-        if len(shape) != 1:
-            fail(f"type must not be {self.type!r} behind an image; flatten it first", "type")
+    def check_operands(self, context: Context, fail: Fail) -> None:
+        """Refuse a number of operands that the kind does not take."""
+        count = len(context.sources)
+        if not self.joins and count > 1:
+            fail(f"{self.type} takes 1 source, not {count}", self.sources_key)
 
-    def needs_image(self, shape: Shape, fail: Fail) -> None:
-        """Refuse to stand behind a vector."""
-        if len(shape) != 3:
-            fail(f"type must not be {self.type!r} behind a vector of {math.prod(shape)}", "type")
+    def needs_vector(self, context: Context, fail: Fail) -> None:
+        """Refuse an image."""
+        if len(context.shape) != 1:
+            found = f"{context.sources[0]!r} is an image"
+            fail(f"{self.type} needs a vector, but {found}; flatten it first", "type")
 
-    def needs_no_state(self, context: Context, fail: Fail) -> None:
-        """Refuse to stand in a network with state."""
-        if context.recurrent:
-            fail(f"type must not be {self.type!r} in a network with LSTM layers", "type")
+    def needs_image(self, context: Context, fail: Fail) -> None:
+        """Refuse a vector."""
+        if len(context.shape) != 3:
+            source, items = context.sources[0], math.prod(context.shape)
+            fail(f"{self.type} needs an image, but {source!r} is a vector of {items}", "type")
 
 
 def check_divides(product: Product, fail: Fail) -> None:

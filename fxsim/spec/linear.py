@@ -19,10 +19,10 @@ from fxsim.spec.kind import Context, Kind, Matrix
 
 
 class LinearSpec(Kind):
-    """A fully connected layer; without ``output`` (last layer only) it yields raw accumulators.
+    """A fully connected layer; without ``output`` raw accumulators leave the network.
 
-    With ``batch_norm`` training normalises before the nonlinearity; quantization folds it into bias
-    and multipliers. Only networks without an LSTM layer may have it.
+    With ``batch_norm`` training normalises before the nonlinearity, over all steps of a sequence;
+    quantization folds it into bias and multipliers.
     """
 
     type: Literal["linear"]
@@ -39,7 +39,7 @@ class LinearSpec(Kind):
 
     dense: ClassVar[bool] = True
 
-    def shape_out(self, shape: Shape) -> Shape:
+    def shape_out(self, *shapes: Shape) -> Shape:
         """A vector of ``units``."""
         return (self.units,)
 
@@ -67,5 +67,5 @@ class LinearSpec(Kind):
 
     def check(self, context: Context, fail: Fail) -> None:
         """Refuse an image, and keys that do not go together."""
-        self.needs_vector(context.shape, fail)
-        check_affine(self, fail, raw=context.raw, recurrent=context.recurrent)
+        self.needs_vector(context, fail)
+        check_affine(self, fail, rounder=context.rounder)

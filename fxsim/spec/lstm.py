@@ -96,7 +96,7 @@ class LstmSpec(Kind):
         """Number of outputs."""
         return self.cells if self.projection is None else self.projection.units
 
-    def shape_out(self, shape: Shape) -> Shape:
+    def shape_out(self, *shapes: Shape) -> Shape:
         """A vector of ``units``."""
         return (self.units,)
 
@@ -110,14 +110,14 @@ class LstmSpec(Kind):
         """Rounding of gates and cells."""
         return self.requantize.rounding
 
-    def bits_out(self, bits: int) -> int:
+    def bits_out(self, *bits: int) -> int:
         """Word length of the projection, else of the cells."""
         return self.output.bits if self.projection is None else self.projection.output.bits
 
     def matrices(self, shape: Shape) -> tuple[Matrix, ...]:
         """W, U and, if there is one, the projection."""
         own, gates = self.hardware, 4 * self.cells
-        fed_back = self.bits_out(0)
+        fed_back = self.bits_out()
         both = (
             Matrix(
                 suffix="_input",
@@ -162,7 +162,7 @@ class LstmSpec(Kind):
 
     def check(self, context: Context, fail: Fail) -> None:
         """Refuse an image, and keys that do not go together."""
-        self.needs_vector(context.shape, fail)
+        self.needs_vector(context, fail)
         check_weights(self.weights, fail)
         if (projection := self.projection) is not None:
             check_product(projection, under(fail, "projection"))

@@ -43,7 +43,7 @@ def chunks(x: torch.Tensor, y: torch.Tensor, recipe: TrainSpec) -> Iterator[Batc
     if not length:
         raise RangeError(f"batch must be at most {y.numel()}, the steps of all sequences")
     streams = recipe.batch * length
-    x = x.flatten(0, 1)[:streams].reshape(recipe.batch, length, -1)
+    x = x.flatten(0, 1)[:streams].reshape(recipe.batch, length, *x.shape[2:])
     y = y.flatten()[:streams].reshape(recipe.batch, length)
     for start in range(0, length, recipe.steps):
         yield x[:, start : start + recipe.steps], y[:, start : start + recipe.steps]

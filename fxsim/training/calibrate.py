@@ -60,22 +60,28 @@ def calibrate(network: Network, samples: SampleArray) -> None:
     follow(network, quantize(spec, Checkpoint(parent=found, retrained=found), samples))
 
 
-def follow(network: Network, quantized: QuantizedNetwork, samples: str | None = None) -> None:
+def follow(
+    network: Network, quantized: QuantizedNetwork, samples: Mapping[str, str] | None = None
+) -> None:
     """Round activations as a quantized network does.
 
-    These are the input, what linear and convolutional layers, adds and average pools yield, and
+    These are the inputs, what linear and convolutional layers, adds and average pools yield, and
     the outputs of LSTM layers and of their cells. The gates and states of cells stay float.
 
     Parameters
     ----------
     network : Network
     quantized : QuantizedNetwork
-    samples : str, optional
-        Type that the samples are stored in, such as ``float32``; that of the tensor if left out.
+    samples : mapping of str to str, optional
+        Type that the samples of each input are stored in, such as ``float32``; that of the tensor
+        if left out.
     """
-    source = quantized.input
+    types = samples or {}
     network.leaving = {
-        INPUT: Calibrated(activation=source.activation, rounding=source.rounding, dtype=samples)
+        name: Calibrated(
+            activation=source.activation, rounding=source.rounding, dtype=types.get(name)
+        )
+        for name, source in {INPUT: quantized.input}.items()
     }
     products = dict(zip((p.name for p in network.spec.products), network.linears(), strict=True))
     for layer in quantized.layers:
@@ -113,8 +119,8 @@ def _leaving(layer: Layer, products: Mapping[str, Product]) -> Calibrated | None
 def quantize_on_the_fly(network: Network) -> None:
     """Round the inputs of every product that retraining quantizes when they arrive (`OnTheFly`).
 
-    The word length is that of what arrives: of the network's input, or of the output of the layer
-    before; for LSTM layers, of their own output at U, and of that of the cells at a projection.
+    The word length is that of what arrives: of an input, or of what an earlier layer yields; for
+    LSTM layers, of their own output at U, and of that of the cells at a projection.
     """
     bits = _arriving_bits(network.spec)
     chosen = network.quantized()
@@ -166,9 +172,10 @@ def _frozen(product: Product, place: Place) -> RetrainedParameters:
 
 def _arriving_bits(spec: NetworkSpec) -> dict[str, int]:
     """Word length of what each product takes, by its name."""
-    bits, found = spec.input.bits, dict[str, int]()
+    bits = {name: source.bits for name, source in spec.inputs.items()}
     for i, layer in enumerate(spec.layers):
-        for product in spec.layer_products(i):
-            found[product.name] = bits if product.inner_bits is None else product.inner_bits
-        bits = layer.bits_out(bits)
-    return found
+        bits[spec.layer_name(i)] = layer.bits_out(*(bits[name] for name in spec.layer_sources(i)))
+    return {
+        product.name: product.inner_bits or bits[spec.layer_sources(product.layer)[0]]
+        for product in spec.products
+    }

@@ -9,6 +9,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from fxsim.errors import RangeError
+from fxsim.spec.specification import NetworkSpec
 from fxsim.training.batches import Batch
 from fxsim.training.module import Network
 from fxsim.training.sparsify import StepRecord, correlation, dense
@@ -76,7 +77,7 @@ def run_epoch(
 def evaluate(network: Network, data: Batch) -> tuple[float, float]:
     """Mean loss and accuracy without dropout, every sequence from the initial state."""
     network.eval()
-    piece = IMAGES if network.spec.spatial else VECTORS
+    piece = together(network.spec, data[0])
     total, hits = 0.0, 0
     for x, y in zip(torch.split(data[0], piece), torch.split(data[1], piece), strict=True):
         network.reset_state()
@@ -85,6 +86,13 @@ def evaluate(network: Network, data: Batch) -> tuple[float, float]:
         hits += int((logits.argmax(dim=1) == labels).sum())
     network.reset_state()
     return total / data[1].numel(), hits / data[1].numel()
+
+
+def together(spec: NetworkSpec, x: torch.Tensor) -> int:
+    """Samples, or sequences, of those in ``x`` that are evaluated at a time."""
+    if not spec.spatial:
+        return VECTORS
+    return max(1, IMAGES // max(1, x.shape[1])) if spec.recurrent else IMAGES
 
 
 def _backward(network: Network, loss: torch.Tensor, step: int) -> StepRecord | None:

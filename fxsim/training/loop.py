@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,7 +61,8 @@ def train(
     Raises
     ------
     SpecError
-        If input shape or units do not fit the data, or ``start`` does not fit the network.
+        If input shape or units do not fit the data, ``start`` does not fit the network, or this
+        has several inputs or outputs.
     RangeError
         If the loss stops being finite.
     FileError
@@ -112,6 +114,7 @@ def _run(
 
 
 def _check(spec: NetworkSpec, dataset: Dataset) -> None:
+    """Refuse a network that does not fit the data: it has one input and one output."""
     leading = dataset.train.y.ndim
     if spec.recurrent != (leading == 2):
         raise SpecError(
@@ -123,7 +126,8 @@ def _check(spec: NetworkSpec, dataset: Dataset) -> None:
             f"input.shape must be {list(dataset.train.x.shape[leading:])} for {dataset.name},"
             f" not {list(spec.input.shape)}"
         )
-    if (outputs := spec.layer_inputs(spec.last + 1)) != dataset.classes:
+    outputs = math.prod(spec.shapes[spec.logits(spec.output)])
+    if outputs != dataset.classes:
         raise SpecError(
             f"layers[{spec.last}].units must be {dataset.classes}, the classes of {dataset.name},"
             f" not {outputs}"

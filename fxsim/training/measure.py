@@ -14,6 +14,7 @@ from fxsim.floats.scores import bits_per_character
 from fxsim.network import FloatArray
 from fxsim.spec.specification import SparsifySpec
 from fxsim.training.batches import tensors
+from fxsim.training.layers.lstm import Lstm
 from fxsim.training.module import Network
 from fxsim.training.sparsify import Sparsifier, correlation
 
@@ -75,19 +76,21 @@ def validate(network: Network, split: Split) -> float:
 
 def gate_values(network: Network, split: Split) -> FloatArray:
     """Activations of the gates i, f, o, g of all layers on a batch, shape (4, values)."""
-    rows = []
+    rows: list[torch.Tensor] = []
+
+    def see(layer: Lstm, inputs: tuple[torch.Tensor, ...], y: torch.Tensor) -> None:
+        (x,), W, U = inputs, layer.input_product, layer.hidden_product
+        before = torch.cat([torch.zeros_like(y[:, :1]), y[:, :-1]], dim=1)
+        z = x @ W.real_weight().t() + before @ U.real_weight().t() + W.bias + U.bias
+        i, f, o, g = z.chunk(4, dim=2)
+        gates = (torch.sigmoid(i), torch.sigmoid(f), torch.sigmoid(o), torch.tanh(g))
+        rows.append(torch.stack([gate.flatten() for gate in gates]))
+
+    handles = [layer.register_forward_hook(see) for layer in network.lstms]
     with at_rest(network), torch.no_grad():
-        x = tensors(split, _device(network))[0]
-        for layer in network.layers:
-            y = layer(x)
-            if layer in network.lstms:
-                W, U = layer.input_product, layer.hidden_product
-                before = torch.cat([torch.zeros_like(y[:, :1]), y[:, :-1]], dim=1)
-                z = x @ W.real_weight().t() + before @ U.real_weight().t() + W.bias + U.bias
-                i, f, o, g = z.chunk(4, dim=2)
-                gates = (torch.sigmoid(i), torch.sigmoid(f), torch.sigmoid(o), torch.tanh(g))
-                rows.append(torch.stack([gate.flatten() for gate in gates]))
-            x = y
+        network(tensors(split, _device(network))[0])
+    for handle in handles:
+        handle.remove()
     values: FloatArray = torch.cat(rows, dim=1).cpu().numpy().astype(np.float64)
     return values
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import assert_never
 
 import torch
 from torch import nn
 
+from fxsim.floats.ports import by_name
 from fxsim.spec.specification import (
-    INPUT,
     AddSpec,
     ArgmaxSpec,
     AveragePoolSpec,
@@ -34,13 +35,14 @@ from fxsim.training.product import Product
 def _module(spec: NetworkSpec, index: int, layer: LayerSpec, power: float | None) -> nn.Module:
     """Module of a layer of a network; ``power`` is that of `Network`."""
     inputs, shape = spec.layer_inputs(index), spec.layer_shape(index)
-    own = inputs if index or not power else power
+    fed = spec.is_input(spec.layer_sources(index)[0])
+    own = power if fed and power else inputs
     match layer:
         case LstmSpec():
             return Lstm(layer, inputs, own, spec.train.sparsify)
         case LinearSpec():
             linear = Linear(layer, inputs)
-            if spec.recurrent and index == 0:  # an embedding: outputs of variance 1 for an LSTM
+            if spec.recurrent and fed:  # an embedding: outputs of variance 1 for an LSTM
                 nn.init.normal_(linear.weight, std=own**-0.5)
             return linear
         case ConvolutionSpec():
@@ -54,17 +56,16 @@ def _module(spec: NetworkSpec, index: int, layer: LayerSpec, power: float | None
         case AddSpec():
             return Add(layer)
         case ArgmaxSpec():
-            return nn.Identity()  # `Network` ends before it, with a value for each class
+            return nn.Identity()  # `Network` yields what it takes, a value for each class
         case _:
             assert_never(layer)
 
 
 class Network(nn.Module):
-    """A chain of layers with dropout between them, and shortcuts; up to an argmax at the end.
+    """A graph of layers with dropout between them; of an argmax what it takes.
 
-    ``leaving`` is how the input (`fxsim.spec.specification.INPUT`) and what layers yield are
-    rounded, by name; before dropout, so that this sees the words of the hardware. What is missing
-    stays float.
+    ``leaving`` is how inputs and what layers yield are rounded, by name; before dropout, so that
+    this sees the words of the hardware. What is missing stays float.
 
     Parameters
     ----------
@@ -78,8 +79,12 @@ class Network(nn.Module):
         self.spec = spec
         self.kept_float = spec.retrain.float_layers if spec.retrain else ()
         self.layers = nn.ModuleList()
-        for i, layer in enumerate(spec.layers[: spec.last + 1]):
+        for i, layer in enumerate(spec.layers):
             self.layers.append(_module(spec, i, layer, power))
+        self.graph = spec.graph
+        self._released = self.graph.released()
+        logits = {spec.logits(name) for name in spec.outputs}
+        self._dropped = {name for taken in self.graph.sources for name in taken} - logits
         self.dropout = spec.train.dropout
         self.leaving: dict[str, Quantizer] = {}
         for product in self.linears():
@@ -108,16 +113,47 @@ class Network(nn.Module):
         for layer in self.lstms:
             layer.state = None
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Logits of samples (n, *input shape), or (n, t, inputs) with LSTM layers."""
-        last = len(self.layers) - 1
-        x = rounded(x, self.leaving.get(INPUT))
-        yielded = {INPUT: x}
-        for i, layer in enumerate(self.layers):
-            name = self.spec.layer_name(i)
-            x = layer(x, *(yielded[start] for start in self.spec.layers[i].shortcuts))
-            x = rounded(x, self.leaving.get(name))
-            if i < last:
-                x = nn.functional.dropout(x, self.dropout, self.training)
-            yielded[name] = x
-        return x
+    def forward(self, x: torch.Tensor | Mapping[str, torch.Tensor]) -> torch.Tensor:
+        """Logits, the values of the only output, as `forward_outputs` has them.
+
+        Raises
+        ------
+        SpecError
+            If the network has several outputs.
+        """
+        return self.forward_outputs(x)[self.spec.output]
+
+    def forward_outputs(
+        self, x: torch.Tensor | Mapping[str, torch.Tensor]
+    ) -> dict[str, torch.Tensor]:
+        """Values of every output by name.
+
+        Parameters
+        ----------
+        x : tensor, shape (n, *input shape), or a mapping of them by name
+            With LSTM layers (n, t, *input shape).
+        """
+        graph = self.graph
+        yielded = {
+            name: rounded(samples, self.leaving.get(name))
+            for name, samples in by_name(x, graph.inputs, "x").items()
+        }
+        found: dict[str, torch.Tensor] = {}
+        for i, (name, released) in enumerate(zip(graph.layers, self._released, strict=True)):
+            values = self._layer(i, [yielded[source] for source in graph.sources[i]])
+            values = rounded(values, self.leaving.get(name))
+            if name in graph.outputs:
+                found[name] = values
+            if name in self._dropped:
+                values = nn.functional.dropout(values, self.dropout, self.training)
+            yielded[name] = values
+            for gone in released:
+                del yielded[gone]
+        return found
+
+    def _layer(self, index: int, operands: list[torch.Tensor]) -> torch.Tensor:
+        """What a layer yields; sequences of images enter it as so many more images."""
+        sequences = operands[0].ndim == 5
+        taken = [x.flatten(0, 1) for x in operands] if sequences else operands
+        values: torch.Tensor = self.layers[index](*taken)
+        return values.reshape(*operands[0].shape[:2], *values.shape[1:]) if sequences else values

@@ -155,16 +155,21 @@ class Product(nn.Module):
         return rounded(x, self.inputs)
 
     def normalised(self, x: torch.Tensor) -> torch.Tensor:
-        """``x`` behind the batch normalisation, if there is one.
+        """``x`` behind the batch normalisation, if there is one, over all steps of sequences.
 
         A single vector has no variance, so it gets that of all before.
         """
         norm = self.norm
-        if norm is not None and self.training and len(x) == 1 and x.ndim == 2:
-            return nn.functional.batch_norm(
-                x, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps
+        if norm is None:
+            return x
+        samples = x.flatten(0, 1) if x.ndim == 3 else x
+        if self.training and len(samples) == 1 and samples.ndim == 2:
+            values = nn.functional.batch_norm(
+                samples, norm.running_mean, norm.running_var, norm.weight, norm.bias, eps=norm.eps
             )
-        return x if norm is None else norm(x)
+        else:
+            values = norm(samples)
+        return values.view_as(x)
 
     def real_weight(self) -> torch.Tensor:
         """The weight, quantized if there is a scale."""

@@ -34,7 +34,9 @@ def measure_statistics(network: Network, batches: Iterator[torch.Tensor]) -> Non
     handles = [norm.register_forward_hook(see) for norm in norms]
     network.eval()
     for x in batches:
+        network.reset_state()
         network(x)
+    network.reset_state()
     for handle in handles:
         handle.remove()
     for norm in norms:

@@ -9,7 +9,10 @@ import pytest
 
 from tests.spec.specs import BASE, TYPES, refused
 
-KNOWN = "known keys: name, data, input, layers, rounding, hardware, train, retrain, explore"
+KNOWN = (
+    "known keys: name, data, input, inputs, layers, outputs, rounding, hardware, train, retrain,"
+    " explore"
+)
 NAME = "name must start with a letter and hold at most 63 letters, digits or underscores, not"
 NARROW = "narrow must be used with signed formats of 2 bits or more"
 SURROGATE = "values must be plain YAML (Invalid JSON: unexpected end of hex escape"
@@ -175,7 +178,7 @@ ERRORS = [
     (
         "layers.0.output",
         ...,
-        "output is missing: only the last layer may yield raw accumulators",
+        "output is missing: 'layer1' takes no raw accumulators",
         "layers[0].output",
     ),
     (

@@ -48,16 +48,17 @@ SHAPES = {
     "add": (2, 6, 4),
     "argmax": (1,),
 }
-BEHIND_IMAGE = "behind an image; flatten it first"
+NO_VECTOR = "needs a vector, but 'input' is an image; flatten it first"
+NO_IMAGE = "needs an image, but 'input' is a vector of 48"
 MISPLACED = {
-    "linear": ([2, 6, 4], f"type must not be 'linear' {BEHIND_IMAGE}"),
-    "lstm": ([2, 6, 4], f"type must not be 'lstm' {BEHIND_IMAGE}"),
-    "argmax": ([2, 6, 4], f"type must not be 'argmax' {BEHIND_IMAGE}"),
-    "convolution": ([48], "type must not be 'convolution' behind a vector of 48"),
-    "max_pool": ([48], "type must not be 'max_pool' behind a vector of 48"),
-    "average_pool": ([48], "type must not be 'average_pool' behind a vector of 48"),
-    "flatten": ([48], "type must not be 'flatten' behind a vector of 48"),
-    "add": ([48], "shortcut must start before 'input', whose output is added to"),
+    "linear": ([2, 6, 4], f"linear {NO_VECTOR}"),
+    "lstm": ([2, 6, 4], f"lstm {NO_VECTOR}"),
+    "argmax": ([2, 6, 4], f"argmax {NO_VECTOR}"),
+    "convolution": ([48], f"convolution {NO_IMAGE}"),
+    "max_pool": ([48], f"max_pool {NO_IMAGE}"),
+    "average_pool": ([48], f"average_pool {NO_IMAGE}"),
+    "flatten": ([48], f"flatten {NO_IMAGE}"),
+    "add": ([48], "operands of an add must differ, not be 'input' twice"),
 }
 """A shape of the input that each kind refuses when it comes first, and what is said."""
 
@@ -93,7 +94,7 @@ def test_the_grid_has_every_kind():
 def test_check(kind):
     spec = network(*NETWORKS[kind])
     assert type(spec.layers[-1]) is LAYER_TYPES[kind]
-    assert spec.layer_shape(len(spec.layers)) == SHAPES[kind]
+    assert spec.shapes[spec.output] == SHAPES[kind]
     shape, message = MISPLACED[kind]
     key = "shortcut" if kind == "add" else "type"
     with raises(SpecError, f"{message} (x.yaml: layers[0].{key})"):
@@ -110,7 +111,7 @@ def test_float_forward_and_training_module(kind):
         yielded = yielded.permute(0, 2, 3, 1).flatten(1)
     np.testing.assert_allclose(found, yielded.detach().numpy(), atol=1e-5)
     assert np.std(found) > 0
-    logits = spec.layer_shape(spec.last + 1)
+    logits = spec.shapes[spec.logits(spec.output)]
     assert found.shape[-1] == np.prod(logits)
     if module.linears():
         yielded.square().sum().backward()

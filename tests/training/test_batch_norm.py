@@ -136,14 +136,6 @@ def test_refusals(change, message):
         parse_spec(value, "test")
 
 
-def test_not_beside_an_lstm():
-    value = copy.deepcopy(VALUE)
-    value["layers"].insert(1, {"type": "lstm", "name": "lstm", "cells": 4})
-    message = "batch_norm must be false in a network with an lstm (test: layers[0].batch_norm)"
-    with raises(SpecError, message):
-        parse_spec(value, "test")
-
-
 def test_prediction_in_single_precision_is_that_of_the_float_network(trained):
     spec, checkpoint, data, _ = trained
     for parameters in (checkpoint.parent, quantized_parameters(spec, checkpoint)):

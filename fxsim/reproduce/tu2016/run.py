@@ -111,7 +111,7 @@ def _tail(
     head = spec.model_copy(update={"layers": spec.layers[: vectors[0]]})
     features = forward(head, parent, x)
     source = InputSpec(shape=(features.shape[1],))
-    changes = {"layers": spec.layers[vectors[0] :], "input": source}
+    changes = {"layers": spec.layers[vectors[0] :], "only_input": source}
     return spec.model_copy(update=changes), features
 
 

@@ -1,6 +1,8 @@
-"""Sums of two layers in training."""
+"""Sums of layers in training."""
 
 from __future__ import annotations
+
+import functools
 
 import torch
 from torch import nn
@@ -9,7 +11,7 @@ from fxsim.spec.specification import AddSpec
 
 
 class Add(nn.Module):
-    """The sum of two tensors.
+    """The sum of two tensors or more.
 
     Parameters
     ----------
@@ -20,6 +22,7 @@ class Add(nn.Module):
         super().__init__()
         self.relu = spec.relu
 
-    def forward(self, x: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
-        """Outputs of the shape of either, nonlinearity applied."""
-        return torch.relu(x + other) if self.relu else x + other
+    def forward(self, *operands: torch.Tensor) -> torch.Tensor:
+        """Outputs of the shape of each, nonlinearity applied."""
+        total = functools.reduce(torch.add, operands)
+        return torch.relu(total) if self.relu else total
