@@ -46,10 +46,8 @@ def quantize_add(
     multipliers = tuple(requantizer.multiplier.tolist())
     quantized = QuantizedAdd(
         name=name,
-        shortcut=spec.in_network(spec.layer_sources(index)[1]),
         shape=spec.layer_shape(index),
-        input=summands[0],
-        other=summands[1],
+        summands=summands,
         requantizer=requantizer,
         accumulator=IntFormat.spanning(*add_bounds(multipliers, summands), signed=True),
         relu=layer.relu,

@@ -22,7 +22,6 @@ from fxsim.errors import RangeError, SpecError
 from fxsim.floats.checkpoint import Checkpoint, LinearParameters, RetrainedParameters
 from fxsim.floats.ports import checked_samples
 from fxsim.network import (
-    INPUT,
     Activation,
     InputQuantizer,
     IntArray,
@@ -138,7 +137,7 @@ def quantize(
         leaving[name] = (inputs[name].activation, x)
     direct = direct or not uses_retrained(spec, checkpoint)
     parameters = _parameters(spec, checkpoint, direct=direct, remember=remember)
-    graph, layers = spec.graph, list[Layer]()
+    graph, layers, sources = spec.graph, list[Layer](), dict[str, tuple[str, ...]]()
     try:
         with np.errstate(over="raise", divide="raise", invalid="raise"):
             for i, (name, released) in enumerate(zip(graph.layers, graph.released(), strict=True)):
@@ -156,14 +155,21 @@ def quantize(
                 layer, x = remember(key, make)
                 if layer is not None:
                     layers.append(layer)
+                    sources[name] = tuple(map(spec.in_network, graph.sources[i]))
                 leaving[name] = (taken[0][0] if layer is None else layer.output, x)
                 for gone in released:
                     del leaving[gone]
     except FloatingPointError:
         raise RangeError(f"{name}: parameters are too large or too small for float64") from None
-    return with_depths(
-        QuantizedNetwork(name=spec.name, data=spec.data, input=inputs[INPUT], layers=tuple(layers))
+    network = QuantizedNetwork(
+        name=spec.name,
+        data=spec.data,
+        inputs=inputs,
+        layers=tuple(layers),
+        sources=sources,
+        outputs=tuple(map(spec.in_network, spec.outputs)),
     )
+    return with_depths(network)
 
 
 def _quantize(

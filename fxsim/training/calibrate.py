@@ -10,7 +10,6 @@ import numpy as np
 from fxsim.arithmetic.tensors import SampleArray
 from fxsim.floats.checkpoint import Checkpoint, RetrainedParameters
 from fxsim.network import (
-    INPUT,
     Argmax,
     Concat,
     Layer,
@@ -81,7 +80,7 @@ def follow(
         name: Calibrated(
             activation=source.activation, rounding=source.rounding, dtype=types.get(name)
         )
-        for name, source in {INPUT: quantized.input}.items()
+        for name, source in quantized.inputs.items()
     }
     products = dict(zip((p.name for p in network.spec.products), network.linears(), strict=True))
     for layer in quantized.layers:
