@@ -19,6 +19,7 @@ import torch
 from benchmarks.timing import cold, machine, medians, publish
 from fxsim.arithmetic.formats import AccumulatorMode, IntFormat, Overflow, Rounding
 from fxsim.network import (
+    INPUT,
     Accumulator,
     Activation,
     Folding,
@@ -70,7 +71,11 @@ def ternary_network(seed: int = 0) -> QuantizedNetwork:
     return QuantizedNetwork(
         name="ternary",
         data="none",
-        input=InputQuantizer(shape=(WIDTHS[0],), activation=source, rounding=Rounding.TIES_AWAY),
+        inputs={
+            INPUT: InputQuantizer(
+                shape=(WIDTHS[0],), activation=source, rounding=Rounding.TIES_AWAY
+            )
+        },
         layers=tuple(layers),
     )
 

@@ -84,7 +84,7 @@ class Accelerator(wiring.Component):
         self.network = network
         self.plan = plan = plan_network(network)
         files = [memory.name for memory in plan.files()]
-        members = {}
+        members: dict[str, object] = {}
         for name, port in port_names(SOURCE, plan.inputs).items():
             beat = plan.inputs[name].beat
             members |= axis_members(port, beat.format, beat.lanes, sink=True)

@@ -7,36 +7,71 @@ from collections.abc import Sequence
 from fxsim.hw.accelerator import file_memories
 from fxsim.hw.edges.axi import lane_bytes
 from fxsim.hw.edges.memory_check import registers_of
-from fxsim.network import Activation, IntArray, LayerKind, QuantizedNetwork
+from fxsim.network import IntArray, LayerKind, QuantizedNetwork
+from fxsim.plan.beat import Beat
+from fxsim.plan.planner import plan_network
+from fxsim.plan.ports import SINK, SOURCE, port_names
 from fxsim.simulator.trace import LayerTrace, Trace
-from fxsim.testbenches.bench.job import PATTERNS, Channel, Device, Job, Registers, pack_words
+from fxsim.testbenches.bench.job import (
+    PATTERNS,
+    TURNS,
+    Channel,
+    Device,
+    Job,
+    Registers,
+    pack_words,
+)
 
 
 def accelerator_job(
     network: QuantizedNetwork, trace: Trace, *, patterns: Sequence[str] = PATTERNS, seed: int = 1
 ) -> Job:
-    """Stream ``trace.input`` through the accelerator and expect the rest of the trace.
+    """Stream ``trace.inputs`` through the accelerator and expect the rest of the trace.
 
     Of layers with state, what hardware shows of it is watched as well as the output.
     """
-    first, last = network.layers[0], network.layers[-1]
-    steps = trace.input.shape[1] if network.recurrent else 1
-    source = _axis("s_axis", "input", first.input, first.lanes_in, trace.input, 0, steps)
-    sink = _axis("m_axis", last.name, last.output, last.lanes_out, trace.output, last.idle, steps)
+    plan = plan_network(network)
+    steps = next(iter(trace.inputs.values())).shape[1] if network.recurrent else 1
+
+    def axis(port: str, name: str, beat: Beat, values: IntArray, pad: int) -> Channel:
+        return _axis(port, name, beat, values, pad, steps)
+
+    sources = [
+        axis(port, name, plan.inputs[name].beat, trace.inputs[name], 0)
+        for name, port in port_names(SOURCE, plan.inputs).items()
+    ]
+    sinks = [
+        axis(port, name, plan.outputs[name].beat, trace.outputs[name], network[name].idle)
+        for name, port in port_names(SINK, plan.outputs).items()
+    ]
     probes = []
     for layer, seen in zip(network.layers, trace.layers, strict=True):
         probes += [_state_probe(layer, part, seen) for part in layer.probes]
         probes.append(_probe(layer, seen.activations))
+    device = Device(
+        source=sources[0],
+        more_sources=sources[1:],
+        sink=sinks[0],
+        more_sinks=sinks[1:],
+        probes=probes,
+        flag="frame_error",
+    )
     return Job(
         clock="aclk",
         reset="aresetn",
         reset_active=0,
-        devices=[Device(source=source, sink=sink, probes=probes, flag="frame_error")],
+        devices=[device],
         patterns=list(patterns),
         seed=seed,
         registers=_registers(network),
         settle=sum(layer.settling for layer in network.layers),
     )
+
+
+def patterns_of(network: QuantizedNetwork, patterns: Sequence[str]) -> tuple[str, ...]:
+    """Pause patterns of a run: with several inputs or outputs, vectors of one after the other."""
+    several = len(network.inputs) > 1 or len(network.leaving) > 1
+    return (*patterns, *TURNS) if several else tuple(patterns)
 
 
 def _registers(network: QuantizedNetwork) -> Registers | None:
@@ -47,16 +82,9 @@ def _registers(network: QuantizedNetwork) -> Registers | None:
     return Registers(prefix="s_axi", reads={r.name: r.offset for r in registers_of(names)})
 
 
-def _axis(
-    port: str,
-    name: str,
-    activation: Activation,
-    lanes: int,
-    values: IntArray,
-    pad: int,
-    steps: int,
-) -> Channel:
-    stride = 8 * lane_bytes(activation.format)
+def _axis(port: str, name: str, beat: Beat, values: IntArray, pad: int, steps: int) -> Channel:
+    lanes, fmt = beat.lanes, beat.format
+    stride = 8 * lane_bytes(fmt)
     vectors = values.reshape(-1, values.shape[-1]).tolist()
     return Channel(
         name=name,
@@ -66,8 +94,8 @@ def _axis(
         last=f"{port}_tlast",
         lanes=lanes,
         stride=stride,
-        bits=activation.format.bits,
-        signed=activation.format.signed,
+        bits=fmt.bits,
+        signed=fmt.signed,
         beats=-(-values.shape[-1] // lanes),
         words=pack_words(vectors, lanes=lanes, stride=stride, pad=pad),
         vectors=steps,

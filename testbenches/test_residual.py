@@ -15,6 +15,7 @@ from fxsim.errors import RangeError
 from fxsim.hw.blocks.greatest_place import GreatestPlace
 from fxsim.hw.emit import accelerator_verilog
 from fxsim.network import (
+    INPUT,
     Activation,
     Argmax,
     InputQuantizer,
@@ -85,8 +86,7 @@ def test_argmax_behind_a_recurrence(
 
 def with_depth(network: QuantizedNetwork, depth: int) -> QuantizedNetwork:
     """The same network with queues of another depth."""
-    adds = {add.name: replace(add, depth=depth) for add in network.adds}
-    return replace(network, layers=tuple(adds.get(layer.name, layer) for layer in network.layers))
+    return replace(network, depths={add.name: (0, depth) for add in network.adds})
 
 
 def measured(network: QuantizedNetwork, depth: int, folder: Path) -> NetworkRun:
@@ -103,9 +103,9 @@ def measured(network: QuantizedNetwork, depth: int, folder: Path) -> NetworkRun:
 def test_a_word_less_is_slower(tmp_path: Path) -> None:
     """In hardware, in the very cycles that are predicted for the shorter queue."""
     network = residual()
-    (add,) = network.adds
+    ((_, depth),) = network.depths.values()
     enough, short, more = (
-        measured(network, add.depth + k, tmp_path / str(k)).interval_measured for k in (0, -1, 5)
+        measured(network, depth + k, tmp_path / str(k)).interval_measured for k in (0, -1, 5)
     )
     assert enough == more == predict(network).interval == 36
     assert short is not None
@@ -167,7 +167,8 @@ def test_shorter_queue_than_the_network_says(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     network = residual()
-    verilog = accelerator_verilog(with_depth(network, network.adds[0].depth - 1))
+    ((_, depth),) = network.depths.values()
+    verilog = accelerator_verilog(with_depth(network, depth - 1))
     result, _ = regression(monkeypatch, network, verilog, tmp_path)
     assert result.wrong == 0
     (message,) = result.messages
@@ -181,7 +182,7 @@ def test_highest_of_equals(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
     network = QuantizedNetwork(
         name="net",
         data="none",
-        input=InputQuantizer(shape=(6,), activation=bit, rounding=Rounding.FLOOR),
+        inputs={INPUT: InputQuantizer(shape=(6,), activation=bit, rounding=Rounding.FLOOR)},
         layers=(Argmax(name="answer", input=bit, items=6, lanes=3),),
     )
     right: Callable[..., object] = GreatestPlace._greatest

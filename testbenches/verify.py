@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 
 from fxsim.errors import RangeError
 from fxsim.folders import check_room
 from fxsim.hw import accelerator, emit
-from fxsim.network import IntArray, QuantizedNetwork
+from fxsim.network import QuantizedNetwork
+from fxsim.plan.planner import Plan, plan_network
+from fxsim.simulator.inputs import Batch
 from fxsim.simulator.simulator import simulate_trace
-from fxsim.testbenches.accelerator import accelerator_job
+from fxsim.testbenches.accelerator import accelerator_job, patterns_of
 from fxsim.testbenches.bench.job import PATTERNS
 from fxsim.testbenches.bench.simulators import find_simulator
 from fxsim.testbenches.run import RunResult, files_of, run
@@ -43,7 +46,7 @@ class NetworkRun(RunResult):
 def verify(
     network: QuantizedNetwork,
     *,
-    vectors: Mapping[str, IntArray],
+    vectors: Mapping[str, Batch],
     seed: int,
     folder: Path,
     patterns: Sequence[str] = PATTERNS,
@@ -55,13 +58,15 @@ def verify(
     Parameters
     ----------
     vectors : mapping of str to int64 array, shape (n, inputs), or (n, t, inputs) with LSTM layers
-        For each simulator, the input that it streams through the accelerator.
+        For each simulator, the input that it streams through the accelerator; with several inputs,
+        such an array for each, by name.
     seed : int
         Of the pauses.
     folder : Path
         For logs and results, one subfolder for each simulator.
     patterns : sequence of str
-        Pause patterns, each a pass over all vectors.
+        Pause patterns, each a pass over all vectors. Networks with several inputs or outputs have
+        those of `fxsim.testbenches.bench.job.TURNS` as well.
     quick : bool
         Whether to save on the build rather than on the run; see `fxsim.testbenches.builds.build`.
     on_run : callable, optional
@@ -83,21 +88,22 @@ def verify(
     """
     simulators = {name: find_simulator(name) for name in vectors}
     memories = emit.memory_files(network)
+    patterns = patterns_of(network, patterns)
     for name in vectors:
         check_room(folder / name, files_of(patterns, memories))
     verilog = emit.accelerator_verilog(network)
     results = []
     for name, batch in vectors.items():
-        if len(batch) == 0:
-            raise RangeError(f"vectors must be at least 1, not 0 ({name})")
         trace = simulate_trace(network, batch)
+        if not (count := next(iter(trace.inputs.values()))[..., 0].size):
+            raise RangeError(f"vectors must be at least 1, not 0 ({name})")
         job = accelerator_job(network, trace, patterns=patterns, seed=seed)
         result = run(
             *(simulators[name], verilog, network.name, job, folder / name),
             quick=quick,
             memories=memories,
         )
-        results.append(_with_cycles(_with_memories(result, network), network, batch[..., 0].size))
+        results.append(_with_cycles(_with_memories(result, network), network, count))
         if on_run is not None:
             on_run(results[-1])
     return results
@@ -123,13 +129,10 @@ def _with_cycles(result: RunResult, network: QuantizedNetwork, vectors: int) -> 
     expected = completion_times(network, vectors)
     messages = list(result.messages)
     measured: list[int] = []
-    last = network.layers[-1]
-    beats = -(-last.outputs // last.lanes_out)
     for outcome in result.outcomes:
         (seen,) = outcome["devices"]
         if outcome["pattern"] == "none" and seen["inputs"]:
-            start = seen["inputs"][0]
-            measured = [cycle - start for cycle in seen["outputs"][beats - 1 :: beats]]
+            measured = _completions(plan_network(network), seen)
             # A run that broke off has said so already, and `run` takes no other that lacks some;
             # what it measured still counts.
             for vector, (want, got) in enumerate(zip(expected, measured, strict=False)):
@@ -149,3 +152,14 @@ def _with_cycles(result: RunResult, network: QuantizedNetwork, vectors: int) -> 
         latency_measured=measured[0] if measured else None,
         interval_measured=measured[-1] - measured[-2] if steady and len(measured) > 1 else None,
     )
+
+
+def _completions(plan: Plan, seen: dict[str, Any]) -> list[int]:
+    """Cycle in which each vector has left by every port, counted from the first word."""
+    start = seen["inputs"][0]
+    outputs = [seen["outputs"], *seen["more_outputs"]]
+    ends = [
+        cycles[stream.count - 1 :: stream.count]
+        for cycles, stream in zip(outputs, plan.outputs.values(), strict=True)
+    ]
+    return [max(cycles) - start for cycles in zip(*ends, strict=False)]

@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 from fxsim.arithmetic.formats import AccumulatorMode, IntFormat, Overflow, Rounding
 from fxsim.cli import app
 from fxsim.network import (
+    INPUT,
     Accumulator,
     Activation,
     Folding,
@@ -71,6 +72,6 @@ def small_network(weight: IntArray | None = None, data: str = "nothing") -> Quan
     return QuantizedNetwork(
         name="little",
         data=data,
-        input=InputQuantizer(shape=(6,), activation=source, rounding=Rounding.TIES_AWAY),
+        inputs={INPUT: InputQuantizer(shape=(6,), activation=source, rounding=Rounding.TIES_AWAY)},
         layers=(layer,),
     )

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from fxsim.arithmetic.formats import Rounding
 from fxsim.network import (
+    INPUT,
     Folding,
     InputQuantizer,
     MaxPool,
@@ -121,8 +122,10 @@ def image_networks(draw, *, max_layers=3, max_side=9, max_channels=6):
     return QuantizedNetwork(
         name="drawn",
         data="none",
-        input=InputQuantizer(
-            shape=first, activation=source, rounding=draw(st.sampled_from(Rounding))
-        ),
+        inputs={
+            INPUT: InputQuantizer(
+                shape=first, activation=source, rounding=draw(st.sampled_from(Rounding))
+            )
+        },
         layers=tuple(layers),
     )

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from fxsim.arithmetic.formats import AccumulatorMode, IntFormat, Overflow, Rounding
 from fxsim.arithmetic.tables import build_table
 from fxsim.network import (
+    INPUT,
     Accumulator,
     Activation,
     InputQuantizer,
@@ -147,9 +148,11 @@ def recurrent_networks(draw, max_size=9):
     return QuantizedNetwork(
         name="drawn",
         data="none",
-        input=InputQuantizer(
-            shape=(size,), activation=source, rounding=draw(st.sampled_from(Rounding))
-        ),
+        inputs={
+            INPUT: InputQuantizer(
+                shape=(size,), activation=source, rounding=draw(st.sampled_from(Rounding))
+            )
+        },
         layers=tuple(layers),
     )
 

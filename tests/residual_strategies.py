@@ -25,22 +25,20 @@ from tests.strategies import activations, linears
 
 
 @st.composite
-def adds(draw, *, source, other, shape, shortcut, name="add"):
+def adds(draw, *, summands, shape, name="add"):
     """Random `QuantizedAdd` objects, whose sums come to a few bits more often than not."""
     bits = draw(st.integers(0, 12))
     most = (1 << bits) - 1
-    multipliers = [1, 1]
+    multipliers = [1] * len(summands)
     if bits:
-        multipliers = [draw(st.integers(0, most) | st.just(most)) for _ in range(2)]
-    bounds = add_bounds(tuple(multipliers), (source, other))
+        multipliers = [draw(st.integers(0, most) | st.just(most)) for _ in summands]
+    bounds = add_bounds(multipliers, summands)
     accumulator = IntFormat.spanning(*bounds, signed=True).bits + draw(st.integers(0, 2))
     overflow = draw(st.sampled_from(Overflow))
     return QuantizedAdd(
         name=name,
-        shortcut=shortcut,
         shape=shape,
-        input=source,
-        other=other,
+        summands=tuple(summands),
         requantizer=Requantizer(
             multiplier=np.array(multipliers),
             multiplier_bits=bits,
@@ -90,7 +88,7 @@ def residual_networks(draw, *, max_blocks=2, max_side=7, max_channels=4, max_ite
     if images and draw(st.integers(0, 2)):
         sides = st.integers(1, max_side)
         shape = (draw(st.integers(1, max_channels)), draw(sides), draw(sides))
-    first, layers = shape, []
+    first, layers, sources = shape, [], {}
     starts = [(INPUT, shape, activation)]
 
     def put(layer):
@@ -125,17 +123,9 @@ def residual_networks(draw, *, max_blocks=2, max_side=7, max_channels=4, max_ite
             put(draw(_same_shape(source=activation, shape=shape, name=f"layer{len(layers)}")))
         *possible, _ = [start for start in starts if start[1] == shape]
         shortcut, _, other = draw(st.sampled_from(possible))
-        put(
-            draw(
-                adds(
-                    source=activation,
-                    other=other,
-                    shape=shape,
-                    shortcut=shortcut,
-                    name=f"layer{len(layers)}",
-                )
-            )
-        )
+        name = f"layer{len(layers)}"
+        sources[name] = (layers[-1].name, shortcut)
+        put(draw(adds(summands=(activation, other), shape=shape, name=name)))
     if draw(st.booleans()):
         put(
             draw(
@@ -149,9 +139,12 @@ def residual_networks(draw, *, max_blocks=2, max_side=7, max_channels=4, max_ite
     network = QuantizedNetwork(
         name="drawn",
         data="none",
-        input=InputQuantizer(
-            shape=first, activation=source, rounding=draw(st.sampled_from(Rounding))
-        ),
+        inputs={
+            INPUT: InputQuantizer(
+                shape=first, activation=source, rounding=draw(st.sampled_from(Rounding))
+            )
+        },
         layers=tuple(layers),
+        sources=sources,
     )
     return with_depths(network)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from fxsim.arithmetic.formats import MAX_BITS, AccumulatorMode, IntFormat, Overflow, Rounding
 from fxsim.network import (
+    INPUT,
     Accumulator,
     Activation,
     Folding,
@@ -187,7 +188,7 @@ def networks(draw, max_layers=3, max_size=70):
     return QuantizedNetwork(
         name="drawn",
         data="none",
-        input=InputQuantizer(shape=shape, activation=source, rounding=rounding),
+        inputs={INPUT: InputQuantizer(shape=shape, activation=source, rounding=rounding)},
         layers=tuple(layers),
     )
 

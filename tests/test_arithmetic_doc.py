@@ -114,10 +114,8 @@ def check_add(row):
     operands = [Activation(format=source, scale=1.0, zero_point=zero) for zero in zero_points]
     layer = QuantizedAdd(
         name="add",
-        shortcut="input",
         shape=(1,),
-        input=operands[0],
-        other=operands[1],
+        summands=tuple(operands),
         requantizer=Requantizer(
             multiplier=np.array(multipliers),
             multiplier_bits=4,

@@ -36,6 +36,7 @@ from fxsim.plan.planner import plan_layer, plan_network
 from fxsim.simulator.simulator import simulate, simulate_trace
 from fxsim.testbenches.cases.gradient_cases import random_layer
 from fxsim.timing.cycles import predict
+from fxsim.timing.depths import with_depths
 from fxsim.timing.folding import fold
 from tests.messages import raises
 from tests.network.stored_networks import SOURCE, linear
@@ -56,10 +57,8 @@ def add_after_linear() -> tuple[Layer, ...]:
     first = linear("first", 3, 3, requantizer=SHIFT, output=SIGNED)
     add = QuantizedAdd(
         name="layer",
-        shortcut=INPUT,
         shape=(3,),
-        input=SIGNED,
-        other=SOURCE,
+        summands=(SIGNED, SOURCE),
         requantizer=Requantizer(
             multiplier=np.array([1, 3]),
             multiplier_bits=2,
@@ -84,18 +83,25 @@ LAYERS: dict[str, tuple[Layer, ...]] = {
 }
 """Layers of a small network for each kind; the last is of that kind."""
 
+SOURCES = {"add": ("first", INPUT)}
+"""What the last layer takes, where that is not a chain."""
+
 
 def network_of(kind: str) -> QuantizedNetwork:
     """Network of the layers of a kind."""
     layers = LAYERS[kind]
     taken = layers[0].operands[0]
     source = InputQuantizer(shape=taken.shape, activation=taken.activation, rounding=Rounding.FLOOR)
-    return QuantizedNetwork(name="net", data="none", input=source, layers=layers)
+    sources = {"layer": SOURCES[kind]} if kind in SOURCES else {}
+    network = QuantizedNetwork(
+        name="net", data="none", inputs={INPUT: source}, layers=layers, sources=sources
+    )
+    return with_depths(network)
 
 
 def inputs_of(network: QuantizedNetwork) -> IntArray:
     """Three vectors, images or steps over the whole range."""
-    fmt, size = network.input.activation.format, network.layers[0].inputs
+    fmt, size = network.input.activation.format, network.input.tensor.items
     values = np.random.default_rng(2).integers(fmt.min, fmt.max, (3, size), endpoint=True)
     return values[None] if network.recurrent else values
 
@@ -185,9 +191,8 @@ def test_the_grid_has_every_kind() -> None:
 def test_answers_agree_with_one_another(kind: str) -> None:
     network, layer = network_of(kind), LAYERS[kind][-1]
     assert all(hasattr(layer, name) for name in vars(LayerKind) if not name.startswith("_"))
-    first, *others = layer.operands
-    assert (first.items, first.activation) == (layer.inputs, layer.input)
-    assert len(others) == len(layer.sources)
+    assert layer.operands[0].items == layer.inputs
+    assert len(layer.operands) == len(network.taken[layer.name])
     assert math.prod(layer.shape_out) == layer.outputs
     assert layer.output.format.holds(layer.idle)
     assert layer.probes.keys() <= layer.state.keys()

@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from fxsim.network import QuantizedLinear, QuantizedNetwork
 
 _LAYER = ["name", "inputs", "outputs", "weights", "levels", "accumulator", "overflow", "output"]
-_ADDS = ["name", "shortcut", "items", "lanes", "multipliers", "shift", "accumulator", "output"]
-_ADDS += ["depth", "queue_bits"]
+_ADDS = ["name", "sources", "items", "lanes", "multipliers", "shift", "accumulator", "output"]
+_ADDS += ["depths", "queue_bits"]
+_GRAPH = ["name", "takes", "yields", "format"]
 _HARDWARE = ["name", "rows", "simd", "pad", "memory_bits", "interval", "utilisation"]
 
 
@@ -41,16 +42,27 @@ def info(
         print_json(facts)
         return
     print_line(f"{facts['name']}  (data {facts['data']}, hash {facts['hash']})")
-    source = facts["input"]
-    print_line(f"input {source['shape']} of {source['format']}, scale {source['scale']:g}\n")
+    for name, source in facts["inputs"].items():
+        shape, fmt, scale = source["shape"], source["format"], source["scale"]
+        print_line(f"{name} {shape} of {fmt}, scale {scale:g}")
+    print_line("")
     rows = [layer | {"utilisation": f"{layer['utilisation']:.0%}"} for layer in facts["layers"]]
     print_records("Layers", _LAYER, rows)
     print_records("Hardware", _HARDWARE, rows)
     if facts["adds"]:
+        lists = ("sources", "multipliers", "depths")
         adds = [
-            add | {"multipliers": "{}, {}".format(*add["multipliers"])} for add in facts["adds"]
+            add | {key: ", ".join(map(str, add[key])) for key in lists} for add in facts["adds"]
         ]
         print_records("Adds", _ADDS, adds)
+    if not facts["chain"]:
+        graph = [
+            layer
+            | {"takes": ", ".join(layer["takes"]), "yields": " x ".join(map(str, layer["yields"]))}
+            for layer in facts["graph"]
+        ]
+        print_records("Graph", _GRAPH, graph)
+        print_line(f"outputs {', '.join(facts['outputs'])}\n")
     print_line(
         f"latency {facts['latency']} cycles, interval {facts['interval']}"
         f" (set by {facts['bottleneck']})"
@@ -85,7 +97,7 @@ def describe(network: QuantizedNetwork) -> dict[str, Any]:
     """Plain values that say all about a network except its weights."""
     from fxsim.network.storage import network_hash
     from fxsim.plan.memories import memories
-    from fxsim.plan.planner import plan_network, queue_of
+    from fxsim.plan.planner import plan_network, queues_of
     from fxsim.timing.cycles import predict
 
     cycles, plan = predict(network), plan_network(network)
@@ -100,17 +112,31 @@ def describe(network: QuantizedNetwork) -> dict[str, Any]:
         "name": network.name,
         "data": network.data,
         "hash": network_hash(network),
-        "input": {
-            "shape": list(network.input.shape),
-            "format": str(network.input.activation.format),
-            "scale": network.input.activation.scale,
-            "zero_point": network.input.activation.zero_point,
+        "inputs": {
+            name: {
+                "shape": list(source.shape),
+                "format": str(source.activation.format),
+                "scale": source.activation.scale,
+                "zero_point": source.activation.zero_point,
+            }
+            for name, source in network.inputs.items()
         },
+        "graph": [
+            {
+                "name": layer.name,
+                "takes": list(network.taken[layer.name]),
+                "yields": list(layer.shape_out),
+                "format": str(layer.output.format),
+            }
+            for layer in network.layers
+        ],
+        "outputs": list(network.leaving),
+        "chain": not network.sources and not network.outputs,
         "layers": layers,
         "adds": [
             {
                 "name": add.name,
-                "shortcut": add.shortcut,
+                "sources": list(network.taken[add.name]),
                 "items": add.inputs,
                 "lanes": add.lanes,
                 "multipliers": list(add.multipliers),
@@ -118,8 +144,8 @@ def describe(network: QuantizedNetwork) -> dict[str, Any]:
                 "accumulator": str(add.accumulator),
                 "output": str(add.output.format),
                 "output_scale": add.output.scale,
-                "depth": add.depth,
-                "queue_bits": queue_of(plan, add.name).bits,
+                "depths": list(network.depth_of(add.name)),
+                "queue_bits": sum(queue.bits for queue in queues_of(plan, add.name)),
             }
             for add in network.adds
         ],

@@ -13,9 +13,12 @@ from fxsim.cli.output import percent, print_json, print_line, print_records, pri
 from fxsim.cli.paths import check_data, check_outputs, network_files
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from fxsim.data import Split
     from fxsim.floats.checkpoint import Checkpoint
     from fxsim.network import IntArray, QuantizedNetwork
+    from fxsim.simulator.inputs import Batch
     from fxsim.simulator.trace import LayerTrace, Trace
     from fxsim.spec.specification import NetworkSpec
 
@@ -55,7 +58,7 @@ def simulate(
     facts: dict[str, Any] = {"name": quantized.name, "hash": network_hash(quantized)}
     if source is not None:
         seen = _run_file(quantized, source)
-        facts |= {"input": str(source), "samples": len(seen.input)}
+        facts |= {"input": str(source), "samples": seen.samples}
     else:
         from fxsim.data import load_split
         from fxsim.simulator.evaluate import answers
@@ -67,14 +70,14 @@ def simulate(
             seen = simulate_ranges(quantized, split.x)
         facts |= {
             "data": chosen,
-            "samples": len(seen.input),
+            "samples": seen.samples,
             "accuracy_float": _float_accuracy(folder, split),
             "accuracy_fixed": float((answers(quantized, seen.output) == split.y).mean()),
         }
         if quantized.recurrent and not quantized.classifies:
             facts["bits_per_character"] = _bits_per_character(quantized, folder, seen, split)
     if output is not None:
-        _write_npy(output, seen.output)
+        _write(output, seen.outputs)
         facts["output"] = str(output)
     if trace:
         facts["layers"] = [_describe(product) for product in seen.linears]
@@ -123,19 +126,25 @@ def _bits_per_character(
 
 
 def _run_file(network: QuantizedNetwork, path: Path) -> Trace:
-    from fxsim.files import read_npy
+    """Run the samples of an npy file, or of an npz file with an array for each input."""
+    from fxsim.files import read_npy, read_npz
     from fxsim.simulator.simulator import simulate_ranges
 
-    x = read_npy(path)
+    x: Batch = read_npy(path) if len(network.inputs) == 1 else read_npz(path)
     with blamed_on(path):
         return simulate_ranges(network, x)
 
 
-def _write_npy(path: Path, array: IntArray) -> None:
+def _write(path: Path, outputs: Mapping[str, IntArray]) -> None:
+    """Write what leaves a network: as npy, or as npz with an array for each output."""
     import numpy as np
 
-    from fxsim.files import replacing
+    from fxsim.files import replacing, write_npz
 
+    if len(outputs) > 1:
+        write_npz(path, dict(outputs))
+        return
+    (array,) = outputs.values()
     with replacing(path) as temporary, temporary.open("wb") as stream:
         np.save(stream, array, allow_pickle=False)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from fxsim.network import IntArray, QuantizedNetwork
+    from fxsim.simulator.inputs import Batch
     from fxsim.testbenches.verify import NetworkRun
 
 # Icarus is ten times as slow. Time steps of LSTM networks follow one another in sequences.
@@ -82,28 +84,39 @@ def verify(
 
 def choose_vectors(
     network: QuantizedNetwork, simulators: Sequence[Simulator], most: int | None, seed: int
-) -> tuple[str, Mapping[str, IntArray]]:
+) -> tuple[str, Mapping[str, Batch]]:
     """Inputs for each simulator, and where they are from: the test split, else a seed."""
-    import numpy as np
-
     from fxsim import data
-    from fxsim.simulator import as_input
+    from fxsim.simulator.inputs import as_inputs
 
     source = f"{network.data}:test"
-    try:
-        samples = data.load_split(source, network.input.shape).x
-    except (SpecError, MissingDataError):
+    samples: Batch = {}
+    if len(network.inputs) == 1:  # what a data set has
+        with suppress(SpecError, MissingDataError):
+            samples = data.load_split(source, network.input.shape).x
+    if isinstance(samples, dict):
         source = f"random integers, seed {seed}"
-        fmt, inputs = network.input.activation.format, network.layers[0].inputs
-        shape = (1, most or _RANDOM_VECTORS, inputs)
-        x = np.random.default_rng(seed).integers(fmt.min, fmt.max, size=shape, endpoint=True)
-        x = x if network.recurrent else x[0]
-    else:
-        with blamed_on(source):
-            x = as_input(network, samples)
+        samples = _random(network, most or _RANDOM_VECTORS, seed)
+    with blamed_on(source):
+        x = as_inputs(network, samples)
     caps = _STEPS if network.recurrent else _IMAGES if network.spatial else _VECTORS
     limits = {name: min(most or caps[name], caps[name]) for name in simulators}
-    return source, {name.value: _first(x, limit) for name, limit in limits.items()}
+    return source, {
+        name.value: {key: _first(batch, limit) for key, batch in x.items()}
+        for name, limit in limits.items()
+    }
+
+
+def _random(network: QuantizedNetwork, count: int, seed: int) -> dict[str, IntArray]:
+    """Uniform integers for each input; with state, of one sequence."""
+    import numpy as np
+
+    generator, found = np.random.default_rng(seed), dict[str, IntArray]()
+    for name, source in network.inputs.items():
+        fmt, items = source.activation.format, source.tensor.items
+        x = generator.integers(fmt.min, fmt.max, size=(1, count, items), endpoint=True)
+        found[name] = x if network.recurrent else x[0]
+    return found
 
 
 def choose_patterns(network: QuantizedNetwork) -> Sequence[str]:

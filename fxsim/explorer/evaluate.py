@@ -85,9 +85,10 @@ class Evaluator:
         def make() -> npt.NDArray[Any]:
             if name in spec.inputs:
                 return as_input(network, self.job.validation.x)
-            (layer,) = (layer for layer in network.layers if layer.name == name)
-            sources = map(spec.in_network, spec.layer_sources(spec.layer_index(name)))
-            return run_layer(layer, *(self._run(spec, network, source) for source in sources))
+            sources = network.taken[name]
+            return run_layer(
+                network[name], *(self._run(spec, network, source) for source in sources)
+            )
 
         result: npt.NDArray[Any] = self._memory(("run", *self._key(spec, network, name)), make)
         return result

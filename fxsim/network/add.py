@@ -13,6 +13,7 @@ from fxsim.names import check_identifier
 from fxsim.network.linear import MAX_LANES, Requantizer
 from fxsim.network.tensor_type import NO_TENSORS, NO_UNIT, TensorType
 
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class QuantizedAdd:
     """The sum of what several layers yield, as where a shortcut ends (He et al. 2016).

@@ -128,13 +128,16 @@ def check_depths(
     """Refuse depths of queues that are not there, or that none can have."""
     for name, given in depths.items():
         if name not in sources or len(given) != len(sources[name]):
-            raise RangeError(f"depths must be those of each operand of a layer, not {name}: {given}")
+            raise RangeError(
+                f"depths must be those of each operand of a layer, not {name}: {given}"
+            )
         if len(given) == 1 and any(given):
             raise RangeError(f"{name}: depths must be of a layer with several operands")
     if unknown := output_depths.keys() - set(outputs):
         raise RangeError(f"output_depths must be of outputs, not of {min(unknown)!r}")
-    for depth in (*(depth for given in depths.values() for depth in given), *output_depths.values()):
+    for depth in (
+        *(depth for given in depths.values() for depth in given),
+        *output_depths.values(),
+    ):
         if type(depth) is not int or not (depth == 0 or MIN_DEPTH <= depth <= MAX_DEPTH):
-            raise RangeError(
-                f"depths must be 0 or from {MIN_DEPTH} to {MAX_DEPTH}, not {depth!r}"
-            )
+            raise RangeError(f"depths must be 0 or from {MIN_DEPTH} to {MAX_DEPTH}, not {depth!r}")

@@ -236,9 +236,9 @@ def _described(key: str, names: Sequence[str] | None) -> dict[str, list[str]]:
 
 def describe_hardware(network: QuantizedNetwork) -> dict[str, Any]:
     """Sizes of a network's hardware: what it computes does not depend on them."""
-    sizes = {
-        product.name: _describe_folding(product.folding) for product in network.linears
-    } | {layer.name: dict(layer.sizes) for layer in network.layers if layer.sizes}
+    sizes = {product.name: _describe_folding(product.folding) for product in network.linears} | {
+        layer.name: dict(layer.sizes) for layer in network.layers if layer.sizes
+    }
     return {
         "layers": sizes,
         "depths": {name: list(depths) for name, depths in network.depths.items()},
@@ -267,6 +267,15 @@ def _read_activation(value: dict[str, Any]) -> Activation:
     return Activation(format=IntFormat.parse(value["format"]), scale=scale, zero_point=zero_point)
 
 
+def _build_accumulator(entry: dict[str, Any], simd: Any) -> Accumulator:
+    mode = AccumulatorMode(entry["overflow"])
+    if mode is AccumulatorMode.SATURATE and (type(entry["beat"]), entry["beat"]) != (int, simd):
+        raise ConfigError(
+            f"simd must be {entry['beat']}, the beat of a saturating accumulator, not {simd}"
+        )
+    return Accumulator(format=IntFormat.parse(entry["format"]), mode=mode)
+
+
 def _build_linear(
     entry: dict[str, Any], tensors: Tensors, sizes: Sizes, source: Activation
 ) -> QuantizedLinear:
@@ -281,10 +290,7 @@ def _build_linear(
         weight_scale=tensors[f"{name}.weight_scale"],
         bias=tensors[f"{name}.bias"],
         input=source,
-        accumulator=Accumulator(
-            format=IntFormat.parse(entry["accumulator"]["format"]),
-            mode=AccumulatorMode(entry["accumulator"]["overflow"]),
-        ),
+        accumulator=_build_accumulator(entry["accumulator"], folding["simd"]),
         requantizer=None
         if requantize is None
         else _build_requantizer(
@@ -433,7 +439,10 @@ def build(value: dict[str, Any], tensors: Tensors) -> QuantizedNetwork:
     yielded = {name: source.activation for name, source in inputs.items()}
     given = dict[str, tuple[str, ...]]()
     for entry in value["layers"]:
-        names = entry.get("sources", [list(yielded)[-1]])
+        before = list(yielded)[-1:] if layers or len(inputs) == 1 else []
+        names = entry.get("sources", before)
+        if not names:
+            raise ConfigError("sources must be named behind several inputs")
         for source in names:
             if source not in yielded:
                 known = ", ".join(yielded)

@@ -102,8 +102,8 @@ class QuantizedNetwork:
             raise RangeError("a network must have at least one input")
         check_names(self.inputs, self.layers)
         types = {name: source.tensor for name, source in self.inputs.items()}
-        check_types(types, self.layers, self.taken)
         check_ends(self.layers, self.taken, self.leaving)
+        check_types(types, self.layers, self.taken)
         for name in self.inputs:
             if not self.takers(name):
                 raise RangeError(f"input {name!r} must be taken by a layer")

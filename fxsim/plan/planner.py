@@ -141,6 +141,14 @@ def plan_network(network: QuantizedNetwork) -> Plan:
     return Plan(group=chain.network(outputs), recurrent=recurrent)
 
 
+def queues_of(plan: Plan, layer: str) -> list[QueueConfig]:
+    """Queues in which operands of a layer wait for the others."""
+    (node,) = (node for node in plan.layers if node.path == layer)
+    assert isinstance(node.record, Group)
+    records = (block.record for block in node.record.nodes)
+    return [record for record in records if isinstance(record, QueueConfig)]
+
+
 def _entering(network: QuantizedNetwork, name: str) -> Stream:
     """Stream of an input: in the lanes of the first layer that takes it, whole pixels if any."""
     kind = network.types[name]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
+from fxsim.plan.beat import Beat
 from fxsim.plan.buffers import ConcatConfig, ForkConfig, QueueConfig, VectorBufferConfig
 from fxsim.plan.elementwise import GreatestConfig, GreatestPlaceConfig, WeightedSumConfig
 from fxsim.plan.lstm_cell import LstmCellConfig
@@ -33,3 +34,12 @@ Record: TypeAlias = (
     | WidenConfig
     | WindowConfig
 )
+
+
+def takes(record: Record) -> tuple[Beat, ...]:
+    """Beat of each stream that a block takes."""
+    match record:
+        case WeightedSumConfig() | LstmCellConfig() | ConcatConfig():
+            return record.operands
+        case _:
+            return (record.i,)

@@ -123,7 +123,9 @@ def _by_name(network: QuantizedNetwork, vector: Vector) -> dict[str, Sequence[in
     for name, source in network.inputs.items():
         found[name] = given[name]
         if len(given[name]) != source.tensor.items:
-            raise RangeError(f"{name} must have {source.tensor.items} values, not {len(given[name])}")
+            raise RangeError(
+                f"{name} must have {source.tensor.items} values, not {len(given[name])}"
+            )
         for value in given[name]:
             if not source.activation.format.holds(value):
                 raise RangeError(f"{name} must be in {source.activation.format}, not {value}")

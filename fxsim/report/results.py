@@ -78,18 +78,18 @@ class PoolSummary:
 
 @dataclass(frozen=True, kw_only=True)
 class AddSummary:
-    """One add; ``depth`` are the words of its queue, ``queue_bits`` what these take."""
+    """One add; ``depths`` are the words of its queues, 0 for a wire, ``queue_bits`` their bits."""
 
     name: str
-    shortcut: str
+    sources: tuple[str, ...]
     items: int
     lanes: int
-    multipliers: tuple[int, int]
+    multipliers: tuple[int, ...]
     shift: int
     accumulator: Values
     output: Values
     clipped: int
-    depth: int
+    depths: tuple[int, ...]
     queue_bits: int
 
 
@@ -207,7 +207,7 @@ class Results:
     accuracy: Accuracy
     weight_memory_bits: int
     vectors: int
-    input: Values
+    inputs: Mapping[str, Values]
     layers: tuple[LayerSummary, ...]
     adds: tuple[AddSummary, ...] = ()
     cycles: NetworkCycles

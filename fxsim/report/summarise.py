@@ -8,9 +8,8 @@ from typing import Any
 from fxsim.explorer.sweep import SweepRow
 from fxsim.network import QuantizedAdd, QuantizedLinear, QuantizedNetwork
 from fxsim.network.storage import network_hash
-from fxsim.plan.buffers import QueueConfig
 from fxsim.plan.memories import memories
-from fxsim.plan.planner import plan_network, queue_of
+from fxsim.plan.planner import Plan, plan_network, queues_of
 from fxsim.report.results import (
     Accuracy,
     AddSummary,
@@ -54,12 +53,13 @@ def summarise(
         data=network.data,
         accuracy=accuracy,
         weight_memory_bits=weight_memory_bits(network),
-        vectors=len(trace.input),
-        input=Values.of(network.input.activation.format, span(trace.input)),
+        vectors=trace.samples,
+        inputs={
+            name: Values.of(source.activation.format, span(trace.inputs[name]))
+            for name, source in network.inputs.items()
+        },
         layers=tuple(map(_summary, network.linears, trace.linears)),
-        adds=tuple(
-            _add_summary(queue_of(plan, add.name), add, trace[add.name]) for add in network.adds
-        ),
+        adds=tuple(_add_summary(network, plan, add, trace[add.name]) for add in network.adds),
         cycles=cycles,
         memories=tuple(memories(plan)),
         pools=tuple(
@@ -99,10 +99,12 @@ def _summary(layer: QuantizedLinear, seen: LayerTrace) -> LayerSummary:
     )
 
 
-def _add_summary(queue: QueueConfig, layer: QuantizedAdd, seen: LayerTrace) -> AddSummary:
+def _add_summary(
+    network: QuantizedNetwork, plan: Plan, layer: QuantizedAdd, seen: LayerTrace
+) -> AddSummary:
     return AddSummary(
         name=layer.name,
-        shortcut=layer.shortcut,
+        sources=network.taken[layer.name],
         items=layer.inputs,
         lanes=layer.lanes,
         multipliers=layer.multipliers,
@@ -110,6 +112,6 @@ def _add_summary(queue: QueueConfig, layer: QuantizedAdd, seen: LayerTrace) -> A
         accumulator=Values.of(layer.accumulator, seen.accumulator_range),
         output=Values.of(layer.output.format, seen.activation_range),
         clipped=seen.counts["clipped"],
-        depth=queue.depth,
-        queue_bits=queue.bits,
+        depths=network.depth_of(layer.name),
+        queue_bits=sum(queue.bits for queue in queues_of(plan, layer.name)),
     )

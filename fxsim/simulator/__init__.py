@@ -6,14 +6,15 @@ from fxsim.faces import face
 
 if TYPE_CHECKING:
     from fxsim.simulator.inputs import as_input
-    from fxsim.simulator.simulator import simulate
+    from fxsim.simulator.simulator import simulate, simulate_outputs
 else:
     __getattr__, __dir__ = face(
         __name__,
         {
-            "as_input": "fxsim.simulator.simulator",
+            "as_input": "fxsim.simulator.inputs",
             "simulate": "fxsim.simulator.simulator",
+            "simulate_outputs": "fxsim.simulator.simulator",
         },
     )
 
-__all__ = ["as_input", "simulate"]
+__all__ = ["as_input", "simulate", "simulate_outputs"]

@@ -64,7 +64,7 @@ def bits_per_character(network: QuantizedNetwork, split: Split) -> float:
     """
     _nonempty(split)
     if network.classifies:
-        name = network.layers[-1].name
+        name = network.last.name
         raise RangeError(f"{name}: outputs must be a value for each class, not the index of one")
     output = network.output
     real = output.scale * (simulate(network, split.x) - output.zero_point).astype(np.float64)

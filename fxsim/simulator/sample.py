@@ -43,9 +43,8 @@ def sample(
         If the network is not one of characters, the prompt is empty or holds a foreign character,
         or the temperature is negative.
     """
-    if not network.recurrent or {network.layers[0].inputs, network.layers[-1].outputs} != {
-        len(symbols)
-    }:
+    sizes = {network.input.tensor.items, network.last.outputs}
+    if not network.recurrent or sizes != {len(symbols)}:
         raise SpecError(
             f"{network.name} must be a recurrent network from {len(symbols)} characters to as many"
         )

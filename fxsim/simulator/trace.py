@@ -123,6 +123,11 @@ class Trace:
         return {seen.name: seen.state for seen in self.layers if seen.state is not None}
 
     @property
+    def samples(self) -> int:
+        """Number of samples, or of sequences."""
+        return len(next(iter(self.inputs.values())))
+
+    @property
     def input(self) -> IntArray:
         """What the only input took."""
         return only(self.inputs, "input")

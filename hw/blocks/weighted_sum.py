@@ -29,8 +29,7 @@ class WeightedSum(wiring.Component):
     def __init__(self, config: WeightedSumConfig):
         self._config = config
         operands = {
-            f"i{k}": In(stream.Signature(layout_of(beat)))
-            for k, beat in enumerate(config.operands)
+            f"i{k}": In(stream.Signature(layout_of(beat))) for k, beat in enumerate(config.operands)
         }
         super().__init__(operands | {"o": Out(stream.Signature(layout_of(config.o)))})
 

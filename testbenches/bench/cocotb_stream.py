@@ -13,14 +13,16 @@ from cocotb.handle import HierarchyObject
 from cocotb.triggers import RisingEdge
 
 from fxsim.testbenches.bench.axi_lite import OKAY, Master
-from fxsim.testbenches.bench.job import RESTART, Channel, Device, Job
+from fxsim.testbenches.bench.job import RESTART, TURNS, Channel, Device, Job
 from fxsim.testbenches.bench.outcome import FOLDER, JOB, Subject
 from fxsim.testbenches.bench.scoreboard import Scoreboard
 from fxsim.testbenches.bench.streams import (
     Monitor,
+    Pause,
     Pauses,
     Sink,
     Source,
+    Turn,
     clock_of,
     read_bit,
     resolve,
@@ -45,13 +47,22 @@ class Bench:
         idle_source = pattern in ("idle_source", "both", RESTART)
         slow_sink = pattern in ("slow_sink", "both", RESTART)
         # Pauses of the first source and sink stay what they are when a device gets more of them.
+        give: list[Pause] = [
+            Pauses(idle_source, seed + 1000 * k) for k in range(len(device.sources))
+        ]
+        take: list[Pause] = [
+            Pauses(slow_sink, seed + 1 + 1000 * k) for k in range(len(device.sinks))
+        ]
+        if pattern in TURNS:
+            order = -1 if pattern == TURNS[1] else 1
+            give = [*Turn.of(self._taken_in, order)]
+            take = [*Turn.of(self._taken_out, order)]
         self._sources = [
-            Source(dut, channel, Pauses(idle_source, seed + 1000 * k))
-            for k, channel in enumerate(device.sources)
+            Source(dut, channel, pause) for channel, pause in zip(device.sources, give, strict=True)
         ]
         self._sinks = [
-            Sink(dut, channel, Pauses(slow_sink, seed + 1 + 1000 * k), patient=slow_sink)
-            for k, channel in enumerate(device.sinks)
+            Sink(dut, channel, pause, patient=slow_sink)
+            for channel, pause in zip(device.sinks, take, strict=True)
         ]
         self._taken = [False] * len(self._sources)
         self._quiet = 0

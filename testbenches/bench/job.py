@@ -11,6 +11,9 @@ from typing import Any
 PATTERNS = ("none", "idle_source", "slow_sink", "both")
 """Pause patterns: never, random source idle, random back-pressure, both."""
 
+TURNS = ("in_turn", "in_reverse")
+"""A vector of each input, and of each output, one after the other, in either order."""
+
 RESTART = "restart"
 """The pattern "both", after several resets in mid-stream."""
 

@@ -6,8 +6,8 @@ Steps are plain calls from one loop: a coroutine each would triple the cost of a
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from fxsim.testbenches.bench.job import Channel
 from fxsim.testbenches.bench.scoreboard import Scoreboard
@@ -54,6 +54,13 @@ def clock_of(dut: HierarchyObject, path: str) -> LogicObject:
     if not isinstance(handle, LogicObject):
         raise TypeError(f"{path} must be a single bit, not {handle!r}")
     return handle
+
+
+class Pause(Protocol):
+    """Says when a source or a sink pauses."""
+
+    def now(self) -> bool:
+        """Whether to pause in this cycle."""
 
 
 class Pauses:
@@ -130,6 +137,11 @@ class Monitor:
         self.transfers.append(cycle)
         return True
 
+    @property
+    def vectors(self) -> int:
+        """Whole vectors that have passed."""
+        return self.board.seen // self.board.channel.beats
+
     def _word(self) -> int | str:
         try:
             return int(self._data.value)
@@ -137,10 +149,41 @@ class Monitor:
             return str(self._data.value)
 
 
+class Turn:
+    """Pauses of a stream that waits for its turn: a vector of each, one after the other.
+
+    Parameters
+    ----------
+    monitor : Monitor
+        Of the stream.
+    earlier, later : sequence of Monitor
+        Of the streams whose vectors come before its own, and after it.
+    """
+
+    def __init__(self, monitor: Monitor, earlier: Sequence[Monitor], later: Sequence[Monitor]):
+        self._monitor, self._earlier, self._later = monitor, earlier, later
+
+    @classmethod
+    def of(cls, monitors: Sequence[Monitor], order: int) -> list[Turn]:
+        """Turns of several streams, in their order or, for -1, in the reverse one."""
+        ordered = monitors[::order]
+        return [
+            cls(monitor, ordered[: ordered.index(monitor)], ordered[ordered.index(monitor) + 1 :])
+            for monitor in monitors
+        ]
+
+    def now(self) -> bool:
+        """Whether another stream has to pass a vector first."""
+        vectors = self._monitor.vectors
+        return any(other.vectors <= vectors for other in self._earlier) or any(
+            other.vectors < vectors for other in self._later
+        )
+
+
 class Source:
     """Drives the words of a channel, holding each until it is taken."""
 
-    def __init__(self, dut: HierarchyObject, channel: Channel, pauses: Pauses):
+    def __init__(self, dut: HierarchyObject, channel: Channel, pauses: Pause):
         self._channel = channel
         self._pauses = pauses
         self._next = 0
@@ -171,7 +214,7 @@ class Source:
 class Sink:
     """Drives ready. Every other pause lasts until valid, which must not depend on ready."""
 
-    def __init__(self, dut: HierarchyObject, channel: Channel, pauses: Pauses, *, patient: bool):
+    def __init__(self, dut: HierarchyObject, channel: Channel, pauses: Pause, *, patient: bool):
         self._ready = resolve(dut, channel.ready)
         self._ready.value = 0
         self._pauses = pauses

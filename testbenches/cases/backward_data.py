@@ -18,8 +18,8 @@ from fxsim.arithmetic.tensors import IntArray
 from fxsim.data import pydoc
 from fxsim.network.lstm_gradient import STREAMS, GradientFormat, LstmGradient, row_multipliers
 from fxsim.simulator import lstm
-from fxsim.simulator.lstm_gradient import LstmGradients, backward, squashed_cells
 from fxsim.simulator.inputs import as_input
+from fxsim.simulator.lstm_gradient import LstmGradients, backward, squashed_cells
 from fxsim.simulator.simulator import simulate_trace
 from fxsim.simulator.trace import LayerTrace
 from fxsim.testbenches.cases.gradient_cases import random_contract, random_layer

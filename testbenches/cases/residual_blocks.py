@@ -72,17 +72,15 @@ def add_cases() -> Iterator[Case]:
         ]
         bits = generator.choice([0, 1, 4, 8])
         multipliers = [generator.randrange(1 << bits) if bits else 1 for _ in range(2)]
-        bounds = add_bounds((multipliers[0], multipliers[1]), (operands[0], operands[1]))
+        bounds = add_bounds(multipliers, operands)
         accumulator = IntFormat.spanning(*bounds, signed=True)
         fmt = IntFormat(bits=generator.randint(2, 9), signed=generator.random() < 0.5)
         divisors = [n for n in range(1, shape[0] + 1) if shape[0] % n == 0]
         lanes, lanes_in, shortcut_lanes = (generator.choice(divisors) for _ in range(3))
         layer = QuantizedAdd(
             name=f"add{k}",
-            shortcut="input",
             shape=shape,
-            input=operands[0],
-            other=operands[1],
+            summands=tuple(operands),
             requantizer=Requantizer(
                 multiplier=np.array(multipliers),
                 multiplier_bits=bits,
@@ -96,25 +94,23 @@ def add_cases() -> Iterator[Case]:
                 format=fmt, scale=1.0, zero_point=generator.randint(fmt.min, fmt.max)
             ),
             lanes=lanes,
-            depth=generator.choice([2, 3, 8]),
         )
+        depth = generator.choice([2, 3, 8])
         x, y = (draw(generator, operand.format, 9, layer.inputs) for operand in operands)
         y[:2] = y[1], y[0]  # the limits of one with those of the other
         results = [reference.run_add(layer, *pair) for pair in zip(x, y, strict=True)]
         # Without blocks to change lanes: 4 stages from the beats that the queue has brought.
-        direct = lanes == lanes_in == shortcut_lanes and layer.depth > 2
+        direct = lanes == lanes_in == shortcut_lanes and depth > 2
         size = "x".join(map(str, shape))
         streams = (
-            Stream.of(layer.input.format, lanes_in, layer.inputs),
-            Stream.of(layer.other.format, shortcut_lanes, layer.inputs),
+            Stream.of(operands[0].format, lanes_in, layer.inputs),
+            Stream.of(operands[1].format, shortcut_lanes, layer.inputs),
         )
         yield Case(
             name=f"{layer.name}_{size}_lanes{lanes_in}_{shortcut_lanes}_{lanes}",
-            block=Layer(plan_layer(layer, *streams)),
-            given=Words(format=layer.input.format, lanes=lanes_in, vectors=x),
-            more_given={
-                "shortcut": Words(format=layer.other.format, lanes=shortcut_lanes, vectors=y)
-            },
+            block=Layer(plan_layer(layer, *streams, depths=(0, depth))),
+            given=Words(format=operands[0].format, lanes=lanes_in, vectors=x),
+            more_given={"i1": Words(format=operands[1].format, lanes=shortcut_lanes, vectors=y)},
             expected=Words(
                 format=fmt, lanes=lanes, vectors=[result.activations for result in results]
             ),

@@ -10,7 +10,7 @@ import numpy as np
 
 from fxsim.arithmetic.formats import IntFormat
 from fxsim.floats.checkpoint import Checkpoint, LinearParameters
-from fxsim.network import Folding, IntArray, QuantizedLinear, QuantizedNetwork, Requantizer
+from fxsim.network import INPUT, Folding, IntArray, QuantizedLinear, QuantizedNetwork, Requantizer
 from fxsim.network.storage import load_network
 from fxsim.quantizer import quantize
 from fxsim.shipped import models_folder
@@ -68,7 +68,7 @@ def row(
     return QuantizedNetwork(
         name="chain",
         data="none",
-        input=replace(network.input, shape=(sizes[0],)),
+        inputs={INPUT: replace(network.input, shape=(sizes[0],))},
         layers=tuple(layers),
     )
 
@@ -81,7 +81,7 @@ def requantizer_of(product: QuantizedLinear) -> Requantizer:
 
 def random_inputs(network: QuantizedNetwork, count: int, *, seed: int = 3) -> IntArray:
     """Uniform integers of the input format."""
-    fmt, inputs = network.input.activation.format, network.layers[0].inputs
+    fmt, inputs = network.input.activation.format, network.input.tensor.items
     generator = np.random.default_rng(seed)
     return generator.integers(fmt.min, fmt.max, (count, inputs), endpoint=True)
 

@@ -29,7 +29,7 @@ def test_blocks_of_a_residual_network():
         first.repeats,
         1,
     )
-    assert found["sum.queue"] == ("queue", {"width": 2 * 8, "depth": add.depth})
+    assert found["sum.queue1"] == ("queue", {"width": 2 * 8, "depth": network.depths["sum"][1]})
     one, other = add.multipliers
     assert found["sum.sum"] == (
         "sum",

@@ -8,6 +8,7 @@ import numpy as np
 
 from fxsim.arithmetic.formats import AccumulatorMode, IntFormat, Overflow, Rounding
 from fxsim.network import (
+    INPUT,
     Accumulator,
     Activation,
     Folding,
@@ -53,7 +54,7 @@ def small_network():
     return QuantizedNetwork(
         name="net",
         data="1e3",  # text that looks like a number
-        input=InputQuantizer(shape=(3,), activation=SOURCE, rounding=Rounding.TIES_AWAY),
+        inputs={INPUT: InputQuantizer(shape=(3,), activation=SOURCE, rounding=Rounding.TIES_AWAY)},
         layers=(first, linear("second", 2, 4, input=HIDDEN)),
     )
 

@@ -28,10 +28,8 @@ UINT8 = Activation(format=IntFormat(bits=8, signed=False), scale=0.5, zero_point
 
 ADD = QuantizedAdd(
     name="add",
-    shortcut="input",
     shape=(3,),
-    input=INT8,
-    other=UINT8,
+    summands=(INT8, UINT8),
     requantizer=Requantizer(
         multiplier=np.array([6, 3]),
         multiplier_bits=4,
@@ -75,7 +73,7 @@ def test_the_real_sum_is_met():
 @given(data=st.data())
 def test_bounds_are_reached_and_never_passed(data):
     source, other = data.draw(activations()), data.draw(activations())
-    layer = data.draw(adds(source=source, other=other, shape=(1,), shortcut="input"))
+    layer = data.draw(adds(summands=(source, other), shape=(1,)))
     low, high = add_bounds(layer.multipliers, (source, other))
     sums = [
         reference.run_add(layer, [x], [y]).accumulators[0]
@@ -140,7 +138,7 @@ def test_an_index_takes_as_many_bits_as_it_needs(items, bits):
         ({"shape": (3, 3)}, "shape must be 1 or 3 positive integers, not (3, 3)"),
         ({"lanes": 2}, "lanes must divide 3 items, not 2"),
         ({"shape": (3, 2, 2), "lanes": 2}, "lanes must divide 3 channels, not 2"),
-        ({"depth": 1}, "depth must be an integer from 2 to 16777216, not 1"),
+        ({"summands": (INT8,)}, "summands must be at least 2, not 1"),
         (
             {"requantizer": replace(ADD.requantizer, multiplier=np.array([6]))},
             "multiplier must have shape (2,), not (1,)",
@@ -192,27 +190,15 @@ def with_add(**change):
     )
 
 
-@pytest.mark.parametrize(
-    ("shortcut", "message"),
-    [
-        ("third", "sum: shortcut must start before 'third', whose output is added to"),
-        ("scores", "sum: shortcut must be one of input, first, second, not 'scores'"),
-    ],
-)
-def test_shortcuts_from_nowhere(shortcut, message):
-    with raises(RangeError, message):
-        with_add(shortcut=shortcut)
-
-
-def test_shortcuts_of_another_format():
+def test_a_source_of_another_format():
     with pytest.raises(RangeError) as raised:
-        with_add(other=INT8)
-    start = "sum: shortcut from 'first' must be (2, 6, 6) of Activation(format=IntFormat(bits=8"
+        with_add(summands=(INT8, INT8))
+    start = "sum: what it takes from 'third' must be 72 values of Activation(format=IntFormat(bits="
     assert str(raised.value).startswith(start)
 
 
 def test_an_argmax_ends_a_network():
     network = residual()
-    answer = Argmax(name="early", input=network.layers[0].input, items=72)
-    with raises(RangeError, "early: only the last layer may be an argmax"):
+    answer = Argmax(name="early", input=network.layers[0].input, items=36)
+    with raises(RangeError, "early: the index of a class must be an output only"):
         replace(network, layers=(answer, *network.layers))

@@ -14,6 +14,7 @@ from fxsim import reference
 from fxsim.arithmetic.formats import AccumulatorMode, IntFormat, Overflow, Rounding
 from fxsim.errors import RangeError
 from fxsim.network import (
+    INPUT,
     Accumulator,
     Activation,
     Folding,
@@ -26,8 +27,8 @@ from fxsim.network import (
     Windows,
 )
 from fxsim.network.storage import load_network, network_hash, save_network
+from fxsim.simulator.inputs import as_input
 from fxsim.simulator.simulator import (
-    as_input,
     simulate,
     simulate_ranges,
     simulate_trace,
@@ -182,7 +183,11 @@ def test_sums_equal_those_of_torch(data):
     network = QuantizedNetwork(
         name="net",
         data="none",
-        input=InputQuantizer(shape=where.shape, activation=layer.input, rounding=Rounding.FLOOR),
+        inputs={
+            INPUT: InputQuantizer(
+                shape=where.shape, activation=layer.input, rounding=Rounding.FLOOR
+            )
+        },
         layers=(layer,),
     )
     seen = simulate(network, x).reshape(2, where.rows, where.columns, count)
@@ -194,7 +199,7 @@ def test_samples_become_pixels():
     network = QuantizedNetwork(
         name="net",
         data="none",
-        input=InputQuantizer(shape=(2, 1, 3), activation=UINT8, rounding=Rounding.FLOOR),
+        inputs={INPUT: InputQuantizer(shape=(2, 1, 3), activation=UINT8, rounding=Rounding.FLOOR)},
         layers=(convolution([[1, 0]], where),),
     )
     sample = np.array([[[1, 2, 3]], [[10, 20, 30]]])

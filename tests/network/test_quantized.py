@@ -17,16 +17,12 @@ from fxsim.network import (
     Activation,
     Folding,
     InputQuantizer,
-    MaxPool,
     QuantizedLinear,
     QuantizedNetwork,
     Requantizer,
-    Windows,
     accumulator_bounds,
 )
-from fxsim.network.storage import load_network
 from tests.messages import raises
-from tests.places import MODELS
 from tests.strategies import batches, linears, networks, unhurried
 
 INT8 = IntFormat(bits=8, signed=True)
@@ -66,9 +62,11 @@ def network(layers, **changes):
     values = {
         "name": "net",
         "data": "none",
-        "input": InputQuantizer(
-            shape=(3,), activation=Activation(format=UINT4, scale=0.25), rounding=Rounding.FLOOR
-        ),
+        "inputs": {
+            "input": InputQuantizer(
+                shape=(3,), activation=Activation(format=UINT4, scale=0.25), rounding=Rounding.FLOOR
+            )
+        },
         "layers": tuple(layers),
     }
     return QuantizedNetwork(**(values | changes))
@@ -222,13 +220,15 @@ def test_network_errors():
         network([first], data=None)
     with raises(SpecError, "name must not be the keyword 'wire' of Verilog or VHDL"):
         network([first], name="wire")
-    with raises(RangeError, "layer names must be unique, not ['fc', 'fc']"):
+    with raises(RangeError, "names of inputs and layers must be unique, not ['input', 'fc', 'fc']"):
         network([first, linear(name="FC")])
-    message = f"b: input must be 2 values of {first.output}, not 3 of {first.input}"
+    message = (
+        f"b: what it takes from 'fc' must be 2 values of {first.output}, not 3 of {first.input}"
+    )
     with raises(RangeError, message):
         network([first, linear(name="b")])
     other = Activation(format=UINT4, scale=0.5)
-    message = f"fc: input must be 3 values of {first.input}, not 3 of {other}"
+    message = f"fc: what it takes from 'input' must be 3 values of {first.input}, not 3 of {other}"
     with raises(RangeError, message):
         network([linear(input=other)])
     raw = linear(**RAW)
@@ -240,7 +240,7 @@ def test_network_errors():
         accumulator=WRAP20,
         folding=Folding(rows=1, simd=1),
     )
-    with raises(RangeError, "fc: only the last layer may lack a requantizer"):
+    with raises(RangeError, "fc: 'b' follows, so it must have a requantizer"):
         network([raw, after])
     network([raw])
 
@@ -319,18 +319,3 @@ def test_drawn_batches_are_in_range(data):
     assert batch.dtype == np.int64
     assert batch.min() == fmt.min
     assert batch.max() == fmt.max
-
-
-def test_images_in_front_of_an_lstm_are_refused() -> None:
-    """No stage knows pixels of sequences yet."""
-    known = load_network(MODELS / "charlm-lstm-ternary")
-    (items,) = known.input.shape
-    where = Windows(channels=items, height=1, width=1, kernel=(1, 1))
-    pool = MaxPool(name="pool", input=known.input.activation, windows=where)
-    message = "pool: a layer of images must not be in a network with LSTM layers"
-    with raises(RangeError, message):
-        dataclasses.replace(
-            known,
-            input=dataclasses.replace(known.input, shape=where.shape),
-            layers=(pool, *known.layers),
-        )

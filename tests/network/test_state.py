@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from fxsim import reference
 from fxsim.errors import RangeError
-from fxsim.network import InputQuantizer, QuantizedNetwork
+from fxsim.network import INPUT, InputQuantizer, QuantizedNetwork
 from fxsim.network.state import LstmState
 from fxsim.simulator.simulator import simulate, simulate_trace
 from tests.lstm_strategies import recurrent_networks, sequences
@@ -76,7 +76,7 @@ def one_cell() -> QuantizedNetwork:
     """`hand_made` as a network: h in int5, c in int10."""
     layer = hand_made()
     source = InputQuantizer(shape=(1,), activation=layer.input, rounding=layer.rounding)
-    return QuantizedNetwork(name="n", data="none", input=source, layers=(layer,))
+    return QuantizedNetwork(name="n", data="none", inputs={INPUT: source}, layers=(layer,))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from hypothesis import given
 
 from fxsim.arithmetic.formats import AccumulatorMode, IntFormat, Overflow, Rounding
 from fxsim.files import read_npz
-from fxsim.network import Accumulator, Activation, Folding
+from fxsim.network import INPUT, Accumulator, Activation, Folding
 from fxsim.network.storage import MANIFEST, TENSORS, load_network, network_hash, save_network
 from tests.network.stored_networks import HIDDEN, assert_equal, linear, small_network
 from tests.strategies import networks, unhurried
@@ -100,8 +100,10 @@ def test_the_hash_sees_everything(network):
         dataclasses.replace(network, name="other"),
         dataclasses.replace(network, data="other"),
         dataclasses.replace(
-            network, input=dataclasses.replace(network.input, rounding=Rounding.FLOOR)
+            network,
+            inputs={INPUT: dataclasses.replace(network.input, rounding=Rounding.FLOOR)},
         ),
+        dataclasses.replace(network, inputs={"x": network.input}),
         with_first(name="other"),
         with_first(weight=bumped(first.weight, -1)),
         with_first(weight_format=int4n),

@@ -34,14 +34,20 @@ def needed(network: QuantizedNetwork) -> Needs:
     """Amounts of hardware that a network needs."""
     found: Needs = Counter()
     lanes = {INPUT: network.layers[0].lanes_in}
-    before = INPUT
+    takers: Counter[str] = Counter()
     for layer in network.layers:
-        shortcut = lanes[layer.shortcut] if isinstance(layer, QuantizedAdd) else 0
-        _layer(found, layer, lanes[before], shortcut)
-        before, lanes[layer.name] = layer.name, _lanes_out(layer)
-    starts = {add.shortcut for add in network.adds}
-    found["fork"] += len(starts)
-    found["fork sinks"] += len(starts) + len(network.adds)
+        sources, depths = network.taken[layer.name], network.depths.get(layer.name, ())
+        _layer(found, layer, [lanes[source] for source in sources])
+        for source, depth, operand in zip(sources, depths, layer.operands, strict=False):
+            if depth:
+                found["queue"] += 1
+                bits = lanes[source] * operand.activation.format.bits
+                found["memory bits"] += (depth - 1) * bits
+        lanes[layer.name] = _lanes_out(layer)
+        takers.update(sources)
+    for count in takers.values():
+        found["fork"] += count > 1
+        found["fork sinks"] += count if count > 1 else 0
     recurrent = sum(isinstance(layer, QuantizedLstm) for layer in network.layers)
     if recurrent:
         ends = 16 * len(network.layers)
@@ -51,7 +57,8 @@ def needed(network: QuantizedNetwork) -> Needs:
     return found
 
 
-def _layer(found: Needs, layer: Layer, before: int, shortcut: int) -> None:
+def _layer(found: Needs, layer: Layer, sources: list[int]) -> None:
+    before = sources[0]
     if isinstance(layer, QuantizedLstm):
         _lstm(found, layer, before)
     elif isinstance(layer, QuantizedConvolution):
@@ -67,13 +74,11 @@ def _layer(found: Needs, layer: Layer, before: int, shortcut: int) -> None:
         found["greatest"] += 1
         found["lanes"] += layer.lanes
     elif isinstance(layer, QuantizedAdd):
-        _resize(found, before, layer.lanes)
-        _resize(found, shortcut, layer.lanes)
-        found["queue"] += 1
-        found["memory bits"] += (layer.depth - 1) * shortcut * layer.other.format.bits
+        for source in sources:
+            _resize(found, source, layer.lanes)
         found["sum"] += 1
         found["requantizer"] += 1
-        found["lanes"] += 2 * layer.lanes
+        found["lanes"] += len(sources) * layer.lanes
         found["accumulator bits"] += layer.lanes * layer.accumulator.bits
     elif isinstance(layer, Argmax):
         _resize(found, before, layer.lanes)

@@ -12,13 +12,14 @@ from hypothesis import strategies as st
 
 from fxsim.hw.emit import accelerator_verilog
 from fxsim.network.storage import load_network
-from fxsim.plan import add, argmax, convolution, linear, planner
+from fxsim.plan import add, argmax, convolution, join, linear, planner
 from fxsim.plan.buffers import ForkConfig, QueueConfig, VectorBufferConfig
 from fxsim.plan.chain import Chain
 from fxsim.plan.elementwise import GreatestConfig, GreatestPlaceConfig, WeightedSumConfig
 from fxsim.plan.mac_array import MacArrayConfig
 from fxsim.plan.memories import memories
 from fxsim.plan.planner import plan_network
+from fxsim.plan.records import takes
 from fxsim.plan.requantizer import RequantizerConfig
 from fxsim.plan.resize import NarrowConfig, WidenConfig
 from fxsim.plan.window import WindowConfig
@@ -110,19 +111,16 @@ def test_memories_are_those_of_the_verilog(network):
 def test_streams_fit_together(network):
     """Each block takes the beats that the one before gives, and whole vectors of them."""
     plan = plan_network(network)
-    streams = {("input", 0): plan.input}
+    streams = {(name, 0): stream for name, stream in plan.inputs.items()}
     for block in plan.blocks:
         sinks = block.record.sinks if isinstance(block.record, ForkConfig) else 1
         streams |= {(block.path, k): block.output for k in range(sinks)}
     for block in plan.blocks:
-        first, *others = block.sources
         taken, given_ = block.record.ratio
-        assert streams[first].beat == block.record.i
         assert block.output.beat == block.record.o
-        assert streams[first].count * given_ == block.output.count * taken
-        for source in others:
-            assert streams[source].beat == block.record.other
-            assert streams[source].count == streams[first].count
+        for source, beat in zip(block.sources, takes(block.record), strict=True):
+            assert streams[source].beat == beat
+            assert streams[source].count * given_ == block.output.count * taken
     assert plan.output.count == -(-network.layers[-1].outputs // plan.output.beat.lanes)
 
 
@@ -133,9 +131,9 @@ def test_a_shortcut_by_hand():
     assert fork.path == "first$fork"
     assert fork.sources == (("first.requantizer", 0),)
     assert plan["second.window"].sources == (("first$fork", 0),)
-    assert plan["sum.queue"].sources == (("first$fork", 1),)
-    assert plan["sum.sum"].sources == (("third.requantizer", 0), ("sum.queue", 0))
-    assert plan["sum.queue"].output.count == 36
+    assert plan["sum.queue1"].sources == (("first$fork", 1),)
+    assert plan["sum.sum"].sources == (("third.requantizer", 0), ("sum.queue1", 0))
+    assert plan["sum.queue1"].output.count == 36
 
 
 def cancelling_resizes(monkeypatch):
@@ -198,7 +196,7 @@ def a_cell_too_many(monkeypatch):
 WASTE = {
     "resizes that cancel": cancelling_resizes,
     "a buffer twice as deep": larger(linear, "VectorBufferConfig", "beats"),
-    "a queue twice as deep": larger(add, "QueueConfig", "depth"),
+    "a queue twice as deep": larger(join, "QueueConfig", "depth"),
     "a fork with idle sinks": larger(planner, "ForkConfig", "sinks"),
     "a comparison of more lanes": larger(argmax, "GreatestPlaceConfig", "lanes"),
     "a wider sum": a_wider_sum,

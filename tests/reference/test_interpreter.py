@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from fxsim.arithmetic.formats import AccumulatorMode, IntFormat, Overflow, Rounding
 from fxsim.errors import RangeError
 from fxsim.network import (
+    INPUT,
     Accumulator,
     Activation,
     Folding,
@@ -115,7 +116,7 @@ def network(*layers):
     return QuantizedNetwork(
         name="net",
         data="none",
-        input=InputQuantizer(shape=(4,), activation=UINT4, rounding=Rounding.FLOOR),
+        inputs={INPUT: InputQuantizer(shape=(4,), activation=UINT4, rounding=Rounding.FLOOR)},
         layers=layers,
     )
 

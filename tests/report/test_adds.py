@@ -25,21 +25,24 @@ def test_the_page_shows_each_add():
     trace = simulate_trace(network, random_inputs(network, 6))
     results = summarise(network, trace, accuracy=ACCURACY)
     (summary,), (add,), seen = results.adds, network.adds, trace["sum"]
-    assert (summary.name, summary.shortcut, summary.items) == ("sum", "first", 2 * 6 * 6)
+    assert (summary.name, summary.sources, summary.items) == ("sum", ("third", "first"), 2 * 6 * 6)
     assert summary.accumulator.seen == seen.accumulator_range
     assert summary.output.seen == seen.activation_range
-    assert summary.queue_bits == add.depth * 2 * 8
+    ((_, depth),) = network.depths.values()
+    assert summary.depths == (0, depth)
+    assert summary.queue_bits == depth * 2 * 8
     page = render(results)
-    row = f"<tr><th>sum</th><td>first</td><td>72</td><td>2</td><td>{add.multipliers[0]:,}, "
+    shown = ", ".join(f"{multiplier:,}" for multiplier in add.multipliers)
+    row = f'<th>sum</th><td class="text">third, first</td><td>72</td><td>2</td><td>{shown}</td>'
     assert row in page
     assert "<th>sum accumulator</th>" in page
-    assert json.loads(json.dumps(results.to_json()))["adds"][0]["depth"] == add.depth
+    assert json.loads(json.dumps(results.to_json()))["adds"][0]["depths"] == [0, depth]
 
 
 def test_networks_without_adds_have_no_such_table():
     network = residual()
     plain = network.layers[:1]
-    network = type(network)(name="net", data="none", input=network.input, layers=plain)
+    network = type(network)(name="net", data="none", inputs=network.inputs, layers=plain)
     trace = simulate_trace(network, random_inputs(network, 2))
     assert "adds-table" not in render(summarise(network, trace, accuracy=ACCURACY))
 
@@ -50,7 +53,8 @@ def test_commands_show_adds(tmp_path):
     facts = json.loads(CliRunner().invoke(app, ["info", str(tmp_path), "--json"]).stdout)
     (add,) = network.adds
     (found,) = facts["adds"]
-    assert (found["depth"], found["queue_bits"]) == (add.depth, add.depth * 16)
+    ((_, depth),) = network.depths.values()
+    assert (found["depths"], found["queue_bits"]) == ([0, depth], depth * 16)
     assert found["multipliers"] == list(add.multipliers)
     shown = CliRunner().invoke(app, ["info", str(tmp_path)])
     assert shown.exit_code == 0

@@ -223,10 +223,10 @@ def test_the_classes_are_those_before_the_argmax(trained):
 def test_trained_network_is_quantized_and_simulated(trained, network):
     spec, checkpoint, data = trained
     first, again = network.adds
-    assert [add.shortcut for add in (first, again)] == ["layer0", "layer3"]
+    assert [network.taken[add.name][1] for add in (first, again)] == ["layer0", "layer3"]
     assert (first.shape, again.shape) == ((4, 6, 4), (24,))
     assert (first.lanes, again.lanes) == (2, 1)
-    scale = np.array([first.input.scale, first.other.scale]) / first.output.scale
+    scale = np.array([summand.scale for summand in first.summands]) / first.output.scale
     exact = scale * 2.0**first.requantizer.shift
     np.testing.assert_array_less(np.abs(first.multipliers - exact), 0.5 + 1e-9)
     assert max(first.multipliers).bit_length() == 16  # as precise as they can be

@@ -11,8 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fxsim.errors import RangeError
-from fxsim.network import QuantizedAdd
-from fxsim.network.add import MIN_DEPTH
+from fxsim.network.graph import MIN_DEPTH
 from fxsim.plan.planner import plan_network
 from fxsim.simulator import simulate
 from fxsim.testbenches.cases.samples import random_inputs, residual
@@ -30,13 +29,7 @@ ENDLESS = 1 << 24
 
 def with_depth(network, depth):
     """The same network with queues of another depth."""
-    return replace(
-        network,
-        layers=tuple(
-            replace(layer, depth=depth) if isinstance(layer, QuantizedAdd) else layer
-            for layer in network.layers
-        ),
-    )
+    return replace(network, depths={add.name: (0, depth) for add in network.adds})
 
 
 @pytest.mark.parametrize("side", [3, 6, 11])
@@ -51,7 +44,7 @@ def test_depth_by_hand(side):
     # Pixel p of the output is there when pixel p + side + 1 has passed a convolution, and a pixel
     # passes in each cycle; one cycle is that in which the add takes the pair.
     ahead = 2 * (side + 1)
-    assert add.depth == ahead + stages + 1
+    assert network.depths == {add.name: (0, ahead + stages + 1)}
     assert predict(network).interval == side * side
 
 
@@ -64,7 +57,7 @@ def test_what_the_layers_need_before_they_yield(side):
     held = 2 * (side + 1)
     slow = predict(with_depth(network, held))
     assert slow.interval > predict(network).interval
-    message = f"the queues are too short (sum.queue: {held - 1} words): the network would deadlock"
+    message = f"the queues are too short (sum.queue1: {held - 1} words): the network would deadlock"
     with raises(RangeError, message):
         predict(with_depth(network, held - 1))
 
@@ -90,13 +83,13 @@ def test_depths_cost_no_time_and_none_can_be_less(data):
 def test_longer_queues_are_never_slower(data):
     """What the search by halving relies on."""
     network = data.draw(residual_networks())
-    (depth, *_) = least_depths(network).values()
+    ((_, depth), *_) = least_depths(network).values()
     depths = [d for d in (depth - 2, depth - 1, depth, depth + 3) if d >= MIN_DEPTH]
     seen = []
     plan = plan_network(network)
     for one in depths:
         try:
-            seen.append(times_and_depths(plan, 6, {f"{network.adds[0].name}.queue": one})[0])
+            seen.append(times_and_depths(plan, 6, {f"{network.adds[0].name}.queue1": one})[0])
         except RangeError:
             assert not seen, "a longer queue hangs where a shorter one does not"
     for shorter, longer in pairwise(seen):
@@ -106,8 +99,7 @@ def test_longer_queues_are_never_slower(data):
 def test_depths_follow_the_folding():
     network = residual()
     slow = fold(network, 400)
-    (add,) = slow.network.adds
-    assert add.depth == least_depths(slow.network)["sum"] != network.adds[0].depth
+    assert slow.network.depths == least_depths(slow.network) != network.depths
     assert completion_times(slow.network, 9) == completion_times(
         with_depth(slow.network, ENDLESS), 9
     )
@@ -119,5 +111,5 @@ def test_depths_follow_the_folding():
 
 def test_networks_without_adds_stay_as_they_are():
     network = residual()
-    plain = replace(network, layers=network.layers[:1])
+    plain = replace(network, layers=network.layers[:1], sources={}, depths={})
     assert with_depths(plain) is plain

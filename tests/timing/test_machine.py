@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fxsim.arithmetic.formats import IntFormat, Rounding
-from fxsim.network import Folding, InputQuantizer, QuantizedNetwork, Windows
+from fxsim.network import INPUT, Folding, InputQuantizer, QuantizedNetwork, Windows
 from fxsim.plan.window import WindowConfig
 from fxsim.timing.cycles import load, predict
 from fxsim.timing.machine import Machine, window
@@ -21,7 +21,7 @@ def one_layer(where: Windows, *, outputs: int, rows: int, simd: int) -> Quantize
     weight = np.ones((outputs, where.size), np.int64)
     layer = convolution(weight, where, folding=Folding(rows=rows, simd=simd))
     source = InputQuantizer(shape=where.shape, activation=UINT8, rounding=Rounding.FLOOR)
-    return QuantizedNetwork(name="net", data="none", input=source, layers=(layer,))
+    return QuantizedNetwork(name="net", data="none", inputs={INPUT: source}, layers=(layer,))
 
 
 def test_a_window_waits_for_its_last_pixel():

@@ -13,8 +13,8 @@ from fxsim.files import read_npy, read_npz
 from fxsim.network import IntArray, QuantizedNetwork
 from fxsim.network.lstm_gradient import GradientFormat, LstmGradient
 from fxsim.simulator import gradient_traces
-from fxsim.simulator.lstm_gradient import backward
 from fxsim.simulator.inputs import as_input
+from fxsim.simulator.lstm_gradient import backward
 from fxsim.simulator.simulator import simulate_trace
 
 SEQUENCES, STEPS = 16, 50
