@@ -26,6 +26,7 @@ from fxsim.spec.specification import (
     LstmSpec,
     MaxPoolSpec,
     NetworkSpec,
+    RescaleSpec,
 )
 
 _IMAGES = 32
@@ -159,7 +160,7 @@ def _layer(
             return convolution(windows, ones / windows.size, x)
         case AddSpec():
             return functools.reduce(np.add, operands)
-        case FlattenSpec() | ArgmaxSpec():  # images are vectors already
+        case RescaleSpec() | FlattenSpec() | ArgmaxSpec():  # images are vectors already
             return x
         case _:
             assert_never(layer)

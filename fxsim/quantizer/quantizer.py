@@ -35,6 +35,7 @@ from fxsim.quantizer.convolution import quantize_convolution
 from fxsim.quantizer.linear import quantize_linear
 from fxsim.quantizer.lstm import Parameters, quantize_lstm
 from fxsim.quantizer.pool import quantize_average_pool, quantize_max_pool
+from fxsim.quantizer.rescale import quantize_rescale
 from fxsim.quantizer.scale import input_activation
 from fxsim.quantizer.weight import (
     fitting_scale,
@@ -57,6 +58,7 @@ from fxsim.spec.specification import (
     MaxPoolSpec,
     NetworkSpec,
     ProductSpec,
+    RescaleSpec,
 )
 from fxsim.timing.depths import with_depths
 
@@ -206,6 +208,8 @@ def _quantize_layer(
             return quantize_max_pool(spec, index, wanted, source, x)
         case AveragePoolSpec():
             return quantize_average_pool(spec, index, wanted, source, x)
+        case RescaleSpec():
+            return quantize_rescale(spec, index, wanted, source, x)
         case AddSpec():
             return quantize_add(spec, index, wanted, operands)
         case ArgmaxSpec():

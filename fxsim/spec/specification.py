@@ -29,6 +29,7 @@ from fxsim.spec.kind import Context, Kind, Product, left_out
 from fxsim.spec.linear import LinearSpec
 from fxsim.spec.lstm import LstmSpec, ProjectionSpec
 from fxsim.spec.pool import AveragePoolSpec, MaxPoolSpec
+from fxsim.spec.rescale import RescaleSpec
 from fxsim.spec.train import (
     OptimizerSpec,
     PlateauSpec,
@@ -61,6 +62,7 @@ __all__ = [
     "ProductSpec",
     "ProjectionSpec",
     "RequantizeSpec",
+    "RescaleSpec",
     "RetrainSpec",
     "SparsifySpec",
     "TrainSpec",
@@ -78,6 +80,7 @@ LayerSpec = Annotated[
     | AveragePoolSpec
     | FlattenSpec
     | AddSpec
+    | RescaleSpec
     | ArgmaxSpec,
     Field(discriminator="type"),
 ]
@@ -89,6 +92,7 @@ LAYER_TYPES: dict[str, type[Kind]] = {
     "average_pool": AveragePoolSpec,
     "flatten": FlattenSpec,
     "add": AddSpec,
+    "rescale": RescaleSpec,
     "argmax": ArgmaxSpec,
 }
 

@@ -20,6 +20,7 @@ from fxsim.spec.specification import (
     LstmSpec,
     MaxPoolSpec,
     NetworkSpec,
+    RescaleSpec,
 )
 from fxsim.spec.weight_groups import weight_groups
 from fxsim.training.activations import Quantizer, rounded
@@ -29,6 +30,7 @@ from fxsim.training.layers.flatten import Flatten
 from fxsim.training.layers.linear import Linear
 from fxsim.training.layers.lstm import Lstm
 from fxsim.training.layers.pool import AveragePool, MaxPool
+from fxsim.training.layers.rescale import Rescale
 from fxsim.training.product import Product
 
 
@@ -53,6 +55,8 @@ def _module(spec: NetworkSpec, index: int, layer: LayerSpec, power: float | None
             return AveragePool(layer.windows(shape))
         case FlattenSpec():
             return Flatten()
+        case RescaleSpec():
+            return Rescale(layer)
         case AddSpec():
             return Add(layer)
         case ArgmaxSpec():
