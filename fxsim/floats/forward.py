@@ -27,6 +27,7 @@ from fxsim.spec.specification import (
     MaxPoolSpec,
     NetworkSpec,
     RescaleSpec,
+    ResizeSpec,
 )
 
 _IMAGES = 32
@@ -158,12 +159,21 @@ def _layer(
             windows = layer.windows(shape)
             ones = np.ones((windows.channels, windows.size))
             return convolution(windows, ones / windows.size, x)
+        case ResizeSpec():
+            return _resize(layer.factors, shape, x)
         case AddSpec():
             return functools.reduce(np.add, operands)
         case RescaleSpec() | FlattenSpec() | ArgmaxSpec():  # images are vectors already
             return x
         case _:
             assert_never(layer)
+
+
+def _resize(factors: tuple[int, int], shape: Shape, x: FloatArray) -> FloatArray:
+    """Images as vectors, each pixel several times."""
+    (channels, height, width), (vertical, horizontal) = shape, factors
+    pixels = x.reshape(len(x), height, width, channels)
+    return pixels.repeat(vertical, axis=1).repeat(horizontal, axis=2).reshape(len(x), -1)
 
 
 def convolution(windows: Windows, weight: FloatArray, x: FloatArray) -> FloatArray:

@@ -36,6 +36,7 @@ from fxsim.quantizer.linear import quantize_linear
 from fxsim.quantizer.lstm import Parameters, quantize_lstm
 from fxsim.quantizer.pool import quantize_average_pool, quantize_max_pool
 from fxsim.quantizer.rescale import quantize_rescale
+from fxsim.quantizer.resize import quantize_resize
 from fxsim.quantizer.scale import input_activation
 from fxsim.quantizer.weight import (
     fitting_scale,
@@ -59,6 +60,7 @@ from fxsim.spec.specification import (
     NetworkSpec,
     ProductSpec,
     RescaleSpec,
+    ResizeSpec,
 )
 from fxsim.timing.depths import with_depths
 
@@ -210,6 +212,8 @@ def _quantize_layer(
             return quantize_average_pool(spec, index, wanted, source, x)
         case RescaleSpec():
             return quantize_rescale(spec, index, wanted, source, x)
+        case ResizeSpec():
+            return quantize_resize(spec, index, wanted, source, x)
         case AddSpec():
             return quantize_add(spec, index, wanted, operands)
         case ArgmaxSpec():

@@ -30,6 +30,7 @@ from fxsim.spec.linear import LinearSpec
 from fxsim.spec.lstm import LstmSpec, ProjectionSpec
 from fxsim.spec.pool import AveragePoolSpec, MaxPoolSpec
 from fxsim.spec.rescale import RescaleSpec
+from fxsim.spec.resize import ResizeSpec
 from fxsim.spec.train import (
     OptimizerSpec,
     PlateauSpec,
@@ -63,6 +64,7 @@ __all__ = [
     "ProjectionSpec",
     "RequantizeSpec",
     "RescaleSpec",
+    "ResizeSpec",
     "RetrainSpec",
     "SparsifySpec",
     "TrainSpec",
@@ -81,6 +83,7 @@ LayerSpec = Annotated[
     | FlattenSpec
     | AddSpec
     | RescaleSpec
+    | ResizeSpec
     | ArgmaxSpec,
     Field(discriminator="type"),
 ]
@@ -93,6 +96,7 @@ LAYER_TYPES: dict[str, type[Kind]] = {
     "flatten": FlattenSpec,
     "add": AddSpec,
     "rescale": RescaleSpec,
+    "resize": ResizeSpec,
     "argmax": ArgmaxSpec,
 }
 

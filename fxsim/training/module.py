@@ -21,6 +21,7 @@ from fxsim.spec.specification import (
     MaxPoolSpec,
     NetworkSpec,
     RescaleSpec,
+    ResizeSpec,
 )
 from fxsim.spec.weight_groups import weight_groups
 from fxsim.training.activations import Quantizer, rounded
@@ -31,6 +32,7 @@ from fxsim.training.layers.linear import Linear
 from fxsim.training.layers.lstm import Lstm
 from fxsim.training.layers.pool import AveragePool, MaxPool
 from fxsim.training.layers.rescale import Rescale
+from fxsim.training.layers.resize import Resize
 from fxsim.training.product import Product
 
 
@@ -57,6 +59,8 @@ def _module(spec: NetworkSpec, index: int, layer: LayerSpec, power: float | None
             return Flatten()
         case RescaleSpec():
             return Rescale(layer)
+        case ResizeSpec():
+            return Resize(layer)
         case AddSpec():
             return Add(layer)
         case ArgmaxSpec():
