@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias, assert_never
 
@@ -19,6 +20,7 @@ from fxsim.spec.specification import (
     AddSpec,
     ArgmaxSpec,
     AveragePoolSpec,
+    ConcatSpec,
     ConvolutionSpec,
     FlattenSpec,
     LayerSpec,
@@ -161,6 +163,8 @@ def _layer(
             return convolution(windows, ones / windows.size, x)
         case ResizeSpec():
             return _resize(layer.factors, shape, x)
+        case ConcatSpec():
+            return _concat(shape, operands)
         case AddSpec():
             return functools.reduce(np.add, operands)
         case RescaleSpec() | FlattenSpec() | ArgmaxSpec():  # images are vectors already
@@ -174,6 +178,13 @@ def _resize(factors: tuple[int, int], shape: Shape, x: FloatArray) -> FloatArray
     (channels, height, width), (vertical, horizontal) = shape, factors
     pixels = x.reshape(len(x), height, width, channels)
     return pixels.repeat(vertical, axis=1).repeat(horizontal, axis=2).reshape(len(x), -1)
+
+
+def _concat(shape: Shape, operands: Sequence[FloatArray]) -> FloatArray:
+    """Operands pixel by pixel; ``shape`` is that of the first one, and a vector is one pixel."""
+    count, pixels = len(operands[0]), math.prod(shape[1:])
+    joined = np.concatenate([x.reshape(count, pixels, -1) for x in operands], axis=2)
+    return joined.reshape(count, -1)
 
 
 def convolution(windows: Windows, weight: FloatArray, x: FloatArray) -> FloatArray:

@@ -31,6 +31,7 @@ from fxsim.network import (
 from fxsim.quantizer.activation import integers
 from fxsim.quantizer.add import quantize_add
 from fxsim.quantizer.argmax import quantize_argmax
+from fxsim.quantizer.concat import alike, quantize_concat
 from fxsim.quantizer.convolution import quantize_convolution
 from fxsim.quantizer.linear import quantize_linear
 from fxsim.quantizer.lstm import Parameters, quantize_lstm
@@ -51,6 +52,7 @@ from fxsim.spec.specification import (
     AddSpec,
     ArgmaxSpec,
     AveragePoolSpec,
+    ConcatSpec,
     ConvolutionSpec,
     FlattenSpec,
     LayerSpec,
@@ -158,8 +160,13 @@ def quantize(
                 key = ("layer", arithmetic_key(spec, i), foldings, direct)
                 layer, x = remember(key, make)
                 if layer is not None:
+                    starts = {source: spec.in_network(source) for source in graph.sources[i]}
+                    for start, rescale in alike(spec, i, layer, [a for a, _ in taken]).items():
+                        layers.append(rescale)
+                        sources[rescale.name] = (starts[start],)
+                        starts[start] = rescale.name
                     layers.append(layer)
-                    sources[name] = tuple(map(spec.in_network, graph.sources[i]))
+                    sources[name] = tuple(starts[source] for source in graph.sources[i])
                 leaving[name] = (taken[0][0] if layer is None else layer.output, x)
                 for gone in released:
                     del leaving[gone]
@@ -214,6 +221,8 @@ def _quantize_layer(
             return quantize_rescale(spec, index, wanted, source, x)
         case ResizeSpec():
             return quantize_resize(spec, index, wanted, source, x)
+        case ConcatSpec():
+            return quantize_concat(spec, index, wanted, operands)
         case AddSpec():
             return quantize_add(spec, index, wanted, operands)
         case ArgmaxSpec():

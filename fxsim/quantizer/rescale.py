@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from fxsim.arithmetic.formats import Rounding
-from fxsim.network import Activation, IntArray, Rescale
+from fxsim.network import Activation, FloatArray, IntArray, Rescale
 from fxsim.quantizer.activation import integers
 from fxsim.quantizer.requantize import requantizer_of, tell_coarse
 from fxsim.quantizer.scale import calibrated_output
@@ -18,7 +18,7 @@ def quantize_rescale(
 ) -> tuple[Rescale, IntArray]:
     """Quantize one rescale; returns it with the calibration samples that leave it."""
     name, rounding = spec.layer_name(index), spec.layer_rounding(index)
-    real = source.scale * (x - source.zero_point)
+    real: FloatArray = (x - source.zero_point) * np.float64(source.scale)
     if layer.relu:
         real = np.maximum(real, 0.0)
     unit = np.array([source.scale])

@@ -20,6 +20,7 @@ from fxsim.names import check_identifier
 from fxsim.spec.add import AddSpec
 from fxsim.spec.argmax import ArgmaxSpec
 from fxsim.spec.common import HardwareSpec, ProductSpec, RequantizeSpec, Shape, WeightsSpec
+from fxsim.spec.concat import ConcatSpec
 from fxsim.spec.convolution import ConvolutionSpec
 from fxsim.spec.errors import explain
 from fxsim.spec.flatten import FlattenSpec
@@ -47,6 +48,7 @@ __all__ = [
     "AddSpec",
     "ArgmaxSpec",
     "AveragePoolSpec",
+    "ConcatSpec",
     "ConvolutionSpec",
     "FlattenSpec",
     "FormatSpec",
@@ -84,6 +86,7 @@ LayerSpec = Annotated[
     | AddSpec
     | RescaleSpec
     | ResizeSpec
+    | ConcatSpec
     | ArgmaxSpec,
     Field(discriminator="type"),
 ]
@@ -97,6 +100,7 @@ LAYER_TYPES: dict[str, type[Kind]] = {
     "add": AddSpec,
     "rescale": RescaleSpec,
     "resize": ResizeSpec,
+    "concat": ConcatSpec,
     "argmax": ArgmaxSpec,
 }
 
@@ -228,6 +232,10 @@ class NetworkSpec(Model):
         while (i := self.layer_index(name)) >= 0 and not self.layers[i].in_hardware:
             (name,) = self.layer_sources(i)
         return name
+
+    def brought_name(self, index: int, source: str) -> str:
+        """Name of what brings an operand to the format and scale of the others (`Kind.alike`)."""
+        return f"{self.layer_name(index)}_{source}"
 
     def is_input(self, name: str) -> bool:
         """Whether a name stands for values of an input, flattened or not."""
@@ -376,7 +384,9 @@ def _check_layers(spec: NetworkSpec, fail: Fail) -> None:
         layer.check_operands(context, under(fail, f"layers[{i}]"))
         layer.check(context, under(fail, f"layers[{i}]"))
         products = spec.products_for(i, context.shape)
-        for used in dict.fromkeys((name, *(product.name for product in products))):
+        brought = graph.sources[i] if layer.alike else ()
+        own = (name, *(product.name for product in products))
+        for used in dict.fromkeys((*own, *(spec.brought_name(i, source) for source in brought))):
             _check_name(used, f"layers[{i}].name", fail)
             if used.lower() in seen:
                 other, taken = seen[used.lower()]
