@@ -46,21 +46,16 @@ class Floats(nn.Module):
     def __init__(self, network: QuantizedNetwork) -> None:
         super().__init__()
         self._layers = network.layers
-        self._starts = {add.shortcut for add in network.adds}
+        self._taken = network.taken
         self.parts = nn.ModuleList(map(_part, network.layers))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Outputs for images (n, channels, height, width)."""
         kept = {INPUT: x}
         for layer, part in zip(self._layers, self.parts, strict=True):
-            if isinstance(layer, QuantizedAdd):
-                x = part(x + kept[layer.shortcut])
-            elif isinstance(layer, Argmax):
-                x = x.argmax(1)
-            else:
-                x = part(x)
-            if layer.name in self._starts:
-                kept[layer.name] = x
+            taken = [kept[source] for source in self._taken[layer.name]]
+            x = taken[0].argmax(1) if isinstance(layer, Argmax) else part(sum(taken))
+            kept[layer.name] = x
         return x
 
 

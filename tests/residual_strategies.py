@@ -54,7 +54,7 @@ def adds(draw, *, summands, shape, name="add"):
 
 
 @st.composite
-def _same_shape(draw, *, source, shape, name):
+def same_shape(draw, *, source, shape, name):
     """A layer that keeps the shape of what it takes."""
     if len(shape) == 1:
         (size,) = shape
@@ -120,7 +120,7 @@ def residual_networks(draw, *, max_blocks=2, max_side=7, max_channels=4, max_ite
                 )
             put(draw(layer))
         for _ in range(draw(st.integers(1, 3))):
-            put(draw(_same_shape(source=activation, shape=shape, name=f"layer{len(layers)}")))
+            put(draw(same_shape(source=activation, shape=shape, name=f"layer{len(layers)}")))
         *possible, _ = [start for start in starts if start[1] == shape]
         shortcut, _, other = draw(st.sampled_from(possible))
         name = f"layer{len(layers)}"

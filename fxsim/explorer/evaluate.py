@@ -19,7 +19,7 @@ from fxsim.explorer.memory import Memory
 from fxsim.explorer.metrics import structure_metrics
 from fxsim.explorer.space import Choices
 from fxsim.floats.scores import accuracy, bits_per_character
-from fxsim.network import INPUT, Activation, QuantizedNetwork
+from fxsim.network import QuantizedNetwork
 from fxsim.quantizer.quantizer import arithmetic_key, quantize, uses_retrained
 from fxsim.quantizer.remarks import quiet
 from fxsim.simulator.inputs import as_input
@@ -74,7 +74,7 @@ class Evaluator:
 
     def _measure(self, spec: NetworkSpec, network: QuantizedNetwork) -> dict[str, float]:
         scored = spec.in_network(spec.logits(spec.output))
-        y, output = self.job.validation.y, _activations(network)[scored]
+        y, output = self.job.validation.y, network.types[scored].activation
         answer = self._run(spec, network, scored)
         real = output.scale * (answer.astype(np.float64) - output.zero_point)
         return {"error": 1.0 - accuracy(real, y), "loss": bits_per_character(real, y)}
@@ -85,11 +85,11 @@ class Evaluator:
         def make() -> npt.NDArray[Any]:
             if name in spec.inputs:
                 return as_input(network, self.job.validation.x)
-            sources = network.taken[name]
-            return run_layer(
-                network[name], *(self._run(spec, network, source) for source in sources)
-            )
+            operands = [self._run(spec, network, source) for source in network.taken[name]]
+            return run_layer(network[name], *operands)
 
+        if name not in spec.shapes:  # brings an operand of a layer to the format of the others
+            return make()
         result: npt.NDArray[Any] = self._memory(("run", *self._key(spec, network, name)), make)
         return result
 
@@ -112,9 +112,3 @@ class Evaluator:
 
     def _direct(self, spec: NetworkSpec) -> bool:
         return self.job.direct or not uses_retrained(spec, self.job.checkpoint)
-
-
-def _activations(network: QuantizedNetwork) -> dict[str, Activation]:
-    """Format of the input and of what each layer yields, by name."""
-    layers = {layer.name: layer.output for layer in network.layers}
-    return {INPUT: network.input.activation} | layers

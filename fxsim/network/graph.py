@@ -128,9 +128,7 @@ def check_depths(
     """Refuse depths of queues that are not there, or that none can have."""
     for name, given in depths.items():
         if name not in sources or len(given) != len(sources[name]):
-            raise RangeError(
-                f"depths must be those of each operand of a layer, not {name}: {given}"
-            )
+            raise RangeError(f"depths must be of each operand of a layer, not {name}: {given}")
         if len(given) == 1 and any(given):
             raise RangeError(f"{name}: depths must be of a layer with several operands")
     if unknown := output_depths.keys() - set(outputs):
