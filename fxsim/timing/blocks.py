@@ -94,7 +94,7 @@ def block_of(record: Record) -> machine.Block:
             taken, _ = record.ratio
             return machine.pipe(taken, latency(record))
         case ConcatConfig():
-            raise NotImplementedError("the machine has no concatenation yet")
+            return machine.concat(record.counts)
         case LstmCellConfig():
             raise NotImplementedError("the machine has no loops")
         case _:

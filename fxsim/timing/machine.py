@@ -81,6 +81,11 @@ def queue(depth: int) -> Block:
     return Block(flow.QUEUE, (depth,))
 
 
+def concat(counts: Sequence[int]) -> Block:
+    """``fxsim.hw.blocks.concat.Concat``: so many beats of each stream in turn."""
+    return Block(flow.CONCAT, (len(counts),), tuple((count, 0) for count in counts))
+
+
 class Machine:
     """Blocks and the streams between them.
 

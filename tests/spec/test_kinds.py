@@ -75,8 +75,8 @@ A rescale takes any.
 KEYS = {"add": "shortcut", "concat": "sources"}
 """Keys that it is said of, where that is not the type."""
 
-BROUGHT = {"concat": ["layer1_layer0", "layer1_input"]}
-"""Layers that bring operands to one format and scale."""
+BROUGHT = {"concat": ["layer1_input"]}
+"""Layers that bring operands to one format and scale; the other one has it."""
 
 
 def network(shape, layers):

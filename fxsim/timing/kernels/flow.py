@@ -14,7 +14,7 @@ from fxsim.network import IntArray
 
 BoolArray = npt.NDArray[np.bool_]
 
-WIDEN, NARROW, BUFFER, WINDOW, PIPE, FORK, JOIN, QUEUE = range(8)
+WIDEN, NARROW, BUFFER, WINDOW, PIPE, FORK, JOIN, QUEUE, CONCAT = range(9)
 PARAMETERS, STATES = 11, 12
 
 _PATIENCE = 200
@@ -127,6 +127,10 @@ def _admit(
     elif kind == JOIN:
         ready[source] = free and valid[inputs[k, 1]]
         ready[inputs[k, 1]] = free and valid[source]
+    elif kind == CONCAT:
+        for place in range(inputs.shape[1]):
+            if inputs[k, place] >= 0:
+                ready[inputs[k, place]] = free and place == state[k, 1]
     elif kind == NARROW:
         last = state[k, 1] == blocks[k, 1] - 1 or state[k, 2] == blocks[k, 2] - 1
         ready[source] = not valid[sink] or (ready[sink] and last)
@@ -218,6 +222,16 @@ def _step(
                 else:
                     state[k, 2] += 1
         state[k, 1] += accept
+    elif kind == CONCAT:
+        if advance:
+            state[k, 0] = valid[inputs[k, state[k, 1]]]
+            if state[k, 0]:
+                state[k, 2] += 1
+                if state[k, 2] == needs[k, state[k, 1]]:
+                    state[k, 2] = 0
+                    state[k, 1] += 1
+                    if state[k, 1] == blocks[k, 1]:
+                        state[k, 1] = 0
     elif kind == QUEUE:
         if accept:  # what leaves in this cycle makes room in the next one only
             state[k, 2] = max(state[k, 2], state[k, 1] + 2)
