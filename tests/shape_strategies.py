@@ -165,7 +165,7 @@ KINDS = ("linear", "convolution", "pool", "rescale", "resize")
 
 
 @st.composite
-def graph_networks(
+def mixed_networks(
     draw, *, max_steps=6, max_side=5, max_channels=3, max_operands=3, kinds=KINDS, depths=True
 ):
     """Layers of all kinds but LSTM behind one another, side by side and joined.

@@ -21,7 +21,7 @@ from fxsim.reference.resize import run_resize
 from fxsim.simulator import concat, rescale, resize
 from fxsim.simulator.simulator import simulate_trace
 from tests.messages import raises
-from tests.shape_strategies import graph_networks, rescales
+from tests.shape_strategies import mixed_networks, rescales
 from tests.strategies import activations, batches, unhurried
 
 INT8 = Activation(format=IntFormat(bits=8, signed=True), scale=1.0)
@@ -152,7 +152,7 @@ def test_the_widest_constants_do_not_overflow():
 @unhurried
 @given(data=st.data())
 def test_networks_of_all_kinds(data):
-    network = data.draw(graph_networks(depths=False))
+    network = data.draw(mixed_networks(depths=False))
     batch = data.draw(batches(network, 3))
     trace = simulate_trace(network, batch)
     for k, vector in enumerate(batch.tolist()):
