@@ -10,17 +10,21 @@ from hypothesis import strategies as st
 
 from fxsim.data import Dataset, Split, load
 from fxsim.floats.checkpoint import Checkpoint, LinearParameters
+from fxsim.hw.emit import accelerator_verilog
 from fxsim.network import FloatArray, IntArray, QuantizedLstm, QuantizedNetwork
 from fxsim.quantizer import quantize
 from fxsim.simulator.inputs import as_input
 from fxsim.simulator.simulator import simulate_trace
 from fxsim.spec import parse_spec
-from fxsim.testbenches.bench.simulators import SIMULATORS
+from fxsim.testbenches.accelerator import accelerator_job
+from fxsim.testbenches.bench.simulators import SIMULATORS, find_simulator
 from fxsim.testbenches.cases.samples import shipped
+from fxsim.testbenches.run import run
 from fxsim.testbenches.verify import verify
-from fxsim.timing.cycles import predict
+from fxsim.timing.cycles import completion_times, predict
 from fxsim.training import train
 from tests.lstm_strategies import recurrent_networks, sequences
+from tests.oracles import cycles as closed
 
 
 def check(network: QuantizedNetwork, x: IntArray, simulator: str, folder: Path) -> None:
@@ -202,3 +206,59 @@ def test_a_projection_is_fed_back_in_narrower_words(tmp_path: Path) -> None:
     assert (layer.lanes_out, layer.hidden_product.folding.simd) == (2, 1)
     network = replace(network, layers=(layer,))
     check(network, one_hot(2, 5, 6, seed=1).astype(np.int64), "icarus", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("cells", "units", "lanes", "why"),
+    [
+        (6, 7, [(10, 3), (15, 1), (3, 4)], "a tile of U h is padded, h comes in narrower words"),
+        (3, 5, [(9, 5), (5, 1), (4, 1)], "the same for few cells"),
+        (9, None, [(3, 5), (24, 2)], "a layer behind takes longer for h than h does"),
+    ],
+)
+def test_blocks_around_the_loop_that_wait(
+    cells: int, units: int | None, lanes: list[tuple[int, int]], why: str, tmp_path: Path
+) -> None:
+    """Later than closed forms say, which know no block that waits, in the cycles of the machine."""
+    names = ("input", "hidden", "projection")
+    foldings = [{"rows": rows, "simd": simd, "pad": True} for rows, simd in lanes]
+    hardware = dict(zip(names, foldings, strict=False)) | {"multipliers": 1 if units else 3}
+    layer = {"projection": {"units": units, "weights": {"levels": 7}}} if units else {}
+    network = lstm_network(cells=cells, hardware=hardware, **layer)
+    if units:
+        network = replace(network, layers=network.layers[:1])
+    times, soonest = completion_times(network, 12), closed.completion_times(network, 12)
+    assert times[-1] > soonest[-1], why
+    check(network, as_input(network, one_hot(2, 6, 6, seed=2)), "icarus", tmp_path)
+
+
+def test_words_of_a_projection_that_fit_no_words_of_the_loop(tmp_path: Path) -> None:
+    """Lanes of 3 to lanes of 2: words are widened to 6 and narrowed again on the way back."""
+    hardware = {
+        "hidden": {"rows": 8, "simd": 2},
+        "projection": {"rows": 6, "simd": 4, "pad": True},
+    }
+    projection = {"units": 6, "weights": {"levels": 7}}
+    network = lstm_network(cells=8, projection=projection, hardware=hardware)
+    assert lstm_of(network).lanes_out == 3
+    check(network, as_input(network, one_hot(2, 6, 6, seed=2)), "icarus", tmp_path)
+
+
+@pytest.mark.parametrize("rows", [2, 32])
+def test_words_that_come_right_after_reset(rows: int, tmp_path: Path) -> None:
+    """The first vector waits for U h of the zeros that a sequence starts from."""
+    hardware = {"input": {"rows": 32, "simd": 6}, "hidden": {"rows": rows, "simd": 2}}
+    network = lstm_network(hardware=hardware)
+    x = as_input(network, one_hot(2, 6, 6, seed=2))
+    trace = simulate_trace(network, x)
+    job = replace(accelerator_job(network, trace, patterns=["none"]), settle=0)
+    verilog = accelerator_verilog(network)
+    result = run(find_simulator("icarus"), verilog, network.name, job, tmp_path)
+    assert result.messages == []
+    (outcome,) = result.outcomes
+    (seen,) = outcome["devices"]
+    beats = -(-3 // network.layers[-1].lanes_out)
+    measured = [cycle - seen["inputs"][0] for cycle in seen["outputs"][beats - 1 :: beats]]
+    times = completion_times(network, 12, rests=False)
+    assert measured == [time - 1 for time in times]  # a cycle after reset the first word comes
+    assert measured[0] > completion_times(network, 12)[0]

@@ -71,7 +71,7 @@ def test_shipped_network(simulator: str, count: int, tmp_path: Path) -> None:
 def test_argmax_behind_a_recurrence(
     drawn_data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """The closed forms of cycles know it, too."""
+    """One word a vector, next to the loop."""
     network = drawn_data.draw(recurrent_networks(max_size=5))
     last = network.layers[-1]
     assume(last.outputs > 1)

@@ -10,7 +10,7 @@ from fxsim.network import QuantizedLinear, QuantizedLstm
 from fxsim.plan.beat import Beat
 from fxsim.plan.buffers import ForkConfig, VectorBufferConfig
 from fxsim.plan.chain import Chain
-from fxsim.plan.graph import Group, Stream
+from fxsim.plan.graph import Group, Source, Stream
 from fxsim.plan.linear import plan_linear
 from fxsim.plan.lstm_cell import GATES, LstmCellConfig
 
@@ -32,6 +32,11 @@ class LoopGroup(Group):
     cell: LstmCellConfig
     fed_back: Stream
     zero: int
+
+    @property
+    def back(self) -> Source:
+        """Where h leads back from: after reset, a vector of zeros comes before it."""
+        return "fork", 1
 
 
 def plan_lstm(layer: QuantizedLstm, source: Stream) -> LoopGroup:

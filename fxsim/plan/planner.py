@@ -29,7 +29,7 @@ from fxsim.plan.concat import plan_concat
 from fxsim.plan.convolution import plan_convolution
 from fxsim.plan.graph import Block, Group, Node, Source, Stream
 from fxsim.plan.linear import plan_linear
-from fxsim.plan.lstm import plan_lstm
+from fxsim.plan.lstm import LoopGroup, plan_lstm
 from fxsim.plan.mac_array import MacArrayConfig
 from fxsim.plan.memory import WeightMemory
 from fxsim.plan.pool import plan_pool
@@ -91,6 +91,16 @@ class Plan:
     def layers(self) -> Iterator[Node]:
         """Groups of the layers, in the order of the data."""
         return (node for node in self.group.nodes if isinstance(node.record, Group))
+
+    @cached_property
+    def loops(self) -> dict[Source, Stream]:
+        """Streams that lead back, by where they come from; a vector of zeros comes before each."""
+        found: dict[Source, Stream] = {}
+        for node in self.layers:
+            if isinstance(record := node.record, LoopGroup):
+                path, k = record.back
+                found[f"{node.path}.{path}", k] = record.fed_back
+        return found
 
     @property
     def ends_depth(self) -> int:

@@ -99,13 +99,13 @@ def quantize(
     calibration: SampleArray | Mapping[str, SampleArray],
     *,
     direct: bool = False,
+    depths: bool = True,
     remember: Remember = _forget,
 ) -> QuantizedNetwork:
     """Quantize a network.
 
     Retrained parameters keep the scales of their last retraining step. They are used if
     `uses_retrained` and not ``direct``; direct quantization starts from the float parent.
-    Queues get their depths (`fxsim.timing.depths`), which depend on the foldings of all layers.
 
     Parameters
     ----------
@@ -117,6 +117,9 @@ def quantize(
         projection are fixed.
     direct : bool
         Leave retrained parameters aside.
+    depths : bool
+        Give the queues of hardware their depths (`fxsim.timing.depths`), which depend on the
+        foldings of all layers; integers do not.
     remember : callable, optional
         A memory for calls with the same checkpoint, samples and ``direct``: layers whose own keys
         and those of all that they depend on are the same, and weights of the same levels, are not
@@ -180,7 +183,7 @@ def quantize(
         sources=sources,
         outputs=tuple(map(spec.in_network, spec.outputs)),
     )
-    return with_depths(network)
+    return with_depths(network) if depths else network
 
 
 def _quantize(

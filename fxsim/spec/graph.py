@@ -57,7 +57,7 @@ class Graph:
 
 
 def check_edges(graph: Graph, paths: Sequence[str], fail: Fail) -> None:
-    """Refuse edges from what comes later or is not there, and what leads to no output.
+    """Refuse sources and outputs that are not there, or come later.
 
     Parameters
     ----------
@@ -79,13 +79,16 @@ def check_edges(graph: Graph, paths: Sequence[str], fail: Fail) -> None:
             fail(f"outputs must name layers, not {name!r}{_hint(name, graph.layers)}", "outputs")
         if graph.outputs.count(name) > 1:
             fail(f"outputs must differ, not be {name!r} twice", "outputs")
-    leading = {i for name in graph.outputs for i in graph.ancestors(graph.layers.index(name))}
-    used = {name for i in leading for name in graph.sources[i]}
-    unused = [(name, f"layers[{i}]") for i, name in enumerate(graph.layers) if i not in leading]
-    unused += [(name, f"inputs.{name}") for name in graph.inputs if name not in used]
-    for name, path in unused:
-        outputs = ", ".join(graph.outputs)
-        fail(f"{name!r} must lead to an output ({outputs}), but no layer on the way takes it", path)
+
+
+def check_use(graph: Graph, fail: Fail) -> None:
+    """Refuse layers and inputs that lead to no output; ``fail`` takes whole keys."""
+    used = {*graph.outputs, *(name for taken in graph.sources for name in taken)}
+    paths = {name: f"inputs.{name}" for name in graph.inputs}
+    paths |= {name: f"layers[{i}]" for i, name in enumerate(graph.layers)}
+    for name, path in paths.items():
+        if name not in used:
+            fail(f"{name!r} must be an output or a source of a layer, but is neither", path)
 
 
 def _hint(name: str, known: Sequence[str]) -> str:

@@ -25,7 +25,7 @@ from fxsim.spec.convolution import ConvolutionSpec
 from fxsim.spec.errors import explain
 from fxsim.spec.flatten import FlattenSpec
 from fxsim.spec.formats import Fail, FormatSpec, InputSpec, Model, OutputSpec, check_format, under
-from fxsim.spec.graph import Graph, check_edges
+from fxsim.spec.graph import Graph, check_edges, check_use
 from fxsim.spec.kind import Context, Kind, Product, left_out
 from fxsim.spec.linear import LinearSpec
 from fxsim.spec.lstm import LstmSpec, ProjectionSpec
@@ -343,6 +343,7 @@ def _check(spec: NetworkSpec, source: str) -> None:
     keys = [f"layers[{i}].{layer.sources_key}" for i, layer in enumerate(spec.layers)]
     check_edges(spec.graph, keys, fail)
     _check_layers(spec, fail)
+    check_use(spec.graph, fail)
     _check_outputs(spec, fail)
     _check_float_layers(spec, fail)
 

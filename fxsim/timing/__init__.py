@@ -1,1 +1,1 @@
-"""When the blocks of a plan do what: cycles of every beat, in closed form or on a machine."""
+"""When the blocks of a plan do what: cycles of every beat, depths of queues, foldings."""

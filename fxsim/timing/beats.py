@@ -1,66 +1,62 @@
-"""The machine of a whole network: cycle of each beat that leaves it."""
+"""The machine of a whole network."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from fxsim.errors import RangeError
-from fxsim.network import IntArray
 from fxsim.plan.buffers import ForkConfig, QueueConfig
+from fxsim.plan.graph import Source
 from fxsim.plan.planner import Plan
+from fxsim.timing import parts
 from fxsim.timing.blocks import block_of
-from fxsim.timing.machine import Machine
+from fxsim.timing.machine import Deadlock, Machine
 
 
-def times_and_depths(
-    plan: Plan,
-    vectors: int,
-    depths: Mapping[str, int] | None = None,
-    latest: IntArray | None = None,
-) -> tuple[IntArray, dict[str, int]]:
-    """Cycle of each output beat, and the depths with which no queue would refuse a beat.
+def machine_of(plan: Plan) -> tuple[Machine, dict[str, int]]:
+    """Machine of a plan, its ports in the order of the plan's; queues by path, as blocks of it."""
+    machine, streams, queues = Machine(), dict[Source, int](), dict[str, int]()
 
-    Parameters
-    ----------
-    plan : Plan
-        Without LSTM layers.
-    vectors : int
-    depths : mapping of str to int, optional
-        Depths of queues by their paths, in place of those of the plan.
-    latest : int64 array, optional
-        Cycle that each output beat must not be later than.
+    def given(source: Source) -> int:
+        """Stream that a block or an input yields."""
+        if source not in streams:
+            streams[source] = machine.stream()
+        return streams[source]
 
-    Raises
-    ------
-    RangeError
-        If a queue is so short that its join waits forever, or a beat is late.
-    """
-    (name,) = plan.inputs
-    machine, streams, queues = Machine(), {(name, 0): 0}, {}
-    depths = queue_depths(plan) | dict(depths or {})
+    def taken(source: Source) -> int:
+        """Stream that a block takes: where it leads back, a vector of zeros comes before it."""
+        if source not in plan.loops:
+            return given(source)
+        return machine.add(parts.feedback(plan.loops[source].count), given(source))
+
+    for name in plan.inputs:
+        machine.enter(given((name, 0)))
     for node in plan.blocks:
-        record, sources = node.record, [streams[source] for source in node.sources]
-        if isinstance(record, QueueConfig):
-            record = replace(record, depth=depths[node.path])
-        sinks = record.sinks if isinstance(record, ForkConfig) else 1
-        found = machine.add(block_of(record), *sources, sinks=sinks)
-        streams |= {(node.path, k): stream for k, stream in enumerate(found)}
-        if isinstance(record, QueueConfig):
-            queues[found[0]] = node.path
-    words = vectors * plan.input.count, vectors * plan.output.count
+        sinks = node.record.sinks if isinstance(node.record, ForkConfig) else 1
+        k = machine.put(
+            block_of(node.record),
+            [taken(source) for source in node.sources],
+            [given((node.path, sink)) for sink in range(sinks)],
+        )
+        if isinstance(node.record, QueueConfig):
+            queues[node.path] = k
+    for source, stream in zip(plan.ends.values(), plan.outputs.values(), strict=True):
+        machine.leave(given(source), stream.count)
+    return machine, queues
+
+
+@contextmanager
+def naming_queues(plan: Plan) -> Iterator[None]:
+    """Say which queues of a plan are too short where its machine comes to a deadlock."""
     try:
-        times, least = machine.run(*words, latest)
-    except RangeError:
-        asked = ", ".join(f"{path}: {depth}" for path, depth in depths.items())
+        yield
+    except Deadlock:
+        asked = ", ".join(
+            f"{node.path}: {node.record.depth}"
+            for node in plan.blocks
+            if isinstance(node.record, QueueConfig)
+        )
         raise RangeError(
             f"the queues are too short ({asked} words): the network would deadlock"
         ) from None
-    return times, {path: least[stream] for stream, path in queues.items()}
-
-
-def queue_depths(plan: Plan) -> dict[str, int]:
-    """Depth of each queue, by its path."""
-    return {
-        node.path: node.record.depth for node in plan.blocks if isinstance(node.record, QueueConfig)
-    }

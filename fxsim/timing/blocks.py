@@ -16,7 +16,7 @@ from fxsim.plan.records import Record
 from fxsim.plan.requantizer import RequantizerConfig
 from fxsim.plan.resize import NarrowConfig, WidenConfig
 from fxsim.plan.window import WindowConfig
-from fxsim.timing import machine
+from fxsim.timing import parts
 
 
 def latency(record: Record) -> int:
@@ -67,35 +67,29 @@ def _cell_latency(record: LstmCellConfig) -> int:
     return 1 + gates + 2 + tanh + 2 + turn
 
 
-def block_of(record: Record) -> machine.Block:
-    """What the machine knows of a block.
-
-    Raises
-    ------
-    NotImplementedError
-        For a cell of an LSTM layer: the machine has no loops.
-    """
+def block_of(record: Record) -> parts.Block:
+    """What the machine knows of a block."""
     match record:
         case WidenConfig():
-            return machine.widen(record.parts, record.slim_beats)
+            return parts.widen(record.parts, record.slim_beats)
         case NarrowConfig():
-            return machine.narrow(record.parts, record.slim_beats)
+            return parts.narrow(record.parts, record.slim_beats)
         case VectorBufferConfig():
-            return machine.buffer(record.beats, record.tiles)
+            return parts.buffer(record.beats, record.tiles)
         case WindowConfig():
-            return machine.window(record)
+            return parts.window(record)
         case QueueConfig():
-            return machine.queue(record.depth)
+            return parts.queue(record.depth)
         case ForkConfig():
-            return machine.fork()
+            return parts.fork()
         case WeightedSumConfig():
-            return machine.join(latency(record))
+            return parts.join(latency(record))
         case MacArrayConfig() | RequantizerConfig() | GreatestConfig() | GreatestPlaceConfig():
             taken, _ = record.ratio
-            return machine.pipe(taken, latency(record))
+            return parts.pipe(taken, latency(record))
         case ConcatConfig():
-            return machine.concat(record.counts)
+            return parts.concat(record.counts)
         case LstmCellConfig():
-            raise NotImplementedError("the machine has no loops")
+            return parts.join(latency(record), record.spacing)
         case _:
             assert_never(record)

@@ -1,23 +1,19 @@
 """Exact cycle counts of the generated hardware, from its plan.
 
 The times are those of a willing source and a ready sink. Networks run on an abstract machine
-(`fxsim.timing.machine`), where every wait happens as it does in the hardware; those with LSTM
-layers, whose loop the machine does not know, follow closed forms (`fxsim.timing.loop`).
+(`fxsim.timing.machine`), where every wait happens as it does in the hardware, until it repeats
+itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 
 from fxsim.network import Layer, QuantizedNetwork
 from fxsim.plan.mac_array import MacArrayConfig
 from fxsim.plan.planner import Plan, plan_layer, plan_network
-from fxsim.timing import loop
-from fxsim.timing.beats import times_and_depths
-
-_DOUBLINGS, _ALIKE = 5, 4
+from fxsim.timing.beats import machine_of, naming_queues
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,12 +53,14 @@ class NetworkCycles:
 def predict(network: QuantizedNetwork) -> NetworkCycles:
     """Latency and interval of the accelerator of ``network``."""
     plan = plan_network(network)
-    times, interval = _steady(plan)
+    machine, _ = machine_of(plan)
+    with naming_queues(plan):
+        flow = machine.repeat()
     return NetworkCycles(
-        latency=times[0],
-        interval=interval,
-        layers=tuple(_products(plan, interval)),
-        bottleneck=_bottleneck(network, plan, interval),
+        latency=max(int(flow.ends(port, 1)[0]) for port in range(len(flow.counts))),
+        interval=flow.interval,
+        layers=tuple(_products(plan, flow.interval)),
+        bottleneck=_bottleneck(network, plan, flow.interval),
     )
 
 
@@ -77,40 +75,17 @@ def _bottleneck(network: QuantizedNetwork, plan: Plan, interval: int) -> str:
     return max(plan.recurrent, key=lambda name: beats[f"{name}.hidden_product.buffer"])
 
 
-def _steady(plan: Plan) -> tuple[list[int], int]:
-    """Completion times, and the interval that they come to.
+def completion_times(network: QuantizedNetwork, vectors: int, *, rests: bool = True) -> list[int]:
+    """Cycle of the last output beat of each vector; the first input beat is taken in cycle 0.
 
-    That is the work of the slowest layer, as a rule, but a pipeline that stops now and then may
-    take many vectors to get there. So more are looked at until some in a row are equal, and are
-    what is due or were the same before. Where intervals take turns, as with a multiplier that
-    gates share, theirs is the mean, rounded up.
+    ``rests`` says whether that is when nothing moves any more after reset: hardware with state
+    prepares the first step then, and a beat that comes at once has to wait for it.
     """
-    vectors, before = settled(plan), 0
-    due = max(stream.count for stream in (plan.input, *(block.output for block in plan.blocks)))
-    for _ in range(_DOUBLINGS):
-        times = _completion_times(plan, vectors)
-        intervals = {after - time for time, after in pairwise(times[-_ALIKE - 1 :])}
-        if len(intervals) == 1:
-            (interval,) = intervals
-            if plan.recurrent or interval in (due, before):
-                return times, interval
-            before = interval
-        vectors *= 2
-    half = len(times) // 2
-    return times, -(-(times[-1] - times[-1 - half]) // half)
-
-
-def completion_times(network: QuantizedNetwork, vectors: int) -> list[int]:
-    """Cycle of the last output beat of each vector; the first input beat is taken in cycle 0."""
-    return _completion_times(plan_network(network), vectors)
-
-
-def _completion_times(plan: Plan, vectors: int) -> list[int]:
-    if plan.recurrent:
-        return loop.completion_times(plan, vectors)
-    leaving, _ = times_and_depths(plan, vectors)
-    beats = plan.output.count
-    return [int(cycle) for cycle in leaving[beats - 1 :: beats]]
+    plan = plan_network(network)
+    machine, _ = machine_of(plan)
+    with naming_queues(plan):
+        ends = machine.run(vectors, rests=rests).ends(0, vectors)
+    return [int(cycle) for cycle in ends]
 
 
 def _products(plan: Plan, interval: int) -> Iterator[LayerCycles]:
@@ -125,12 +100,6 @@ def _products(plan: Plan, interval: int) -> Iterator[LayerCycles]:
                 macs=node.record.rows * node.record.simd,
                 utilisation=beats[source] / interval,
             )
-
-
-def settled(plan: Plan) -> int:
-    """Vectors after which every layer has found its pace, that of a recurrence included."""
-    groups = [node for node in plan.blocks if isinstance(node.record, MacArrayConfig)]
-    return 4 + (4 * len(groups) if plan.recurrent else len(tuple(plan.layers)))
 
 
 def load(layer: Layer) -> int:

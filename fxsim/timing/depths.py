@@ -1,75 +1,96 @@
-"""Depths of the queues in which shortcuts wait for the layers that they lead past.
+"""Depths of the queues in which the operands of a layer wait for one another, and outputs.
 
-A fork gives each word to the layers and to the queue of the shortcut; the add behind takes a word
-of either together. The layers must see some words before they yield the first: rows of an image, a
-whole vector. If the queue holds fewer, the fork waits for the queue, the queue for the add, the add
-for the layers, and these for the fork: forever. Whether that happens is a matter of how many words
-the layers need for how many that they yield, and not of time, so pauses cannot bring it about.
+A fork gives each word to several layers, and an add behind them takes a word of each together. The
+layers must see some words before they yield the first: rows of an image, a whole vector. If a queue
+at the add holds fewer, the fork waits for the queue, the queue for the add, the add for the layers,
+and these for the fork: forever. Whether that happens is a matter of how many words the layers need
+for how many that they yield, and not of time, so pauses cannot bring it about.
 
-The depths found here are the least that cost no time: with them each word of the output leaves in
-the very cycle in which it would with endless queues, and with a word less in any of them some word
-leaves later or none ever does. So they are enough never to wait forever, too.
+The depths found here cost no time: with them each word leaves as early as it would with endless
+queues. They are the least, where there was time to look for them: with a word less in any of them
+some word leaves later or none ever does. So they are enough never to wait forever, too.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from fxsim.errors import RangeError
+import numpy as np
+
 from fxsim.network import QuantizedNetwork
 from fxsim.network.graph import MIN_DEPTH
 from fxsim.plan.planner import plan_network
-from fxsim.timing.beats import queue_depths, times_and_depths
-from fxsim.timing.cycles import load, settled
+from fxsim.timing.beats import machine_of
+from fxsim.timing.flow import Flow
+from fxsim.timing.machine import Key
+from fxsim.timing.shortest import Depths, shortest
 
-_ENDLESS = 1 << 62
-"""Depth of a queue that is never full."""
+WORK = 1 << 33
+"""Cycles times blocks that may be run to shorten the queues of a network: minutes."""
 
-
-def with_depths(network: QuantizedNetwork) -> QuantizedNetwork:
-    """The network with the least depths that cost no time; they depend on all its foldings."""
-    joins = {
-        layer.name: (0, *(MIN_DEPTH for _ in layer.operands[1:]))
-        for layer in network.layers
-        if len(layer.operands) > 1
-    }
-    if not joins:
-        return network
-    return replace(network, depths=least_depths(replace(network, depths=joins)))
+_KNOWN: dict[Key, Depths] = {}
+"""Depths by all that they depend on, for one process."""
 
 
-def least_depths(network: QuantizedNetwork) -> dict[str, tuple[int, ...]]:
-    """For each join, the least depths of its queues that cost no time.
+def with_depths(network: QuantizedNetwork, work: int = WORK) -> QuantizedNetwork:
+    """The network with depths that cost no time; they depend on all its foldings.
 
-    Each is found by halving between the least there is and what an endless queue would hold at
-    most; a longer queue is never slower. With several adds a depth may depend on those that were
-    found before, and the first ones are as short as can be.
+    Parameters
+    ----------
+    network : QuantizedNetwork
+    work : int
+        Cycles times blocks that may be run to shorten queues that are enough.
     """
-    plan = plan_network(network)
-    endless = dict.fromkeys(queue_depths(plan), _ENDLESS)
-    first, _ = times_and_depths(plan, 1, endless)
-    # Small vectors are many in the pipelines before the first one leaves.
-    vectors = settled(plan) + int(first[-1]) // max(map(load, network.layers))
-    best, held = times_and_depths(plan, vectors, endless)
-    depths = {path: max(depth, MIN_DEPTH) for path, depth in held.items()}
+    found = replace(network, depths={}, output_depths={})
+    if any(len(layer.operands) > 1 for layer in network.layers):
+        found = replace(found, depths=least_depths(found, work))
+    if len(network.leaving) > 1:
+        found = replace(found, output_depths=output_depths(found))
+    return network if (found.depths, found.output_depths) == _depths(network) else found
 
-    def costs_nothing(path: str, depth: int) -> bool:
-        try:
-            times_and_depths(plan, vectors, depths | {path: depth}, best)
-        except RangeError:
-            return False
-        return True
 
-    for path in depths:
-        low, high = MIN_DEPTH, depths[path]
-        while low < high:
-            middle = (low + high) // 2
-            if costs_nothing(path, middle):
-                high = middle
-            else:
-                low = middle + 1
-        depths[path] = high
+def _depths(network: QuantizedNetwork) -> tuple[object, object]:
+    return network.depths, network.output_depths
+
+
+def least_depths(network: QuantizedNetwork, work: int = WORK) -> dict[str, tuple[int, ...]]:
+    """For each layer with several operands the depths of their queues; 0 is a wire.
+
+    They are the least that cost no time, if ``work`` was enough to find them; else they are enough.
+    """
+    joins = {layer.name: len(layer.operands) for layer in network.layers if layer.operands[1:]}
+    queued = {name: (MIN_DEPTH,) * count for name, count in joins.items()}
+    machine, queues = machine_of(plan_network(replace(network, depths=queued, output_depths={})))
+    groups = [[queues[f"{name}.queue{k}"] for k in range(count)] for name, count in joins.items()]
+    if (key := (*machine.key, (work,))) not in _KNOWN:
+        _KNOWN[key] = shortest(machine, groups, work)
+    depths = _KNOWN[key]
     return {
-        name: tuple(depths.get(f"{name}.queue{k}", 0) for k in range(len(given)))
-        for name, given in network.depths.items()
+        name: tuple(depths[k] for k in group) for name, group in zip(joins, groups, strict=True)
     }
+
+
+def output_depths(network: QuantizedNetwork) -> dict[str, int]:
+    """For each output the depth of a queue with which all of them may be drained in any order.
+
+    Vector by vector, that is: those who take the words may take a whole vector of one output before
+    they take any word of it from another, in whatever order. 0 where that needs no queue.
+    """
+    machine, _ = machine_of(plan_network(replace(network, output_depths={})))
+    flow = machine.repeat()
+    depths = {name: _waiting(flow, port) for port, name in enumerate(network.leaving)}
+    return {name: max(depth, MIN_DEPTH) if depth else 0 for name, depth in depths.items()}
+
+
+def _waiting(flow: Flow, port: int) -> int:
+    """Words that wait at a port at most while all others complete a vector that it has not begun.
+
+    As many as leave by then on a machine where no port waits: a port that is full keeps the others
+    waiting only if it has let fewer words through than they need.
+    """
+    vectors = flow.seen + flow.turn
+    others = [flow.ends(k, vectors) for k in range(len(flow.counts)) if k != port]
+    count = flow.counts[port]
+    here = flow.words(port, vectors * count)
+    sent = np.searchsorted(here, np.max(others, axis=0), side="right")
+    return max(0, int((sent - count * np.arange(vectors)).max()))

@@ -1,167 +1,261 @@
 """Hardware blocks and their streams as an abstract machine that knows cycles, but no values.
 
 Closed forms of cycles hold where buffers take whole vectors. A line buffer holds a few rows of an
-image, so a layer may have to wait for the ones after it, and the join of a shortcut waits for
-either side; here every wait happens as it does in the hardware.
+image, so a layer may have to wait for the ones after it, a join waits for each of its sources, and
+the recurrence of an LSTM layer for itself; here every wait happens as it does in the hardware.
+
+Words come in as fast as they are taken, and leave as soon as they can. So a machine whose blocks
+are all as they were at the end of an earlier vector does the same again, and its run ends there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
 
 import numpy as np
 
 from fxsim.errors import RangeError
 from fxsim.network import IntArray
-from fxsim.plan.window import WindowConfig
-from fxsim.timing.kernels import flow
+from fxsim.timing.flow import Flow
+from fxsim.timing.kernels import blocks
+from fxsim.timing.kernels import machine as kernel
+from fxsim.timing.parts import ENDLESS, Block
 
-_NEVER = 1 << 62
+_PASSING = {blocks.FORK, blocks.FEEDBACK}
+"""Blocks that offer what is offered to them."""
 
+_STORING = {blocks.BUFFER, blocks.QUEUE, blocks.WINDOW}
+"""Blocks that are ready, or not, whatever the blocks after them are."""
 
-@dataclass(frozen=True)
-class Block:
-    """Kind and sizes of a block, and the row plan of a line buffer."""
+_VECTORS, _WORK = 4096, 1 << 32
+"""Vectors, and cycles times blocks, that a machine may take to repeat itself: a minute."""
 
-    kind: int
-    sizes: tuple[int, ...]
-    plan: tuple[tuple[int, int], ...] = ()
-
-
-def widen(parts: int, beats: int) -> Block:
-    """``fxsim.hw.blocks.resize.Widen``: words of ``parts`` beats from vectors of ``beats``."""
-    return Block(flow.WIDEN, (parts, beats))
+Key = tuple[tuple[object, ...], ...]
 
 
-def narrow(parts: int, beats: int) -> Block:
-    """``fxsim.hw.blocks.resize.Narrow``: words of ``parts`` beats to vectors of ``beats``."""
-    return Block(flow.NARROW, (parts, beats))
+class Late(RangeError):
+    """A word leaves later than it has to; ``cycle`` is when."""
+
+    def __init__(self, cycle: int):
+        super().__init__(f"a word is later than cycle {cycle}")
+        self.cycle = cycle
 
 
-def buffer(beats: int, tiles: int) -> Block:
-    """``fxsim.hw.blocks.buffers.VectorBuffer``."""
-    return Block(flow.BUFFER, (beats, tiles))
+class Deadlock(RangeError):
+    """Blocks wait for one another; ``cycle`` is when they are found to."""
 
-
-def pipe(beats: int, latency: int) -> Block:
-    """A pipeline that stalls as a whole and yields one word for each ``beats``."""
-    return Block(flow.PIPE, (beats, latency))
-
-
-def window(config: WindowConfig) -> Block:
-    """``fxsim.hw.blocks.window.Window``."""
-    windows = config.windows
-    sizes = (
-        config.beats,
-        windows.columns,
-        windows.rows,
-        windows.stride,
-        windows.kernel[1],
-        config.pixel_words,
-        windows.width,
-        windows.padding,
-        config.slots,
-    )
-    return Block(flow.WINDOW, sizes, tuple(windows.row_plan()))
-
-
-def fork() -> Block:
-    """``fxsim.hw.blocks.fork.Fork``."""
-    return Block(flow.FORK, ())
-
-
-def join(latency: int) -> Block:
-    """A pipeline that takes a word of each of two streams together."""
-    return Block(flow.JOIN, (1, latency))
-
-
-def queue(depth: int) -> Block:
-    """A queue of ``depth`` words, the last of them in a register."""
-    return Block(flow.QUEUE, (depth,))
-
-
-def concat(counts: Sequence[int]) -> Block:
-    """``fxsim.hw.blocks.concat.Concat``: so many beats of each stream in turn."""
-    return Block(flow.CONCAT, (len(counts),), tuple((count, 0) for count in counts))
+    def __init__(self, sent: Sequence[int], cycle: int):
+        words = " and ".join(map(str, sent))
+        super().__init__(f"deadlock after {words} output words")
+        self.cycle = cycle
 
 
 class Machine:
-    """Blocks and the streams between them.
-
-    Streams have numbers; 0 is the one that comes in. Blocks are added in the order of the data, and
-    the last one's stream goes out.
-    """
+    """Blocks and the streams between them; both have numbers."""
 
     def __init__(self) -> None:
         self._blocks: list[Block] = []
         self._inputs: list[tuple[int, ...]] = []
         self._outputs: list[tuple[int, ...]] = []
-        self._streams = 1
+        self._streams = 0
+        self._entering: list[int] = []
+        self._leaving: list[int] = []
+        self._counts: list[int] = []
 
-    def add(self, block: Block, *sources: int, sinks: int = 1) -> tuple[int, ...]:
-        """Put a block behind streams; returns the ``sinks`` streams that it yields."""
-        streams = tuple(range(self._streams, self._streams + sinks))
-        self._streams += sinks
+    def stream(self) -> int:
+        """A new stream."""
+        self._streams += 1
+        return self._streams - 1
+
+    def enter(self, stream: int | None = None) -> int:
+        """A stream that comes in by a port of its own; a new one if left out."""
+        self._entering.append(self.stream() if stream is None else stream)
+        return self._entering[-1]
+
+    def leave(self, stream: int, count: int) -> None:
+        """Let a stream out by a port of its own; ``count`` of its words are a vector."""
+        self._leaving.append(stream)
+        self._counts.append(count)
+
+    def put(self, block: Block, sources: Sequence[int], sinks: Sequence[int]) -> int:
+        """Put a block between streams; its number is returned."""
         self._blocks.append(block)
-        self._inputs.append(sources)
-        self._outputs.append(streams)
-        return streams
+        self._inputs.append(tuple(sources))
+        self._outputs.append(tuple(sinks))
+        return len(self._blocks) - 1
+
+    def add(self, block: Block, *sources: int) -> int:
+        """Put a block behind streams; the new stream that it yields is returned."""
+        sink = self.stream()
+        self.put(block, sources, [sink])
+        return sink
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """Words of a vector at each port by which streams leave."""
+        return tuple(self._counts)
+
+    @property
+    def key(self) -> Key:
+        """All that cycles depend on."""
+        ports = (*self._entering,), (*self._leaving,), (*self._counts,)
+        return (*self._blocks,), (*self._inputs,), (*self._outputs,), *ports
+
+    def __len__(self) -> int:
+        return len(self._blocks)
+
+    def after(self, k: int) -> Block | None:
+        """The block that takes the words of block ``k``."""
+        taking = (j for j, streams in enumerate(self._inputs) if self._outputs[k][0] in streams)
+        return next((self._blocks[j] for j in taking), None)
+
+    def repeat(
+        self, queues: Mapping[int, Block | None] | None = None, latest: Sequence[IntArray] = ()
+    ) -> Flow:
+        """Run until all comes again, if that does not take too long; see `run`."""
+        return self.run(_VECTORS, queues, latest, cycles=_WORK // len(self))
 
     def run(
-        self, words_in: int, words_out: int, latest: IntArray | None = None
-    ) -> tuple[IntArray, dict[int, int]]:
-        """Cycle of each output word; the first input word is taken in cycle 0.
+        self,
+        vectors: int,
+        queues: Mapping[int, Block | None] | None = None,
+        latest: Sequence[IntArray] = (),
+        *,
+        cycles: int = ENDLESS,
+        rests: bool = True,
+    ) -> Flow:
+        """Run until ``vectors`` vectors have left by each port, or less if the rest is known then.
 
         Parameters
         ----------
-        words_in, words_out : int
-            Words at either end.
-        latest : int64 array, shape (words_out,), optional
-            Cycles that the words must not be later than.
-
-        Returns
-        -------
-        int64 array, dict of int to int
-            The cycles; and for each queue, by the stream that it yields, its least depth that
-            would have refused no word.
+        vectors : int
+        queues : mapping of int to Block or None, optional
+            What stands in place of blocks, by their numbers; None is a wire.
+        latest : sequence of int64 arrays, optional
+            For each port that words leave by, cycles that they must not be later than.
+        cycles : int
+            After which no other vector is waited for, from the second one on.
+        rests : bool
+            Whether the first word waits until nothing moves any more after reset.
 
         Raises
         ------
+        Late
+            If a word is later than ``latest``.
+        Deadlock
+            If no word moves any more.
         RangeError
-            If blocks come to wait for one another, so that no word moves any more, or one is late.
+            If there is a circle of blocks without a memory.
         """
-        table = np.zeros((len(self._blocks), 1 + flow.PARAMETERS), np.int64)
-        longest = max((len(block.plan) for block in self._blocks), default=0)
-        plans = np.zeros((2, len(self._blocks), longest + 1))
-        for k, block in enumerate(self._blocks):
-            table[k, : 1 + len(block.sizes)] = (block.kind, *block.sizes)
-            if block.plan:
-                plans[:, k, : len(block.plan)] = np.array(block.plan).T
-        needs, frees = plans.astype(np.int64)
-        taken, state = flow.run(
-            table,
-            _padded(self._inputs),
-            _padded(self._outputs),
+        queues = queues or {}
+        placed = {k: queues.get(k, block) for k, block in enumerate(self._blocks)}
+        built = {k: block for k, block in placed.items() if block is not None}
+        wires = {self._outputs[k][0]: self._inputs[k][0] for k in placed.keys() - built}
+
+        def start(stream: int) -> int:
+            while stream in wires:
+                stream = wires[stream]
+            return stream
+
+        needs, frees = _row_plans(list(built.values()))
+        inputs = [[start(stream) for stream in self._inputs[k]] for k in built]
+        outputs = [self._outputs[k] for k in built]
+        end, cycle, taken, sent, before, held = kernel.run(
+            np.array([block.kind for block in built.values()]),
+            _sizes(list(built.values()), inputs, outputs),
+            _table(inputs, 1, -1),
+            _table(outputs, 1, -1),
             needs,
             frees,
-            words_in,
-            np.full(words_out, _NEVER) if latest is None else latest,
+            _by_ready(list(built.values()), inputs, outputs),
+            _by_valid(list(built.values()), inputs, outputs),
+            np.array(self._entering),
+            np.array([start(stream) for stream in self._leaving]),
+            np.array(self._counts),
+            vectors,
+            _latest(latest, len(self._counts)),
+            cycles,
+            rests,
         )
-        if taken[-1] < 0:
-            sent = int(np.count_nonzero(taken >= 0))
-            raise RangeError(f"blocks wait for one another: only {sent} of {words_out} words leave")
-        depths = {
-            streams[0]: int(state[k, 2])
-            for k, (block, streams) in enumerate(zip(self._blocks, self._outputs, strict=True))
-            if block.kind == flow.QUEUE
+        if end == kernel.STUCK:
+            raise Deadlock(sent.tolist(), cycle)
+        if end == kernel.LATE:
+            raise Late(cycle)
+        return Flow(
+            times=tuple(row[:words] for row, words in zip(taken, sent, strict=True)),
+            held={
+                k: words
+                for (k, block), words in zip(built.items(), held.tolist(), strict=True)
+                if block.kind == blocks.QUEUE
+            },
+            counts=self.counts,
+            last=cycle,
+            before=tuple(before[1:].tolist()),
+            cycles=cycle - int(before[0]) if end == kernel.REPEATS else 0,
+        )
+
+
+Streams = Sequence[Sequence[int]]
+
+
+def _sizes(built: Sequence[Block], inputs: Streams, outputs: Streams) -> IntArray:
+    """Sizes of every block, after the first stream that it takes and gives."""
+    rows = zip(built, inputs, outputs, strict=True)
+    return _table([(i[0], o[0], *block.sizes) for block, i, o in rows], blocks.SIZES, 0)
+
+
+def _row_plans(built: Sequence[Block]) -> IntArray:
+    """Rows that the windows of every block need and free."""
+    longest = max(len(block.plan) for block in built)
+    plans = np.zeros((2, len(built), longest + 1), np.int64)
+    for k, block in enumerate(built):
+        if block.plan:
+            plans[:, k, : len(block.plan)] = np.array(block.plan).T
+    return plans
+
+
+def _by_ready(built: Sequence[Block], inputs: Streams, outputs: Streams) -> IntArray:
+    """Blocks, each after those whose ready it looks at: the next ones, if it has no memory."""
+    takers = {stream: k for k, row in enumerate(inputs) for stream in row}
+    return _ordered(
+        {
+            k: []
+            if block.kind in _STORING
+            else [takers[stream] for stream in outputs[k] if stream in takers]
+            for k, block in enumerate(built)
         }
-        return taken, depths
+    )
 
 
-def _padded(streams: Sequence[tuple[int, ...]]) -> IntArray:
-    """Rows of equal length; -1 fills them up."""
-    table = np.full((len(streams), max(map(len, streams))), -1, np.int64)
-    for k, row in enumerate(streams):
+def _by_valid(built: Sequence[Block], inputs: Streams, outputs: Streams) -> IntArray:
+    """Blocks that pass words on without a register, each after those that it has them from."""
+    givers = {stream: k for k, row in enumerate(outputs) for stream in row}
+    passing = {k for k, block in enumerate(built) if block.kind in _PASSING}
+    return _ordered(
+        {k: [givers[s] for s in inputs[k] if givers.get(s) in passing] for k in sorted(passing)}
+    )
+
+
+def _ordered(looks: Mapping[int, list[int]]) -> IntArray:
+    """Blocks, each after those that it looks at."""
+    try:
+        return np.array(list(TopologicalSorter(looks).static_order()), np.int64)
+    except CycleError:
+        raise RangeError("a circle of blocks must have one with a memory") from None
+
+
+def _table(rows: Streams, columns: int, filling: int) -> IntArray:
+    """Rows of equal length, ``columns`` at least."""
+    table = np.full((len(rows), max(columns, *map(len, rows))), filling, np.int64)
+    for k, row in enumerate(rows):
         table[k, : len(row)] = row
+    return table
+
+
+def _latest(latest: Sequence[IntArray], ports: int) -> IntArray:
+    """Latest cycles, a row a port."""
+    table = np.full((ports, max((len(row) for row in latest), default=0)), ENDLESS, np.int64)
+    for port, row in enumerate(latest):
+        table[port, : len(row)] = row
     return table

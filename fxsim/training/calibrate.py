@@ -56,7 +56,8 @@ def calibrate(network: Network, samples: SampleArray) -> None:
         place.name: _frozen(product, place)
         for place, product in zip(spec.products, network.linears(), strict=True)
     }
-    follow(network, quantize(spec, Checkpoint(parent=found, retrained=found), samples))
+    checkpoint = Checkpoint(parent=found, retrained=found)
+    follow(network, quantize(spec, checkpoint, samples, depths=False))
 
 
 def follow(

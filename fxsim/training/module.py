@@ -99,8 +99,8 @@ class Network(nn.Module):
             {source: spec.brought_name(i, source) for source in taken} if layer.alike else {}
             for i, (layer, taken) in enumerate(zip(spec.layers, self.graph.sources, strict=True))
         ]
-        logits = {spec.logits(name) for name in spec.outputs}
-        self._dropped = {name for taken in self.graph.sources for name in taken} - logits
+        edges = zip(spec.layers, self.graph.sources, strict=True)
+        self._dropped = {name for layer, taken in edges for name in taken if not layer.classifies}
         self.dropout = spec.train.dropout
         self.leaving: dict[str, Quantizer] = {}
         for product in self.linears():

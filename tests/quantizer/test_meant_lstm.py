@@ -221,7 +221,6 @@ def test_adds(data, rounding):
     bits, multiplier_bits = draw(st.integers(2, 10)), draw(st.sampled_from([8, 16, 24]))
     add = {
         "type": "add",
-        "shortcut": "first",
         "nonlinearity": draw(st.sampled_from(["none", "relu"])),
         "output": {"bits": bits, "signed": draw(st.booleans())},
         "requantize": {
@@ -229,8 +228,11 @@ def test_adds(data, rounding):
             "overflow": str(draw(st.sampled_from(Overflow))),
         },
     }
+    count = draw(st.integers(2, 4))
     linear = {"type": "linear", "units": items, "output": {}, "nonlinearity": "relu"}
-    layers = [linear | {"name": "first"}, linear | {"name": "second"}, add]
+    names = [f"in{k}" for k in range(count)]
+    layers = [*(linear | {"name": name, "sources": ["input"]} for name in names), add]
+    add["sources"] = names
     top = {"name": "n", "data": "d", "input": {"shape": [items]}, "layers": layers}
     spec = parse_spec(top | {"rounding": str(rounding)}, "t")
 
@@ -240,13 +242,14 @@ def test_adds(data, rounding):
         zero_point = draw(st.just(0) | st.integers(fmt.min, fmt.max))
         return Activation(format=fmt, scale=scale, zero_point=zero_point)
 
-    operands = operand(), operand()
+    operands = [operand() for _ in range(count)]
     generator = np.random.default_rng(draw(st.integers(0, 99)))
-    x, y = (generator.integers(a.format.min, a.format.max, (40, items)) for a in operands)
+    samples = [generator.integers(a.format.min, a.format.max, (40, items)) for a in operands]
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always", PrecisionWarning)
         try:
-            layer, _ = quantize_add(spec, 2, spec.layers[2], operands, x, y)
+            taken = list(zip(operands, samples, strict=True))
+            layer, _ = quantize_add(spec, count, spec.layers[count], taken)
         except RangeError as error:
             refused = str(error)
             layer = None
@@ -263,14 +266,14 @@ def test_adds(data, rounding):
     )
     top_ratio = max(Fraction(a.scale) for a in operands) / out.scale
     finest = top_ratio / ((1 << multiplier_bits) - HALF)
-    for a, b in zip(x[:8], y[:8], strict=True):
-        result = reference.run_add(layer, a.tolist(), b.tolist())
-        places = [fractions(v) - o.zero_point for v, o in zip((a, b), operands, strict=True)]
-        real = places[0] * Fraction(operands[0].scale) + places[1] * Fraction(operands[1].scale)
-        errors = (abs(places[0]) + abs(places[1])) * finest + abs(real) / out.scale / (1 << 45)
+    for vectors in zip(*(x[:8] for x in samples), strict=True):
+        result = reference.run_add(layer, *(vector.tolist() for vector in vectors))
+        places = [fractions(v) - o.zero_point for v, o in zip(vectors, operands, strict=True)]
+        real = sum(p * Fraction(o.scale) for p, o in zip(places, operands, strict=True))
+        errors = sum(map(abs, places)) * finest + abs(real) / out.scale / (1 << 45)
         if not told:
-            # Each operand is told by itself, so both together may be twice as far off.
-            small = 2 * max(HALF, Fraction(4 << bits, 1 << multiplier_bits))
+            # Each operand is told by itself, so all together may be so many times as far off.
+            small = count * max(HALF, Fraction(4 << bits, 1 << multiplier_bits))
             errors = np.minimum(errors, small + abs(real) / out.scale / (1 << 45))
         for integer, value, error in zip(result.activations, real, errors, strict=True):
             out.check(integer, value, error)

@@ -314,7 +314,7 @@ def test_shortcut_from_the_input():
 
 
 def test_argmax_behind_a_recurrence():
-    """One class a step; the closed forms know its cycles."""
+    """One class a step."""
     layers = [LSTM, {"type": "linear", "units": 3}, {"type": "argmax"}]
     value = SPEC | {"input": {"shape": [2]}, "layers": layers}
     spec = parse_spec(value | {"retrain": None}, "x.yaml")

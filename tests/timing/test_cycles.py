@@ -60,10 +60,16 @@ def test_a_loop_sets_the_interval(name) -> None:
 @settings(QUIET, max_examples=150)
 @given(network=recurrent_networks())
 def test_cycles_of_loops_are_those_of_closed_forms(network) -> None:
-    """Each vector's last beat."""
-    times = closed.completion_times(network, 9)
-    assert completion_times(network, 9) == times
-    assert predict(network).latency == times[0]
+    """Each vector's last beat; no sooner where tiles are padded, and rarely later.
+
+    The forms know no block that waits for the next one (`fxsim/testbenches/test_lstm.py` has
+    networks where one does).
+    """
+    times, soonest = completion_times(network, 9), closed.completion_times(network, 9)
+    assert times[0] == predict(network).latency
+    assert all(time >= soon for time, soon in zip(times, soonest, strict=True))
+    if whole(network):
+        assert times == soonest
 
 
 @settings(QUIET, max_examples=150)

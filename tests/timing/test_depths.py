@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from fxsim.errors import RangeError
@@ -15,10 +15,12 @@ from fxsim.network.graph import MIN_DEPTH
 from fxsim.plan.planner import plan_network
 from fxsim.simulator import simulate
 from fxsim.testbenches.cases.samples import random_inputs, residual
-from fxsim.timing.beats import queue_depths, times_and_depths
-from fxsim.timing.cycles import completion_times, predict, settled
+from fxsim.timing.beats import machine_of
+from fxsim.timing.cycles import completion_times, predict
 from fxsim.timing.depths import least_depths, with_depths
 from fxsim.timing.folding import fold, fold_within
+from fxsim.timing.machine import Deadlock
+from fxsim.timing.parts import queue
 from tests.messages import raises
 from tests.oracles.cycles import mac_latency, requantizer_latency
 from tests.residual_strategies import residual_networks
@@ -62,36 +64,51 @@ def test_what_the_layers_need_before_they_yield(side):
         predict(with_depth(network, held - 1))
 
 
+def flow_of(network, depths):
+    """A run with other depths at some operands, by layer and place."""
+    machine, queues = machine_of(plan_network(network))
+    return machine.repeat(
+        {queues[f"{name}.queue{k}"]: queue(depth) for (name, k), depth in depths.items()}
+    )
+
+
 @settings(QUIET, max_examples=25)
 @given(data=st.data())
 def test_depths_cost_no_time_and_none_can_be_less(data):
     network = data.draw(residual_networks())
-    plan = plan_network(network)
-    vectors = settled(plan) + 40  # more than the depths were found with
-    depths = queue_depths(plan)
-    best, _ = times_and_depths(plan, vectors, dict.fromkeys(depths, ENDLESS))
-    found, _ = times_and_depths(plan, vectors)
-    np.testing.assert_array_equal(found, best)
-    for path, depth in depths.items():
+    depths = {
+        (name, k): depth
+        for name, given in network.depths.items()
+        for k, depth in enumerate(given)
+        if depth
+    }
+    best, found = flow_of(network, dict.fromkeys(depths, ENDLESS)), flow_of(network, {})
+    words = 60 * best.counts[0]
+    np.testing.assert_array_equal(found.words(0, words), best.words(0, words))
+    for place, depth in depths.items():
         if depth > MIN_DEPTH:
-            with pytest.raises(RangeError):
-                times_and_depths(plan, vectors, {path: depth - 1}, best)
+            try:
+                shorter = flow_of(network, {place: depth - 1}).words(0, words)
+            except Deadlock:
+                continue
+            assert (shorter > best.words(0, words)).any()
 
 
 @settings(QUIET, max_examples=15)
 @given(data=st.data())
 def test_longer_queues_are_never_slower(data):
-    """What the search by halving relies on."""
+    """What the search by steps relies on."""
     network = data.draw(residual_networks())
-    ((_, depth), *_) = least_depths(network).values()
-    depths = [d for d in (depth - 2, depth - 1, depth, depth + 3) if d >= MIN_DEPTH]
-    seen = []
-    plan = plan_network(network)
-    for one in depths:
-        try:
-            seen.append(times_and_depths(plan, 6, {f"{network.adds[0].name}.queue1": one})[0])
-        except RangeError:
-            assert not seen, "a longer queue hangs where a shorter one does not"
+    places = [(name, k) for name, given in network.depths.items() for k, d in enumerate(given) if d]
+    assume(places)
+    name, k = places[0]
+    depth, seen = network.depths[name][k], []
+    for one in (depth - 2, depth - 1, depth, depth + 3):
+        if one >= MIN_DEPTH:
+            try:
+                seen.append(flow_of(network, {(name, k): one}).words(0, 6))
+            except Deadlock:
+                assert not seen, "a longer queue hangs where a shorter one does not"
     for shorter, longer in pairwise(seen):
         assert (longer <= shorter).all()
 

@@ -11,7 +11,8 @@ from fxsim.arithmetic.formats import IntFormat, Rounding
 from fxsim.network import INPUT, Folding, InputQuantizer, QuantizedNetwork, Windows
 from fxsim.plan.window import WindowConfig
 from fxsim.timing.cycles import load, predict
-from fxsim.timing.machine import Machine, window
+from fxsim.timing.machine import Machine
+from fxsim.timing.parts import window
 from tests.network.test_convolution import UINT8, convolution
 
 TALL = Windows(channels=1, height=12, width=12, kernel=(5, 5))
@@ -28,9 +29,9 @@ def test_a_window_waits_for_its_last_pixel():
     # Pixel 0 comes in cycle 0; the window of rows 0 to 4 and columns 0 to 4 ends with pixel 52.
     fmt = IntFormat(bits=8, signed=False)
     machine = Machine()
-    machine.add(window(WindowConfig(windows=TALL, format=fmt, simd=25)), 0)
-    times, _ = machine.run(144, 1)
-    assert times[0] == 52 + 2
+    stream = machine.enter()
+    machine.leave(machine.add(window(WindowConfig(windows=TALL, format=fmt, simd=25)), stream), 64)
+    assert machine.run(1).words(0, 1) == 52 + 2
 
 
 def test_pixels_set_the_pace_of_a_fast_layer():

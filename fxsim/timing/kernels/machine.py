@@ -1,0 +1,274 @@
+"""Hardware blocks that streams join, cycle by cycle and without data, until they repeat themselves.
+
+What each kind of block does at a clock edge stands in `fxsim.timing.kernels.blocks`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fxsim.kernels.jit import jit
+from fxsim.network import IntArray
+from fxsim.timing.kernels import blocks
+from fxsim.timing.kernels.blocks import SINK, SOURCE, BoolArray
+
+PATIENCE = 200
+"""Cycles without a transfer anywhere, more than any pipeline has stages: nothing will ever move."""
+
+KEPT = 64
+"""States at the ends of vectors that are kept, to find one of them again."""
+
+DONE, REPEATS, LATE, STUCK = range(4)
+"""Ends of a run: all vectors are there, or as many as there was time for; a state came again; a
+word is late; nothing moves any more."""
+
+
+@jit
+def run(
+    kinds: IntArray,
+    size: IntArray,
+    inputs: IntArray,
+    outputs: IntArray,
+    needs: IntArray,
+    frees: IntArray,
+    order: IntArray,
+    passing: IntArray,
+    entering: IntArray,
+    leaving: IntArray,
+    counts: IntArray,
+    vectors: int,
+    latest: IntArray,
+    cycles: int,
+    rests: bool,
+) -> tuple[int, int, IntArray, IntArray, IntArray, IntArray]:
+    """Run until ``vectors`` vectors have left by each port, or less if the rest is known then.
+
+    Parameters
+    ----------
+    kinds : int64 array, shape (n,)
+    size : int64 array, shape (n, SIZES)
+        Of each block.
+    inputs, outputs : int64 arrays, shape (n, most streams of a block)
+        Streams by number, -1 where there is none.
+    needs, frees : int64 array, shape (n, rows of windows)
+        `fxsim.arithmetic.windows.Windows.row_plan` of each line buffer; in ``needs`` also the words
+        of each turn of a concat.
+    order : int64 array, shape (n,)
+        All blocks, each after those whose ready it looks at.
+    passing : int64 array
+        Blocks that offer words which they do not hold, each after those whose valid it looks at.
+    entering, leaving : int64 arrays
+        Streams that come in, a word in each cycle in which it is taken, and those that go out.
+    counts : int64 array, shape (ports out,)
+        Words of a vector.
+    latest : int64 array, shape (ports out, words)
+        Cycle that each word must not be later than; no words if they may come when they like.
+    cycles : int
+        After which no other vector is waited for, from the second one on.
+    rests : bool
+        Whether the input waits until nothing moves any more after reset.
+
+    Returns
+    -------
+    end : int
+    cycle : int
+        In which it ended; the first word may be taken in cycle 0.
+    taken : int64 array, shape (ports out, words)
+        Cycle of each word that has left.
+    sent : int64 array, shape (ports out,)
+        Words that have left.
+    before : int64 array, shape (1 + ports out,)
+        Cycle, and words that had left, when the blocks were in the state of the end before; -1
+        where that was never.
+    held : int64 array, shape (n,)
+        The least depth of each queue that would have refused no word.
+    """
+    count, ports = len(kinds), len(leaving)
+    streams = max(inputs.max(), outputs.max()) + 1
+    at = np.zeros((count, max(blocks.STATES, outputs.shape[1])), np.int64)
+    valid, later = np.zeros(streams, np.bool_), np.zeros(streams, np.bool_)
+    ready = np.zeros(streams, np.bool_)
+    held = np.zeros(count, np.int64)
+    these = [np.flatnonzero(kinds == kind) for kind in range(blocks.FEEDBACK + 1)]
+    pipes, widens, narrows = these[blocks.PIPE], these[blocks.WIDEN], these[blocks.NARROW]
+    buffers, windows, joins = these[blocks.BUFFER], these[blocks.WINDOW], these[blocks.JOIN]
+    concats = these[blocks.CONCAT]
+    queues, forks, feedbacks = these[blocks.QUEUE], these[blocks.FORK], these[blocks.FEEDBACK]
+    at[windows, blocks.NEXT_COLUMN] = size[windows, blocks.PADDING]
+    full = np.zeros(1 + count, np.bool_)
+
+    taken = np.zeros((ports, 16 * counts.max()), np.int64)
+    sent = np.zeros(ports, np.int64)
+    kept = np.zeros((KEPT, *at.shape), np.int64)
+    marks = np.full((KEPT, 1 + ports), -1, np.int64)
+    before = np.full(1 + ports, -1, np.int64)
+    ended = cycle = quiet = 0
+    while True:
+        valid[:] = later
+        for stream in entering:
+            valid[stream] = not rests
+        _offer(kinds, size, outputs, passing, at, valid)
+        for stream in leaving:
+            ready[stream] = True
+        if len(queues):
+            _fill(queues, size, at, full)
+        _admit(kinds, size, inputs, outputs, order, at, full, valid, ready)
+
+        if not rests:
+            for port in range(ports):
+                if valid[leaving[port]]:
+                    if sent[port] == taken.shape[1]:
+                        taken = np.concatenate((taken, np.zeros_like(taken)), axis=1)
+                    taken[port, sent[port]] = cycle
+                    sent[port] += 1
+                elif sent[port] < latest.shape[1] and cycle >= latest[port, sent[port]]:
+                    return LATE, cycle, taken, sent, before, held
+
+        blocks.pipes(pipes, size, at, valid, later, ready)
+        blocks.widens(widens, size, at, valid, later, ready)
+        blocks.narrows(narrows, size, at, valid, later, ready)
+        blocks.buffers(buffers, size, at, valid, later, ready)
+        blocks.windows(windows, size, at, needs, frees, valid, later, ready)
+        if len(joins):
+            blocks.joins(joins, size, at, valid, later, ready)
+        if len(concats):
+            blocks.concats(concats, size, at, inputs, needs, valid, later, ready)
+        if len(queues):
+            blocks.queues(queues, size, at, valid, later, ready, held)
+        if len(forks):
+            blocks.forks(forks, size, at, outputs, valid, ready)
+        if len(feedbacks):
+            blocks.feedbacks(feedbacks, size, at, valid, ready)
+
+        quiet += 1
+        for stream in range(streams):
+            if valid[stream] and ready[stream]:
+                quiet = 0
+        if quiet > PATIENCE:
+            if not rests:
+                return STUCK, cycle, taken, sent, before, held
+            rests, quiet = False, 0
+            continue
+        if rests:
+            continue
+        cycle += 1
+        ends = True
+        for port in range(ports):
+            ends = ends and sent[port] >= counts[port] * (ended + 1)
+        if ends:
+            ended += 1
+            if ended == vectors or (ended > 1 and cycle >= cycles):
+                return DONE, cycle, taken, sent, before, held
+            found = _find(at, kept)
+            if found < KEPT and marks[found, 0] >= 0:
+                return REPEATS, cycle, taken, sent, marks[found], held
+            kept[ended % KEPT] = at
+            marks[ended % KEPT, 0] = cycle
+            marks[ended % KEPT, 1:] = sent
+
+
+@jit
+def _offer(
+    kinds: IntArray,
+    size: IntArray,
+    outputs: IntArray,
+    passing: IntArray,
+    at: IntArray,
+    valid: BoolArray,
+) -> None:
+    """Set valid of what blocks pass on: a fork's words to each sink that has not taken them."""
+    for k in passing:
+        source, sink = size[k, SOURCE], size[k, SINK]
+        if kinds[k] == blocks.FORK:
+            for place in range(outputs.shape[1]):
+                if outputs[k, place] >= 0:
+                    valid[outputs[k, place]] = valid[source] and at[k, place] == 0
+        else:
+            valid[sink] = at[k, blocks.ZEROS] < size[k, blocks.BACK_BEATS] or valid[source]
+
+
+@jit
+def _fill(queues: IntArray, size: IntArray, at: IntArray, full: BoolArray) -> None:
+    """Set of each group whether all its queues are as long as they need; never of group 0.
+
+    So an endless queue holds what waits for the others of its group, and not what all of them wait
+    with for the blocks after them.
+    """
+    full[1:] = True
+    for k in queues:
+        if at[k, blocks.STORED] < size[k, blocks.ROOM]:
+            full[size[k, blocks.GROUP]] = False
+    full[0] = False
+
+
+@jit
+def _admit(
+    kinds: IntArray,
+    size: IntArray,
+    inputs: IntArray,
+    outputs: IntArray,
+    order: IntArray,
+    at: IntArray,
+    full: BoolArray,
+    valid: BoolArray,
+    ready: BoolArray,
+) -> None:
+    """Set ready of what blocks take."""
+    for k in order:
+        kind, source, sink = kinds[k], size[k, SOURCE], size[k, SINK]
+        advance = not valid[sink] or ready[sink]
+        if kind in (blocks.PIPE, blocks.WIDEN):
+            ready[source] = advance
+        elif kind == blocks.NARROW:
+            last = blocks.ends_word(
+                at[k, blocks.PART],
+                size[k, blocks.PARTS],
+                at[k, blocks.SLIM_BEAT],
+                size[k, blocks.SLIM_BEATS],
+            )
+            ready[source] = not valid[sink] or (ready[sink] and last)
+        elif kind == blocks.BUFFER:
+            ready[source] = at[k, blocks.LEVEL] != 2 * size[k, blocks.BUFFER_BEATS]
+        elif kind == blocks.WINDOW:
+            ready[source] = at[k, blocks.HELD] != size[k, blocks.SLOTS]
+        elif kind == blocks.QUEUE:
+            room = at[k, blocks.STORED] != size[k, blocks.DEPTH] - 1
+            ready[source] = room and not full[size[k, blocks.GROUP]]
+        elif kind == blocks.JOIN:
+            idle = blocks.empty(at[k, blocks.STAGES], size[k, blocks.LATENCY])
+            turn = size[k, blocks.SPACING] == 1 or idle or at[k, blocks.PHASE] == 0
+            missing = 0
+            for place in range(inputs.shape[1]):
+                if inputs[k, place] >= 0 and not valid[inputs[k, place]]:
+                    missing += 1
+            for place in range(inputs.shape[1]):
+                stream = inputs[k, place]
+                if stream >= 0:
+                    others = missing - (not valid[stream])
+                    ready[stream] = advance and turn and others == 0
+        elif kind == blocks.CONCAT:
+            for place in range(size[k, blocks.STREAMS]):
+                ready[inputs[k, place]] = advance and place == at[k, blocks.TURN]
+        elif kind == blocks.FORK:
+            done = True
+            for place in range(outputs.shape[1]):
+                if outputs[k, place] >= 0:
+                    done = done and (at[k, place] != 0 or ready[outputs[k, place]])
+            ready[source] = done
+        else:
+            ready[source] = at[k, blocks.ZEROS] == size[k, blocks.BACK_BEATS] and ready[sink]
+
+
+@jit
+def _find(at: IntArray, kept: IntArray) -> int:
+    """Place of a state among those that are kept; their number if it is not."""
+    for place in range(len(kept)):
+        same = True
+        for k in range(at.shape[0]):
+            for column in range(at.shape[1]):
+                same = same and at[k, column] == kept[place, k, column]
+            if not same:
+                break
+        if same:
+            return place
+    return len(kept)

@@ -1,0 +1,115 @@
+"""The shortest queues of a machine that cost no time.
+
+Queues hold the words that wait at a join for others. A run in which they are endless says what they
+hold at most, so that is enough; each is then replaced by a wire if no word leaves later for it, or
+else shortened to the least depth with which none does. Every attempt is a run, and they end when
+the work that was granted is done: the depths are enough at any time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from fxsim.network import IntArray
+from fxsim.network.graph import MIN_DEPTH
+from fxsim.timing import parts
+from fxsim.timing.flow import Flow
+from fxsim.timing.kernels import blocks
+from fxsim.timing.machine import Deadlock, Late, Machine
+
+_SPARE = 4
+"""Words that a queue takes beyond those that make a word of the join, while all others wait."""
+
+Depths = dict[int, int]
+"""Depth of each queue, by the number of its block; 0 is a wire."""
+
+
+def shortest(machine: Machine, joins: Sequence[Sequence[int]], work: int) -> Depths:
+    """Depths of queues with which each word leaves as early as with endless ones.
+
+    Parameters
+    ----------
+    machine : Machine
+    joins : sequences of int
+        Queues in front of each join, by the numbers of their blocks.
+    work : int
+        Cycles times blocks that may be run, after the first run.
+    """
+    search = _Search(machine, joins, work)
+    for k in sorted(search.depths, key=search.depths.__getitem__):
+        search.attempt({k: 0})
+    search.lengthen()
+    for k in search.depths:
+        search.shorten(k)
+    return search.depths
+
+
+class _Search:
+    """Depths that are enough, and the run that they are held to."""
+
+    def __init__(self, machine: Machine, joins: Sequence[Sequence[int]], work: int):
+        self._machine, self._joins, self._left = machine, joins, work
+        self.depths = {k: MIN_DEPTH for join in joins for k in join}
+        self._best = self._lengthened()
+
+    def _lengthened(self) -> Flow:
+        """Run with endless queues, where there are no wires, and take what they hold at most.
+
+        Queues in front of one join take no more while all of them have words for it: else they
+        would hold what waits for the blocks after the join, without end.
+        """
+        queues: dict[int, parts.Block | None] = {}
+        for group, join in enumerate(self._joins, 1):
+            long = [k for k in join if self.depths[k]]
+            for k in join:
+                after = self._machine.after(k)
+                wide = after.sizes[0] if after is not None and after.kind == blocks.WIDEN else 1
+                room, together = 2 * wide + _SPARE, group if join[1:] == long[1:] != [] else 0
+                queues[k] = parts.queue(parts.ENDLESS, room, together) if self.depths[k] else None
+        flow = self._run(queues)
+        self.depths |= {k: max(MIN_DEPTH, flow.held[k]) for k, queue in queues.items() if queue}
+        return flow
+
+    def lengthen(self) -> None:
+        """Take the depths, and the run, of endless queues next to the wires that there are."""
+        if self._left > 0:
+            self._best = self._lengthened()
+
+    def attempt(self, depths: Depths) -> bool:
+        """Take other depths, if they cost no time and there is time to tell."""
+        if self._left <= 0:
+            return False
+        best, tried = self._best, self.depths | depths
+        latest = [best.words(port, n * (2 * best.seen + 8)) for port, n in enumerate(best.counts)]
+        queues = {k: parts.queue(depth) if depth else None for k, depth in tried.items()}
+        try:
+            flow = self._run(queues, latest)
+        except (Late, Deadlock) as error:
+            self._left -= error.cycle * len(self._machine)
+            return False
+        if not flow.never_later(best):
+            return False
+        self.depths, self._best = tried, flow
+        return True
+
+    def shorten(self, k: int) -> None:
+        """Take the least depth of a queue that costs no time.
+
+        As a rule that is what an endless queue holds or a few words less, so steps from there on
+        grow. A longer queue is never slower.
+        """
+        step = 1
+        while self.depths[k] - step >= MIN_DEPTH and self.attempt({k: self.depths[k] - step}):
+            step *= 2
+        low = max(MIN_DEPTH, self.depths[k] - step + 1)
+        while low < self.depths[k] and self._left > 0:
+            middle = (low + self.depths[k]) // 2
+            if not self.attempt({k: middle}):
+                low = middle + 1
+
+    def _run(
+        self, queues: Mapping[int, parts.Block | None], latest: Sequence[IntArray] = ()
+    ) -> Flow:
+        flow = self._machine.repeat(queues, latest)
+        self._left -= flow.last * len(self._machine)
+        return flow
