@@ -44,7 +44,7 @@ def needed(network: QuantizedNetwork) -> Needs:
         for source, depth, operand in zip(sources, depths, layer.operands, strict=False):
             if depth:
                 found["queue"] += 1
-                bits = lanes[source] * operand.activation.format.bits
+                bits = lcm(lanes[source], layer.lanes_in) * operand.activation.format.bits
                 found["memory bits"] += (depth - 1) * bits
         lanes[layer.name] = _lanes_out(layer)
         takers.update(sources)
