@@ -83,8 +83,10 @@ def make_job(space: Space, checkpoint: Checkpoint, dataset: Dataset, *, direct: 
     Raises
     ------
     SpecError
-        If the data set has no validation split: nothing is chosen on the test split.
+        If the data set has no validation split: nothing is chosen on the test split. Or if the
+        network has several inputs or outputs.
     """
+    space.spec.check_single()
     if dataset.validation is None:
         raise SpecError(f"{dataset.name} must have a validation split to choose word lengths on")
     return Job(

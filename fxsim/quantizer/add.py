@@ -42,7 +42,8 @@ def quantize_add(
     if layer.requantize.multiplier_bits:
         reach = [max(a.format.max - a.zero_point, a.zero_point - a.format.min) for a in summands]
         span = 1 << output.format.bits
-        tell_coarse(name, ratio, np.array(reach, np.float64), requantizer, span)
+        reached = np.array(reach, np.float64)
+        tell_coarse(name, ratio, reached, requantizer, span, part="operand")
     multipliers = tuple(requantizer.multiplier.tolist())
     quantized = QuantizedAdd(
         name=name,

@@ -229,11 +229,13 @@ def tell_coarse(
     scaling: Requantizer,
     span: int,
     step: int = 1,
+    part: str = "channel",
 ) -> None:
     """Warn of the channel whose multiplier is the least exact, if more bits would help it.
 
     That is where its error times ``reach``, the greatest value that it multiplies, is more than
     half a step, and more than ``multiplier_bits`` leave to a channel that uses all but two of them.
+    The channels of an add are its operands; ``part`` is the word for one.
     """
     bits = scaling.multiplier_bits
     error = np.abs(np.ldexp(scaling.multiplier, -scaling.shift) - ratio) * reach / step
@@ -243,9 +245,9 @@ def tell_coarse(
     needed, greatest = bits + math.ceil(math.log2(worst / 0.5)), int(ratio.argmax())
     why = ""
     if ratio.size > 1 and greatest != channel:
-        why = f", whose scale is far below that of channel {greatest}"
+        why = f", whose scale is far below that of {part} {greatest}"
     tell(
-        f"{name}: multiplier_bits must be about {needed} for channel {channel}{why}, not {bits}:"
+        f"{name}: multiplier_bits must be about {needed} for {part} {channel}{why}, not {bits}:"
         f" its values can be off by {worst:.3g} steps",
         PrecisionWarning,
     )

@@ -169,6 +169,17 @@ class NetworkSpec(Model):
         """
         return self._only("output", self.outputs)
 
+    def check_single(self) -> None:
+        """Refuse several inputs or outputs, as what works on a data set of classes does.
+
+        Raises
+        ------
+        SpecError
+            If there are several.
+        """
+        self._only("input", tuple(self.inputs))
+        self._only("output", self.outputs)
+
     def _only(self, what: str, names: tuple[str, ...]) -> str:
         if len(names) > 1:
             found = f"{len(names)} ({', '.join(names)})"

@@ -31,7 +31,7 @@ def machine_of(plan: Plan) -> tuple[Machine, dict[str, int]]:
         return machine.add(parts.feedback(plan.loops[source].count), given(source))
 
     for name in plan.inputs:
-        machine.enter(given((name, 0)))
+        machine.enter(given((name, 0)), plan.inputs[name].count)
     for node in plan.blocks:
         sinks = node.record.sinks if isinstance(node.record, ForkConfig) else 1
         k = machine.put(

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
 from fxsim.network import Layer, QuantizedNetwork
 from fxsim.plan.mac_array import MacArrayConfig
 from fxsim.plan.planner import Plan, plan_layer, plan_network
@@ -76,7 +78,7 @@ def _bottleneck(network: QuantizedNetwork, plan: Plan, interval: int) -> str:
 
 
 def completion_times(network: QuantizedNetwork, vectors: int, *, rests: bool = True) -> list[int]:
-    """Cycle of the last output beat of each vector; the first input beat is taken in cycle 0.
+    """Cycle of the last beat of each vector at any output; the first input beat is in cycle 0.
 
     ``rests`` says whether that is when nothing moves any more after reset: hardware with state
     prepares the first step then, and a beat that comes at once has to wait for it.
@@ -84,8 +86,9 @@ def completion_times(network: QuantizedNetwork, vectors: int, *, rests: bool = T
     plan = plan_network(network)
     machine, _ = machine_of(plan)
     with naming_queues(plan):
-        ends = machine.run(vectors, rests=rests).ends(0, vectors)
-    return [int(cycle) for cycle in ends]
+        flow = machine.run(vectors, rests=rests)
+    ends = [flow.ends(port, vectors) for port in range(len(flow.counts))]
+    return [int(cycle) for cycle in np.max(ends, axis=0)]
 
 
 def _products(plan: Plan, interval: int) -> Iterator[LayerCycles]:

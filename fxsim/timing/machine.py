@@ -60,6 +60,7 @@ class Machine:
         self._outputs: list[tuple[int, ...]] = []
         self._streams = 0
         self._entering: list[int] = []
+        self._shares: list[int] = []
         self._leaving: list[int] = []
         self._counts: list[int] = []
 
@@ -68,9 +69,13 @@ class Machine:
         self._streams += 1
         return self._streams - 1
 
-    def enter(self, stream: int | None = None) -> int:
-        """A stream that comes in by a port of its own; a new one if left out."""
+    def enter(self, stream: int | None = None, count: int = 1) -> int:
+        """A stream that comes in by a port of its own; a new one if left out.
+
+        ``count`` of its words are a vector.
+        """
         self._entering.append(self.stream() if stream is None else stream)
+        self._shares.append(count)
         return self._entering[-1]
 
     def leave(self, stream: int, count: int) -> None:
@@ -99,7 +104,7 @@ class Machine:
     @property
     def key(self) -> Key:
         """All that cycles depend on."""
-        ports = (*self._entering,), (*self._leaving,), (*self._counts,)
+        ports = (*self._entering,), (*self._shares,), (*self._leaving,), (*self._counts,)
         return (*self._blocks,), (*self._inputs,), (*self._outputs,), *ports
 
     def __len__(self) -> int:
@@ -111,10 +116,15 @@ class Machine:
         return next((self._blocks[j] for j in taking), None)
 
     def repeat(
-        self, queues: Mapping[int, Block | None] | None = None, latest: Sequence[IntArray] = ()
+        self,
+        queues: Mapping[int, Block | None] | None = None,
+        latest: Sequence[IntArray] = (),
+        *,
+        together: bool = False,
     ) -> Flow:
         """Run until all comes again, if that does not take too long; see `run`."""
-        return self.run(_VECTORS, queues, latest, cycles=_WORK // len(self))
+        work = _WORK // len(self)
+        return self.run(_VECTORS, queues, latest, cycles=work, together=together)
 
     def run(
         self,
@@ -124,6 +134,7 @@ class Machine:
         *,
         cycles: int = ENDLESS,
         rests: bool = True,
+        together: bool = False,
     ) -> Flow:
         """Run until ``vectors`` vectors have left by each port, or less if the rest is known then.
 
@@ -138,6 +149,9 @@ class Machine:
             After which no other vector is waited for, from the second one on.
         rests : bool
             Whether the first word waits until nothing moves any more after reset.
+        together : bool
+            Whether no port by which words come in may be more than a vector ahead of another: an
+            endless queue behind it would hold ever more.
 
         Raises
         ------
@@ -171,6 +185,7 @@ class Machine:
             _by_ready(list(built.values()), inputs, outputs),
             _by_valid(list(built.values()), inputs, outputs),
             np.array(self._entering),
+            np.array(self._shares) * (together and len(self._shares) > 1),
             np.array([start(stream) for stream in self._leaving]),
             np.array(self._counts),
             vectors,

@@ -110,6 +110,6 @@ class _Search:
     def _run(
         self, queues: Mapping[int, parts.Block | None], latest: Sequence[IntArray] = ()
     ) -> Flow:
-        flow = self._machine.repeat(queues, latest)
+        flow = self._machine.repeat(queues, latest, together=True)
         self._left -= flow.last * len(self._machine)
         return flow

@@ -114,7 +114,8 @@ def _run(
 
 
 def _check(spec: NetworkSpec, dataset: Dataset) -> None:
-    """Refuse a network that does not fit the data: it has one input and one output."""
+    """Refuse a network that does not fit the data."""
+    spec.check_single()
     leading = dataset.train.y.ndim
     if spec.recurrent != (leading == 2):
         raise SpecError(

@@ -259,11 +259,11 @@ def test_float_accuracy_of_the_logits(trained):
 def test_damaged_manifest(network, tmp_path):
     save_network(network, tmp_path)
     value = read_yaml(tmp_path / "network.yaml")
-    value["layers"][2]["shortcut"] = "layer9"
+    value["layers"][2]["sources"] = ["layer1", "layer9"]
     write_yaml(tmp_path / "network.yaml", value)
     manifest = tmp_path / "network.yaml"
     with raises(
-        FileError, f"{manifest}: shortcut must be one of input, layer0, layer1, not 'layer9'"
+        FileError, f"{manifest}: sources must be among input, layer0, layer1, not 'layer9'"
     ):
         load_network(tmp_path)
 

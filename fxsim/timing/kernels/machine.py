@@ -34,6 +34,7 @@ def run(
     order: IntArray,
     passing: IntArray,
     entering: IntArray,
+    shares: IntArray,
     leaving: IntArray,
     counts: IntArray,
     vectors: int,
@@ -59,6 +60,8 @@ def run(
         Blocks that offer words which they do not hold, each after those whose valid it looks at.
     entering, leaving : int64 arrays
         Streams that come in, a word in each cycle in which it is taken, and those that go out.
+    shares : int64 array, shape (ports in,)
+        Words of a vector, where none may be more than a vector ahead of another; else 0.
     counts : int64 array, shape (ports out,)
         Words of a vector.
     latest : int64 array, shape (ports out, words)
@@ -85,7 +88,10 @@ def run(
     """
     count, ports = len(kinds), len(leaving)
     streams = max(inputs.max(), outputs.max()) + 1
-    at = np.zeros((count, max(blocks.STATES, outputs.shape[1])), np.int64)
+    # A row for each block, and one for the words that have come in by each port.
+    columns = max(blocks.STATES, outputs.shape[1], len(entering))
+    at = np.zeros((count + 1, columns), np.int64)
+    entered = np.zeros(len(entering), np.int64)
     valid, later = np.zeros(streams, np.bool_), np.zeros(streams, np.bool_)
     ready = np.zeros(streams, np.bool_)
     held = np.zeros(count, np.int64)
@@ -105,8 +111,10 @@ def run(
     ended = cycle = quiet = 0
     while True:
         valid[:] = later
-        for stream in entering:
-            valid[stream] = not rests
+        least = _whole(entered, shares)
+        for port, stream in enumerate(entering):
+            waits = shares[port] > 0 and entered[port] >= shares[port] * (least + 2)
+            valid[stream] = not rests and not waits
         _offer(kinds, size, outputs, passing, at, valid)
         for stream in leaving:
             ready[stream] = True
@@ -151,6 +159,8 @@ def run(
             continue
         if rests:
             continue
+        for port, stream in enumerate(entering):
+            entered[port] += shares[port] > 0 and valid[stream] and ready[stream]
         cycle += 1
         ends = True
         for port in range(ports):
@@ -159,12 +169,23 @@ def run(
             ended += 1
             if ended == vectors or (ended > 1 and cycle >= cycles):
                 return DONE, cycle, taken, sent, before, held
+            for port in range(len(entering)):
+                at[count, port] = entered[port] - ended * shares[port]
             found = _find(at, kept)
             if found < KEPT and marks[found, 0] >= 0:
                 return REPEATS, cycle, taken, sent, marks[found], held
             kept[ended % KEPT] = at
             marks[ended % KEPT, 0] = cycle
             marks[ended % KEPT, 1:] = sent
+
+
+@jit
+def _whole(entered: IntArray, shares: IntArray) -> int:
+    """Vectors that have come in by every port."""
+    least = entered[0] // max(shares[0], 1)
+    for port in range(1, len(entered)):
+        least = min(least, entered[port] // max(shares[port], 1))
+    return int(least)
 
 
 @jit

@@ -1,0 +1,112 @@
+"""Networks that are graphs: random ones, several ports, and both orders of draining them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fxsim.errors import RangeError
+from fxsim.hw.emit import accelerator_verilog, manifest_of
+from fxsim.network import QuantizedNetwork
+from fxsim.simulator.simulator import simulate_trace
+from fxsim.testbenches.accelerator import accelerator_job
+from fxsim.testbenches.bench.job import TURNS
+from fxsim.testbenches.bench.simulators import find_simulator
+from fxsim.testbenches.cases.samples import random_inputs, residual
+from fxsim.testbenches.run import run
+from fxsim.testbenches.test_networks import drawn
+from fxsim.testbenches.verify import verify
+from fxsim.timing.cycles import predict
+from fxsim.timing.depths import with_depths
+from tests.graph_strategies import batches_of, graph_networks
+
+
+def check(network: QuantizedNetwork, batch: object, simulator: str, folder: Path) -> None:
+    """Every word of every layer and every cycle as predicted, in every pattern of pauses."""
+    (result,) = verify(network, vectors={simulator: batch}, seed=5, folder=folder)
+    assert (result.messages, result.wrong) == ([], 0)
+    assert result.ok
+    assert result.latency_measured == result.latency_predicted
+
+
+@drawn(max_examples=4)
+@given(data=st.data())
+def test_random_graphs(data: st.DataObject, tmp_path_factory: pytest.TempPathFactory) -> None:
+    network = data.draw(graph_networks(max_layers=10, max_side=5))
+    check(network, batches_of(data.draw, network, 4), "icarus", tmp_path_factory.mktemp("graph"))
+
+
+@pytest.mark.slow
+@drawn(max_examples=25)
+@given(data=st.data())
+def test_random_graphs_on_both(
+    data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    network = data.draw(graph_networks(max_layers=40, max_side=5, recurrent=True))
+    leading = (3, 4) if network.recurrent else (8,)
+    batch = batches_of(data.draw, network, *leading)
+    for simulator in ("icarus", "verilator"):
+        check(network, batch, simulator, tmp_path_factory.mktemp("graph"))
+
+
+@drawn(max_examples=4)
+@given(data=st.data())
+def test_random_graphs_with_state(
+    data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """LSTM layers in any branch, and behind images."""
+    network = data.draw(graph_networks(max_layers=6, max_side=3, max_items=4, recurrent=True))
+    leading = (2, 3) if network.recurrent else (5,)
+    batch = batches_of(data.draw, network, *leading)
+    check(network, batch, "icarus", tmp_path_factory.mktemp("graph"))
+
+
+def two_ports() -> QuantizedNetwork:
+    """The residual network of the samples, which also shows what its first convolution yields."""
+    return with_depths(replace(residual(), outputs=("first", "answer")))
+
+
+@pytest.mark.parametrize("simulator", ["icarus", "verilator"])
+def test_vectors_of_one_output_after_those_of_another(simulator: str, tmp_path: Path) -> None:
+    """Whoever drains an output first gets its whole vector, while the queue holds the other."""
+    network = two_ports()
+    assert network.output_depths["first"] > 36  # more than an image of it, until an answer comes
+    batch = {"input": random_inputs(network, 5)}
+    (result,) = verify(network, vectors={simulator: batch}, seed=1, folder=tmp_path)
+    assert (result.messages, result.wrong) == ([], 0)
+    assert result.patterns[-2:] == TURNS
+
+
+def test_an_output_without_its_queue_hangs_whoever_drains_the_other_first(tmp_path: Path) -> None:
+    network = two_ports()
+    short = replace(network, output_depths={})
+    trace = simulate_trace(network, random_inputs(network, 3))
+    job = accelerator_job(short, trace, patterns=TURNS, seed=1)
+    result = run(find_simulator("icarus"), accelerator_verilog(short), short.name, job, tmp_path)
+    assert result.wrong == 0
+    (message,) = result.messages
+    assert "in_reverse" in message
+    assert "no transfer for" in message
+
+
+def test_ports_have_the_names_of_inputs_and_layers() -> None:
+    network = two_ports()
+    manifest = manifest_of(network)
+    assert [name for name in manifest if "axis" in name] == [
+        "s_axis",
+        "m_axis_first",
+        "m_axis_answer",
+    ]
+    verilog = accelerator_verilog(network)
+    assert "m_axis_first_tdata" in verilog
+    assert "m_axis_tdata" not in verilog
+
+
+def test_wires_in_place_of_a_queue_hang() -> None:
+    network = replace(residual(), depths={})
+    with pytest.raises(RangeError, match="deadlock"):
+        predict(network)
