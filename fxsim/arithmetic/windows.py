@@ -155,9 +155,9 @@ class Windows:
         Every divisor of the group's channels, those channels times a divisor of the kernel's width,
         and a whole window.
         """
-        wide = self.kernel[1]
-        channels = [n for n in range(1, self.group_channels + 1) if self.group_channels % n == 0]
-        taps = [self.group_channels * n for n in range(1, wide + 1) if wide % n == 0]
+        wide, depth = self.kernel[1], self.group_channels
+        channels = [n for n in range(1, depth + 1) if depth % n == 0]
+        taps = [depth * n for n in range(1, wide + 1) if wide % n == 0]
         return sorted({*channels, *taps, self.size})
 
     def lanes_in(self, simd: int) -> int:

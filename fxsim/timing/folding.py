@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Literal, assert_never
+from dataclasses import dataclass, fields, replace
+from typing import Literal, TypeVar, assert_never
 
 from fxsim.arithmetic.formats import AccumulatorMode
 from fxsim.cost import luts as estimate
@@ -30,6 +30,8 @@ from fxsim.network import (
 from fxsim.plan.planner import plan_layer
 from fxsim.timing.cycles import load
 from fxsim.timing.depths import with_depths
+
+R = TypeVar("R", QuantizedLinear, QuantizedConvolution)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -75,21 +77,36 @@ def fold(network: QuantizedNetwork, interval: int) -> Folded:
         If a layer cannot be so fast; the message names it and its shortest interval. If a layer
         has state: the loop sets its pace, not its folding alone.
     """
-    return _folded(network, _fold(network, interval))
+    return _folded(network, _fold(_options(network), interval))
 
 
-def _fold(network: QuantizedNetwork, interval: int) -> list[Layer]:
-    """Layers of `fold`."""
+@dataclass(frozen=True, kw_only=True)
+class _Option:
+    """A folding of a layer, with what it costs and how long it is busy."""
+
+    cost: int
+    load: int
+    layer: Layer
+
+
+def _options(network: QuantizedNetwork) -> list[list[_Option]]:
+    """Every folding of every layer."""
+    return [
+        [_Option(cost=cost(choice), load=load(choice), layer=choice) for choice in _choices(layer)]
+        for layer in network.layers
+    ]
+
+
+def _fold(options: Sequence[Sequence[_Option]], interval: int) -> list[Layer]:
+    """Layers of `fold`: of each the first of its least options that keep up."""
     layers: list[Layer] = []
-    for layer in network.layers:
-        choices = [
-            (cost(choice), load(choice), k, choice) for k, choice in enumerate(_choices(layer))
-        ]
-        fitting = [choice for choice in choices if choice[1] <= interval]
+    for choices in options:
+        fitting = [choice for choice in choices if choice.load <= interval]
         if not fitting:
-            shortest = min(choice[1] for choice in choices)
-            raise RangeError(f"{layer.name}: interval must be at least {shortest}, not {interval}")
-        layers.append(min(fitting, key=lambda choice: choice[:3])[-1])
+            shortest = min(choice.load for choice in choices)
+            name = choices[0].layer.name
+            raise RangeError(f"{name}: interval must be at least {shortest}, not {interval}")
+        layers.append(min(fitting, key=lambda choice: (choice.cost, choice.load)).layer)
     return layers
 
 
@@ -111,21 +128,21 @@ def fold_within(
     RangeError
         If the network needs more at any interval, or a layer has state.
     """
-    choices = [list(_choices(layer)) for layer in network.layers]
-    known = sorted({load(choice) for layer in choices for choice in layer})
-    fastest = max(min(load(choice) for choice in layer) for layer in choices)
+    options = _options(network)
+    known = sorted({choice.load for choices in options for choice in choices})
+    fastest = max(min(choice.load for choice in choices) for choices in options)
     known = [interval for interval in known if interval >= fastest]
     low, high = 0, len(known) - 1
     measure = {"multipliers": _multipliers, "luts": _luts}[kind]
-    if (least := measure(_fold(network, known[high]))) > most:
+    if (least := measure(_fold(options, known[high]))) > most:
         raise RangeError(f"{kind} must be at least {least}, not {most}")
     while low < high:
         middle = (low + high) // 2
-        if measure(_fold(network, known[middle])) <= most:
+        if measure(_fold(options, known[middle])) <= most:
             high = middle
         else:
             low = middle + 1
-    return fold(network, known[high])
+    return _folded(network, _fold(options, known[high]))
 
 
 def cost(layer: Layer) -> int:
@@ -157,7 +174,7 @@ def _choices(layer: Layer) -> Iterator[Layer]:
         case QuantizedConvolution():
             simds = layer.windows.simd_choices()
             for product in _products(layer.product, layer.group_outputs, simds):
-                yield replace(layer, product=product)
+                yield _with(layer, product=product)
         case QuantizedLstm():
             raise RangeError(f"{layer.name}: foldings of layers with state must be chosen by hand")
         case MaxPool() | QuantizedAdd() | Argmax() | Rescale() | Resize() | Concat():
@@ -177,7 +194,16 @@ def _products(
         for simd in simds:
             pad = product.inputs % simd > 0
             folding = replace(product.folding, rows=rows, simd=simd, pad=pad)
-            yield replace(product, folding=folding)
+            yield _with(product, folding=folding)
+
+
+def _with(record: R, **changes: object) -> R:
+    """The record with other fields that fit: they are not checked, as that looks at all weights."""
+    changed: R = object.__new__(type(record))
+    for field in fields(record):
+        value = changes.get(field.name, getattr(record, field.name))
+        object.__setattr__(changed, field.name, value)
+    return changed
 
 
 def _divisors(size: int) -> list[int]:
