@@ -41,7 +41,7 @@ def run(
     latest: IntArray,
     cycles: int,
     rests: bool,
-) -> tuple[int, int, IntArray, IntArray, IntArray, IntArray]:
+) -> tuple[int, int, int, IntArray, IntArray, IntArray, IntArray]:
     """Run until ``vectors`` vectors have left by each port, or less if the rest is known then.
 
     Parameters
@@ -76,6 +76,8 @@ def run(
     end : int
     cycle : int
         In which it ended; the first word may be taken in cycle 0.
+    start : int
+        In which the first word was taken from the first port; -1 where that was never.
     taken : int64 array, shape (ports out, words)
         Cycle of each word that has left.
     sent : int64 array, shape (ports out,)
@@ -109,6 +111,7 @@ def run(
     marks = np.full((KEPT, 1 + ports), -1, np.int64)
     before = np.full(1 + ports, -1, np.int64)
     ended = cycle = quiet = 0
+    start = -1
     while True:
         valid[:] = later
         least = _whole(entered, shares)
@@ -123,6 +126,8 @@ def run(
         _admit(kinds, size, inputs, outputs, order, at, full, valid, ready)
 
         if not rests:
+            if start < 0 and valid[entering[0]] and ready[entering[0]]:
+                start = cycle
             for port in range(ports):
                 if valid[leaving[port]]:
                     if sent[port] == taken.shape[1]:
@@ -130,7 +135,7 @@ def run(
                     taken[port, sent[port]] = cycle
                     sent[port] += 1
                 elif sent[port] < latest.shape[1] and cycle >= latest[port, sent[port]]:
-                    return LATE, cycle, taken, sent, before, held
+                    return LATE, cycle, start, taken, sent, before, held
 
         blocks.pipes(pipes, size, at, valid, later, ready)
         blocks.widens(widens, size, at, valid, later, ready)
@@ -154,7 +159,7 @@ def run(
                 quiet = 0
         if quiet > PATIENCE:
             if not rests:
-                return STUCK, cycle, taken, sent, before, held
+                return STUCK, cycle, start, taken, sent, before, held
             rests, quiet = False, 0
             continue
         if rests:
@@ -168,12 +173,12 @@ def run(
         if ends:
             ended += 1
             if ended == vectors or (ended > 1 and cycle >= cycles):
-                return DONE, cycle, taken, sent, before, held
+                return DONE, cycle, start, taken, sent, before, held
             for port in range(len(entering)):
                 at[count, port] = entered[port] - ended * shares[port]
             found = _find(at, kept)
             if found < KEPT and marks[found, 0] >= 0:
-                return REPEATS, cycle, taken, sent, marks[found], held
+                return REPEATS, cycle, start, taken, sent, marks[found], held
             kept[ended % KEPT] = at
             marks[ended % KEPT, 0] = cycle
             marks[ended % KEPT, 1:] = sent
