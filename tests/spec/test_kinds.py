@@ -139,9 +139,7 @@ def test_float_forward_and_training_module(kind):
 def test_quantize(kind):
     spec, _, parameters, x = small(kind)
     quantized = quantize(spec, Checkpoint(parent=parameters), x)
-    *before, last = (
-        spec.layer_name(i) for i, layer in enumerate(spec.layers) if layer.in_hardware
-    )
+    *before, last = (spec.layer_name(i) for i, layer in enumerate(spec.layers) if layer.in_hardware)
     names = [*before, *BROUGHT.get(kind, []), last]
     assert [layer.name for layer in quantized.layers] == names
     real, found = forward(spec, parameters, x), simulate(quantized, x)
