@@ -177,14 +177,15 @@ def _resize(factors: tuple[int, int], shape: Shape, x: FloatArray) -> FloatArray
     """Images as vectors, each pixel several times."""
     (channels, height, width), (vertical, horizontal) = shape, factors
     pixels = x.reshape(len(x), height, width, channels)
-    return pixels.repeat(vertical, axis=1).repeat(horizontal, axis=2).reshape(len(x), -1)
+    larger = pixels.repeat(vertical, axis=1).repeat(horizontal, axis=2)
+    return larger.reshape(len(x), vertical * horizontal * x.shape[1])
 
 
 def _concat(shape: Shape, operands: Sequence[FloatArray]) -> FloatArray:
     """Operands pixel by pixel; ``shape`` is that of the first one, and a vector is one pixel."""
     count, pixels = len(operands[0]), math.prod(shape[1:])
-    joined = np.concatenate([x.reshape(count, pixels, -1) for x in operands], axis=2)
-    return joined.reshape(count, -1)
+    parts = [x.reshape(count, pixels, x.shape[1] // pixels) for x in operands]
+    return np.concatenate(parts, axis=2).reshape(count, sum(x.shape[1] for x in operands))
 
 
 def convolution(windows: Windows, weight: FloatArray, x: FloatArray) -> FloatArray:

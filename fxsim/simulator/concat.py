@@ -10,11 +10,12 @@ from fxsim.simulator.trace import LayerTrace, Tensor
 
 def run(layer: Concat, *operands: Tensor) -> Tensor:
     """Join the operands (n, items), pixel by pixel if these are images."""
-    pixels = [
-        operand.reshape(len(operand), -1, channels)
+    count, pixels = len(operands[0]), layer.inputs // layer.channels[0]
+    parts = [
+        operand.reshape(count, pixels, channels)
         for operand, channels in zip(operands, layer.channels, strict=True)
     ]
-    return np.concatenate(pixels, axis=2).reshape(len(operands[0]), layer.outputs)
+    return np.concatenate(parts, axis=2).reshape(count, layer.outputs)
 
 
 def trace(layer: Concat, *operands: IntArray) -> LayerTrace:

@@ -26,6 +26,7 @@ class ConcatSpec(Kind):
     hardware: LanesSpec = LanesSpec()
 
     joins: ClassVar[bool] = True
+    side_by_side: ClassVar[bool] = True
 
     def shape_out(self, *shapes: Shape) -> Shape:
         """All channels or items."""

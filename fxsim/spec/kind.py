@@ -148,6 +148,9 @@ class Kind(Model, ABC):
     elementwise: ClassVar[bool] = False
     """Whether value i of what it yields depends on value i of each operand only."""
 
+    side_by_side: ClassVar[bool] = False
+    """Whether it yields the values of its operands, one after the other."""
+
     @abstractmethod
     def shape_out(self, *shapes: Shape) -> Shape:
         """Shape of what it yields for operands of these shapes."""

@@ -127,6 +127,7 @@ def test_simulator_equals_reference(data):
         assert driver.run(layer, *operands).tolist() == expected
         assert driver.trace(layer, *operands).activations.tolist() == expected
         assert len(expected[0]) == layer.outputs == np.prod(layer.shape_out)
+        assert driver.run(layer, *(operand[:0] for operand in operands)).shape == (0, layer.outputs)
 
 
 def test_the_widest_constants_do_not_overflow():
