@@ -36,8 +36,7 @@ def shortest(machine: Machine, joins: Sequence[Sequence[int]], work: int) -> Dep
         Cycles times blocks that may be run, after the first run.
     """
     search = _Search(machine, joins, work)
-    for k in sorted(search.depths, key=search.depths.__getitem__):
-        search.attempt({k: 0})
+    search.wire(joins)
     search.lengthen()
     for k in search.depths:
         search.shorten(k)
@@ -56,19 +55,23 @@ class _Search:
         """Run with endless queues, where there are no wires, and take what they hold at most.
 
         Queues in front of one join take no more while all of them have words for it: else they
-        would hold what waits for the blocks after the join, without end.
+        would hold what waits for the blocks after the join, without end. For the same reason no
+        input runs ahead of another by more than a vector.
         """
         queues: dict[int, parts.Block | None] = {}
         for group, join in enumerate(self._joins, 1):
-            long = [k for k in join if self.depths[k]]
+            together = group if len(join) > 1 and all(self.depths[k] for k in join) else 0
             for k in join:
-                after = self._machine.after(k)
-                wide = after.sizes[0] if after is not None and after.kind == blocks.WIDEN else 1
-                room, together = 2 * wide + _SPARE, group if join[1:] == long[1:] != [] else 0
+                room = 2 * self._turn(k) + _SPARE
                 queues[k] = parts.queue(parts.ENDLESS, room, together) if self.depths[k] else None
         flow = self._run(queues)
         self.depths |= {k: max(MIN_DEPTH, flow.held[k]) for k, queue in queues.items() if queue}
         return flow
+
+    def _turn(self, k: int) -> int:
+        """Words of a queue that are taken together."""
+        after = self._machine.after(k)
+        return after.sizes[0] if after is not None and after.kind == blocks.WIDEN else 1
 
     def lengthen(self) -> None:
         """Take the depths, and the run, of endless queues next to the wires that there are."""
@@ -92,6 +95,23 @@ class _Search:
         self.depths, self._best = tried, flow
         return True
 
+    def wire(self, joins: Sequence[Sequence[int]]) -> None:
+        """Replace queues by wires: at each join those of the words that come last, or all.
+
+        Words that come together need all of their queues or none: a queue takes time itself.
+        """
+        by_length = [sorted(join, key=self.depths.__getitem__) for join in joins]
+        last = {join[0]: 0 for join in by_length}
+        if not self.attempt(last):
+            for join in by_length:
+                for count in range(len(join), 0, -1):
+                    if self.attempt(dict.fromkeys(join[:count], 0)):
+                        break
+        for join in by_length:
+            for k in join[1:]:
+                if self.depths[k]:
+                    self.attempt({k: 0})
+
     def shorten(self, k: int) -> None:
         """Take the least depth of a queue that costs no time.
 
@@ -106,6 +126,8 @@ class _Search:
             middle = (low + self.depths[k]) // 2
             if not self.attempt({k: middle}):
                 low = middle + 1
+        if self.depths[k] == MIN_DEPTH:
+            self.attempt({k: 0})
 
     def _run(
         self, queues: Mapping[int, parts.Block | None], latest: Sequence[IntArray] = ()

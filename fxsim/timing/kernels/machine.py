@@ -153,10 +153,10 @@ def run(
         if len(feedbacks):
             blocks.feedbacks(feedbacks, size, at, valid, ready)
 
-        quiet += 1
+        moves = False
         for stream in range(streams):
-            if valid[stream] and ready[stream]:
-                quiet = 0
+            moves |= valid[stream] & ready[stream]
+        quiet = 0 if moves else quiet + 1
         if quiet > PATIENCE:
             if not rests:
                 return STUCK, cycle, start, taken, sent, before, held
