@@ -402,7 +402,7 @@ def test_the_page_has_networks_that_are_read():
     assert found[0].layer_sources(4) == ("wide", "narrower", "stem")
     ports = [(len(spec.inputs), len(spec.outputs)) for spec in found]
     assert ports == [(1, 1), (1, 1), (2, 2), (1, 1)]
-    assert [spec.recurrent for spec in found] == [False, False, True]
+    assert [spec.recurrent for spec in found] == [False, False, False, True]
 
 
 def test_numbers_of_samples_do_not_matter_to_shapes():
