@@ -1,8 +1,8 @@
 """Layouts of checkpoints: the order in which a tool stores weights, brought to that of fxsim.
 
 Orders differ in three places, and none shows in the shape of a matrix: the columns of a
-convolution, the columns behind a flattened image, and the rows of the gates of an LSTM. A
-checkpoint therefore names its layout.
+convolution, the columns behind a flattened image (and the rows of what is added to one), and the
+rows of the gates of an LSTM. A checkpoint therefore names its layout.
 
 ==========  ====================  =======================  ==========  ====================
 layout      convolution           flattened image          gates       names of arrays
@@ -15,7 +15,7 @@ pytorch     (out, in, ky, kx)     channel, row, column     i, f, g, o  those of 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -86,13 +86,13 @@ def undecided(spec: NetworkSpec) -> str:
 
     The text is for a message: ``gates are i, f, o, g``.
     """
-    orders = []
+    orders, places = [], _places(spec)
     for product in spec.products:
         if product.window is not None and _channels_last(product.window) is not None:
             orders.append("columns of convolutions are ky, kx, channel")
         if product.gates:
             orders.append("gates are i, f, o, g")
-        if _places(spec, spec.layer_sources(product.layer)[0]) is not None:
+        if spec.layer_sources(product.layer)[0] in places:
             orders.append("flattened images are row, column, channel")
     return "; ".join(dict.fromkeys(orders))
 
@@ -108,7 +108,7 @@ def as_expected(spec: NetworkSpec, layout: str, y: npt.NDArray[Any]) -> npt.NDAr
     leading = 1 + spec.recurrent
     if len(shape) == 3 and y.shape[leading:] == shape:
         return np.moveaxis(y, -3, -1).reshape(*y.shape[:leading], -1)
-    places = _channels_last(shape) if len(shape) == 3 else _places(spec, last)
+    places = _channels_last(shape) if len(shape) == 3 else _places(spec).get(last)
     if layout == PYTORCH and places is not None and y.shape[leading:] == places.shape:
         return y[..., places]
     return y
@@ -130,6 +130,14 @@ def _ordered(
     """One array of a product, from the order of PyTorch; ``key`` is its name there."""
     if kind == "weight":
         array = _matrix(spec, product, key, array)
+    places = _places(spec).get(spec.layer_name(product.layer))
+    if places is not None and len(array) == product.outputs:
+        if not spec.layers[product.layer].dense:
+            raise SpecError(
+                f"{key} must be in layout fxsim, not pytorch: what the layer yields is added to a"
+                " flattened image"
+            )
+        array = array[places]
     if product.gates and len(array) == product.outputs:
         blocks = np.split(array, len(GATES))
         array = np.concatenate([blocks[_TORCH_GATES.index(gate)] for gate in GATES])
@@ -147,36 +155,43 @@ def _matrix(
         shapes = ((product.outputs, *product.window), matrix)
         places = _channels_last(product.window)
     elif product.inner_bits is None:
-        places = _places(spec, spec.layer_sources(product.layer)[0])
+        places = _places(spec).get(spec.layer_sources(product.layer)[0])
     if array.shape not in shapes:
         raise SpecError(f"{key} must have shape {shapes[0]} in layout pytorch, not {array.shape}")
     flat = array.reshape(matrix)
     return flat if places is None else flat[:, places]
 
 
-def _places(spec: NetworkSpec, name: str) -> npt.NDArray[np.int64] | None:
-    """Places of the values of a vector where images are flattened channel by channel.
+def _places(spec: NetworkSpec) -> dict[str, npt.NDArray[np.int64]]:
+    """Places of the values of vectors, by name, where images are flattened channel by channel.
 
-    None where they are the same.
+    Only of vectors where they are others: of flattened images, of what has them side by side, and
+    of sums with one of these and all that is summed, since a sum needs one order.
     """
-    if (index := spec.layer_index(name)) < 0:
-        return None
-    layer, shapes, taken = spec.layers[index], spec.shapes, spec.layer_sources(index)
-    if len(shapes[taken[0]]) == 3 and len(shapes[name]) == 1:
-        return _channels_last(shapes[taken[0]])
-    if layer.elementwise:
-        return _places(spec, taken[0])
-    if not layer.side_by_side:
-        return None
-    parts, start = [_places(spec, source) for source in taken], 0
-    if all(part is None for part in parts):
-        return None
-    found = []
-    for part, source in zip(parts, taken, strict=True):
-        (count,) = shapes[source]
-        found.append(start + (np.arange(count) if part is None else part))
-        start += count
-    return np.concatenate(found)
+    graph, shapes, found = spec.graph, spec.shapes, dict[str, npt.NDArray[np.int64]]()
+    known = -1
+    while known < len(found):
+        known = len(found)
+        for name, layer, sources in zip(graph.layers, spec.layers, graph.sources, strict=True):
+            if len(shapes[name]) != 1 or not (layer.elementwise or name not in found):
+                continue
+            own = None
+            if len(shapes[sources[0]]) == 3:
+                own = _channels_last(shapes[sources[0]])
+            elif layer.side_by_side and any(source in found for source in sources):
+                own = _side_by_side([found.get(s, np.arange(*shapes[s])) for s in sources])
+            elif layer.elementwise:
+                own = next((found[each] for each in (name, *sources) if each in found), None)
+            if own is not None:
+                others = sources if layer.elementwise else ()
+                found |= {each: own for each in (name, *others) if each not in found}
+    return found
+
+
+def _side_by_side(parts: Sequence[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
+    """Places in the parts one after the other."""
+    starts = np.cumsum([0, *map(len, parts[:-1])])
+    return np.concatenate([part + start for part, start in zip(parts, starts, strict=True)])
 
 
 def _channels_last(image: tuple[int, ...]) -> npt.NDArray[np.int64] | None:

@@ -66,6 +66,39 @@ class Sequences(nn.Module):
         return self.layer2(self.layer1(self.layer0(x)[0])[0])
 
 
+class Branches(nn.Module):
+    """A flattened image that goes three ways: past two linear layers, and to the sum of them."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(2, 4, 3, padding=1)
+        self.left = nn.Conv2d(4, 4, 1)
+        self.wide = nn.Linear(4 * 4 * 3, 4 * 4 * 3)
+        self.thin = nn.Linear(4 * 4 * 3, 5)
+        self.thick = nn.Linear(5, 4 * 4 * 3)
+        self.scores = nn.Linear(4 * 4 * 3, 3)
+
+    def forward(self, x):
+        x = torch.relu(self.stem(x))
+        x = (x + self.left(x)).flatten(1)
+        one = self.wide(x) + self.thick(self.thin(x))
+        return self.scores(x + one)
+
+
+class Frames(nn.Module):
+    """An LSTM behind the images of a sequence, and a way past it."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(2, 3, 3)
+        self.cells = nn.LSTM(3 * 2 * 2, 4, batch_first=True)
+        self.past = nn.Linear(3 * 2 * 2, 4)
+
+    def forward(self, x):
+        frames = self.stem(x.flatten(0, 1)).flatten(1).unflatten(0, x.shape[:2])
+        return self.cells(frames)[0] + self.past(frames)
+
+
 class Plain(nn.Module):
     """Fully connected: nothing has another order."""
 
@@ -100,11 +133,30 @@ SEQUENCES = [
     {"type": "lstm", "cells": 6, "projection": {"units": 3}},
     {"type": "linear", "units": 2},
 ]
+BRANCHES = [
+    IMAGES[0] | {"name": "stem"},
+    {"type": "convolution", "name": "left", "units": 4, "kernel": 1},
+    {"type": "add", "name": "both", "sources": ["stem", "left"]},
+    {"type": "flatten", "name": "flat"},
+    {"type": "linear", "name": "wide", "units": 48},
+    {"type": "linear", "name": "thin", "units": 5, "sources": ["flat"]},
+    {"type": "linear", "name": "thick", "units": 48},
+    {"type": "add", "name": "one", "sources": ["thick", "wide"]},
+    {"type": "add", "name": "every", "sources": ["one", "flat"]},
+    {"type": "linear", "name": "scores", "units": 3},
+]
+FRAMES = [
+    {"type": "convolution", "name": "stem", "units": 3, "kernel": 3},
+    {"type": "flatten", "name": "flat"},
+    {"type": "lstm", "name": "cells", "cells": 4},
+    {"type": "linear", "name": "past", "units": 4, "sources": ["flat"]},
+    {"type": "add", "name": "sum", "sources": ["past", "cells"]},
+]
 
 
 def spec_of(layers, shape):
     layers = [
-        layer | ({"output": {}} if layer["type"] in {"convolution", "linear"} else {})
+        layer | ({"output": {}} if layer["type"] in {"convolution", "linear", "add"} else {})
         for layer in layers
     ]
     tree = {"name": "n", "data": "d", "input": {"shape": shape}, "layers": layers}
@@ -115,9 +167,11 @@ CASES = {
     "images": (Images, spec_of(IMAGES, [2, 6, 8]), (9, 2, 6, 8)),
     "joined": (Joined, spec_of(JOINED, [2, 4, 6]), (9, 2, 4, 6)),
     "sequences": (Sequences, spec_of(SEQUENCES, [5]), (3, 11, 5)),
+    "branches": (Branches, spec_of(BRANCHES, [2, 4, 3]), (9, 2, 4, 3)),
+    "frames": (Frames, spec_of(FRAMES, [2, 4, 4]), (3, 5, 2, 4, 4)),
     "plain": (Plain, spec_of([{"type": "linear", "units": 3}], [4]), (9, 4)),
 }
-ORDERED = ["images", "joined", "sequences"]
+ORDERED = ["images", "joined", "sequences", "branches", "frames"]
 
 
 def made(case):
@@ -139,6 +193,22 @@ def stored(folder, state, layout):
     path = folder / "checkpoint.npz"
     write_npz(path, state if layout is None else state | {"layout": np.array(layout)})
     return path
+
+
+def test_lstm_layers_added_to_an_image(tmp_path):
+    """Rows of gates would have to be sorted, and what the layer takes from itself."""
+    layers = [*FRAMES[:2], FRAMES[2] | {"cells": 12}]
+    layers += [{"type": "add", "name": "sum", "sources": ["cells", "flat"]}]
+    state = {name: np.zeros((48, 12), np.float32) for name in ("weight_ih_l0", "weight_hh_l0")}
+    state = {f"cells.{name}": array for name, array in state.items()}
+    state |= {"stem.weight": np.zeros((3, 2, 3, 3), np.float32)}
+    message = (
+        "cells.weight_ih_l0 must be in layout fxsim, not pytorch: what the layer yields is added to"
+        " a flattened image"
+    )
+    path = stored(tmp_path, state, "pytorch")
+    with raises(FileError, f"{path}: {message}"):
+        load_checkpoint(path, spec_of(layers, [2, 4, 4]))
 
 
 def without_shapes(spec, state):
