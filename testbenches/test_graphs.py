@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from fxsim.errors import RangeError
 from fxsim.hw.emit import accelerator_verilog, manifest_of
 from fxsim.network import QuantizedNetwork
+from fxsim.simulator.inputs import Batch
 from fxsim.simulator.simulator import simulate_trace
 from fxsim.testbenches.accelerator import accelerator_job
 from fxsim.testbenches.bench.job import TURNS
@@ -25,7 +26,7 @@ from fxsim.timing.depths import with_depths
 from tests.graph_strategies import batches_of, graph_networks
 
 
-def check(network: QuantizedNetwork, batch: object, simulator: str, folder: Path) -> None:
+def check(network: QuantizedNetwork, batch: Batch, simulator: str, folder: Path) -> None:
     """Every word of every layer and every cycle as predicted, in every pattern of pauses."""
     (result,) = verify(network, vectors={simulator: batch}, seed=5, folder=folder)
     assert (result.messages, result.wrong) == ([], 0)

@@ -5,12 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
 
 from fxsim.arithmetic.formats import Rounding
-from fxsim.network import INPUT, Argmax, InputQuantizer, Layer, QuantizedNetwork, TensorType
+from fxsim.network import (
+    INPUT,
+    Argmax,
+    InputQuantizer,
+    IntArray,
+    Layer,
+    QuantizedNetwork,
+    TensorType,
+)
 from fxsim.timing.depths import with_depths
 from tests.image_strategies import convolutions, divisor, max_pools
 from tests.lstm_strategies import lstms
@@ -155,10 +164,12 @@ def _outputs(draw, graph: _Graph, last: str) -> Sequence[str]:
     return tuple(draw(st.permutations([*more, last])))
 
 
-def batches_of(draw, network, *leading):
+def batches_of(
+    draw: Callable[..., Any], network: QuantizedNetwork, *leading: int
+) -> dict[str, IntArray]:
     """Uniform integers for each input, of the shape (*leading, items)."""
     generator = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    found = {}
+    found: dict[str, IntArray] = {}
     for name, source in network.inputs.items():
         fmt = source.activation.format
         shape = (*leading, source.tensor.items)

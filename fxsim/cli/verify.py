@@ -111,7 +111,8 @@ def _random(network: QuantizedNetwork, count: int, seed: int) -> dict[str, IntAr
     """Uniform integers for each input; with state, of one sequence."""
     import numpy as np
 
-    generator, found = np.random.default_rng(seed), dict[str, IntArray]()
+    generator = np.random.default_rng(seed)
+    found: dict[str, IntArray] = {}
     for name, source in network.inputs.items():
         fmt, items = source.activation.format, source.tensor.items
         x = generator.integers(fmt.min, fmt.max, size=(1, count, items), endpoint=True)

@@ -229,8 +229,7 @@ def arithmetic_key(spec: NetworkSpec, index: int) -> Hashable:
     """
     graph = spec.graph
     layers = tuple(
-        (graph.layers[i], graph.sources[i], spec.layers[i].model_copy(update={"hardware": None}))
-        for i in graph.ancestors(index)
+        (graph.layers[i], graph.sources[i], spec.arithmetic[i]) for i in graph.ancestors(index)
     )
     return (
         tuple((name, spec.inputs[name]) for name in graph.inputs_of(index)),

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, Self
 
 from pydantic import ConfigDict, Field, ValidationError
 
@@ -157,6 +159,13 @@ class NetworkSpec(Model):
         """
         return self._only("output", self.outputs)
 
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy with other keys; edges and shapes are those of the copy."""
+        copied = super().model_copy(update=update, deep=deep)
+        for answer in ("graph", "shapes", "arithmetic"):
+            copied.__dict__.pop(answer, None)
+        return copied
+
     def check_single(self) -> None:
         """Refuse several inputs or outputs, as what works on a data set of classes does.
 
@@ -174,7 +183,7 @@ class NetworkSpec(Model):
             raise SpecError(f"{self.name} must have one {what} for this, not {found}")
         return names[0]
 
-    @property
+    @cached_property
     def graph(self) -> Graph:
         """The edges of the network."""
         count = range(len(self.layers))
@@ -185,14 +194,19 @@ class NetworkSpec(Model):
             outputs=self.outputs,
         )
 
-    @property
-    def shapes(self) -> dict[str, Shape]:
+    @cached_property
+    def shapes(self) -> Mapping[str, Shape]:
         """Shape of each input and of what each layer yields, by name."""
         found = {name: source.shape for name, source in self.inputs.items()}
         for i, layer in enumerate(self.layers):
             taken = [found[name] for name in self.layer_sources(i)]
             found[self.layer_name(i)] = layer.shape_out(*taken)
         return found
+
+    @cached_property
+    def arithmetic(self) -> tuple[Kind, ...]:
+        """The layers without the sizes of their hardware."""
+        return tuple(layer.model_copy(update={"hardware": None}) for layer in self.layers)
 
     def layer_name(self, index: int) -> str:
         """Name of a layer; ``layer<index>`` unless the file says otherwise."""
@@ -222,9 +236,7 @@ class NetworkSpec(Model):
 
     def layer_index(self, name: str) -> int:
         """Number of the layer of a name, -1 for an input."""
-        if name in self.inputs:
-            return -1
-        return [self.layer_name(i) for i in range(len(self.layers))].index(name)
+        return -1 if name in self.graph.inputs else self.graph.layers.index(name)
 
     def in_network(self, name: str) -> str:
         """Name in the quantized network of what ``name`` yields: it has no layers that flatten."""
@@ -234,7 +246,7 @@ class NetworkSpec(Model):
 
     def is_input(self, name: str) -> bool:
         """Whether a name stands for values of an input, flattened or not."""
-        return self.in_network(name) in self.inputs
+        return self.in_network(name) in self.graph.inputs
 
     def logits(self, output: str) -> str:
         """What yields the values of an output: what an argmax takes, or the output itself."""

@@ -188,7 +188,7 @@ def edited(change):
         (edited(lambda v: v.update(name="../up")), ["network.yaml", "../up"]),
         (edited(lambda v: v.update(name="endmodule")), ["network.yaml", "keyword 'endmodule'"]),
         (
-            edited(lambda v: v["layers"][0]["folding"].update(rows=3)),
+            edited(lambda v: v["hardware"]["layers"]["first"].update(rows=3)),
             ["network.yaml", "first", "rows must divide 4, not 3"],
         ),
         (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from fxsim import reference
 from fxsim.errors import PrecisionWarning, RangeError, SpecError
@@ -27,7 +27,7 @@ def real(network, name, values):
     return output.scale * (values - output.zero_point).astype(np.float64)
 
 
-@unhurried
+@settings(unhurried, max_examples=40)
 @given(graph_specs(max_layers=12))
 def test_random_graphs(value):
     spec, parameters, samples = case(value, count=12)

@@ -332,6 +332,15 @@ def test_raw_accumulators_leave_or_are_compared():
         parse_spec(value | {"layers": [*layers, linear("x", "f")], "outputs": ["a", "x"]}, "t")
 
 
+def test_a_copy_has_edges_of_its_own():
+    spec = parse_spec(SPEC, "x.yaml")
+    assert spec.shapes["scores"] == (3,)
+    copied = spec.model_copy(update={"layers": spec.layers[:1], "named_outputs": None})
+    assert copied.shapes == {"image": (2, 3, 3), "extra": (4,), "stem": (4, 3, 3)}
+    assert copied.graph.layers == copied.outputs == ("stem",)
+    assert parse_spec(SPEC, "x.yaml") == spec
+
+
 def test_one_input_and_one_output_are_asked_for():
     spec = parse_spec(SPEC, "x.yaml")
     for ask, message in (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from torch import nn
 
 from fxsim.data import Dataset, Split
@@ -26,8 +26,8 @@ def as_vectors(values, shape):
     return values.movedim(-3, -1).flatten(-3) if len(shape) == 3 else values
 
 
-@unhurried
-@given(graph_specs())
+@settings(unhurried, max_examples=60)
+@given(graph_specs(max_layers=24))
 def test_the_module_is_the_float_network(value):
     spec, parameters, samples = case(value)
     module = Network(spec).double().eval()
@@ -43,7 +43,7 @@ def test_the_module_is_the_float_network(value):
         np.testing.assert_allclose(seen, expected, rtol=1e-6, atol=1e-6)
 
 
-@unhurried
+@settings(unhurried, max_examples=30)
 @given(graph_specs(max_layers=12, several=False))
 def test_every_weight_has_a_gradient(value):
     spec, _, samples = case(value, count=8)
