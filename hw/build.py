@@ -5,6 +5,7 @@ from collections.abc import Callable
 from amaranth.lib.wiring import Component
 
 from fxsim.hw.blocks.buffers import VectorBuffer
+from fxsim.hw.blocks.concat import Concat
 from fxsim.hw.blocks.fork import Fork
 from fxsim.hw.blocks.greatest import Greatest
 from fxsim.hw.blocks.greatest_place import GreatestPlace
@@ -16,7 +17,7 @@ from fxsim.hw.blocks.resize import Narrow, Widen
 from fxsim.hw.blocks.weighted_sum import WeightedSum
 from fxsim.hw.blocks.window import Window
 from fxsim.hw.lstm.cell import LstmCell
-from fxsim.plan.buffers import ForkConfig, QueueConfig, VectorBufferConfig
+from fxsim.plan.buffers import ConcatConfig, ForkConfig, QueueConfig, VectorBufferConfig
 from fxsim.plan.elementwise import GreatestConfig, GreatestPlaceConfig, WeightedSumConfig
 from fxsim.plan.lstm_cell import LstmCellConfig
 from fxsim.plan.mac_array import MacArrayConfig
@@ -31,6 +32,7 @@ def _fork(config: ForkConfig) -> Fork:
 
 
 BLOCKS: dict[type, Callable[..., Component]] = {
+    ConcatConfig: Concat,
     ForkConfig: _fork,
     GreatestConfig: Greatest,
     GreatestPlaceConfig: GreatestPlace,

@@ -231,4 +231,4 @@ def test_names_are_those_of_the_modes():
 def test_examples():
     result = doctest.testfile(str(DOCUMENT), module_relative=False, encoding="utf-8")
     assert result.failed == 0
-    assert result.attempted == 16
+    assert result.attempted == 24

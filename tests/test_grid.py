@@ -20,6 +20,7 @@ from fxsim.network import (
     INPUT,
     Activation,
     Argmax,
+    Concat,
     InputQuantizer,
     IntArray,
     Layer,
@@ -28,10 +29,12 @@ from fxsim.network import (
     QuantizedConvolution,
     QuantizedNetwork,
     Requantizer,
+    Rescale,
+    Resize,
     Windows,
 )
 from fxsim.network.layer import LayerKind
-from fxsim.network.manifest import build, describe, tensors_of
+from fxsim.network.manifest import TYPES, build, describe, tensors_of
 from fxsim.plan.planner import plan_layer, plan_network
 from fxsim.simulator.simulator import simulate, simulate_trace
 from fxsim.testbenches.cases.gradient_cases import random_layer
@@ -80,11 +83,25 @@ LAYERS: dict[str, tuple[Layer, ...]] = {
     "max_pool": (MaxPool(name="layer", input=SOURCE, windows=WINDOWS),),
     "add": add_after_linear(),
     "argmax": (Argmax(name="layer", input=SOURCE, items=5),),
+    "concat": (
+        Resize(name="first", shape=(1, 2, 1), factors=(1, 2), input=SOURCE),
+        Resize(name="second", shape=(1, 2, 1), factors=(1, 2), input=SOURCE),
+        Concat(name="layer", shapes=((1, 2, 2), (1, 2, 2)), input=SOURCE),
+    ),
+    "resize": (Resize(name="layer", shape=(2, 2, 3), factors=(3, 2), input=SOURCE),),
+    "rescale": (
+        Rescale(
+            name="layer", shape=(4,), input=SOURCE, requantizer=SHIFT, relu=False, output=SIGNED
+        ),
+    ),
 }
 """Layers of a small network for each kind; the last is of that kind."""
 
-SOURCES = {"add": ("first", INPUT)}
-"""What the last layer takes, where that is not a chain."""
+SOURCES = {
+    "add": {"layer": ("first", INPUT)},
+    "concat": {"second": (INPUT,), "layer": ("first", "second")},
+}
+"""What layers take, where that is not a chain."""
 
 
 def network_of(kind: str) -> QuantizedNetwork:
@@ -92,9 +109,12 @@ def network_of(kind: str) -> QuantizedNetwork:
     layers = LAYERS[kind]
     taken = layers[0].operands[0]
     source = InputQuantizer(shape=taken.shape, activation=taken.activation, rounding=Rounding.FLOOR)
-    sources = {"layer": SOURCES[kind]} if kind in SOURCES else {}
     network = QuantizedNetwork(
-        name="net", data="none", inputs={INPUT: source}, layers=layers, sources=sources
+        name="net",
+        data="none",
+        inputs={INPUT: source},
+        layers=layers,
+        sources=SOURCES.get(kind, {}),
     )
     return with_depths(network)
 
@@ -204,9 +224,9 @@ def test_answers_agree_with_one_another(kind: str) -> None:
 def test_an_unknown_kind_is_an_error() -> None:
     network = network_of("linear")
     manifest = describe(network)
-    manifest["layers"][0]["type"] = "concat"
-    known = "'linear', 'lstm', 'convolution', 'max_pool', 'add' or 'argmax'"
-    with raises(ConfigError, f"type must be {known}, not 'concat'"):
+    manifest["layers"][0]["type"] = "strange"
+    known = ", ".join(TYPES)
+    with raises(ConfigError, f"type must be one of {known}, not 'strange'"):
         build(manifest, tensors_of(network))
 
 

@@ -319,6 +319,10 @@ def _place(f: Facts, on: Fabric) -> list[float]:
     return [lanes * bits, lanes * ceil(bits / on.carry), f["place"], lanes, _log(f["beats"])]
 
 
+def _concat(f: Facts, on: Fabric) -> list[float]:
+    return [f["bits"], f["bits"] * (f["streams"] - 1), f["streams"], _log(f["beats"])]
+
+
 def _fork(f: Facts, on: Fabric) -> list[float]:
     return [f["bits"]]
 
@@ -342,6 +346,7 @@ _KINDS: dict[str, Callable[[Facts, Fabric], list[float]]] = {
     "queue": _queue,
     "sum": _sum,
     "place": _place,
+    "concat": _concat,
     "fork": _fork,
     "rest": _rest,
 }

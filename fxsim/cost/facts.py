@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from fxsim.arithmetic.formats import AccumulatorMode, IntFormat, MemoryStyle, Overflow, Rounding
 from fxsim.network import IntArray, QuantizedNetwork, varies
-from fxsim.plan.buffers import ForkConfig, QueueConfig, VectorBufferConfig
+from fxsim.plan.buffers import ConcatConfig, ForkConfig, QueueConfig, VectorBufferConfig
 from fxsim.plan.elementwise import GreatestConfig, GreatestPlaceConfig, WeightedSumConfig
 from fxsim.plan.lstm_cell import LstmCellConfig
 from fxsim.plan.mac_array import MacArrayConfig
@@ -65,6 +65,8 @@ def facts_of(record: Record) -> tuple[str, Facts]:
             return "queue", {"width": beat.bits, "depth": depth}
         case ForkConfig(beat=beat):
             return "fork", {"bits": beat.bits}
+        case ConcatConfig(beat=beat, counts=counts):
+            return "concat", {"bits": beat.bits, "streams": len(counts), "beats": max(counts)}
         case GreatestConfig(beat=beat, beats=beats):
             return "greatest", {"lanes": beat.lanes, "bits": beat.format.bits, "beats": beats}
         case GreatestPlaceConfig():

@@ -88,6 +88,8 @@ class Evaluator:
             operands = [self._run(spec, network, source) for source in network.taken[name]]
             return run_layer(network[name], *operands)
 
+        if name not in spec.shapes:  # brings an operand of a layer to the format of the others
+            return make()
         result: npt.NDArray[Any] = self._memory(("run", *self._key(spec, network, name)), make)
         return result
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias, assert_never
 
@@ -19,6 +20,7 @@ from fxsim.spec.specification import (
     AddSpec,
     ArgmaxSpec,
     AveragePoolSpec,
+    ConcatSpec,
     ConvolutionSpec,
     FlattenSpec,
     LayerSpec,
@@ -26,6 +28,8 @@ from fxsim.spec.specification import (
     LstmSpec,
     MaxPoolSpec,
     NetworkSpec,
+    RescaleSpec,
+    ResizeSpec,
 )
 
 _IMAGES = 32
@@ -157,12 +161,31 @@ def _layer(
             windows = layer.windows(shape)
             ones = np.ones((windows.channels, windows.size))
             return convolution(windows, ones / windows.size, x)
+        case ResizeSpec():
+            return _resize(layer.factors, shape, x)
+        case ConcatSpec():
+            return _concat(shape, operands)
         case AddSpec():
             return functools.reduce(np.add, operands)
-        case FlattenSpec() | ArgmaxSpec():  # images are vectors already
+        case RescaleSpec() | FlattenSpec() | ArgmaxSpec():  # images are vectors already
             return x
         case _:
             assert_never(layer)
+
+
+def _resize(factors: tuple[int, int], shape: Shape, x: FloatArray) -> FloatArray:
+    """Images as vectors, each pixel several times."""
+    (channels, height, width), (vertical, horizontal) = shape, factors
+    pixels = x.reshape(len(x), height, width, channels)
+    larger = pixels.repeat(vertical, axis=1).repeat(horizontal, axis=2)
+    return larger.reshape(len(x), vertical * horizontal * x.shape[1])
+
+
+def _concat(shape: Shape, operands: Sequence[FloatArray]) -> FloatArray:
+    """Operands pixel by pixel; ``shape`` is that of the first one, and a vector is one pixel."""
+    count, pixels = len(operands[0]), math.prod(shape[1:])
+    parts = [x.reshape(count, pixels, x.shape[1] // pixels) for x in operands]
+    return np.concatenate(parts, axis=2).reshape(count, sum(x.shape[1] for x in operands))
 
 
 def convolution(windows: Windows, weight: FloatArray, x: FloatArray) -> FloatArray:

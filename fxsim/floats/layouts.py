@@ -88,11 +88,11 @@ def undecided(spec: NetworkSpec) -> str:
     """
     orders = []
     for product in spec.products:
-        if _has_orders(product.window):
+        if product.window is not None and _channels_last(product.window) is not None:
             orders.append("columns of convolutions are ky, kx, channel")
         if product.gates:
             orders.append("gates are i, f, o, g")
-        if _has_orders(_flattened(spec, spec.layer_sources(product.layer)[0])):
+        if _places(spec, spec.layer_sources(product.layer)[0]) is not None:
             orders.append("flattened images are row, column, channel")
     return "; ".join(dict.fromkeys(orders))
 
@@ -108,15 +108,10 @@ def as_expected(spec: NetworkSpec, layout: str, y: npt.NDArray[Any]) -> npt.NDAr
     leading = 1 + spec.recurrent
     if len(shape) == 3 and y.shape[leading:] == shape:
         return np.moveaxis(y, -3, -1).reshape(*y.shape[:leading], -1)
-    image = shape if len(shape) == 3 else _flattened(spec, last)
-    if layout == PYTORCH and image is not None and y.shape[leading:] == (math.prod(image),):
-        return y[..., _channels_last(image)]
+    places = _channels_last(shape) if len(shape) == 3 else _places(spec, last)
+    if layout == PYTORCH and places is not None and y.shape[leading:] == places.shape:
+        return y[..., places]
     return y
-
-
-def _has_orders(image: tuple[int, ...] | None) -> bool:
-    """Whether there are pixels with channels, so that either may come first."""
-    return image is not None and image[0] > 1 and math.prod(image[1:]) > 1
 
 
 def _is_left(key: str, found: Mapping[str, Any]) -> bool:
@@ -147,30 +142,48 @@ def _matrix(
     """A weight as a matrix whose columns are in the order of fxsim."""
     matrix = product.outputs, product.inputs
     shapes: tuple[tuple[int, ...], ...] = (matrix,)
-    image = product.window
-    if image is not None:
-        shapes = ((product.outputs, *image), matrix)
+    places = None
+    if product.window is not None:
+        shapes = ((product.outputs, *product.window), matrix)
+        places = _channels_last(product.window)
     elif product.inner_bits is None:
-        image = _flattened(spec, spec.layer_sources(product.layer)[0])
+        places = _places(spec, spec.layer_sources(product.layer)[0])
     if array.shape not in shapes:
         raise SpecError(f"{key} must have shape {shapes[0]} in layout pytorch, not {array.shape}")
     flat = array.reshape(matrix)
-    return flat if image is None else flat[:, _channels_last(image)]
+    return flat if places is None else flat[:, places]
 
 
-def _flattened(spec: NetworkSpec, name: str) -> tuple[int, ...] | None:
-    """Shape of the image whose values the vector ``name`` is made of, in their order."""
-    shapes = spec.shapes
-    while (index := spec.layer_index(name)) >= 0:
-        first, *_ = spec.layer_sources(index)
-        if len(shapes[first]) == 3 and len(shapes[name]) == 1:
-            return shapes[first]
-        if not spec.layers[index].elementwise:
-            return None
-        name = first
-    return None
+def _places(spec: NetworkSpec, name: str) -> npt.NDArray[np.int64] | None:
+    """Places of the values of a vector where images are flattened channel by channel.
+
+    None where they are the same.
+    """
+    if (index := spec.layer_index(name)) < 0:
+        return None
+    layer, shapes, taken = spec.layers[index], spec.shapes, spec.layer_sources(index)
+    if len(shapes[taken[0]]) == 3 and len(shapes[name]) == 1:
+        return _channels_last(shapes[taken[0]])
+    if layer.elementwise:
+        return _places(spec, taken[0])
+    if not layer.side_by_side:
+        return None
+    parts, start = [_places(spec, source) for source in taken], 0
+    if all(part is None for part in parts):
+        return None
+    found = []
+    for part, source in zip(parts, taken, strict=True):
+        (count,) = shapes[source]
+        found.append(start + (np.arange(count) if part is None else part))
+        start += count
+    return np.concatenate(found)
 
 
-def _channels_last(image: tuple[int, ...]) -> npt.NDArray[np.int64]:
-    """Places in a vector (channel, row, column) of the values of one (row, column, channel)."""
+def _channels_last(image: tuple[int, ...]) -> npt.NDArray[np.int64] | None:
+    """Places in a vector (channel, row, column) of the values of one (row, column, channel).
+
+    None where they are the same: of one channel or one pixel.
+    """
+    if image[0] == 1 or math.prod(image[1:]) == 1:
+        return None
     return np.moveaxis(np.arange(math.prod(image)).reshape(image), 0, -1).ravel()

@@ -5,6 +5,7 @@ from fxsim.arithmetic.tensors import Activation, FloatArray, IntArray
 from fxsim.arithmetic.windows import Windows
 from fxsim.network.add import QuantizedAdd, add_bounds
 from fxsim.network.argmax import Argmax
+from fxsim.network.concat import Concat
 from fxsim.network.convolution import QuantizedConvolution
 from fxsim.network.graph import INPUT
 from fxsim.network.layer import Layer, LayerKind
@@ -19,6 +20,8 @@ from fxsim.network.linear import (
 from fxsim.network.lstm import QuantizedLstm
 from fxsim.network.pool import MaxPool
 from fxsim.network.quantized import InputQuantizer, QuantizedNetwork
+from fxsim.network.rescale import Rescale
+from fxsim.network.resize import Resize
 from fxsim.network.tensor_type import TensorType
 
 __all__ = [
@@ -26,6 +29,7 @@ __all__ = [
     "Accumulator",
     "Activation",
     "Argmax",
+    "Concat",
     "FloatArray",
     "Folding",
     "InputQuantizer",
@@ -40,6 +44,8 @@ __all__ = [
     "QuantizedLstm",
     "QuantizedNetwork",
     "Requantizer",
+    "Rescale",
+    "Resize",
     "Table",
     "TensorType",
     "Windows",

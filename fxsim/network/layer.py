@@ -13,14 +13,25 @@ from typing import Protocol, TypeAlias
 from fxsim.arithmetic.tensors import Activation, FloatArray
 from fxsim.network.add import QuantizedAdd
 from fxsim.network.argmax import Argmax
+from fxsim.network.concat import Concat
 from fxsim.network.convolution import QuantizedConvolution
 from fxsim.network.linear import QuantizedLinear
 from fxsim.network.lstm import QuantizedLstm
 from fxsim.network.pool import MaxPool
+from fxsim.network.rescale import Rescale
+from fxsim.network.resize import Resize
 from fxsim.network.tensor_type import TensorType
 
 Layer: TypeAlias = (
-    QuantizedLinear | QuantizedLstm | QuantizedConvolution | MaxPool | QuantizedAdd | Argmax
+    QuantizedLinear
+    | QuantizedLstm
+    | QuantizedConvolution
+    | MaxPool
+    | QuantizedAdd
+    | Argmax
+    | Concat
+    | Resize
+    | Rescale
 )
 
 

@@ -18,14 +18,23 @@ from fxsim.arithmetic.windows import Windows
 from fxsim.errors import ConfigError
 from fxsim.network.add import QuantizedAdd
 from fxsim.network.argmax import Argmax
+from fxsim.network.concat import Concat
 from fxsim.network.convolution import QuantizedConvolution
 from fxsim.network.layer import Layer
 from fxsim.network.linear import Accumulator, Folding, QuantizedLinear, Requantizer
 from fxsim.network.lstm import QuantizedLstm
 from fxsim.network.pool import MaxPool
 from fxsim.network.quantized import InputQuantizer, QuantizedNetwork
+from fxsim.network.rescale import Rescale
+from fxsim.network.resize import Resize
 
 SCHEMA = "fxsim-network/2"
+
+TYPES = (
+    *("linear", "lstm", "convolution", "max_pool", "add", "argmax"),
+    *("concat", "resize", "rescale"),
+)
+"""What kinds of layers are called."""
 
 Tensors: TypeAlias = dict[str, np.ndarray[Any, Any]]
 
@@ -138,6 +147,20 @@ def _describe_add(layer: QuantizedAdd) -> dict[str, Any]:
     }
 
 
+def _describe_rescale(layer: Rescale) -> dict[str, Any]:
+    requantizer = layer.requantizer
+    return {
+        "type": "rescale",
+        "name": layer.name,
+        "shape": list(layer.shape),
+        "multiplier": requantizer.multiplier.tolist(),
+        "offset": requantizer.offset.tolist(),
+        **_describe_requantizer(requantizer),
+        "relu": layer.relu,
+        "output": _activation(layer.output),
+    }
+
+
 def _describe_layer(layer: Layer) -> dict[str, Any]:
     match layer:
         case QuantizedLstm():
@@ -160,6 +183,21 @@ def _describe_layer(layer: Layer) -> dict[str, Any]:
             return {"type": "argmax", "name": layer.name, "items": layer.items}
         case QuantizedLinear():
             return _describe_linear(layer)
+        case Concat():
+            return {
+                "type": "concat",
+                "name": layer.name,
+                "shapes": [list(shape) for shape in layer.shapes],
+            }
+        case Resize():
+            return {
+                "type": "resize",
+                "name": layer.name,
+                "shape": list(layer.shape),
+                "factors": list(layer.factors),
+            }
+        case Rescale():
+            return _describe_rescale(layer)
         case _:
             assert_never(layer)
 
@@ -327,6 +365,19 @@ def _build_add(entry: dict[str, Any], sizes: Sizes, sources: Sequence[Activation
     )
 
 
+def _build_rescale(entry: dict[str, Any], sizes: Sizes, source: Activation) -> Rescale:
+    multiplier, offset = np.array(entry["multiplier"]), np.array(entry["offset"])
+    return Rescale(
+        name=entry["name"],
+        shape=tuple(entry["shape"]),
+        input=source,
+        requantizer=_build_requantizer(entry, multiplier, offset),
+        relu=entry["relu"],
+        output=_read_activation(entry["output"]),
+        **sizes[entry["name"]],
+    )
+
+
 def _build_layer(
     entry: dict[str, Any], tensors: Tensors, sizes: Sizes, sources: Sequence[Activation]
 ) -> Layer:
@@ -352,9 +403,25 @@ def _build_layer(
             )
         case "linear":
             return _build_linear(entry, tensors, sizes, source)
+        case "concat":
+            return Concat(
+                name=entry["name"],
+                shapes=tuple(map(tuple, entry["shapes"])),
+                input=source,
+                **sizes[entry["name"]],
+            )
+        case "resize":
+            return Resize(
+                name=entry["name"],
+                shape=tuple(entry["shape"]),
+                factors=tuple(entry["factors"]),
+                input=source,
+                **sizes[entry["name"]],
+            )
+        case "rescale":
+            return _build_rescale(entry, sizes, source)
         case unknown:
-            types = "'linear', 'lstm', 'convolution', 'max_pool', 'add' or 'argmax'"
-            raise ConfigError(f"type must be {types}, not {unknown!r}")
+            raise ConfigError(f"type must be one of {', '.join(TYPES)}, not {unknown!r}")
 
 
 def build(value: dict[str, Any], tensors: Tensors) -> QuantizedNetwork:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from fxsim.arithmetic.formats import MemoryStyle
-from fxsim.plan.buffers import ForkConfig, QueueConfig, VectorBufferConfig
+from fxsim.plan.buffers import ConcatConfig, ForkConfig, QueueConfig, VectorBufferConfig
 from fxsim.plan.elementwise import GreatestConfig, GreatestPlaceConfig, WeightedSumConfig
 from fxsim.plan.lstm_cell import GATES, LstmCellConfig
 from fxsim.plan.mac_array import MacArrayConfig
@@ -110,6 +110,7 @@ def _of(path: str, record: Record) -> Iterator[Memory]:
             WidenConfig()
             | NarrowConfig()
             | ForkConfig()
+            | ConcatConfig()
             | GreatestConfig()
             | GreatestPlaceConfig()
             | WeightedSumConfig()

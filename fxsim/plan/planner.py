@@ -9,6 +9,7 @@ from typing import assert_never
 
 from fxsim.network import (
     Argmax,
+    Concat,
     Layer,
     MaxPool,
     QuantizedAdd,
@@ -16,12 +17,15 @@ from fxsim.network import (
     QuantizedLinear,
     QuantizedLstm,
     QuantizedNetwork,
+    Rescale,
+    Resize,
 )
 from fxsim.network.graph import MIN_DEPTH, only
 from fxsim.plan.add import plan_add
 from fxsim.plan.argmax import plan_argmax
 from fxsim.plan.buffers import ForkConfig, QueueConfig
 from fxsim.plan.chain import Chain
+from fxsim.plan.concat import plan_concat
 from fxsim.plan.convolution import plan_convolution
 from fxsim.plan.graph import Block, Group, Node, Source, Stream
 from fxsim.plan.linear import plan_linear
@@ -29,6 +33,8 @@ from fxsim.plan.lstm import LoopGroup, plan_lstm
 from fxsim.plan.mac_array import MacArrayConfig
 from fxsim.plan.memory import WeightMemory
 from fxsim.plan.pool import plan_pool
+from fxsim.plan.rescale import plan_rescale
+from fxsim.plan.upscale import plan_resize
 
 ENDS_PER_LAYER = 16
 """Ends of sequences that may be under way in a network with LSTM layers, for each layer."""
@@ -183,6 +189,12 @@ def plan_layer(layer: Layer, *sources: Stream, depths: Sequence[int] = ()) -> Gr
             return plan_pool(layer, *streams)
         case QuantizedAdd():
             return plan_add(layer, streams, depths)
+        case Rescale():
+            return plan_rescale(layer, *streams)
+        case Resize():
+            return plan_resize(layer, *streams)
+        case Concat():
+            return plan_concat(layer, streams, depths)
         case Argmax():
             return plan_argmax(layer, *streams)
         case _:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from fxsim.plan.beat import Beat
-from fxsim.plan.buffers import ForkConfig, QueueConfig, VectorBufferConfig
+from fxsim.plan.buffers import ConcatConfig, ForkConfig, QueueConfig, VectorBufferConfig
 from fxsim.plan.elementwise import GreatestConfig, GreatestPlaceConfig, WeightedSumConfig
 from fxsim.plan.lstm_cell import LstmCellConfig
 from fxsim.plan.mac_array import MacArrayConfig
@@ -20,7 +20,8 @@ from fxsim.plan.resize import NarrowConfig, WidenConfig
 from fxsim.plan.window import WindowConfig
 
 Record: TypeAlias = (
-    ForkConfig
+    ConcatConfig
+    | ForkConfig
     | GreatestConfig
     | GreatestPlaceConfig
     | LstmCellConfig
@@ -38,7 +39,7 @@ Record: TypeAlias = (
 def takes(record: Record) -> tuple[Beat, ...]:
     """Beat of each stream that a block takes."""
     match record:
-        case WeightedSumConfig() | LstmCellConfig():
+        case WeightedSumConfig() | LstmCellConfig() | ConcatConfig():
             return record.operands
         case _:
             return (record.i,)

@@ -31,10 +31,13 @@ from fxsim.network import (
 from fxsim.quantizer.activation import integers
 from fxsim.quantizer.add import quantize_add
 from fxsim.quantizer.argmax import quantize_argmax
+from fxsim.quantizer.concat import alike, quantize_concat
 from fxsim.quantizer.convolution import quantize_convolution
 from fxsim.quantizer.linear import quantize_linear
 from fxsim.quantizer.lstm import Parameters, quantize_lstm
 from fxsim.quantizer.pool import quantize_average_pool, quantize_max_pool
+from fxsim.quantizer.rescale import quantize_rescale
+from fxsim.quantizer.resize import quantize_resize
 from fxsim.quantizer.scale import input_activation
 from fxsim.quantizer.weight import (
     fitting_scale,
@@ -49,6 +52,7 @@ from fxsim.spec.specification import (
     AddSpec,
     ArgmaxSpec,
     AveragePoolSpec,
+    ConcatSpec,
     ConvolutionSpec,
     FlattenSpec,
     LayerSpec,
@@ -57,6 +61,8 @@ from fxsim.spec.specification import (
     MaxPoolSpec,
     NetworkSpec,
     ProductSpec,
+    RescaleSpec,
+    ResizeSpec,
 )
 from fxsim.timing.depths import with_depths
 
@@ -140,7 +146,7 @@ def quantize(
         leaving[name] = (inputs[name].activation, x)
     direct = direct or not uses_retrained(spec, checkpoint)
     parameters = _parameters(spec, checkpoint, direct=direct, remember=remember)
-    graph, layers = spec.graph, list[Layer]()
+    graph, layers, sources = spec.graph, list[Layer](), dict[str, tuple[str, ...]]()
     try:
         with np.errstate(over="raise", divide="raise", invalid="raise"):
             for i, (name, released) in enumerate(zip(graph.layers, graph.released(), strict=True)):
@@ -157,16 +163,18 @@ def quantize(
                 key = ("layer", arithmetic_key(spec, i), foldings, direct)
                 layer, x = remember(key, make)
                 if layer is not None:
+                    starts = {source: spec.in_network(source) for source in graph.sources[i]}
+                    for start, rescale in alike(spec, i, layer, [a for a, _ in taken]).items():
+                        layers.append(rescale)
+                        sources[rescale.name] = (starts[start],)
+                        starts[start] = rescale.name
                     layers.append(layer)
+                    sources[name] = tuple(starts[source] for source in graph.sources[i])
                 leaving[name] = (taken[0][0] if layer is None else layer.output, x)
                 for gone in released:
                     del leaving[gone]
     except FloatingPointError:
         raise RangeError(f"{name}: parameters are too large or too small for float64") from None
-    sources = {
-        layer.name: tuple(map(spec.in_network, spec.layer_sources(spec.layer_index(layer.name))))
-        for layer in layers
-    }
     network = QuantizedNetwork(
         name=spec.name,
         data=spec.data,
@@ -212,6 +220,12 @@ def _quantize_layer(
             return quantize_max_pool(spec, index, wanted, source, x)
         case AveragePoolSpec():
             return quantize_average_pool(spec, index, wanted, source, x)
+        case RescaleSpec():
+            return quantize_rescale(spec, index, wanted, source, x)
+        case ResizeSpec():
+            return quantize_resize(spec, index, wanted, source, x)
+        case ConcatSpec():
+            return quantize_concat(spec, index, wanted, operands)
         case AddSpec():
             return quantize_add(spec, index, wanted, operands)
         case ArgmaxSpec():

@@ -8,6 +8,7 @@ from typing import TypeAlias, assert_never
 from fxsim.errors import RangeError
 from fxsim.network import (
     Argmax,
+    Concat,
     Layer,
     MaxPool,
     QuantizedAdd,
@@ -15,13 +16,18 @@ from fxsim.network import (
     QuantizedLinear,
     QuantizedLstm,
     QuantizedNetwork,
+    Rescale,
+    Resize,
 )
 from fxsim.reference.add import run_add
 from fxsim.reference.argmax import run_argmax
+from fxsim.reference.concat import run_concat
 from fxsim.reference.convolution import run_convolution
 from fxsim.reference.linear import run_linear
 from fxsim.reference.lstm import run_lstm
 from fxsim.reference.pool import run_max_pool
+from fxsim.reference.rescale import run_rescale
+from fxsim.reference.resize import run_resize
 from fxsim.reference.result import LayerResult, LstmState, initial_state
 
 
@@ -42,6 +48,12 @@ def run_layer(
             return run_add(layer, *operands)
         case Argmax():
             return run_argmax(layer, *operands)
+        case Concat():
+            return run_concat(layer, *operands)
+        case Resize():
+            return run_resize(layer, *operands)
+        case Rescale():
+            return run_rescale(layer, *operands)
         case _:
             assert_never(layer)
 

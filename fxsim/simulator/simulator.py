@@ -13,6 +13,7 @@ import numpy as np
 from fxsim.kernels.epilogue import narrowest
 from fxsim.network import (
     Argmax,
+    Concat,
     IntArray,
     Layer,
     MaxPool,
@@ -21,10 +22,12 @@ from fxsim.network import (
     QuantizedLinear,
     QuantizedLstm,
     QuantizedNetwork,
+    Rescale,
+    Resize,
 )
 from fxsim.network.graph import only
 from fxsim.network.state import LstmState, State, as_state
-from fxsim.simulator import add, argmax, convolution, linear, lstm, pool
+from fxsim.simulator import add, argmax, concat, convolution, linear, lstm, pool, rescale, resize
 from fxsim.simulator.images import BLOCK
 from fxsim.simulator.inputs import Batch, as_inputs
 from fxsim.simulator.trace import LayerTrace, Tensor, Trace, combined, span
@@ -203,6 +206,12 @@ def _driver(layer: Layer) -> _Driver:
             return _Driver(partial(pool.run, layer), partial(pool.trace, layer))
         case QuantizedAdd():
             return _Driver(partial(add.run, layer), partial(add.trace, layer))
+        case Rescale():
+            return _Driver(partial(rescale.run, layer), partial(rescale.trace, layer))
+        case Resize():
+            return _Driver(partial(resize.run, layer), partial(resize.trace, layer))
+        case Concat():
+            return _Driver(partial(concat.run, layer), partial(concat.trace, layer))
         case Argmax():
             return _Driver(partial(argmax.run, layer), partial(argmax.trace, layer))
         case _:

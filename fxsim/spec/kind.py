@@ -16,7 +16,7 @@ from typing import Annotated, ClassVar, Self
 from pydantic import Field
 
 from fxsim.arithmetic.formats import Rounding
-from fxsim.spec.common import HardwareSpec, ProductSpec, Shape, Tail
+from fxsim.spec.common import HardwareSpec, ProductSpec, RequantizeSpec, Shape, Tail
 from fxsim.spec.formats import Fail, Model
 
 
@@ -148,6 +148,9 @@ class Kind(Model, ABC):
     elementwise: ClassVar[bool] = False
     """Whether value i of what it yields depends on value i of each operand only."""
 
+    side_by_side: ClassVar[bool] = False
+    """Whether it yields the values of its operands, one after the other."""
+
     @abstractmethod
     def shape_out(self, *shapes: Shape) -> Shape:
         """Shape of what it yields for operands of these shapes."""
@@ -164,6 +167,11 @@ class Kind(Model, ABC):
     def sources_key(self) -> str:
         """Key that says what it takes."""
         return "sources"
+
+    @property
+    def alike(self) -> RequantizeSpec | None:
+        """How operands are brought to one format and scale, if they must have one."""
+        return None
 
     @property
     def tail(self) -> Tail | None:

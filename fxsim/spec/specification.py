@@ -22,6 +22,7 @@ from fxsim.names import check_identifier
 from fxsim.spec.add import AddSpec
 from fxsim.spec.argmax import ArgmaxSpec
 from fxsim.spec.common import HardwareSpec, ProductSpec, RequantizeSpec, Shape, WeightsSpec
+from fxsim.spec.concat import ConcatSpec
 from fxsim.spec.convolution import ConvolutionSpec
 from fxsim.spec.errors import explain
 from fxsim.spec.flatten import FlattenSpec
@@ -31,6 +32,8 @@ from fxsim.spec.kind import Context, Kind, Product, left_out
 from fxsim.spec.linear import LinearSpec
 from fxsim.spec.lstm import LstmSpec, ProjectionSpec
 from fxsim.spec.pool import AveragePoolSpec, MaxPoolSpec
+from fxsim.spec.rescale import RescaleSpec
+from fxsim.spec.resize import ResizeSpec
 from fxsim.spec.train import (
     OptimizerSpec,
     PlateauSpec,
@@ -47,6 +50,7 @@ __all__ = [
     "AddSpec",
     "ArgmaxSpec",
     "AveragePoolSpec",
+    "ConcatSpec",
     "ConvolutionSpec",
     "FlattenSpec",
     "FormatSpec",
@@ -63,6 +67,8 @@ __all__ = [
     "ProductSpec",
     "ProjectionSpec",
     "RequantizeSpec",
+    "RescaleSpec",
+    "ResizeSpec",
     "RetrainSpec",
     "SparsifySpec",
     "TrainSpec",
@@ -80,6 +86,9 @@ LayerSpec = Annotated[
     | AveragePoolSpec
     | FlattenSpec
     | AddSpec
+    | RescaleSpec
+    | ResizeSpec
+    | ConcatSpec
     | ArgmaxSpec,
     Field(discriminator="type"),
 ]
@@ -91,6 +100,9 @@ LAYER_TYPES: dict[str, type[Kind]] = {
     "average_pool": AveragePoolSpec,
     "flatten": FlattenSpec,
     "add": AddSpec,
+    "rescale": RescaleSpec,
+    "resize": ResizeSpec,
+    "concat": ConcatSpec,
     "argmax": ArgmaxSpec,
 }
 
@@ -244,6 +256,10 @@ class NetworkSpec(Model):
             (name,) = self.layer_sources(i)
         return name
 
+    def brought_name(self, index: int, source: str) -> str:
+        """Name of what brings an operand to the format and scale of the others (`Kind.alike`)."""
+        return f"{self.layer_name(index)}_{source}"
+
     def is_input(self, name: str) -> bool:
         """Whether a name stands for values of an input, flattened or not."""
         return self.in_network(name) in self.graph.inputs
@@ -392,7 +408,9 @@ def _check_layers(spec: NetworkSpec, fail: Fail) -> None:
         layer.check_operands(context, under(fail, f"layers[{i}]"))
         layer.check(context, under(fail, f"layers[{i}]"))
         products = spec.products_for(i, context.shape)
-        for used in dict.fromkeys((name, *(product.name for product in products))):
+        brought = graph.sources[i] if layer.alike else ()
+        own = (name, *(product.name for product in products))
+        for used in dict.fromkeys((*own, *(spec.brought_name(i, source) for source in brought))):
             _check_name(used, f"layers[{i}].name", fail)
             if used.lower() in seen:
                 other, taken = seen[used.lower()]

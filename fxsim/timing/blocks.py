@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from fxsim.arithmetic.tables import Table
-from fxsim.plan.buffers import ForkConfig, QueueConfig, VectorBufferConfig
+from fxsim.plan.buffers import ConcatConfig, ForkConfig, QueueConfig, VectorBufferConfig
 from fxsim.plan.elementwise import GreatestConfig, GreatestPlaceConfig, WeightedSumConfig
 from fxsim.plan.lstm_cell import LstmCellConfig
 from fxsim.plan.mac_array import MacArrayConfig
@@ -23,6 +23,8 @@ def latency(record: Record) -> int:
     """Cycles from the beat that completes what a block works on to the first that it gives."""
     match record:
         case WidenConfig() | NarrowConfig() | GreatestConfig() | GreatestPlaceConfig():
+            return 1
+        case ConcatConfig():
             return 1
         case VectorBufferConfig() | QueueConfig() | WindowConfig() | WeightedSumConfig():
             return 2
@@ -85,6 +87,8 @@ def block_of(record: Record) -> parts.Block:
         case MacArrayConfig() | RequantizerConfig() | GreatestConfig() | GreatestPlaceConfig():
             taken, _ = record.ratio
             return parts.pipe(taken, latency(record))
+        case ConcatConfig():
+            return parts.concat(record.counts)
         case LstmCellConfig():
             return parts.join(latency(record), record.spacing)
         case _:

@@ -59,7 +59,7 @@ def predict(network: QuantizedNetwork) -> NetworkCycles:
     with naming_queues(plan):
         flow = machine.repeat()
     return NetworkCycles(
-        latency=max(int(flow.ends(port, 1)[0]) for port in range(len(flow.counts))),
+        latency=max(int(flow.ends(port, 1)[0]) for port in range(len(flow.counts))) - flow.first,
         interval=flow.interval,
         layers=tuple(_products(plan, flow.interval)),
         bottleneck=_bottleneck(network, plan, flow.interval),
@@ -88,7 +88,7 @@ def completion_times(network: QuantizedNetwork, vectors: int, *, rests: bool = T
     with naming_queues(plan):
         flow = machine.run(vectors, rests=rests)
     ends = [flow.ends(port, vectors) for port in range(len(flow.counts))]
-    return [int(cycle) for cycle in np.max(ends, axis=0)]
+    return [int(cycle) - flow.first for cycle in np.max(ends, axis=0)]
 
 
 def _products(plan: Plan, interval: int) -> Iterator[LayerCycles]:

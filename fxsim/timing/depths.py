@@ -28,6 +28,9 @@ from fxsim.timing.shortest import Depths, shortest
 WORK = 1 << 32
 """Cycles times blocks that may be run to shorten the queues of a network: a minute."""
 
+_SWIFT = MIN_DEPTH + 1
+"""Words of the shortest queue that takes one in every cycle: it has two in its memory."""
+
 _KNOWN: dict[Key, Depths] = {}
 """Depths by all that they depend on, for one process."""
 
@@ -79,7 +82,7 @@ def output_depths(network: QuantizedNetwork) -> dict[str, int]:
     machine, _ = machine_of(plan_network(replace(network, output_depths={})))
     flow = machine.repeat()
     depths = {name: _waiting(flow, port) for port, name in enumerate(network.leaving)}
-    return {name: max(depth, MIN_DEPTH) if depth else 0 for name, depth in depths.items()}
+    return {name: max(depth, _SWIFT) if depth else 0 for name, depth in depths.items()}
 
 
 def _waiting(flow: Flow, port: int) -> int:

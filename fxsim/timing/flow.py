@@ -23,6 +23,8 @@ class Flow:
         For each queue, by the number of its block, the least depth that would have refused no word.
     counts : tuple of int
         Words of a vector at each port.
+    first : int
+        Cycle in which the first word came in by the first port.
     last : int
         Cycle in which the run ended.
     before, cycles : tuple of int, int
@@ -33,6 +35,7 @@ class Flow:
     times: tuple[IntArray, ...]
     held: dict[int, int]
     counts: tuple[int, ...]
+    first: int
     last: int
     before: tuple[int, ...]
     cycles: int

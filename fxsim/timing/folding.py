@@ -6,6 +6,7 @@ multiply-accumulate cells (and others the fewest lanes) that keep up with a give
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Literal, TypeVar, assert_never
@@ -15,6 +16,7 @@ from fxsim.cost import luts as estimate
 from fxsim.errors import RangeError
 from fxsim.network import (
     Argmax,
+    Concat,
     Layer,
     MaxPool,
     QuantizedAdd,
@@ -22,6 +24,8 @@ from fxsim.network import (
     QuantizedLinear,
     QuantizedLstm,
     QuantizedNetwork,
+    Rescale,
+    Resize,
 )
 from fxsim.plan.planner import plan_layer
 from fxsim.timing.cycles import load
@@ -173,8 +177,8 @@ def _choices(layer: Layer) -> Iterator[Layer]:
                 yield _with(layer, product=product)
         case QuantizedLstm():
             raise RangeError(f"{layer.name}: foldings of layers with state must be chosen by hand")
-        case MaxPool() | QuantizedAdd() | Argmax():
-            channels = layer.operands[0].shape[0]  # or items
+        case MaxPool() | QuantizedAdd() | Argmax() | Rescale() | Resize() | Concat():
+            channels = math.gcd(*(operand.shape[0] for operand in layer.operands))  # or items
             yield from (replace(layer, lanes=n) for n in _divisors(channels))
         case _:
             assert_never(layer)

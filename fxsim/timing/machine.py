@@ -175,7 +175,7 @@ class Machine:
         needs, frees = _row_plans(list(built.values()))
         inputs = [[start(stream) for stream in self._inputs[k]] for k in built]
         outputs = [self._outputs[k] for k in built]
-        end, cycle, taken, sent, before, held = kernel.run(
+        end, cycle, first, taken, sent, before, held = kernel.run(
             np.array([block.kind for block in built.values()]),
             _sizes(list(built.values()), inputs, outputs),
             _table(inputs, 1, -1),
@@ -205,6 +205,7 @@ class Machine:
                 if block.kind == blocks.QUEUE
             },
             counts=self.counts,
+            first=first,
             last=cycle,
             before=tuple(before[1:].tolist()),
             cycles=cycle - int(before[0]) if end == kernel.REPEATS else 0,

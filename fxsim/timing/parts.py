@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fxsim.plan.window import WindowConfig
@@ -13,7 +14,7 @@ ENDLESS = 1 << 62
 
 @dataclass(frozen=True)
 class Block:
-    """Kind and sizes of a block, and the row plan of a line buffer."""
+    """Kind and sizes of a block, and a plan: of rows of a line buffer, of turns of a concat."""
 
     kind: int
     sizes: tuple[int, ...] = ()
@@ -65,6 +66,11 @@ def fork() -> Block:
 def join(latency: int, spacing: int = 1) -> Block:
     """A pipeline that takes a word of each of its streams together, ``spacing`` cycles apart."""
     return Block(blocks.JOIN, (1, latency, spacing))
+
+
+def concat(counts: Sequence[int]) -> Block:
+    """``fxsim.hw.blocks.concat.Concat``: so many words of each of its streams in turn."""
+    return Block(blocks.CONCAT, (len(counts),), tuple((count, 0) for count in counts))
 
 
 def queue(depth: int, room: int = 0, group: int = 0) -> Block:

@@ -11,6 +11,7 @@ from fxsim.arithmetic.tensors import SampleArray
 from fxsim.floats.checkpoint import Checkpoint, RetrainedParameters
 from fxsim.network import (
     Argmax,
+    Concat,
     Layer,
     MaxPool,
     QuantizedAdd,
@@ -19,6 +20,8 @@ from fxsim.network import (
     QuantizedLstm,
     QuantizedNetwork,
     Requantizer,
+    Rescale,
+    Resize,
 )
 from fxsim.quantizer.quantizer import fitting_scale, quantize
 from fxsim.spec.kind import Product as Place
@@ -94,6 +97,8 @@ def _leaving(layer: Layer, products: Mapping[str, Product]) -> Calibrated | None
     match layer:
         case QuantizedLinear() | QuantizedAdd():
             return _calibrated(layer, layer.requantizer) if layer.requantizer else None
+        case Rescale():
+            return _calibrated(layer, layer.requantizer)
         case QuantizedConvolution():
             product = layer.product
             return _calibrated(product, product.requantizer) if product.requantizer else None
@@ -105,7 +110,7 @@ def _leaving(layer: Layer, products: Mapping[str, Product]) -> Calibrated | None
                 yielded = _calibrated(projection, projection.requantizer)
             products[layer.hidden_product.name].inputs = yielded
             return yielded
-        case MaxPool() | Argmax():
+        case MaxPool() | Argmax() | Resize() | Concat():
             return None
         case _:
             assert_never(layer)
@@ -143,7 +148,7 @@ def restore_calibrated(network: Network, state: list[dict[str, list[Any]]]) -> N
 
 
 def _calibrated(
-    layer: QuantizedLinear | QuantizedConvolution | QuantizedAdd, requantizer: Requantizer
+    layer: QuantizedLinear | QuantizedConvolution | QuantizedAdd | Rescale, requantizer: Requantizer
 ) -> Calibrated:
     return Calibrated(
         activation=layer.output, rounding=requantizer.rounding, overflow=requantizer.overflow

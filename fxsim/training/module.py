@@ -13,6 +13,7 @@ from fxsim.spec.specification import (
     AddSpec,
     ArgmaxSpec,
     AveragePoolSpec,
+    ConcatSpec,
     ConvolutionSpec,
     FlattenSpec,
     LayerSpec,
@@ -20,15 +21,20 @@ from fxsim.spec.specification import (
     LstmSpec,
     MaxPoolSpec,
     NetworkSpec,
+    RescaleSpec,
+    ResizeSpec,
 )
 from fxsim.spec.weight_groups import weight_groups
 from fxsim.training.activations import Quantizer, rounded
 from fxsim.training.layers.add import Add
+from fxsim.training.layers.concat import Concat
 from fxsim.training.layers.convolution import Convolution
 from fxsim.training.layers.flatten import Flatten
 from fxsim.training.layers.linear import Linear
 from fxsim.training.layers.lstm import Lstm
 from fxsim.training.layers.pool import AveragePool, MaxPool
+from fxsim.training.layers.rescale import Rescale
+from fxsim.training.layers.resize import Resize
 from fxsim.training.product import Product
 
 
@@ -53,6 +59,12 @@ def _module(spec: NetworkSpec, index: int, layer: LayerSpec, power: float | None
             return AveragePool(layer.windows(shape))
         case FlattenSpec():
             return Flatten()
+        case RescaleSpec():
+            return Rescale(layer)
+        case ResizeSpec():
+            return Resize(layer)
+        case ConcatSpec():
+            return Concat()
         case AddSpec():
             return Add(layer)
         case ArgmaxSpec():
@@ -83,6 +95,10 @@ class Network(nn.Module):
             self.layers.append(_module(spec, i, layer, power))
         self.graph = spec.graph
         self._released = self.graph.released()
+        self._brought = [
+            {source: spec.brought_name(i, source) for source in taken} if layer.alike else {}
+            for i, (layer, taken) in enumerate(zip(spec.layers, self.graph.sources, strict=True))
+        ]
         edges = zip(spec.layers, self.graph.sources, strict=True)
         self._dropped = {name for layer, taken in edges for name in taken if not layer.classifies}
         self.dropout = spec.train.dropout
@@ -140,7 +156,12 @@ class Network(nn.Module):
         }
         found: dict[str, torch.Tensor] = {}
         for i, (name, released) in enumerate(zip(graph.layers, self._released, strict=True)):
-            values = self._layer(i, [yielded[source] for source in graph.sources[i]])
+            brought = self._brought[i]
+            operands = [
+                rounded(yielded[source], self.leaving.get(brought.get(source, "")))
+                for source in graph.sources[i]
+            ]
+            values = self._layer(i, operands)
             values = rounded(values, self.leaving.get(name))
             if name in graph.outputs:
                 found[name] = values

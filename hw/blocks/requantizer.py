@@ -78,7 +78,8 @@ class Requantizer(wiring.Component):
         lanes = [value >> config.slack_bits for value in lanes]
         shift = config.shift - config.slack_bits
         rounded = [shift_round(value, shift, config.rounding) for value in lanes]
-        if config.relu:
+        low, _ = config.product_bounds
+        if config.relu and low < 0:
             rounded = [Mux(value < 0, 0, value) for value in rounded]
         lanes = register([value + config.output.zero_point for value in rounded], "rounded")
         fmt = config.output.format

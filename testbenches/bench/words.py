@@ -59,7 +59,7 @@ class Case:
         Of the instance, and in reports.
     block : Component
     given, expected : Traffic
-        At the streams ``i`` and ``output``.
+        At the streams ``input`` and ``output``.
     more_given, more_expected : mapping of str to Traffic
         At further streams.
     watched : mapping of str to Traffic
@@ -79,6 +79,7 @@ class Case:
     more_given: Mapping[str, Traffic] = field(default_factory=dict)
     more_expected: Mapping[str, Traffic] = field(default_factory=dict)
     watched: Mapping[str, Traffic] = field(default_factory=dict)
+    input: str = "i"
     output: str = "o"
 
 

@@ -44,6 +44,7 @@ from fxsim.testbenches.bench.job import PATTERNS, Channel, Device, Job
 from fxsim.testbenches.bench.words import FORMATS, Case, Traffic, Words, draw
 from fxsim.testbenches.cases.image_blocks import IMAGE_BLOCKS
 from fxsim.testbenches.cases.residual_blocks import RESIDUAL_BLOCKS
+from fxsim.testbenches.cases.shape_blocks import SHAPE_BLOCKS
 
 
 class Bank(Component):
@@ -86,7 +87,7 @@ def bank_job(cases: Sequence[Case], *, seed: int) -> Job:
         reset_active=1,
         devices=[
             Device(
-                source=case.given.channel(case.name, f"{case.name}_i"),
+                source=case.given.channel(case.name, f"{case.name}_{case.input}"),
                 sink=case.expected.channel(case.name, f"{case.name}_{case.output}"),
                 more_sources=_channels(case.name, case.more_given),
                 more_sinks=_channels(case.name, case.more_expected),
@@ -384,5 +385,6 @@ BLOCKS: dict[str, Callable[[], Iterator[Case]]] = {
     "linear": linear_cases,
     **IMAGE_BLOCKS,
     **RESIDUAL_BLOCKS,
+    **SHAPE_BLOCKS,
 }
 """Cases of each block, by the name of the top module that holds them."""

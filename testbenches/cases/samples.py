@@ -15,6 +15,7 @@ from fxsim.network.storage import load_network
 from fxsim.quantizer import quantize
 from fxsim.shipped import models_folder
 from fxsim.spec import parse_spec
+from fxsim.spec.specification import NetworkSpec
 
 MODELS = ("digits-mlp-ternary", "digits-mlp-int8")
 
@@ -126,6 +127,57 @@ def residual(*, side: int = 6, channels: int = 2) -> QuantizedNetwork:
         },
         "residual",
     )
+    return _with_random_parameters(spec)
+
+
+def encoder_decoder(*, side: int = 6, lanes: int = 2) -> QuantizedNetwork:
+    """Images that are halved and doubled again, next to what they were (Ronneberger et al. 2015).
+
+    The two have formats and scales of their own. The parameters are random, a pixel takes one cycle
+    where ``lanes`` are 2.
+    """
+    layer = {
+        "type": "convolution",
+        "units": 2,
+        "kernel": 3,
+        "padding": 1,
+        "weights": {"levels": 7},
+    }
+    relu = {"nonlinearity": "relu", "output": {"bits": 8}}
+    hardware = {"lanes": lanes}
+    spec = parse_spec(
+        {
+            "name": "encoder_decoder",
+            "data": "none",
+            "input": {"shape": [2, side, side], "bits": 8},
+            "layers": [
+                layer | relu | {"name": "fine"},
+                {"type": "max_pool", "name": "half", "kernel": 2, "hardware": hardware},
+                layer | {"name": "coarse", "output": {"bits": 6}},
+                {"type": "resize", "name": "double", "factor": 2, "hardware": hardware},
+                {
+                    "type": "concat",
+                    "name": "both",
+                    "sources": ["double", "fine"],
+                    "output": {"bits": 7},
+                    "hardware": hardware,
+                },
+                layer | relu | {"name": "mixed", "kernel": 1, "padding": 0},
+                {
+                    "type": "rescale",
+                    "name": "short",
+                    "output": {"bits": 4, "signed": False},
+                    "hardware": hardware,
+                },
+            ],
+            "hardware": {"rows": lanes, "simd": lanes},
+        },
+        "encoder_decoder",
+    )
+    return _with_random_parameters(spec)
+
+
+def _with_random_parameters(spec: NetworkSpec) -> QuantizedNetwork:
     generator = np.random.default_rng(7)
     parent = {
         product.name: LinearParameters(

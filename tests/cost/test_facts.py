@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from fxsim.cost.amounts import FABRICS, amounts
 from fxsim.cost.facts import REST, blocks_of
 from fxsim.network.storage import load_network
-from fxsim.testbenches.cases.samples import residual
+from fxsim.testbenches.cases.samples import encoder_decoder, residual
 from tests.places import MODELS
 
 
@@ -49,6 +50,21 @@ def test_blocks_of_a_residual_network():
         0,
         0,
     )
+
+
+def test_blocks_of_an_encoder_and_decoder():
+    """Pixels of two channels, 2 x 3 of them a row of the small image, are doubled and joined."""
+    network = encoder_decoder(side=6)
+    found = facts(network)
+    coarse, both = network["coarse"].output.format.bits, network["both"].output.format.bits
+    assert found["double.rows"] == ("buffer", {"width": 2 * coarse, "beats": 3, "tiles": 2})
+    assert found["double.pixels"] == ("buffer", {"width": 2 * coarse, "beats": 1, "tiles": 2})
+    assert found["both.concat"] == ("concat", {"bits": 2 * both, "streams": 2, "beats": 1})
+    kind, sizes = found["both_fine.requantizer"]
+    assert (kind, sizes["accumulator"], sizes["output"]) == ("requantizer", 8, both)
+    for target in FABRICS:
+        for kind, sizes in found.values():
+            assert all(amount >= 0 for amount in amounts(kind, sizes, target))
 
 
 def test_blocks_of_the_digits_network():

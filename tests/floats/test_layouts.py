@@ -38,6 +38,21 @@ class Images(nn.Module):
         return self.layer5(x)
 
 
+class Joined(nn.Module):
+    """An image, small and doubled next to itself, flattened next to a vector that comes from it."""
+
+    def __init__(self):
+        super().__init__()
+        self.coarse = nn.Conv2d(2, 3, 2, stride=2)
+        self.dense = nn.Linear(2 * 4 * 6, 5)
+        self.last = nn.Linear(5 + 5 * 4 * 6, 3)
+
+    def forward(self, x):
+        doubled = nn.functional.interpolate(self.coarse(x), scale_factor=2, mode="nearest")
+        image = torch.cat([doubled, x], dim=1)
+        return self.last(torch.cat([self.dense(x.flatten(1)), image.flatten(1)], dim=1))
+
+
 class Sequences(nn.Module):
     """Two LSTM layers, the second with a projection, and a linear one."""
 
@@ -70,6 +85,16 @@ IMAGES = [
     {"type": "linear", "units": 7, "nonlinearity": "relu"},
     {"type": "linear", "units": 3},
 ]
+JOINED = [
+    {"type": "convolution", "name": "coarse", "units": 3, "kernel": 2, "stride": 2},
+    {"type": "resize", "name": "doubled", "factor": 2},
+    {"type": "concat", "name": "image", "sources": ["doubled", "input"]},
+    {"type": "flatten", "name": "flat"},
+    {"type": "flatten", "name": "taken", "sources": ["input"]},
+    {"type": "linear", "name": "dense", "units": 5},
+    {"type": "concat", "name": "both", "sources": ["dense", "flat"]},
+    {"type": "linear", "name": "last", "units": 3},
+]
 SEQUENCES = [
     {"type": "lstm", "cells": 4},
     {"type": "lstm", "cells": 6, "projection": {"units": 3}},
@@ -88,10 +113,11 @@ def spec_of(layers, shape):
 
 CASES = {
     "images": (Images, spec_of(IMAGES, [2, 6, 8]), (9, 2, 6, 8)),
+    "joined": (Joined, spec_of(JOINED, [2, 4, 6]), (9, 2, 4, 6)),
     "sequences": (Sequences, spec_of(SEQUENCES, [5]), (3, 11, 5)),
     "plain": (Plain, spec_of([{"type": "linear", "units": 3}], [4]), (9, 4)),
 }
-ORDERED = ["images", "sequences"]
+ORDERED = ["images", "joined", "sequences"]
 
 
 def made(case):

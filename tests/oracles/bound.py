@@ -10,14 +10,14 @@ from fractions import Fraction
 import numpy as np
 
 from fxsim.arithmetic.formats import AccumulatorMode, Overflow
-from fxsim.network import QuantizedLinear, accumulator_bounds
+from fxsim.network import QuantizedLinear, Rescale, accumulator_bounds
 from tests.oracles.meant import HALF, Output, fractions
 
 NEARLY = Fraction(1, 1 << 45)
 """Relative error of scales that the quantizer works out in float64."""
 
 
-def output_of(layer: QuantizedLinear) -> Output:
+def output_of(layer: QuantizedLinear | Rescale) -> Output:
     """Everything about a layer's output that a specification and a calibration settle."""
     activation = layer.output
     return Output(
@@ -98,3 +98,21 @@ def hold(product, sums, biases, found, told):
             if not fmt.min + 1 <= whole <= fmt.max - 1:
                 continue  # what overflow makes of it is not what the layer is meant for
         out.check(int(integer), sums[k] + biases[k], errors[k])
+
+
+def hold_rescale(layer: Rescale, reals, found, told):
+    """Hold what a rescale yields to the real numbers that it takes.
+
+    Their unit is exact, and there is no bias: the multiplier alone is off, by half a step of its
+    last bit for each unit. A plain shift is exact.
+    """
+    out, bits = output_of(layer), layer.requantizer.multiplier_bits
+    unit = Fraction(layer.input.scale)
+    ratio = unit / out.scale
+    finest = ratio / ((1 << bits) - HALF) if bits else Fraction(0)
+    for real, integer in zip(reals.tolist(), found.tolist(), strict=True):
+        error = abs(real) / unit * finest + NEARLY * abs(real) / out.scale
+        if bits and not told and out.overflow is Overflow.SATURATE:
+            small = max(HALF, Fraction(4 << out.fmt.bits, 1 << bits)) + Fraction(1, 1 << bits)
+            error = min(error, small)
+        out.check(integer, real, error)

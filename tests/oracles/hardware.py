@@ -15,6 +15,7 @@ import numpy as np
 from fxsim.network import (
     INPUT,
     Argmax,
+    Concat,
     IntArray,
     Layer,
     MaxPool,
@@ -23,6 +24,8 @@ from fxsim.network import (
     QuantizedLinear,
     QuantizedLstm,
     QuantizedNetwork,
+    Rescale,
+    Resize,
     Windows,
 )
 
@@ -41,7 +44,7 @@ def needed(network: QuantizedNetwork) -> Needs:
         for source, depth, operand in zip(sources, depths, layer.operands, strict=False):
             if depth:
                 found["queue"] += 1
-                bits = lanes[source] * operand.activation.format.bits
+                bits = lcm(lanes[source], layer.lanes_in) * operand.activation.format.bits
                 found["memory bits"] += (depth - 1) * bits
         lanes[layer.name] = _lanes_out(layer)
         takers.update(sources)
@@ -78,8 +81,28 @@ def _layer(found: Needs, layer: Layer, sources: list[int]) -> None:
             _resize(found, source, layer.lanes)
         found["sum"] += 1
         found["requantizer"] += 1
-        found["lanes"] += len(sources) * layer.lanes
+        found["lanes"] += 2 * layer.lanes
         found["accumulator bits"] += layer.lanes * layer.accumulator.bits
+    elif isinstance(layer, Concat):
+        for source in sources:
+            _resize(found, source, layer.lanes)
+        found["concat"] += 1
+        found["lanes"] += layer.lanes
+    elif isinstance(layer, Resize):
+        _resize(found, before, layer.lanes)
+        (channels, _, width), (vertical, horizontal) = layer.shape, layer.factors
+        bits, words = layer.lanes * layer.input.format.bits, channels // layer.lanes
+        for items, times in ((width * words, vertical), (words, horizontal)):
+            if times > 1:
+                _vectors(found, bits, items)
+    elif isinstance(layer, Rescale):
+        _resize(found, before, layer.lanes)
+        found["requantizer"] += 1
+        found["lanes"] += layer.lanes
+        factor, offset = layer.requantizer.multiplier, layer.requantizer.offset
+        for constants in (factor, offset - factor * layer.input.zero_point):
+            if len(np.unique(constants)) > 1:
+                found["memory bits"] += layer.shape[0] * _bits(constants)
     elif isinstance(layer, Argmax):
         _resize(found, before, layer.lanes)
         found["greatest"] += 1
@@ -160,7 +183,9 @@ def _lanes_out(layer: Layer) -> int:
     if isinstance(layer, Argmax):
         return 1
     return (
-        layer.lanes if isinstance(layer, MaxPool | QuantizedAdd) else _fewest_lanes(*layer.linears)
+        layer.lanes
+        if isinstance(layer, MaxPool | QuantizedAdd | Concat | Resize | Rescale)
+        else _fewest_lanes(*layer.linears)
     )
 
 

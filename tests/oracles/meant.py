@@ -137,6 +137,15 @@ def average_pool(image: np.ndarray, kernel: tuple[int, int], stride: int) -> np.
     return np.moveaxis(np.array(found, object), -1, 0)
 
 
+def resize(image: np.ndarray, vertical: int, horizontal: int) -> np.ndarray:
+    """Nearest neighbour: each pixel as a block of equal ones."""
+    channels, height, width = image.shape
+    result = np.empty((channels, height * vertical, width * horizontal), object)
+    for y, x in np.ndindex(result.shape[1:]):
+        result[:, y, x] = image[:, y // vertical, x // horizontal]
+    return result
+
+
 def argmax(values: Sequence[Fraction]) -> int:
     """Place of the first of the greatest values."""
     return next(k for k, value in enumerate(values) if value == max(values))

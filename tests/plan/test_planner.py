@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from fxsim.hw.emit import accelerator_verilog
 from fxsim.network.storage import load_network
 from fxsim.plan import add, argmax, convolution, join, linear, planner
-from fxsim.plan.buffers import ForkConfig, QueueConfig, VectorBufferConfig
+from fxsim.plan.buffers import ConcatConfig, ForkConfig, QueueConfig, VectorBufferConfig
 from fxsim.plan.chain import Chain
 from fxsim.plan.elementwise import GreatestConfig, GreatestPlaceConfig, WeightedSumConfig
 from fxsim.plan.mac_array import MacArrayConfig
@@ -30,12 +30,20 @@ from tests.lstm_strategies import recurrent_networks
 from tests.oracles.hardware import needed
 from tests.places import MODELS
 from tests.residual_strategies import residual_networks
+from tests.shape_strategies import mixed_networks
 from tests.strategies import networks
 
 QUIET = settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 SHIPPED = sorted(path.parent.name for path in MODELS.glob("*/network.yaml"))
-ANY = st.one_of(networks(max_size=30), image_networks(), residual_networks(), recurrent_networks())
+ANY = st.one_of(
+    networks(max_size=30),
+    image_networks(),
+    residual_networks(),
+    recurrent_networks(),
+    mixed_networks(depths=False),
+)
 NAMES = {
+    ConcatConfig: "concat",
     ForkConfig: "fork",
     GreatestConfig: "greatest",
     GreatestPlaceConfig: "greatest",
@@ -63,7 +71,9 @@ def planned(network):
             found["accumulator bits"] += record.o.bits
         elif isinstance(record, ForkConfig):
             found["fork sinks"] += record.sinks
-        elif isinstance(record, RequantizerConfig | GreatestConfig | WeightedSumConfig):
+        elif isinstance(
+            record, RequantizerConfig | GreatestConfig | WeightedSumConfig | ConcatConfig
+        ):
             found["lanes"] += record.o.lanes
             if isinstance(record, WeightedSumConfig):
                 found["accumulator bits"] += record.o.bits
@@ -118,10 +128,13 @@ def test_streams_fit_together(network):
     for block in plan.blocks:
         taken, given_ = block.record.ratio
         assert block.output.beat == block.record.o
-        for source, beat in zip(block.sources, takes(block.record), strict=True):
+        for k, (source, beat) in enumerate(zip(block.sources, takes(block.record), strict=True)):
+            if isinstance(block.record, ConcatConfig):  # each stream has its own share
+                taken = block.record.counts[k]
             assert streams[source].beat == beat
             assert streams[source].count * given_ == block.output.count * taken
-    assert plan.output.count == -(-network.layers[-1].outputs // plan.output.beat.lanes)
+    for name, stream in plan.outputs.items():
+        assert stream.count == -(-network[name].outputs // stream.beat.lanes)
 
 
 def test_a_shortcut_by_hand():

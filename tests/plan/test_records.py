@@ -7,7 +7,7 @@ import pytest
 from fxsim.arithmetic.formats import IntFormat
 from fxsim.errors import ConfigError
 from fxsim.plan.beat import Beat
-from fxsim.plan.buffers import ForkConfig, QueueConfig, VectorBufferConfig
+from fxsim.plan.buffers import ConcatConfig, ForkConfig, QueueConfig, VectorBufferConfig
 from fxsim.plan.elementwise import GreatestConfig
 from fxsim.plan.resize import NarrowConfig, WidenConfig
 from tests.messages import raises
@@ -25,6 +25,14 @@ def resize(kind, **sizes):
         (lambda: Beat(BEAT.format, 0), "lanes must be at least 1, not 0"),
         (lambda: QueueConfig(beat=BEAT, depth=1), "depth must be at least 2, not 1"),
         (lambda: ForkConfig(beat=BEAT, sinks=0), "sinks must be at least 1, not 0"),
+        (
+            lambda: ConcatConfig(beat=BEAT, counts=(3,)),
+            "counts must be 2 or more integers from 1 on, not (3,)",
+        ),
+        (
+            lambda: ConcatConfig(beat=BEAT, counts=(3, 0)),
+            "counts must be 2 or more integers from 1 on, not (3, 0)",
+        ),
         (lambda: GreatestConfig(beat=BEAT, beats=0), "beats must be at least 1, not 0"),
         (
             lambda: VectorBufferConfig(beat=BEAT, beats=1, tiles=0),
@@ -52,4 +60,5 @@ def test_beats_before_and_after():
     """Eleven items by 2 are 6 beats, the last half full; by 4 they are 3."""
     assert resize(WidenConfig, items=11).ratio == (6, 3)
     assert resize(NarrowConfig, lanes_in=4, lanes_out=2, items=11).ratio == (3, 6)
+    assert ConcatConfig(beat=BEAT, counts=(2, 1, 4)).ratio == (2, 7)
     assert VectorBufferConfig(beat=BEAT, beats=5, tiles=4).ratio == (5, 20)

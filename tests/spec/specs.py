@@ -20,8 +20,8 @@ BASE = {
     ],
 }
 TYPES = (
-    "type must be 'linear', 'lstm', 'convolution', 'max_pool', 'average_pool', 'flatten', 'add'"
-    " or 'argmax'"
+    "type must be 'linear', 'lstm', 'convolution', 'max_pool', 'average_pool', 'flatten', 'add',"
+    " 'rescale', 'resize', 'concat' or 'argmax'"
 )
 
 

@@ -392,16 +392,17 @@ def test_keys_of_inputs_are_explored():
 
 
 def test_the_page_has_networks_that_are_read():
-    """Those of `docs/graphs.md`: a graph, two ports, and sequences of images."""
+    """Those of `docs/graphs.md`: graphs, two ports, and sequences of images."""
     text = (ROOT / "docs" / "graphs.md").read_text()
     found = [
         parse_spec(yaml.safe_load(block), "graphs.md")
         for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
     ]
-    assert [spec.name for spec in found] == ["branches", "two", "frames"]
+    assert [spec.name for spec in found] == ["branches", "encoder", "two", "frames"]
     assert found[0].layer_sources(4) == ("wide", "narrower", "stem")
-    assert [(len(spec.inputs), len(spec.outputs)) for spec in found] == [(1, 1), (2, 2), (1, 1)]
-    assert [spec.recurrent for spec in found] == [False, False, True]
+    ports = [(len(spec.inputs), len(spec.outputs)) for spec in found]
+    assert ports == [(1, 1), (1, 1), (2, 2), (1, 1)]
+    assert [spec.recurrent for spec in found] == [False, False, False, True]
 
 
 def test_numbers_of_samples_do_not_matter_to_shapes():

@@ -34,6 +34,9 @@ NETWORKS = {
     "average_pool": (IMAGE, [{"type": "average_pool", "kernel": 2}]),
     "flatten": (IMAGE, [CONVOLUTION, {"type": "flatten"}]),
     "add": (IMAGE, [CONVOLUTION, {"type": "add", "shortcut": "input"} | OUT]),
+    "concat": (IMAGE, [CONVOLUTION, {"type": "concat", "sources": ["layer0", "input"]}]),
+    "resize": (IMAGE, [{"type": "resize", "factor": [2, 3]}]),
+    "rescale": (IMAGE, [{"type": "rescale"} | OUT]),
     "argmax": ([5], [{"type": "linear", "units": 3} | OUT, {"type": "argmax"}]),
 }
 """A small network for each kind, whose last layer is of it."""
@@ -46,6 +49,9 @@ SHAPES = {
     "average_pool": (2, 3, 2),
     "flatten": (48,),
     "add": (2, 6, 4),
+    "concat": (4, 6, 4),
+    "resize": (2, 12, 12),
+    "rescale": (2, 6, 4),
     "argmax": (1,),
 }
 NO_VECTOR = "needs a vector, but 'input' is an image; flatten it first"
@@ -59,8 +65,18 @@ MISPLACED = {
     "average_pool": ([48], f"average_pool {NO_IMAGE}"),
     "flatten": ([48], f"flatten {NO_IMAGE}"),
     "add": ([48], "operands of an add must differ, not be 'input' twice"),
+    "concat": ([48], "sources must name an earlier layer or an input, not 'layer0' (input)"),
+    "resize": ([48], f"resize {NO_IMAGE}"),
 }
-"""A shape of the input that each kind refuses when it comes first, and what is said."""
+"""A shape of the input that each kind refuses when it comes first, and what is said.
+
+A rescale takes any.
+"""
+KEYS = {"add": "shortcut", "concat": "sources"}
+"""Keys that it is said of, where that is not the type."""
+
+BROUGHT = {"concat": ["layer1_input"]}
+"""Layers that bring operands to one format and scale; the other one has it."""
 
 
 def network(shape, layers):
@@ -84,7 +100,7 @@ def small(kind):
 def test_the_grid_has_every_kind():
     kinds = {kind.__name__ for kind in LAYER_TYPES.values()}
     assert kinds == {kind.__name__ for kind in get_args(get_args(LayerSpec)[0])}
-    assert set(NETWORKS) == set(SHAPES) == set(MISPLACED) == set(LAYER_TYPES)
+    assert set(NETWORKS) == set(SHAPES) == {*MISPLACED, "rescale"} == set(LAYER_TYPES)
     assert {name: layers[-1]["type"] for name, (_, layers) in NETWORKS.items()} == {
         name: name for name in LAYER_TYPES
     }
@@ -95,9 +111,10 @@ def test_check(kind):
     spec = network(*NETWORKS[kind])
     assert type(spec.layers[-1]) is LAYER_TYPES[kind]
     assert spec.shapes[spec.output] == SHAPES[kind]
+    if kind not in MISPLACED:
+        return
     shape, message = MISPLACED[kind]
-    key = "shortcut" if kind == "add" else "type"
-    with raises(SpecError, f"{message} (x.yaml: layers[0].{key})"):
+    with raises(SpecError, f"{message} (x.yaml: layers[0].{KEYS.get(kind, 'type')})"):
         network(shape, NETWORKS[kind][1][-1:])
 
 
@@ -122,9 +139,9 @@ def test_float_forward_and_training_module(kind):
 def test_quantize(kind):
     spec, _, parameters, x = small(kind)
     quantized = quantize(spec, Checkpoint(parent=parameters), x)
-    assert [layer.name for layer in quantized.layers] == [
-        spec.layer_name(i) for i, layer in enumerate(spec.layers) if layer.in_hardware
-    ]
+    *before, last = (spec.layer_name(i) for i, layer in enumerate(spec.layers) if layer.in_hardware)
+    names = [*before, *BROUGHT.get(kind, []), last]
+    assert [layer.name for layer in quantized.layers] == names
     real, found = forward(spec, parameters, x), simulate(quantized, x)
     if spec.classifies:
         best = np.sort(real)

@@ -16,7 +16,7 @@ from fxsim.network import IntArray
 
 BoolArray = npt.NDArray[np.bool_]
 
-PIPE, WIDEN, NARROW, BUFFER, WINDOW, JOIN, QUEUE, FORK, FEEDBACK = range(9)
+PIPE, WIDEN, NARROW, BUFFER, WINDOW, JOIN, CONCAT, QUEUE, FORK, FEEDBACK = range(10)
 """Kinds of blocks."""
 
 # Sizes of every block: the first streams that it takes and gives.
@@ -43,6 +43,10 @@ LEVEL, READ_BEAT, TILE = range(1, 4)
 # its left edge; beat of the pixel that comes, its column (the padding counts), whole rows held.
 PLACE_BEATS, COLUMNS, ROWS, STRIDE, KERNEL, PIXEL_BEATS, WIDTH, PADDING, SLOTS = range(2, 11)
 PLACE_BEAT, COLUMN, ROW, LEFT, PIXEL_BEAT, NEXT_COLUMN, HELD = range(1, 8)
+
+# Concat: streams that it takes; whose turn it is, and words taken in it.
+STREAMS = 2
+TURN, TAKEN = range(1, 3)
 
 # Queue: words that it holds, the words that it keeps to while no queue of its group is shorter, and
 # that group, 0 if there is none; words stored behind the register.
@@ -253,6 +257,30 @@ def joins(
             stages = at[k, STAGES] << 1 | word
             later[sink] = stages >> (latency - 1) & 1
             at[k, STAGES] = stages & ((1 << latency) - 1)
+
+
+@jit
+def concats(
+    these: IntArray,
+    size: IntArray,
+    at: IntArray,
+    inputs: IntArray,
+    counts: IntArray,
+    valid: BoolArray,
+    later: BoolArray,
+    ready: BoolArray,
+) -> None:
+    """Words of one stream after the other; ``counts`` are those of each turn of each block."""
+    for k in these:
+        sink, turn = size[k, SINK], at[k, TURN]
+        if not valid[sink] or ready[sink]:
+            word = valid[inputs[k, turn]]
+            later[sink] = word
+            at[k, VALID] = word
+            if word:
+                at[k, TAKEN] = after(at[k, TAKEN], counts[k, turn])
+                if at[k, TAKEN] == 0:
+                    at[k, TURN] = after(turn, size[k, STREAMS])
 
 
 @jit

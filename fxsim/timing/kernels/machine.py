@@ -41,7 +41,7 @@ def run(
     latest: IntArray,
     cycles: int,
     rests: bool,
-) -> tuple[int, int, IntArray, IntArray, IntArray, IntArray]:
+) -> tuple[int, int, int, IntArray, IntArray, IntArray, IntArray]:
     """Run until ``vectors`` vectors have left by each port, or less if the rest is known then.
 
     Parameters
@@ -52,7 +52,8 @@ def run(
     inputs, outputs : int64 arrays, shape (n, most streams of a block)
         Streams by number, -1 where there is none.
     needs, frees : int64 array, shape (n, rows of windows)
-        `fxsim.arithmetic.windows.Windows.row_plan` of each line buffer.
+        `fxsim.arithmetic.windows.Windows.row_plan` of each line buffer; in ``needs`` also the words
+        of each turn of a concat.
     order : int64 array, shape (blocks without a memory, 4)
         Kind, number, and first streams of blocks, each after those whose ready it looks at.
     passing : int64 array
@@ -75,6 +76,8 @@ def run(
     end : int
     cycle : int
         In which it ended; the first word may be taken in cycle 0.
+    start : int
+        In which the first word was taken from the first port; -1 where that was never.
     taken : int64 array, shape (ports out, words)
         Cycle of each word that has left.
     sent : int64 array, shape (ports out,)
@@ -97,6 +100,7 @@ def run(
     these = [np.flatnonzero(kinds == kind) for kind in range(blocks.FEEDBACK + 1)]
     pipes, widens, narrows = these[blocks.PIPE], these[blocks.WIDEN], these[blocks.NARROW]
     buffers, windows, joins = these[blocks.BUFFER], these[blocks.WINDOW], these[blocks.JOIN]
+    concats = these[blocks.CONCAT]
     queues, forks, feedbacks = these[blocks.QUEUE], these[blocks.FORK], these[blocks.FEEDBACK]
     at[windows, blocks.NEXT_COLUMN] = size[windows, blocks.PADDING]
     full = np.zeros(1 + count, np.bool_)
@@ -107,6 +111,7 @@ def run(
     marks = np.full((KEPT, 1 + ports), -1, np.int64)
     before = np.full(1 + ports, -1, np.int64)
     ended = cycle = quiet = 0
+    start = -1
     while True:
         valid[:] = later
         least = _whole(entered, shares)
@@ -123,6 +128,8 @@ def run(
         _admit(order, size, inputs, outputs, at, valid, ready)
 
         if not rests:
+            if start < 0 and valid[entering[0]] and ready[entering[0]]:
+                start = cycle
             for port in range(ports):
                 if valid[leaving[port]]:
                     if sent[port] == taken.shape[1]:
@@ -130,7 +137,7 @@ def run(
                     taken[port, sent[port]] = cycle
                     sent[port] += 1
                 elif sent[port] < latest.shape[1] and cycle >= latest[port, sent[port]]:
-                    return LATE, cycle, taken, sent, before, held
+                    return LATE, cycle, start, taken, sent, before, held
 
         blocks.pipes(pipes, size, at, valid, later, ready)
         blocks.widens(widens, size, at, valid, later, ready)
@@ -139,6 +146,8 @@ def run(
         blocks.windows(windows, size, at, needs, frees, valid, later, ready)
         if len(joins):
             blocks.joins(joins, size, at, valid, later, ready)
+        if len(concats):
+            blocks.concats(concats, size, at, inputs, needs, valid, later, ready)
         if len(queues):
             blocks.queues(queues, size, at, valid, later, ready, held)
         if len(forks):
@@ -152,7 +161,7 @@ def run(
         quiet = 0 if moves else quiet + 1
         if quiet > PATIENCE:
             if not rests:
-                return STUCK, cycle, taken, sent, before, held
+                return STUCK, cycle, start, taken, sent, before, held
             rests, quiet = False, 0
             continue
         if rests:
@@ -166,12 +175,12 @@ def run(
         if ends:
             ended += 1
             if ended == vectors or (ended > 1 and cycle >= cycles):
-                return DONE, cycle, taken, sent, before, held
+                return DONE, cycle, start, taken, sent, before, held
             for port in range(len(entering)):
                 at[count, port] = entered[port] - ended * shares[port]
             found = _find(at, kept)
             if found < KEPT and marks[found, 0] >= 0:
-                return REPEATS, cycle, taken, sent, marks[found], held
+                return REPEATS, cycle, start, taken, sent, marks[found], held
             kept[ended % KEPT] = at
             marks[ended % KEPT, 0] = cycle
             marks[ended % KEPT, 1:] = sent
@@ -242,6 +251,9 @@ def _admit(
                 if stream >= 0:
                     others = missing - (not valid[stream])
                     ready[stream] = advance and turn and others == 0
+        elif kind == blocks.CONCAT:
+            for place in range(size[k, blocks.STREAMS]):
+                ready[inputs[k, place]] = advance and place == at[k, blocks.TURN]
         elif kind == blocks.FORK:
             done = True
             for place in range(outputs.shape[1]):

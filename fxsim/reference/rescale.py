@@ -1,0 +1,35 @@
+"""Requantized Python integers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from operator import index
+
+from fxsim.arithmetic import integers
+from fxsim.network import Rescale
+from fxsim.reference.result import LayerResult
+
+
+def run_rescale(layer: Rescale, vector: Sequence[int]) -> LayerResult:
+    """Requantize each integer, the zero point taken off, by the constants of its channel."""
+    requantizer, channels = layer.requantizer, layer.shape[0]
+    multipliers, offsets = requantizer.multiplier.tolist(), requantizer.offset.tolist()
+    accumulators, activations = [], []
+    for k, x in enumerate(vector):
+        channel = k % channels
+        accumulators.append(int(index(x)) - layer.input.zero_point)
+        activations.append(
+            integers.requantize(
+                accumulators[-1],
+                multiplier=multipliers[channel % len(multipliers)],
+                offset=offsets[channel % len(offsets)],
+                slack_bits=requantizer.slack_bits,
+                shift=requantizer.shift,
+                zero_point=layer.output.zero_point,
+                fmt=layer.output.format,
+                rounding=requantizer.rounding,
+                mode=requantizer.overflow,
+                relu=layer.relu,
+            )
+        )
+    return LayerResult(accumulators, activations, 0)

@@ -1,0 +1,14 @@
+"""Joined tensors in training."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+
+class Concat(nn.Module):
+    """Channels of images, or items of vectors, side by side."""
+
+    def forward(self, *operands: torch.Tensor) -> torch.Tensor:
+        """Images (n, channels, height, width) or vectors (n, items)."""
+        return torch.cat(operands, dim=1)

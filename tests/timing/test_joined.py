@@ -1,0 +1,85 @@
+"""Concat, resize and rescale cost no cycle: the busiest layer sets the interval."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from fxsim.arithmetic.formats import IntFormat, Overflow, Rounding
+from fxsim.network import (
+    INPUT,
+    Activation,
+    Concat,
+    InputQuantizer,
+    QuantizedConvolution,
+    QuantizedNetwork,
+    Requantizer,
+    Resize,
+    Windows,
+)
+from fxsim.timing.cycles import completion_times, load, predict
+from fxsim.timing.depths import with_depths
+from tests.network.stored_networks import SOURCE, linear
+from tests.shape_strategies import mixed_networks
+
+QUIET = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+SIGNED = Activation(format=IntFormat(bits=5, signed=True), scale=1.0)
+SHIFT = Requantizer(
+    multiplier=np.array([1]),
+    multiplier_bits=0,
+    shift=2,
+    rounding=Rounding.FLOOR,
+    overflow=Overflow.SATURATE,
+)
+
+
+def network_of(*layers, sources=None, shape=(2, 4, 3)):
+    source = InputQuantizer(shape=shape, activation=SOURCE, rounding=Rounding.FLOOR)
+    return with_depths(
+        QuantizedNetwork(
+            name="net", data="none", inputs={INPUT: source}, layers=layers, sources=sources or {}
+        )
+    )
+
+
+@QUIET
+@given(network=mixed_networks(kinds=("rescale", "resize"), max_steps=8))
+def test_the_busiest_layer_sets_the_interval(network):
+    """Without windows and products, whose own waits are not of this test."""
+    assert predict(network).interval == max(map(load, network.layers))
+
+
+@pytest.mark.parametrize("lanes", [1, 2])
+@pytest.mark.parametrize("factors", [(2, 2), (4, 1), (1, 4)])
+def test_pixels_that_come_evenly(factors, lanes):
+    """A convolution takes 4 cycles for a pixel, and a resize of 2 lanes gives it 4 times.
+
+    With a row in place of two it would wait; so would one that did not take pixels meanwhile.
+    """
+    product = linear("dots", 2, 2, requantizer=SHIFT, output=SIGNED)
+    windows = Windows(channels=2, height=4, width=3, kernel=(1, 1))
+    dots = QuantizedConvolution(product=product, windows=windows)
+    larger = Resize(name="larger", shape=dots.shape_out, factors=factors, input=SIGNED, lanes=lanes)
+    network = network_of(dots, larger)
+    times = completion_times(network, 6)
+    pixels = 4 * 3
+    assert load(dots) == 4 * pixels
+    assert predict(network).interval == load(larger) == (2 // lanes) * 4 * pixels
+    assert {after - before for before, after in pairwise(times)} == {load(larger)}
+
+
+def test_an_operand_gathers_lanes_while_it_is_not_its_turn():
+    """Four channels come singly, so each operand takes 4 cycles for its beat: 4 in all, not 8."""
+    shape = (4, 2, 3)
+    names = ("up", "down")
+    layers = [
+        Resize(name=name, shape=shape, factors=(1, 2), input=SOURCE, lanes=1) for name in names
+    ]
+    joined = Concat(name="both", shapes=((4, 2, 6),) * 2, input=SOURCE, lanes=4)
+    sources = {"down": (INPUT,), "both": names}
+    network = network_of(*layers, joined, sources=sources, shape=shape)
+    assert load(joined) == 2 * 2 * 6
+    assert predict(network).interval == load(layers[0]) == 4 * 2 * 6
