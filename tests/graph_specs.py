@@ -37,8 +37,18 @@ class Sketch:
         return name
 
     def alike(self, name):
-        """Everything with the shape of ``name``."""
-        return [other for other, shape in self.shapes.items() if shape == self.shapes[name]]
+        """Everything else with the shape of ``name``."""
+        shape = self.shapes[name]
+        return [other for other, found in self.shapes.items() if found == shape and other != name]
+
+    def beside(self, name):
+        """Everything else that can stand next to ``name``, if not too wide."""
+        channels, *size = self.shapes[name]
+        return [
+            other
+            for other, (wide, *found) in self.shapes.items()
+            if found == size and other != name and channels + wide <= 8
+        ]
 
     def vector(self, name):
         """Name of ``name`` as a vector."""
@@ -63,7 +73,7 @@ def _linear(units):
 
 @st.composite
 def graph_specs(draw, *, max_layers=40, recurrent=None, several=True, batch_norm=True):
-    """Plain values: layers that take what any earlier one yields, and sums of two to four of it.
+    """Plain values: layers that take what any earlier one yields, sums and pairs of it.
 
     Branches start anywhere, so their lengths differ and joins follow joins. Every end is an output
     (of at most three, and only with ``several``) or goes into a last sum. ``recurrent`` is whether
@@ -76,8 +86,13 @@ def graph_specs(draw, *, max_layers=40, recurrent=None, several=True, batch_norm
     wanted = draw(st.integers(1, max_layers))
     while len(sketch.layers) < wanted or set(sketch.open) & set(names):
         source = draw(st.sampled_from([*sketch.open, *sketch.open, *sketch.shapes]))
-        others = [name for name in sketch.alike(source) if name != source]
-        if others and draw(st.integers(0, 2)) == 0:
+        if (others := sketch.beside(source)) and draw(st.integers(0, 9)) == 0:
+            pair = draw(st.permutations([source, draw(st.sampled_from(others))]))
+            first, second = map(sketch.shapes.__getitem__, pair)
+            keys = OUT if draw(st.booleans()) else {}
+            shape = (first[0] + second[0], *first[1:])
+            sketch.put({"type": "concat"} | keys, pair, shape)
+        elif (others := sketch.alike(source)) and draw(st.integers(0, 2)) == 0:
             count = draw(st.integers(1, min(3, len(others))))
             sources = draw(st.permutations([source, *draw(st.permutations(others))[:count]]))
             relu = draw(st.sampled_from(["none", "relu"]))
@@ -100,17 +115,22 @@ def _after(draw, sketch, source, *, recurrent, batch_norm):
     shape, units = sketch.shapes[source], draw(st.sampled_from(UNITS))
     relu = {"nonlinearity": draw(st.sampled_from(["none", "relu"]))}
     norm = {"batch_norm": batch_norm and draw(st.integers(0, 3)) == 0}
+    if draw(st.integers(0, 9)) == 0:
+        return {"type": "rescale"} | relu | OUT, [source], shape
     if len(shape) == 1:
         if recurrent and draw(st.booleans()):
             return {"type": "lstm", "cells": units, "output": {"bits": 12}}, [source], (units,)
         return _linear(units) | relu | norm, [source], (units,)
     channels, height, width = shape
     small = min(height, width) == 1
-    match draw(st.integers(0, 5)):
+    match draw(st.integers(0, 6)):
         case 0 if source not in sketch.flat:
             return {"type": "flatten"}, [source], (math.prod(shape),)
         case 1:
             return {"type": "average_pool"}, [source], (channels, 1, 1)
+        case 6 if height * width <= 6:
+            larger = (channels, 2 * height, width)
+            return {"type": "resize", "factor": [2, 1]}, [source], larger
         case 2 if not small:
             return {"type": "max_pool", "kernel": 3, "stride": 1, "padding": 1}, [source], shape
     kernel = 1 if small else draw(st.sampled_from([1, 3]))
@@ -129,7 +149,7 @@ def _written(draw, sketch):
         if draw(st.integers(0, 3)) and sources[0] == before:
             if len(sources) == 1:
                 layer = short
-            elif len(sources) == 2:
+            elif len(sources) == 2 and layer["type"] == "add":
                 layer = short | {"shortcut": sources[1]}
         value["layers"].append(layer)
         before = layer["name"]

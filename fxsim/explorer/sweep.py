@@ -75,8 +75,10 @@ def sweep(
     Raises
     ------
     SpecError
-        If a word length breaks a constraint, or the checkpoint belongs to another network.
+        If a word length breaks a constraint, the checkpoint belongs to another network, or this has
+        several inputs or outputs.
     """
+    spec.check_single()
     hidden = {p.spec.weights.levels for p in spec.products if p.layer < spec.last}
     own = hidden.pop() if len(hidden) == 1 else None
     points: list[tuple[int | None, int, bool]] = [
@@ -89,7 +91,7 @@ def sweep(
     for count, bits, retrained in points:
         varied = vary(spec, levels=None if retrained else count, activation_bits=bits)
         with quiet():
-            network = quantize(varied, checkpoint, samples, direct=not retrained)
+            network = quantize(varied, checkpoint, samples, direct=not retrained, depths=False)
         row = SweepRow(
             levels=count,
             activation_bits=bits,

@@ -232,16 +232,15 @@ def _row_plans(built: Sequence[Block]) -> IntArray:
 
 
 def _by_ready(built: Sequence[Block], inputs: Streams, outputs: Streams) -> IntArray:
-    """Blocks, each after those whose ready it looks at: the next ones, if it has no memory."""
-    takers = {stream: k for k, row in enumerate(inputs) for stream in row}
-    return _ordered(
-        {
-            k: []
-            if block.kind in _STORING
-            else [takers[stream] for stream in outputs[k] if stream in takers]
-            for k, block in enumerate(built)
-        }
-    )
+    """Blocks without a memory, each after those whose ready it looks at: the next ones.
+
+    A row each: kind, number, and the first streams that it takes and gives.
+    """
+    free = {k for k, block in enumerate(built) if block.kind not in _STORING}
+    takers = {stream: k for k in free for stream in inputs[k]}
+    order = _ordered({k: [takers[s] for s in outputs[k] if s in takers] for k in sorted(free)})
+    rows = [(built[k].kind, k, inputs[k][0], outputs[k][0]) for k in order.tolist()]
+    return np.array(rows, np.int64).reshape(-1, 4)
 
 
 def _by_valid(built: Sequence[Block], inputs: Streams, outputs: Streams) -> IntArray:

@@ -20,6 +20,9 @@ from fxsim.timing.machine import Deadlock, Late, Machine
 _SPARE = 4
 """Words that a queue takes beyond those that make a word of the join, while all others wait."""
 
+_SWIFT = MIN_DEPTH + 1
+"""Words of the shortest queue that takes one in each cycle."""
+
 Depths = dict[int, int]
 """Depth of each queue, by the number of its block; 0 is a wire."""
 
@@ -38,8 +41,9 @@ def shortest(machine: Machine, joins: Sequence[Sequence[int]], work: int) -> Dep
     search = _Search(machine, joins, work)
     search.wire(joins)
     search.lengthen()
-    for k in search.depths:
-        search.shorten(k)
+    shorter = True
+    while shorter:  # a queue may be shorter next to others that are
+        shorter = sum(search.shorten(k) for k in search.depths) > 0
     return search.depths
 
 
@@ -112,13 +116,13 @@ class _Search:
                 if self.depths[k]:
                     self.attempt({k: 0})
 
-    def shorten(self, k: int) -> None:
-        """Take the least depth of a queue that costs no time.
+    def shorten(self, k: int) -> bool:
+        """Take the least depth of a queue that costs no time; returns whether that is less.
 
         As a rule that is what an endless queue holds or a few words less, so steps from there on
         grow. A longer queue is never slower.
         """
-        step = 1
+        step, before = 1, self.depths[k]
         while self.depths[k] - step >= MIN_DEPTH and self.attempt({k: self.depths[k] - step}):
             step *= 2
         low = max(MIN_DEPTH, self.depths[k] - step + 1)
@@ -126,8 +130,9 @@ class _Search:
             middle = (low + self.depths[k]) // 2
             if not self.attempt({k: middle}):
                 low = middle + 1
-        if self.depths[k] == MIN_DEPTH:
+        if 0 < self.depths[k] <= _SWIFT:
             self.attempt({k: 0})
+        return self.depths[k] < before
 
     def _run(
         self, queues: Mapping[int, parts.Block | None], latest: Sequence[IntArray] = ()

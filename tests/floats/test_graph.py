@@ -83,6 +83,11 @@ COMPUTE = {
     "flatten": lambda layer, parameters, x: vectors(x, 3),
     "add": lambda layer, parameters, *operands: sum(operands),
     "argmax": lambda layer, parameters, x: x,
+    "rescale": lambda layer, parameters, x: x,
+    "concat": lambda layer, parameters, *operands: np.concatenate(
+        operands, axis=-3 if operands[0].ndim > 2 else -1
+    ),
+    "resize": lambda layer, parameters, x: x.repeat(2, axis=-2),
 }
 
 

@@ -12,7 +12,9 @@ from fxsim.data import Dataset, Split
 from fxsim.errors import SpecError
 from fxsim.floats.forward import forward, forward_outputs
 from fxsim.floats.scores import accuracy
-from fxsim.quantizer.quantizer import quantized_parameters
+from fxsim.quantizer.quantizer import quantize, quantized_parameters, uses_retrained
+from fxsim.simulator import evaluate
+from fxsim.simulator.simulator import simulate
 from fxsim.spec import parse_spec
 from fxsim.training import predict, train
 from fxsim.training.module import Network
@@ -100,6 +102,10 @@ def test_a_graph_of_images_is_trained(activations):
         logits = forward(spec, parameters, data.test.x)
         assert accuracy(logits, data.test.y) > 0.9
         np.testing.assert_allclose(predict(spec, parameters, data.test.x), logits, atol=1e-4)
+    assert uses_retrained(spec, checkpoint)
+    quantized = quantize(spec, checkpoint, data.train.x)
+    assert quantized.taken["sum"] == ("left", "right", "stem")
+    assert evaluate.accuracy(quantized, data.test) > 0.9
 
 
 def test_sequences_of_images_are_trained():
@@ -114,6 +120,9 @@ def test_sequences_of_images_are_trained():
         logits = forward(spec, parameters, data.test.x)
         assert accuracy(logits[:, 1:], data.test.y[:, 1:]) > 0.9
         np.testing.assert_allclose(predict(spec, parameters, data.test.x), logits, atol=1e-3)
+    assert uses_retrained(spec, checkpoint)
+    answers = simulate(quantize(spec, checkpoint, data.train.x), data.test.x).argmax(axis=-1)
+    assert (answers == data.test.y)[:, 1:].mean() > 0.9
 
 
 def test_statistics_are_those_of_all_frames():

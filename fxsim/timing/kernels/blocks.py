@@ -68,6 +68,37 @@ def after(place: int, count: int) -> int:
 
 
 @jit
+def admit_buffers(these: IntArray, size: IntArray, at: IntArray, ready: BoolArray) -> None:
+    """Buffers take a word unless they hold two vectors."""
+    for k in these:
+        ready[size[k, SOURCE]] = at[k, LEVEL] != 2 * size[k, BUFFER_BEATS]
+
+
+@jit
+def admit_windows(these: IntArray, size: IntArray, at: IntArray, ready: BoolArray) -> None:
+    """Line buffers take a word unless all their rows are full."""
+    for k in these:
+        ready[size[k, SOURCE]] = at[k, HELD] != size[k, SLOTS]
+
+
+@jit
+def admit_queues(
+    these: IntArray, size: IntArray, at: IntArray, full: BoolArray, ready: BoolArray
+) -> None:
+    """Queues take a word unless they are full, or each one of their group has its ``room``.
+
+    So an endless queue holds what waits for the others of its group, and not what all of them wait
+    with for the blocks after them. ``full`` says so of each group; never of group 0.
+    """
+    full[:] = True
+    full[0] = False
+    for k in these:
+        full[size[k, GROUP]] &= at[k, STORED] >= size[k, ROOM]
+    for k in these:
+        ready[size[k, SOURCE]] = at[k, STORED] != size[k, DEPTH] - 1 and not full[size[k, GROUP]]
+
+
+@jit
 def pipes(
     these: IntArray,
     size: IntArray,

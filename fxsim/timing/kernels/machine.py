@@ -54,8 +54,8 @@ def run(
     needs, frees : int64 array, shape (n, rows of windows)
         `fxsim.arithmetic.windows.Windows.row_plan` of each line buffer; in ``needs`` also the words
         of each turn of a concat.
-    order : int64 array, shape (n,)
-        All blocks, each after those whose ready it looks at.
+    order : int64 array, shape (blocks without a memory, 4)
+        Kind, number, and first streams of blocks, each after those whose ready it looks at.
     passing : int64 array
         Blocks that offer words which they do not hold, each after those whose valid it looks at.
     entering, leaving : int64 arrays
@@ -121,9 +121,11 @@ def run(
         _offer(kinds, size, outputs, passing, at, valid)
         for stream in leaving:
             ready[stream] = True
+        blocks.admit_buffers(buffers, size, at, ready)
+        blocks.admit_windows(windows, size, at, ready)
         if len(queues):
-            _fill(queues, size, at, full)
-        _admit(kinds, size, inputs, outputs, order, at, full, valid, ready)
+            blocks.admit_queues(queues, size, at, full, ready)
+        _admit(order, size, inputs, outputs, at, valid, ready)
 
         if not rests:
             if start < 0 and valid[entering[0]] and ready[entering[0]]:
@@ -214,34 +216,18 @@ def _offer(
 
 
 @jit
-def _fill(queues: IntArray, size: IntArray, at: IntArray, full: BoolArray) -> None:
-    """Set of each group whether all its queues are as long as they need; never of group 0.
-
-    So an endless queue holds what waits for the others of its group, and not what all of them wait
-    with for the blocks after them.
-    """
-    full[1:] = True
-    for k in queues:
-        if at[k, blocks.STORED] < size[k, blocks.ROOM]:
-            full[size[k, blocks.GROUP]] = False
-    full[0] = False
-
-
-@jit
 def _admit(
-    kinds: IntArray,
+    order: IntArray,
     size: IntArray,
     inputs: IntArray,
     outputs: IntArray,
-    order: IntArray,
     at: IntArray,
-    full: BoolArray,
     valid: BoolArray,
     ready: BoolArray,
 ) -> None:
-    """Set ready of what blocks take."""
-    for k in order:
-        kind, source, sink = kinds[k], size[k, SOURCE], size[k, SINK]
+    """Set ready of what blocks take that look at others for it."""
+    for row in range(len(order)):
+        kind, k, source, sink = order[row, 0], order[row, 1], order[row, 2], order[row, 3]
         advance = not valid[sink] or ready[sink]
         if kind in (blocks.PIPE, blocks.WIDEN):
             ready[source] = advance
@@ -253,13 +239,6 @@ def _admit(
                 size[k, blocks.SLIM_BEATS],
             )
             ready[source] = not valid[sink] or (ready[sink] and last)
-        elif kind == blocks.BUFFER:
-            ready[source] = at[k, blocks.LEVEL] != 2 * size[k, blocks.BUFFER_BEATS]
-        elif kind == blocks.WINDOW:
-            ready[source] = at[k, blocks.HELD] != size[k, blocks.SLOTS]
-        elif kind == blocks.QUEUE:
-            room = at[k, blocks.STORED] != size[k, blocks.DEPTH] - 1
-            ready[source] = room and not full[size[k, blocks.GROUP]]
         elif kind == blocks.JOIN:
             idle = blocks.empty(at[k, blocks.STAGES], size[k, blocks.LATENCY])
             turn = size[k, blocks.SPACING] == 1 or idle or at[k, blocks.PHASE] == 0
