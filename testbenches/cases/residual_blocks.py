@@ -109,6 +109,7 @@ def add_cases() -> Iterator[Case]:
         yield Case(
             name=f"{layer.name}_{size}_lanes{lanes_in}_{shortcut_lanes}_{lanes}",
             block=Layer(plan_layer(layer, *streams, depths=(0, depth))),
+            input="i0",
             given=Words(format=operands[0].format, lanes=lanes_in, vectors=x),
             more_given={"i1": Words(format=operands[1].format, lanes=shortcut_lanes, vectors=y)},
             expected=Words(

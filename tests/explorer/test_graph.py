@@ -66,6 +66,19 @@ def test_points_share_branches(monkeypatch):
         assert found["error"] == 1.0 - accuracy(fresh, job.validation)
 
 
+def test_rescales_of_a_concat_run_with_it():
+    """They are no layers of the specification, so they depend on what the concat does."""
+    joined = {"type": "concat", "name": "sum", "sources": ["left", "right", "stem"]} | FINE
+    layers = [joined if layer["name"] == "sum" else layer for layer in LAYERS]
+    evaluator = Evaluator(job_of(layers))
+    for choices in ((0, 0), (1, 0), (0, 1)):
+        job, found = evaluator.job, evaluator(choices)
+        fresh = quantize(job.space.apply(choices), job.checkpoint, job.calibration, direct=True)
+        assert any(layer.name.startswith("sum_") for layer in fresh.layers)
+        assert network_hash(evaluator.network(choices)) == network_hash(fresh)
+        assert found["error"] == 1.0 - accuracy(fresh, job.validation)
+
+
 def test_recurrent_branches():
     """State in one branch, images before it."""
     layers = [

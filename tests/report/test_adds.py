@@ -14,7 +14,7 @@ from fxsim.report.results import Accuracy
 from fxsim.report.summarise import summarise
 from fxsim.simulator.simulator import simulate_trace
 from fxsim.spec import parse_spec
-from fxsim.testbenches.cases.samples import random_inputs, residual
+from fxsim.testbenches.cases.samples import encoder_decoder, random_inputs, residual
 from tests.spec.test_residual import SPEC
 
 ACCURACY = Accuracy(parent=None, direct=None, fixed=0.5, samples=10)
@@ -67,3 +67,13 @@ def test_a_point_of_the_sweep_changes_adds_but_not_the_last_product():
     assert {layer.output.bits for layer in (first, second, add, linear, again)} == {5}
     assert {layer.weights.levels for layer in (first, second, linear)} == {3}
     assert (last.weights.levels, last.output) == (255, None)
+
+
+def test_networks_with_other_joins_have_a_page():
+    """Their memories stand in it: rows and pixels that are repeated, queues of operands."""
+    network = encoder_decoder()
+    trace = simulate_trace(network, random_inputs(network, 3))
+    results = summarise(network, trace, accuracy=ACCURACY)
+    blocks = {memory.block for memory in results.memories}
+    assert {"double.rows", "double.pixels", "both.queue1"} <= blocks
+    assert "double.rows" in render(results)
