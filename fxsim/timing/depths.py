@@ -32,7 +32,9 @@ _SWIFT = MIN_DEPTH + 1
 """Words of the shortest queue that takes one in every cycle: it has two in its memory."""
 
 _KNOWN: dict[Key, Depths] = {}
-"""Depths by all that they depend on, for one process."""
+"""Depths by all that they depend on, the latest of one process."""
+
+_MOST_KNOWN = 256
 
 
 def with_depths(network: QuantizedNetwork, work: int = WORK) -> QuantizedNetwork:
@@ -66,6 +68,8 @@ def least_depths(network: QuantizedNetwork, work: int = WORK) -> dict[str, tuple
     machine, queues = machine_of(plan_network(replace(network, depths=queued, output_depths={})))
     groups = [[queues[f"{name}.queue{k}"] for k in range(count)] for name, count in joins.items()]
     if (key := (*machine.key, (work,))) not in _KNOWN:
+        while len(_KNOWN) >= _MOST_KNOWN:
+            del _KNOWN[next(iter(_KNOWN))]
         _KNOWN[key] = shortest(machine, groups, work)
     depths = _KNOWN[key]
     return {

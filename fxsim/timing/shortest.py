@@ -75,7 +75,11 @@ class _Search:
     def _turn(self, k: int) -> int:
         """Words of a queue that are taken together."""
         after = self._machine.after(k)
-        return after.sizes[0] if after is not None and after.kind == blocks.WIDEN else 1
+        if after is not None and after.kind == blocks.WIDEN:
+            return after.sizes[0]
+        if after is not None and after.kind == blocks.CONCAT:
+            return max(count for count, _ in after.plan)
+        return 1
 
     def lengthen(self) -> None:
         """Take the depths, and the run, of endless queues next to the wires that there are."""
