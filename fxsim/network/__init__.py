@@ -12,13 +12,12 @@ from fxsim.network.linear import (
     Accumulator,
     Folding,
     QuantizedLinear,
-    Requantizer,
     accumulator_bounds,
-    varies,
 )
 from fxsim.network.lstm import QuantizedLstm
 from fxsim.network.pool import MaxPool
 from fxsim.network.quantized import InputQuantizer, QuantizedNetwork
+from fxsim.network.tail import Tail, varies
 from fxsim.network.tensor_type import TensorType
 
 __all__ = [
@@ -39,8 +38,8 @@ __all__ = [
     "QuantizedLinear",
     "QuantizedLstm",
     "QuantizedNetwork",
-    "Requantizer",
     "Table",
+    "Tail",
     "TensorType",
     "Windows",
     "accumulator_bounds",

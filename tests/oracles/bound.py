@@ -24,9 +24,9 @@ def output_of(layer: QuantizedLinear) -> Output:
         fmt=activation.format,
         scale=Fraction(activation.scale),
         zero_point=activation.zero_point,
-        rounding=layer.requantizer.rounding,
-        overflow=layer.requantizer.overflow,
-        relu=layer.relu,
+        rounding=layer.tail.rounding,
+        overflow=layer.tail.overflow,
+        relu=layer.tail.relu,
     )
 
 
@@ -79,7 +79,7 @@ def hold(product, sums, biases, found, told):
 
     Where nothing was told, errors are small, too.
     """
-    out, bits = output_of(product), product.requantizer.multiplier_bits
+    out, bits = output_of(product), product.tail.multiplier_bits
     units = fractions(np.broadcast_to(product.weight_scale, product.outputs))
     units = units * Fraction(product.input.scale)
     reach = None

@@ -114,10 +114,10 @@ def _product(
     if len(np.unique(padded.reshape(tiles, rows), axis=0)) > 1:
         found["memory bits"] += tiles * rows * product.accumulator.format.bits
     _resize(found, rows, after)
-    if (requantizer := product.requantizer) is not None:
+    if (tail := product.tail) is not None:
         found["requantizer"] += 1
         found["lanes"] += after
-        for constants in (requantizer.multiplier, requantizer.offset):
+        for constants in (tail.multiplier, tail.offset):
             if len(np.unique(constants)) > 1:
                 found["memory bits"] += -(-outputs // after) * after * _bits(constants)
 
