@@ -65,7 +65,7 @@ def _part(layer: Layer) -> nn.Module:
         shape = layer.windows
         return nn.MaxPool2d(shape.kernel, shape.stride, shape.padding)
     if isinstance(layer, QuantizedAdd):
-        return nn.ReLU() if layer.relu else nn.Identity()
+        return nn.ReLU() if layer.tail.relu else nn.Identity()
     if isinstance(layer, Argmax):
         return nn.Identity()
     assert isinstance(layer, QuantizedConvolution | QuantizedLinear)
@@ -86,7 +86,7 @@ def _part(layer: Layer) -> nn.Module:
         module = nn.Linear(product.inputs, product.outputs)
     module.weight.data = weight.contiguous()
     parts.append(module)
-    if product.relu:
+    if product.tail is not None and product.tail.relu:
         parts.append(nn.ReLU())
     return nn.Sequential(*parts)
 

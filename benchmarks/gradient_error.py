@@ -22,7 +22,7 @@ from fxsim.network import (
     Folding,
     QuantizedLinear,
     QuantizedLstm,
-    Requantizer,
+    Tail,
     accumulator_bounds,
 )
 from fxsim.network.lstm_gradient import GradientFormat, LstmGradient, row_multipliers
@@ -162,14 +162,13 @@ def _product(
         accumulator=Accumulator(
             format=IntFormat.spanning(low, high, signed=True), mode=AccumulatorMode.WIDE
         ),
-        requantizer=Requantizer(
+        tail=Tail(
             multiplier=multiplier,
             multiplier_bits=16,
             shift=shift,
             rounding=Rounding.TIES_AWAY,
             overflow=Overflow.SATURATE,
         ),
-        relu=False,
         output=Activation(
             format=IntFormat.spanning(
                 (low * top >> shift) - 1, (high * top >> shift) + 1, signed=True
@@ -184,8 +183,8 @@ def effective_weights(layer: QuantizedLstm) -> Weights:
     """Real weights that the integers and the forward multipliers amount to."""
 
     def real(product: QuantizedLinear, scale: float) -> FloatArray:
-        assert product.requantizer is not None
-        unit = product.output.scale / scale * 2.0**-product.requantizer.shift
+        assert product.tail is not None
+        unit = product.output.scale / scale * 2.0**-product.tail.shift
         return unit * row_multipliers(product)[:, None] * product.weight
 
     W = real(layer.input_product, layer.input.scale)

@@ -26,7 +26,7 @@ from fxsim.network import (
     InputQuantizer,
     QuantizedLinear,
     QuantizedNetwork,
-    Requantizer,
+    Tail,
     accumulator_bounds,
 )
 from fxsim.simulator import simulate
@@ -55,14 +55,14 @@ def ternary_network(seed: int = 0) -> QuantizedNetwork:
                 accumulator=Accumulator(
                     format=IntFormat.spanning(low, high, signed=True), mode=AccumulatorMode.WIDE
                 ),
-                requantizer=Requantizer(
+                tail=Tail(
                     multiplier=np.array([1 << 15]),
                     multiplier_bits=16,
                     shift=20 if k == 0 else 19,
                     rounding=Rounding.TIES_AWAY,
                     overflow=Overflow.SATURATE,
+                    relu=True,
                 ),
-                relu=True,
                 output=Activation(format=_BYTE, scale=1.0),
                 folding=Folding(rows=1, simd=1),
             )
@@ -94,8 +94,8 @@ def onnx_session(network: QuantizedNetwork) -> Callable[[np.ndarray], np.ndarray
     nodes, source = [], "x"
     for layer in network.layers:
         assert isinstance(layer, QuantizedLinear)
-        assert layer.requantizer is not None
-        scale = np.float32(2.0**layer.requantizer.shift / layer.requantizer.multiplier[0])
+        assert layer.tail is not None
+        scale = np.float32(2.0**layer.tail.shift / layer.tail.multiplier[0])
         for name, value in {
             "w": layer.weight.T.astype(np.int8),
             "b": layer.bias.astype(np.int32),

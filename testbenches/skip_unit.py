@@ -96,8 +96,8 @@ def unit_cycles(unit: SkipUnit, gradients: IntArray, threshold: int) -> SkipCycl
         issue=unit.issue,
         weight=product.weight,
         dsp=product.dsp,
-        multiplier_bits=product.requantizer.multiplier_bits,
-        per_channel=product.requantizer.per_channel,
+        multiplier_bits=product.tail.multiplier_bits,
+        per_channel=product.tail.per_channel,
     )
     return sparse_matvec_cycles(
         gradients,
@@ -175,16 +175,16 @@ def dense(product: SkipProduct, gradients: IntArray) -> list[list[int]]:
 
 
 def _requantized(product: SkipProduct, accumulator: int) -> int:
-    requantizer = product.requantizer
+    tail = product.tail
     return integers.requantize(
         accumulator,
-        multiplier=int(requantizer.multiplier[0]),
-        shift=requantizer.shift,
+        multiplier=int(tail.multiplier[0]),
+        shift=tail.shift,
         zero_point=product.output.zero_point,
         fmt=product.output.format,
-        rounding=requantizer.rounding,
-        mode=requantizer.overflow,
-        relu=False,
+        rounding=tail.rounding,
+        mode=tail.overflow,
+        relu=tail.relu,
     )
 
 

@@ -19,7 +19,7 @@ from fxsim.testbenches import builds
 from fxsim.testbenches.bench.job import PATTERNS, Channel, Device, Job
 from fxsim.testbenches.bench.simulators import find_simulator
 from fxsim.testbenches.builds import build
-from fxsim.testbenches.cases.samples import MODELS, chain, random_inputs, requantizer_of
+from fxsim.testbenches.cases.samples import MODELS, chain, random_inputs, tail_of
 from fxsim.testbenches.run import run
 from fxsim.testbenches.verify import NetworkRun, verify
 from tests.messages import raises
@@ -79,10 +79,8 @@ def test_flipped_bit_of_a_weight(
 def test_other_rounding(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     network = chain(["layer0", "layer1"])
     first, second = network.linears
-    other = replace(requantizer_of(second), rounding=Rounding.FLOOR)
-    verilog = accelerator_verilog(
-        replace(network, layers=(first, replace(second, requantizer=other)))
-    )
+    other = replace(tail_of(second), rounding=Rounding.FLOOR)
+    verilog = accelerator_verilog(replace(network, layers=(first, replace(second, tail=other))))
     result, trace = regression(monkeypatch, network, verilog, tmp_path)
     assert_mismatch_in("layer1", result, trace)
     assert result.mismatch is not None

@@ -143,18 +143,16 @@ def test_a_word_less_than_the_windows_need_hangs(tmp_path: Path) -> None:
 def test_wrong_sum(change: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     network = residual()
     (add,) = network.adds
-    requantizer, first, second = add.requantizer, *add.multipliers
+    tail, first, second = add.tail, *add.multipliers
     wide = replace(add, accumulator=replace(add.accumulator, bits=40))
     broken = {
         "multiplier": replace(
             wide,
-            requantizer=replace(requantizer, multiplier=np.array([first, second - second // 8])),
+            tail=replace(tail, multiplier=np.array([first, second - second // 8])),
         ),
-        "shift": replace(wide, requantizer=replace(requantizer, shift=requantizer.shift + 1)),
+        "shift": replace(wide, tail=replace(tail, shift=tail.shift + 1)),
         "zero point": replace(wide, output=replace(add.output, zero_point=1)),
-        "operands": replace(
-            wide, requantizer=replace(requantizer, multiplier=np.array([second, first]))
-        ),
+        "operands": replace(wide, tail=replace(tail, multiplier=np.array([second, first]))),
     }[change]
     layers = list(network.layers[: network.layers.index(add)])
     network = replace(network, layers=(*layers, add))

@@ -18,7 +18,7 @@ from fxsim.network import (
     IntArray,
     QuantizedLinear,
     QuantizedNetwork,
-    Requantizer,
+    Tail,
 )
 
 TERNARY = "digits-mlp-ternary"
@@ -58,14 +58,14 @@ def small_network(weight: IntArray | None = None, data: str = "nothing") -> Quan
         bias=np.array([1, -2, 3, 0]),
         input=source,
         accumulator=Accumulator(format=IntFormat.parse("int9"), mode=AccumulatorMode.WIDE),
-        requantizer=Requantizer(
+        tail=Tail(
             multiplier=np.array([3]),
             multiplier_bits=2,
             shift=2,
             rounding=Rounding.TIES_AWAY,
             overflow=Overflow.SATURATE,
+            relu=True,
         ),
-        relu=True,
         output=Activation(format=IntFormat(bits=5, signed=False), scale=0.125),
         folding=Folding(rows=2, simd=3),
     )

@@ -78,7 +78,7 @@ def _outputs(product, count):
         weight=product.weight[rows],
         bias=product.bias[rows],
         weight_scale=scale[rows] if len(scale) > 1 else scale,
-        requantizer=product.requantizer and product.requantizer.rows(rows),
+        tail=product.tail and product.tail.rows(rows),
         folding=Folding(rows=1, simd=1, dsp=product.folding.dsp),
     )
 

@@ -16,7 +16,7 @@ from fxsim.network import (
     QuantizedLinear,
     QuantizedLstm,
     QuantizedNetwork,
-    Requantizer,
+    Tail,
     accumulator_bounds,
 )
 from fxsim.network.linear import rounded_bounds
@@ -43,7 +43,7 @@ def products(draw, name, inputs, outputs, source, fraction):
     multiplier = generator.integers(1, 1 << multiplier_bits, channels)
     shift = max(0, accumulator.bits + multiplier_bits - draw(st.integers(9, 12)))
     reach = (1 << draw(st.integers(0, accumulator.bits + multiplier_bits - 1))) - 1
-    requantizer = Requantizer(
+    tail = Tail(
         multiplier=multiplier,
         multiplier_bits=multiplier_bits,
         shift=shift,
@@ -55,7 +55,7 @@ def products(draw, name, inputs, outputs, source, fraction):
         overflow=Overflow.SATURATE,
     )
     found = Accumulator(format=accumulator, mode=mode)
-    least, most = rounded_bounds(weight, bias, source.format, found, requantizer)
+    least, most = rounded_bounds(weight, bias, source.format, found, tail)
     return QuantizedLinear(
         name=name,
         weight=weight,
@@ -64,8 +64,7 @@ def products(draw, name, inputs, outputs, source, fraction):
         bias=bias,
         input=source,
         accumulator=found,
-        requantizer=requantizer,
-        relu=False,
+        tail=tail,
         output=Activation(
             format=IntFormat.spanning(min(least, 0), max(most, 0), signed=True),
             scale=2.0**-fraction,

@@ -16,7 +16,7 @@ from fxsim.network import (
     QuantizedConvolution,
     QuantizedLinear,
     QuantizedNetwork,
-    Requantizer,
+    Tail,
     Windows,
     add_bounds,
 )
@@ -26,7 +26,7 @@ TERNARY = IntFormat(bits=2, signed=True, narrow=True)
 TABLE = [(1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2)]
 """Expansion, channels, blocks and stride of the first one, as in table 2 of the paper."""
 
-REQUANTIZER = Requantizer(
+TAIL = Tail(
     multiplier=np.array([1]),
     multiplier_bits=0,
     shift=3,
@@ -96,8 +96,7 @@ def product(name: str, outputs: int, inputs: int) -> QuantizedLinear:
         bias=np.zeros(outputs, np.int64),
         input=INT8,
         accumulator=Accumulator(format=IntFormat(bits=20, signed=True), mode=AccumulatorMode.WIDE),
-        requantizer=REQUANTIZER,
-        relu=False,
+        tail=TAIL,
         output=INT8,
         folding=Folding(rows=1, simd=1),
     )
@@ -110,7 +109,7 @@ def add(name: str, shape: tuple[int, ...]) -> QuantizedAdd:
         name=name,
         shape=shape,
         summands=(INT8, INT8),
-        requantizer=Requantizer(
+        tail=Tail(
             multiplier=np.array([1, 1]),
             multiplier_bits=0,
             shift=1,
@@ -118,6 +117,5 @@ def add(name: str, shape: tuple[int, ...]) -> QuantizedAdd:
             overflow=Overflow.SATURATE,
         ),
         accumulator=IntFormat(bits=bits, signed=True),
-        relu=False,
         output=INT8,
     )

@@ -15,7 +15,7 @@ from fxsim.network import (
     MaxPool,
     QuantizedAdd,
     QuantizedNetwork,
-    Requantizer,
+    Tail,
     Windows,
     add_bounds,
 )
@@ -39,15 +39,15 @@ def adds(draw, *, summands, shape, name="add"):
         name=name,
         shape=shape,
         summands=tuple(summands),
-        requantizer=Requantizer(
+        tail=Tail(
             multiplier=np.array(multipliers),
             multiplier_bits=bits,
             shift=draw(st.integers(0, 3) | st.integers(max(0, accumulator - 9), accumulator)),
             rounding=draw(st.sampled_from(Rounding)),
             overflow=overflow,
+            relu=draw(st.booleans()),
         ),
         accumulator=IntFormat(bits=accumulator, signed=True),
-        relu=draw(st.booleans()),
         output=draw(activations(wraps=overflow is Overflow.WRAP)),
         lanes=draw(divisor(shape[0])),
     )

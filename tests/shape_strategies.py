@@ -13,9 +13,9 @@ from fxsim.network import (
     Concat,
     InputQuantizer,
     QuantizedNetwork,
-    Requantizer,
     Rescale,
     Resize,
+    Tail,
     TensorType,
 )
 from fxsim.timing.depths import with_depths
@@ -42,7 +42,7 @@ def rescales(draw, *, source, shape, name="rescale", output=None):
         name=name,
         shape=shape,
         input=source,
-        requantizer=Requantizer(
+        tail=Tail(
             multiplier=np.array([draw(factor) for _ in range(count)]),
             multiplier_bits=bits,
             shift=shift,
@@ -50,8 +50,8 @@ def rescales(draw, *, source, shape, name="rescale", output=None):
             overflow=overflow,
             offset=np.array([draw(st.integers(-reach, reach)) for _ in range(count)]),
             slack_bits=draw(st.integers(0, min(shift, 3))),
+            relu=draw(st.booleans()),
         ),
-        relu=draw(st.booleans()),
         output=output,
         lanes=draw(divisor(channels)),
     )

@@ -22,7 +22,7 @@ from fxsim.network import (
     IntArray,
     QuantizedLinear,
     QuantizedNetwork,
-    Requantizer,
+    Tail,
     accumulator_bounds,
 )
 
@@ -86,7 +86,7 @@ def _accumulators(draw, weight: IntArray, bias: IntArray, inputs: IntFormat):
 
 
 @st.composite
-def _requantizers(draw, accumulator: Accumulator, outputs: int, overflow: Overflow):
+def _tails(draw, accumulator: Accumulator, outputs: int, overflow: Overflow):
     """Shifts around those that bring the accumulator to a few bits."""
     multiplier_bits = draw(st.integers(0, 16))
     generator = np.random.default_rng(draw(_SEEDS))
@@ -98,7 +98,7 @@ def _requantizers(draw, accumulator: Accumulator, outputs: int, overflow: Overfl
     most = accumulator.format.bits + multiplier_bits
     shift = draw(st.integers(max(0, most - 12), min(most, MAX_BITS)) | st.integers(0, most))
     reach = (1 << draw(st.integers(0, most - 1))) - 1
-    return Requantizer(
+    return Tail(
         multiplier=multiplier,
         multiplier_bits=multiplier_bits,
         shift=shift,
@@ -106,6 +106,7 @@ def _requantizers(draw, accumulator: Accumulator, outputs: int, overflow: Overfl
         slack_bits=draw(st.just(0) | st.integers(0, shift)),
         rounding=draw(st.sampled_from(Rounding)),
         overflow=overflow,
+        relu=draw(st.booleans()),
     )
 
 
@@ -143,12 +144,11 @@ def linears(draw, *, source=None, inputs=None, outputs=None, max_size=70, name="
     bias = _integers(generator, -spread, spread, outputs)
     accumulator = draw(_accumulators(weight, bias, source.format))
     per_channel = draw(st.booleans())
-    requantizer, relu = None, False
+    tail = None
     output = Activation(format=accumulator.format, scale=draw(_SCALES))
     if not last or draw(st.booleans()):
         overflow = draw(st.sampled_from(Overflow))
-        requantizer = draw(_requantizers(accumulator, outputs, overflow))
-        relu = draw(st.booleans())
+        tail = draw(_tails(accumulator, outputs, overflow))
         output = draw(activations(wraps=overflow is Overflow.WRAP))
     return QuantizedLinear(
         name=name,
@@ -158,8 +158,7 @@ def linears(draw, *, source=None, inputs=None, outputs=None, max_size=70, name="
         bias=bias,
         input=source,
         accumulator=accumulator,
-        requantizer=requantizer,
-        relu=relu,
+        tail=tail,
         output=output,
         folding=draw(foldings(outputs, inputs)),
     )

@@ -12,7 +12,7 @@ import pytest
 from fxsim import reference
 from fxsim.arithmetic.formats import AccumulatorMode, IntFormat, Overflow, Rounding
 from fxsim.arithmetic.integers import accumulate, overflow, requantize, saturate, shift_round, wrap
-from fxsim.network import Activation, QuantizedAdd, Requantizer
+from fxsim.network import Activation, QuantizedAdd, Tail
 from fxsim.quantizer.activation import precision
 from fxsim.quantizer.weight import quantize_asymmetric, range_scale
 from tests.places import ROOT
@@ -116,15 +116,15 @@ def check_add(row):
         name="add",
         shape=(1,),
         summands=tuple(operands),
-        requantizer=Requantizer(
+        tail=Tail(
             multiplier=np.array(multipliers),
             multiplier_bits=4,
             shift=int(row["shift"]),
             rounding=Rounding(row["rounding"]),
             overflow=Overflow(row["overflow"]),
+            relu=row["relu"] == "yes",
         ),
         accumulator=IntFormat(bits=16, signed=True),
-        relu=row["relu"] == "yes",
         output=Activation(
             format=IntFormat.parse(row["format"]), scale=1.0, zero_point=int(row["zero point"])
         ),

@@ -28,9 +28,9 @@ from fxsim.network import (
     QuantizedAdd,
     QuantizedConvolution,
     QuantizedNetwork,
-    Requantizer,
     Rescale,
     Resize,
+    Tail,
     Windows,
 )
 from fxsim.network.layer import LayerKind
@@ -44,7 +44,7 @@ from fxsim.timing.folding import fold
 from tests.messages import raises
 from tests.network.stored_networks import SOURCE, linear
 
-SHIFT = Requantizer(
+SHIFT = Tail(
     multiplier=np.array([1]),
     multiplier_bits=0,
     shift=2,
@@ -57,27 +57,27 @@ SIGNED = Activation(format=IntFormat(bits=5, signed=True), scale=1.0)
 
 def add_after_linear() -> tuple[Layer, ...]:
     """An add of the input and of what a layer makes of it."""
-    first = linear("first", 3, 3, requantizer=SHIFT, output=SIGNED)
+    first = linear("first", 3, 3, tail=SHIFT, output=SIGNED)
     add = QuantizedAdd(
         name="layer",
         shape=(3,),
         summands=(SIGNED, SOURCE),
-        requantizer=Requantizer(
+        tail=Tail(
             multiplier=np.array([1, 3]),
             multiplier_bits=2,
             shift=1,
             rounding=Rounding.TIES_AWAY,
             overflow=Overflow.SATURATE,
+            relu=True,
         ),
         accumulator=IntFormat(bits=8, signed=True),
-        relu=True,
         output=SIGNED,
     )
     return first, add
 
 
 LAYERS: dict[str, tuple[Layer, ...]] = {
-    "linear": (linear("layer", 4, 3, requantizer=SHIFT, output=SIGNED),),
+    "linear": (linear("layer", 4, 3, tail=SHIFT, output=SIGNED),),
     "lstm": (random_layer(np.random.default_rng(1), 3, 2),),
     "convolution": (QuantizedConvolution(product=linear("layer", 2, 4), windows=WINDOWS),),
     "max_pool": (MaxPool(name="layer", input=SOURCE, windows=WINDOWS),),
@@ -89,11 +89,7 @@ LAYERS: dict[str, tuple[Layer, ...]] = {
         Concat(name="layer", shapes=((1, 2, 2), (1, 2, 2)), input=SOURCE),
     ),
     "resize": (Resize(name="layer", shape=(2, 2, 3), factors=(3, 2), input=SOURCE),),
-    "rescale": (
-        Rescale(
-            name="layer", shape=(4,), input=SOURCE, requantizer=SHIFT, relu=False, output=SIGNED
-        ),
-    ),
+    "rescale": (Rescale(name="layer", shape=(4,), input=SOURCE, tail=SHIFT, output=SIGNED),),
 }
 """Layers of a small network for each kind; the last is of that kind."""
 

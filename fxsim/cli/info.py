@@ -140,7 +140,7 @@ def describe(network: QuantizedNetwork) -> dict[str, Any]:
                 "items": add.inputs,
                 "lanes": add.lanes,
                 "multipliers": list(add.multipliers),
-                "shift": add.requantizer.shift,
+                "shift": add.tail.shift,
                 "accumulator": str(add.accumulator),
                 "output": str(add.output.format),
                 "output_scale": add.output.scale,

@@ -55,6 +55,6 @@ def layer_energy(layer: QuantizedLinear) -> float:
     if not layer.ternary:
         product += MULTIPLY * weight * source
     output = 0.0
-    if layer.requantizer is not None:
-        output = MULTIPLY * accumulator * layer.requantizer.multiplier_bits + ADD * accumulator
+    if layer.tail is not None:
+        output = MULTIPLY * accumulator * layer.tail.multiplier_bits + ADD * accumulator
     return layer.weight.size * product + layer.outputs * output

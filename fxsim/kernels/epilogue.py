@@ -17,11 +17,11 @@ from fxsim.kernels.intrinsics import address, copy, wide_vectors
 from fxsim.kernels.jit import jit
 from fxsim.kernels.packing import aligned
 from fxsim.kernels.vectors import requantize_16
-from fxsim.network import Activation, IntArray, QuantizedLinear, Requantizer
+from fxsim.network import Activation, IntArray, QuantizedLinear, Tail
 
 
 class Epilogue(NamedTuple):
-    """Constants of a requantizer; the arrays have zeros up to a multiple of 32 outputs."""
+    """Constants of a tail; the arrays have zeros up to a multiple of 32 outputs."""
 
     multiplier: IntArray
     offset: IntArray
@@ -54,25 +54,25 @@ def rounding_terms(rounding: Rounding, shift: int) -> tuple[int, int, int]:
 
 
 def epilogue_of(layer: QuantizedLinear) -> Epilogue:
-    """Constants of a layer that has a requantizer."""
-    assert layer.requantizer is not None
-    return epilogue(layer.requantizer, layer.outputs, layer.relu, layer.output)
+    """Constants of a layer that has a tail."""
+    assert layer.tail is not None
+    return epilogue(layer.tail, layer.outputs, layer.output)
 
 
-def epilogue(requantizer: Requantizer, outputs: int, relu: bool, output: Activation) -> Epilogue:
-    """Constants of a requantizer for rows of ``outputs`` accumulators."""
+def epilogue(tail: Tail, outputs: int, output: Activation) -> Epilogue:
+    """Constants of a tail for rows of ``outputs`` accumulators."""
     fmt = output.format
     return Epilogue(
-        _padded(requantizer.multiplier, outputs),
-        _padded(requantizer.offset, outputs),
-        -(1 << requantizer.slack_bits),
-        requantizer.shift,
-        *rounding_terms(requantizer.rounding, requantizer.shift),
-        0 if relu else -(1 << 62),
+        _padded(tail.multiplier, outputs),
+        _padded(tail.offset, outputs),
+        -(1 << tail.slack_bits),
+        tail.shift,
+        *rounding_terms(tail.rounding, tail.shift),
+        0 if tail.relu else -(1 << 62),
         output.zero_point,
         fmt.min,
         fmt.max,
-        (1 << fmt.bits) - 1 if requantizer.overflow is Overflow.WRAP else 0,
+        (1 << fmt.bits) - 1 if tail.overflow is Overflow.WRAP else 0,
     )
 
 

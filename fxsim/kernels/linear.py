@@ -52,7 +52,7 @@ class LinearKernel:
             limits = self._low, self._high, max(source.max, -source.min)
             self._beats = pack_beats(weight, layer.bias, self._simd, self._flip, *limits)
         self._columns = np.ascontiguousarray(layer.weight.T)
-        self._epilogue = epilogue_of(layer) if layer.requantizer is not None else None
+        self._epilogue = epilogue_of(layer) if layer.tail is not None else None
         fused = self.exact and self._product is not None and self._product.fused
         self._fused = (
             fused

@@ -13,15 +13,14 @@ from fxsim.network.linear import (
     Accumulator,
     Folding,
     QuantizedLinear,
-    Requantizer,
     accumulator_bounds,
-    varies,
 )
 from fxsim.network.lstm import QuantizedLstm
 from fxsim.network.pool import MaxPool
 from fxsim.network.quantized import InputQuantizer, QuantizedNetwork
 from fxsim.network.rescale import Rescale
 from fxsim.network.resize import Resize
+from fxsim.network.tail import Tail, varies
 from fxsim.network.tensor_type import TensorType
 
 __all__ = [
@@ -43,10 +42,10 @@ __all__ = [
     "QuantizedLinear",
     "QuantizedLstm",
     "QuantizedNetwork",
-    "Requantizer",
     "Rescale",
     "Resize",
     "Table",
+    "Tail",
     "TensorType",
     "Windows",
     "accumulator_bounds",

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fxsim.arithmetic.formats import MAX_BITS, IntFormat, Overflow
-from fxsim.arithmetic.tensors import Activation, check_bool, set_int
+from fxsim.arithmetic.tensors import Activation, set_int
 from fxsim.errors import RangeError
 from fxsim.names import check_identifier
-from fxsim.network.linear import MAX_LANES, Requantizer
+from fxsim.network.linear import MAX_LANES
+from fxsim.network.tail import Tail
 from fxsim.network.tensor_type import NO_TENSORS, NO_UNIT, TensorType
 
 
@@ -33,11 +34,10 @@ class QuantizedAdd:
         Of each summand and of the output: (channels, height, width) or (items,).
     summands : tuple of Activation
         Two or more.
-    requantizer : Requantizer
+    tail : Tail
         With a multiplier for each summand.
     accumulator : IntFormat
         Holds every sum, proven from multipliers and formats.
-    relu : bool
     output : Activation
     lanes : int
         Sums that hardware computes at a time; they divide the channels of an image or the items.
@@ -52,9 +52,8 @@ class QuantizedAdd:
     name: str
     shape: tuple[int, ...]
     summands: tuple[Activation, ...]
-    requantizer: Requantizer
+    tail: Tail
     accumulator: IntFormat
-    relu: bool
     output: Activation
     lanes: int = 1
 
@@ -77,26 +76,22 @@ class QuantizedAdd:
         if len(shape) not in {1, 3} or not all(type(n) is int and n > 0 for n in shape):
             raise RangeError(f"shape must be 1 or 3 positive integers, not {shape}")
         set_int(self, "lanes", 1, MAX_LANES)
-        check_bool(self.relu, "relu")
         if shape[0] % self.lanes:
             what = "items" if len(shape) == 1 else "channels"
             raise RangeError(f"lanes must divide {shape[0]} {what}, not {self.lanes}")
-        requantizer = self.requantizer
-        count = len(self.summands)
+        tail, count = self.tail, len(self.summands)
         if count < 2:
             raise RangeError(f"summands must be at least 2, not {count}")
-        if requantizer.multiplier.shape != (count,):
-            raise RangeError(
-                f"multiplier must have shape ({count},), not {requantizer.multiplier.shape}"
-            )
-        if requantizer.offset.any():
+        if tail.multiplier.shape != (count,):
+            raise RangeError(f"multiplier must have shape ({count},), not {tail.multiplier.shape}")
+        if tail.offset.any():
             raise RangeError("offset must be 0: the operands bring their zero points")
         growth = (count - 1).bit_length()  # of a sum of so many
         for summand in self.summands:
-            if summand.format.bits + growth + requantizer.multiplier_bits > MAX_BITS:
+            if summand.format.bits + growth + tail.multiplier_bits > MAX_BITS:
                 raise RangeError(
                     f"input bits plus multiplier bits must be at most {MAX_BITS - growth},"
-                    f" not {summand.format.bits} + {requantizer.multiplier_bits}"
+                    f" not {summand.format.bits} + {tail.multiplier_bits}"
                 )
         if not self.accumulator.signed or self.accumulator.narrow:
             raise RangeError(f"accumulator must be signed and not narrow, not {self.accumulator}")
@@ -105,13 +100,13 @@ class QuantizedAdd:
             raise RangeError(
                 f"accumulator must hold {low} to {high}, which {self.accumulator} does not"
             )
-        if requantizer.overflow is Overflow.WRAP and self.output.format.narrow:
+        if tail.overflow is Overflow.WRAP and self.output.format.narrow:
             raise RangeError("output must not be narrow when it wraps")
 
     @property
     def multipliers(self) -> tuple[int, ...]:
         """Of each summand."""
-        return tuple(self.requantizer.multiplier.tolist())
+        return tuple(self.tail.multiplier.tolist())
 
     @property
     def bias(self) -> int:

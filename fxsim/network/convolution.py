@@ -165,13 +165,13 @@ class QuantizedConvolution:
 
 def _rows(product: QuantizedLinear, rows: slice) -> QuantizedLinear:
     """Some outputs of a product."""
-    requantizer = product.requantizer
+    tail = product.tail
     scale = product.weight_scale
     return replace(
         product,
         weight=product.weight[rows],
         bias=product.bias[rows],
         weight_scale=scale[rows] if len(scale) > 1 else scale,
-        requantizer=requantizer and requantizer.rows(rows),
+        tail=tail and tail.rows(rows),
         folding=Folding(rows=1, simd=product.folding.simd),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,6 @@ from fxsim.arithmetic.formats import (
     IntFormat,
     MemoryStyle,
     Overflow,
-    Rounding,
 )
 from fxsim.arithmetic.tensors import (
     Activation,
@@ -27,6 +26,7 @@ from fxsim.arithmetic.tensors import (
 )
 from fxsim.errors import RangeError
 from fxsim.names import check_identifier
+from fxsim.network.tail import Tail
 from fxsim.network.tensor_type import NO_SIZES, NO_TENSORS, TensorType
 
 MAX_LANES = 1 << 16
@@ -38,70 +38,6 @@ class Accumulator:
 
     format: IntFormat
     mode: AccumulatorMode
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Requantizer:
-    """Constants that take accumulators to activations (`fxsim.arithmetic.integers.requantize`).
-
-    Parameters
-    ----------
-    multiplier : int64 array, shape (1,) or (outputs,)
-        Non-negative integers below 2**multiplier_bits; all 1 for a plain shift.
-    multiplier_bits : int
-        Word length of the multiplier; 0 means that there is none (a plain shift).
-    shift : int
-        Bits dropped after the multiplication, 0 to 62.
-    offset : int64 array, shape (1,) or (outputs,)
-        Added after the multiplication, before the shift: the bias in units of 2**-shift of an
-        output step. A channel of multiplier 0 is the constant that its offset says.
-    slack_bits : int
-        Low bits that are cleared before the rounding, 0 to ``shift``.
-
-    Raises
-    ------
-    RangeError
-        If an integer is out of range.
-    """
-
-    multiplier: IntArray
-    multiplier_bits: int
-    shift: int
-    rounding: Rounding
-    overflow: Overflow
-    offset: IntArray = field(default_factory=lambda: np.zeros(1, np.int64))
-    slack_bits: int = 0
-
-    def __post_init__(self) -> None:
-        freeze(self, "multiplier", "multiplier")
-        freeze(self, "offset", "offset")
-        set_int(self, "multiplier_bits", 0, MAX_BITS)
-        set_int(self, "shift", 0, MAX_BITS)
-        set_int(self, "slack_bits", 0, self.shift)
-        low, high = (0, (1 << self.multiplier_bits) - 1) if self.multiplier_bits else (1, 1)
-        check_range(self.multiplier, low, high, "multiplier")
-        # As wide as the product may be: their sum and what rounding adds fit 64 bits.
-        reach = 1 << (MAX_BITS - 1)
-        check_range(self.offset, -reach, reach - 1, "offset")
-        if not self.offset.any():  # however many, so that equal requantizers look alike
-            object.__setattr__(self, "offset", np.zeros(1, np.int64))
-
-    @property
-    def per_channel(self) -> bool:
-        """Whether channels differ in their multiplier or in their offset."""
-        return varies(self.multiplier) or varies(self.offset)
-
-    @property
-    def scales(self) -> bool:
-        """Whether anything comes before the shift: a multiplier or an offset."""
-        return self.multiplier_bits > 0 or bool(self.offset.any())
-
-    def rows(self, which: slice | IntArray) -> Requantizer:
-        """Constants of some of the outputs."""
-        multiplier, offset = (
-            array[which] if len(array) > 1 else array for array in (self.multiplier, self.offset)
-        )
-        return replace(self, multiplier=multiplier, offset=offset)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,7 +74,7 @@ class QuantizedLinear:
     """A fully connected layer in integers.
 
     accumulator[m] = bias[m] + sum over k of weight[m, k] * x[k], in beats of ``folding.simd``; the
-    correction for the input's zero point is part of ``bias``. With a `Requantizer` the output is an
+    correction for the input's zero point is part of ``bias``. With a `Tail` the output is an
     activation, without one (last layer only) the accumulator itself. Its offset has what ``bias``
     lacks of the real bias, which is less than one unit of the accumulator as a rule.
 
@@ -152,7 +88,7 @@ class QuantizedLinear:
     bias : int64 array, shape (outputs,)
         Start value of the accumulators.
     input, output : Activation
-        ``output`` describes accumulators when ``requantizer`` is None.
+        ``output`` describes accumulators when ``tail`` is None.
 
     Raises
     ------
@@ -168,8 +104,7 @@ class QuantizedLinear:
     bias: IntArray
     input: Activation
     accumulator: Accumulator
-    requantizer: Requantizer | None
-    relu: bool
+    tail: Tail | None
     output: Activation
     folding: Folding
 
@@ -219,21 +154,20 @@ class QuantizedLinear:
                 raise RangeError(f"{key} must be at most {size}, not {lanes}")
             if size % lanes and not self.folding.pad:
                 raise RangeError(f"{key} must divide {size}, not {lanes} (or pad)")
-        check_bool(self.relu, "relu")
-        if self.requantizer is None:
-            if self.relu or self.output.format != fmt or self.output.zero_point:
+        if self.tail is None:
+            if self.output.format != fmt or self.output.zero_point:
                 raise RangeError("output must be the accumulator itself without a requantizer")
             return
         for key in ("multiplier", "offset"):
-            shape = getattr(self.requantizer, key).shape
+            shape = getattr(self.tail, key).shape
             if shape not in {(1,), (self.outputs,)}:
                 raise RangeError(f"{key} must have shape (1,) or ({self.outputs},), not {shape}")
-        if fmt.bits + self.requantizer.multiplier_bits > MAX_BITS:
+        if fmt.bits + self.tail.multiplier_bits > MAX_BITS:
             raise RangeError(
                 f"accumulator bits plus multiplier bits must be at most {MAX_BITS},"
-                f" not {fmt.bits} + {self.requantizer.multiplier_bits}"
+                f" not {fmt.bits} + {self.tail.multiplier_bits}"
             )
-        if self.requantizer.overflow is Overflow.WRAP and self.output.format.narrow:
+        if self.tail.overflow is Overflow.WRAP and self.output.format.narrow:
             raise RangeError("output must not be narrow when it wraps")
 
     @property
@@ -249,7 +183,7 @@ class QuantizedLinear:
     @property
     def raw(self) -> bool:
         """Whether it yields accumulators."""
-        return self.requantizer is None
+        return self.tail is None
 
     @property
     def unit(self) -> FloatArray:
@@ -259,20 +193,20 @@ class QuantizedLinear:
     @property
     def idle(self) -> int:
         """Integer on an idle output lane: the result of an accumulator of 0, offset included."""
-        requantizer = self.requantizer
-        if requantizer is None or len(requantizer.offset) > 1:
+        tail = self.tail
+        if tail is None or len(tail.offset) > 1:
             return self.output.zero_point
         return integers.requantize(
             0,
             multiplier=1,
-            offset=int(requantizer.offset[0]),
-            slack_bits=requantizer.slack_bits,
-            shift=requantizer.shift,
+            offset=int(tail.offset[0]),
+            slack_bits=tail.slack_bits,
+            shift=tail.shift,
             zero_point=self.output.zero_point,
             fmt=self.output.format,
-            rounding=requantizer.rounding,
-            mode=requantizer.overflow,
-            relu=self.relu,
+            rounding=tail.rounding,
+            mode=tail.overflow,
+            relu=tail.relu,
         )
 
     @property
@@ -317,11 +251,6 @@ class QuantizedLinear:
         return -(-self.inputs // self.folding.simd)
 
 
-def varies(array: IntArray) -> bool:
-    """Whether an array holds more than one value."""
-    return bool((array != array[0]).any())
-
-
 def accumulator_bounds(weight: IntArray, bias: IntArray, fmt: IntFormat) -> tuple[int, int]:
     """Least and greatest value of any accumulator, partial sums included, for inputs in ``fmt``."""
     low, high = channel_bounds(weight, bias, fmt)
@@ -345,13 +274,13 @@ def rounded_bounds(
     bias: IntArray,
     source: IntFormat,
     accumulator: Accumulator,
-    requantizer: Requantizer,
+    tail: Tail,
 ) -> tuple[int, int]:
     """Least and greatest value of any channel after the rounding shift, in every rounding mode."""
     low, high = channel_bounds(weight, bias, source)
     if accumulator.mode is not AccumulatorMode.WIDE:
         low, high = low * 0 + accumulator.format.min, high * 0 + accumulator.format.max
-    multiplier, offset = requantizer.multiplier.astype(object), requantizer.offset.astype(object)
-    least = int((low * multiplier + offset).min()) >> requantizer.shift
-    most = int((high * multiplier + offset).max()) >> requantizer.shift
+    multiplier, offset = tail.multiplier.astype(object), tail.offset.astype(object)
+    least = int((low * multiplier + offset).min()) >> tail.shift
+    most = int((high * multiplier + offset).max()) >> tail.shift
     return least - 1, most + 1  # one more on either side covers every rounding mode

@@ -119,7 +119,7 @@ class QuantizedLstm:
         if (projection := self.projection) is not None and (
             projection.inputs != self.cells
             or projection.input != self.cell_output
-            or projection.requantizer is None
+            or projection.tail is None
         ):
             raise RangeError(f"projection must take {self.cells} values of {self.cell_output}")
 
@@ -136,14 +136,14 @@ class QuantizedLstm:
 
     def _check_product(self, product: QuantizedLinear) -> None:
         scale = 2.0 ** -(self.tanh.input_fraction + self.guard_bits)
-        requantizer = product.requantizer
-        if requantizer is None or product.relu or requantizer.overflow is not Overflow.SATURATE:
+        tail = product.tail
+        if tail is None or tail.relu or tail.overflow is not Overflow.SATURATE:
             raise RangeError(f"{product.name} must requantize and saturate, without a nonlinearity")
         output = product.output
         if output.scale != scale or output.zero_point or not output.format.signed:
             raise RangeError(f"{product.name} must yield signed values of scale {scale}")
         least, most = rounded_bounds(
-            product.weight, product.bias, product.input.format, product.accumulator, requantizer
+            product.weight, product.bias, product.input.format, product.accumulator, tail
         )
         if not output.format.holds(least, most):
             raise RangeError(

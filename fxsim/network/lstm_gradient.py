@@ -217,13 +217,13 @@ class LstmGradient:
 
 def row_multipliers(product: QuantizedLinear) -> IntArray:
     """Multiplier of each row of a product that requantizes."""
-    assert product.requantizer is not None
-    return np.array(np.broadcast_to(product.requantizer.multiplier, product.outputs))
+    assert product.tail is not None
+    return np.array(np.broadcast_to(product.tail.multiplier, product.outputs))
 
 
 def _forward_shift(product: QuantizedLinear) -> int:
-    assert product.requantizer is not None
-    return product.requantizer.shift
+    assert product.tail is not None
+    return product.tail.shift
 
 
 def _column_bound(product: QuantizedLinear) -> int:

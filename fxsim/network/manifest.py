@@ -21,12 +21,13 @@ from fxsim.network.argmax import Argmax
 from fxsim.network.concat import Concat
 from fxsim.network.convolution import QuantizedConvolution
 from fxsim.network.layer import Layer
-from fxsim.network.linear import Accumulator, Folding, QuantizedLinear, Requantizer
+from fxsim.network.linear import Accumulator, Folding, QuantizedLinear
 from fxsim.network.lstm import QuantizedLstm
 from fxsim.network.pool import MaxPool
 from fxsim.network.quantized import InputQuantizer, QuantizedNetwork
 from fxsim.network.rescale import Rescale
 from fxsim.network.resize import Resize
+from fxsim.network.tail import Tail
 
 SCHEMA = "fxsim-network/2"
 
@@ -50,18 +51,18 @@ def _activation(activation: Activation) -> dict[str, Any]:
     }
 
 
-def _describe_requantizer(requantizer: Requantizer) -> dict[str, Any]:
-    """All but multiplier and offset; slack bits only where there are any."""
+def _describe_tail(tail: Tail) -> dict[str, Any]:
+    """All but multiplier, offset and relu; slack bits only where there are any."""
     return {
-        "multiplier_bits": requantizer.multiplier_bits,
-        "shift": requantizer.shift,
-        "rounding": str(requantizer.rounding),
-        "overflow": str(requantizer.overflow),
-    } | ({"slack_bits": requantizer.slack_bits} if requantizer.slack_bits else {})
+        "multiplier_bits": tail.multiplier_bits,
+        "shift": tail.shift,
+        "rounding": str(tail.rounding),
+        "overflow": str(tail.overflow),
+    } | ({"slack_bits": tail.slack_bits} if tail.slack_bits else {})
 
 
-def _build_requantizer(entry: dict[str, Any], multiplier: Any, offset: Any) -> Requantizer:
-    return Requantizer(
+def _build_tail(entry: dict[str, Any], relu: bool, multiplier: Any, offset: Any) -> Tail:
+    return Tail(
         multiplier=multiplier,
         multiplier_bits=entry["multiplier_bits"],
         shift=entry["shift"],
@@ -69,11 +70,12 @@ def _build_requantizer(entry: dict[str, Any], multiplier: Any, offset: Any) -> R
         overflow=Overflow(entry["overflow"]),
         offset=np.zeros(1, np.int64) if offset is None else offset,
         slack_bits=entry.get("slack_bits", 0),
+        relu=relu,
     )
 
 
 def _describe_linear(layer: QuantizedLinear) -> dict[str, Any]:
-    requantizer = layer.requantizer
+    tail = layer.tail
     return {
         "type": "linear",
         "name": layer.name,
@@ -81,8 +83,8 @@ def _describe_linear(layer: QuantizedLinear) -> dict[str, Any]:
         "outputs": layer.outputs,
         "weight_format": str(layer.weight_format),
         "accumulator": _describe_accumulator(layer),
-        "relu": layer.relu,
-        "requantize": None if requantizer is None else _describe_requantizer(requantizer),
+        "relu": tail is not None and tail.relu,
+        "requantize": None if tail is None else _describe_tail(tail),
         "output": _activation(layer.output),
     }
 
@@ -134,29 +136,29 @@ def _describe_windows(windows: Windows) -> dict[str, Any]:
 
 
 def _describe_add(layer: QuantizedAdd) -> dict[str, Any]:
-    requantizer = layer.requantizer
+    tail = layer.tail
     return {
         "type": "add",
         "name": layer.name,
         "shape": list(layer.shape),
         "multipliers": list(layer.multipliers),
-        **_describe_requantizer(requantizer),
+        **_describe_tail(tail),
         "accumulator": str(layer.accumulator),
-        "relu": layer.relu,
+        "relu": tail.relu,
         "output": _activation(layer.output),
     }
 
 
 def _describe_rescale(layer: Rescale) -> dict[str, Any]:
-    requantizer = layer.requantizer
+    tail = layer.tail
     return {
         "type": "rescale",
         "name": layer.name,
         "shape": list(layer.shape),
-        "multiplier": requantizer.multiplier.tolist(),
-        "offset": requantizer.offset.tolist(),
-        **_describe_requantizer(requantizer),
-        "relu": layer.relu,
+        "multiplier": tail.multiplier.tolist(),
+        "offset": tail.offset.tolist(),
+        **_describe_tail(tail),
+        "relu": tail.relu,
         "output": _activation(layer.output),
     }
 
@@ -253,10 +255,10 @@ def tensors_of(network: QuantizedNetwork) -> Tensors:
         tensors[f"{layer.name}.weight"] = layer.weight
         tensors[f"{layer.name}.bias"] = layer.bias
         tensors[f"{layer.name}.weight_scale"] = layer.weight_scale
-        if layer.requantizer is not None:
-            tensors[f"{layer.name}.multiplier"] = layer.requantizer.multiplier
-            if layer.requantizer.offset.any():  # absent: 0
-                tensors[f"{layer.name}.offset"] = layer.requantizer.offset
+        if layer.tail is not None:
+            tensors[f"{layer.name}.multiplier"] = layer.tail.multiplier
+            if layer.tail.offset.any():  # absent: 0
+                tensors[f"{layer.name}.offset"] = layer.tail.offset
     return tensors
 
 
@@ -276,10 +278,21 @@ def _build_accumulator(entry: dict[str, Any], simd: Any) -> Accumulator:
     return Accumulator(format=IntFormat.parse(entry["format"]), mode=mode)
 
 
+def _tail_of(entry: dict[str, Any], tensors: Tensors) -> Tail | None:
+    """Tail of a matrix product; one without has no relu, either."""
+    name, requantize, relu = entry["name"], entry["requantize"], entry["relu"]
+    if requantize is not None:
+        multiplier, offset = tensors[f"{name}.multiplier"], tensors.get(f"{name}.offset")
+        return _build_tail(requantize, relu, multiplier, offset)
+    if relu is not False:
+        raise ConfigError(f"{name}: relu must be false without a requantizer, not {relu}")
+    return None
+
+
 def _build_linear(
     entry: dict[str, Any], tensors: Tensors, sizes: Sizes, source: Activation
 ) -> QuantizedLinear:
-    name, requantize = entry["name"], entry["requantize"]
+    name = entry["name"]
     folding = sizes[name]
     if entry["type"] != "linear":
         raise ConfigError(f"type must be 'linear', not {entry['type']!r}")
@@ -291,12 +304,7 @@ def _build_linear(
         bias=tensors[f"{name}.bias"],
         input=source,
         accumulator=_build_accumulator(entry["accumulator"], folding["simd"]),
-        requantizer=None
-        if requantize is None
-        else _build_requantizer(
-            requantize, tensors[f"{name}.multiplier"], tensors.get(f"{name}.offset")
-        ),
-        relu=entry["relu"],
+        tail=_tail_of(entry, tensors),
         output=_read_activation(entry["output"]),
         folding=Folding(
             rows=folding["rows"],
@@ -357,9 +365,8 @@ def _build_add(entry: dict[str, Any], sizes: Sizes, sources: Sequence[Activation
         name=entry["name"],
         shape=tuple(entry["shape"]),
         summands=tuple(sources),
-        requantizer=_build_requantizer(entry, np.array(entry["multipliers"]), None),
+        tail=_build_tail(entry, entry["relu"], np.array(entry["multipliers"]), None),
         accumulator=IntFormat.parse(entry["accumulator"]),
-        relu=entry["relu"],
         output=_read_activation(entry["output"]),
         **sizes[entry["name"]],
     )
@@ -371,8 +378,7 @@ def _build_rescale(entry: dict[str, Any], sizes: Sizes, source: Activation) -> R
         name=entry["name"],
         shape=tuple(entry["shape"]),
         input=source,
-        requantizer=_build_requantizer(entry, multiplier, offset),
-        relu=entry["relu"],
+        tail=_build_tail(entry, entry["relu"], multiplier, offset),
         output=_read_activation(entry["output"]),
         **sizes[entry["name"]],
     )

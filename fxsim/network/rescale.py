@@ -1,4 +1,4 @@
-"""Activations brought to another format, scale and zero point: a requantizer and nothing else."""
+"""Activations brought to another format, scale and zero point: a tail and nothing else."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import math
 from dataclasses import dataclass, replace
 
 from fxsim.arithmetic.formats import MAX_BITS, Overflow
-from fxsim.arithmetic.tensors import Activation, check_bool
+from fxsim.arithmetic.tensors import Activation
 from fxsim.errors import RangeError
 from fxsim.names import check_identifier
-from fxsim.network.linear import Requantizer
 from fxsim.network.shapes import check_lanes, check_shape
+from fxsim.network.tail import Tail
 from fxsim.network.tensor_type import NO_TENSORS, NO_UNIT, TensorType
 
 
@@ -31,9 +31,8 @@ class Rescale:
     shape : tuple of int
         Of input and output: (channels, height, width) or (items,).
     input : Activation
-    requantizer : Requantizer
+    tail : Tail
         With constants of shape (1,) or (channels,); (items,) for a vector.
-    relu : bool
     output : Activation
     lanes : int
         Integers that hardware requantizes at a time; they divide the channels of an image or the
@@ -49,8 +48,7 @@ class Rescale:
     name: str
     shape: tuple[int, ...]
     input: Activation
-    requantizer: Requantizer
-    relu: bool
+    tail: Tail
     output: Activation
     lanes: int = 1
 
@@ -71,30 +69,29 @@ class Rescale:
     def _check(self) -> None:
         check_shape(self.shape)
         check_lanes(self.lanes, self.shape)
-        check_bool(self.relu, "relu")
-        requantizer, channels = self.requantizer, self.shape[0]
+        tail, channels = self.tail, self.shape[0]
         for key, constants in (
-            ("multiplier", requantizer.multiplier),
-            ("offset", requantizer.offset),
+            ("multiplier", tail.multiplier),
+            ("offset", tail.offset),
         ):
             if constants.shape not in {(1,), (channels,)}:
                 raise RangeError(
                     f"{key} must have shape (1,) or ({channels},), not {constants.shape}"
                 )
-        if self.input.format.bits + 1 + requantizer.multiplier_bits > MAX_BITS:
+        if self.input.format.bits + 1 + tail.multiplier_bits > MAX_BITS:
             raise RangeError(
                 f"input bits plus multiplier bits must be at most {MAX_BITS - 1},"
-                f" not {self.input.format.bits} + {requantizer.multiplier_bits}"
+                f" not {self.input.format.bits} + {tail.multiplier_bits}"
             )
-        if requantizer.overflow is Overflow.WRAP and self.output.format.narrow:
+        if tail.overflow is Overflow.WRAP and self.output.format.narrow:
             raise RangeError("output must not be narrow when it wraps")
         _ = self.folded  # its offsets must fit
 
     @property
-    def folded(self) -> Requantizer:
-        """Requantizer of x itself: its offset has what the zero point of x comes to."""
-        zero_point = self.requantizer.multiplier * self.input.zero_point
-        return replace(self.requantizer, offset=self.requantizer.offset - zero_point)
+    def folded(self) -> Tail:
+        """Tail of x itself: its offset has what the zero point of x comes to."""
+        zero_point = self.tail.multiplier * self.input.zero_point
+        return replace(self.tail, offset=self.tail.offset - zero_point)
 
     @property
     def operands(self) -> tuple[TensorType, ...]:

@@ -9,7 +9,8 @@ import numpy as np
 from fxsim.arithmetic.formats import IntFormat, MemoryStyle
 from fxsim.arithmetic.tensors import Activation, IntArray
 from fxsim.names import check_identifier
-from fxsim.network.linear import Requantizer, accumulator_bounds
+from fxsim.network.linear import accumulator_bounds
+from fxsim.network.tail import Tail
 
 
 def product_accumulator(
@@ -43,7 +44,7 @@ class SkipProduct:
     weights : int64 array, shape (items, outputs)
     loadable : bool
         Whether these are only the weights after power-up, and others may be written.
-    requantizer : Requantizer
+    tail : Tail
     output : Activation
     dsp : bool
         Whether multipliers are meant for DSP blocks or for LUTs.
@@ -54,7 +55,7 @@ class SkipProduct:
     weight: IntFormat
     weights: IntArray = field(repr=False)
     loadable: bool
-    requantizer: Requantizer
+    tail: Tail
     output: Activation
     dsp: bool
     memory: MemoryStyle

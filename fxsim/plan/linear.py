@@ -31,6 +31,6 @@ def add_product(chain: Chain, layer: QuantizedLinear, source: str, lanes_out: in
     """Add MAC array, its output and requantizer behind a stream of vectors, one for each tile."""
     at = chain.add("mac_array", MacArrayConfig.from_layer(layer), source)
     at = chain.resize("output", at, lanes=lanes_out, items=layer.outputs)
-    if layer.requantizer is None:
+    if layer.tail is None:
         return at
     return chain.add("requantizer", RequantizerConfig.from_layer(layer, lanes=lanes_out), at)

@@ -74,11 +74,11 @@ def plan_lstm(layer: QuantizedLstm, source: Stream) -> LoopGroup:
 def by_cell(product: QuantizedLinear) -> QuantizedLinear:
     """Same product with the four gates of each cell side by side, as the cell takes them."""
     order = np.arange(product.outputs).reshape(GATES, -1).T.ravel()
-    scale, requantizer = product.weight_scale, product.requantizer
+    scale, tail = product.weight_scale, product.tail
     return replace(
         product,
         weight=product.weight[order],
         bias=product.bias[order],
         weight_scale=scale[order] if len(scale) > 1 else scale,
-        requantizer=requantizer and requantizer.rows(order),
+        tail=tail and tail.rows(order),
     )

@@ -56,7 +56,7 @@ class Memory:
 
 def memories(plan: Plan) -> list[Memory]:
     """Every memory of a network's hardware, in the order of the data."""
-    found = [memory for block in plan.blocks for memory in _of(block.path, block.record)]
+    found = [memory for block in plan.blocks for memory in memories_of(block.path, block.record)]
     if plan.recurrent:
         queues = len(plan.recurrent) + 1
         ends = Memory(
@@ -66,7 +66,8 @@ def memories(plan: Plan) -> list[Memory]:
     return found
 
 
-def _of(path: str, record: Record) -> Iterator[Memory]:
+def memories_of(path: str, record: Record) -> Iterator[Memory]:
+    """Memories of a block at ``path``."""
     match record:
         case VectorBufferConfig():
             yield Memory(block=path, holds="vectors", width=record.beat.bits, depth=record.depth)

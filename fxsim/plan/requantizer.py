@@ -14,7 +14,7 @@ from fxsim.network import (
     IntArray,
     QuantizedAdd,
     QuantizedLinear,
-    Requantizer,
+    Tail,
     varies,
 )
 from fxsim.plan.beat import Beat, check_sizes
@@ -76,54 +76,51 @@ class RequantizerConfig:
     @classmethod
     def from_layer(cls, layer: QuantizedLinear, *, lanes: int | None = None) -> Self:
         """Configuration of the requantizer of ``layer``, by default just wide enough for it."""
-        if layer.requantizer is None:
-            raise ConfigError(f"{layer.name}: requantizer must not be None")
+        if layer.tail is None:
+            raise ConfigError(f"{layer.name}: tail must not be None")
         return cls.of(
-            layer.requantizer,
+            layer.tail,
             lanes=lanes or layer.lanes_out,
             items=layer.outputs,
             accumulator=layer.accumulator.format,
             output=layer.output,
-            relu=layer.relu,
         )
 
     @classmethod
     def of(
         cls,
-        requantizer: Requantizer,
+        tail: Tail,
         *,
         lanes: int,
         items: int,
         accumulator: IntFormat,
         output: Activation,
-        relu: bool,
     ) -> Self:
-        """Configuration with the arithmetic of ``requantizer``."""
+        """Configuration with the arithmetic of ``tail``."""
         return cls(
             lanes=lanes,
             items=items,
             accumulator=accumulator,
             output=output,
-            multiplier=requantizer.multiplier,
-            multiplier_bits=requantizer.multiplier_bits,
-            shift=requantizer.shift,
-            offset=requantizer.offset,
-            slack_bits=requantizer.slack_bits,
-            rounding=requantizer.rounding,
-            overflow=requantizer.overflow,
-            relu=relu,
+            multiplier=tail.multiplier,
+            multiplier_bits=tail.multiplier_bits,
+            shift=tail.shift,
+            offset=tail.offset,
+            slack_bits=tail.slack_bits,
+            rounding=tail.rounding,
+            overflow=tail.overflow,
+            relu=tail.relu,
         )
 
     @classmethod
     def behind_sum(cls, layer: QuantizedAdd) -> Self:
         """Configuration of what follows the sum of ``layer``: its operands are multiplied there."""
         return cls.of(
-            replace(layer.requantizer, multiplier=np.ones(1, np.int64), multiplier_bits=0),
+            replace(layer.tail, multiplier=np.ones(1, np.int64), multiplier_bits=0),
             lanes=layer.lanes,
             items=layer.shape[0],
             accumulator=layer.accumulator,
             output=layer.output,
-            relu=layer.relu,
         )
 
     @property

@@ -18,6 +18,5 @@ def plan_rescale(layer: Rescale, source: Stream) -> Group:
         items=channels,
         accumulator=layer.input.format,
         output=layer.output,
-        relu=layer.relu,
     )
     return chain.group(chain.add("requantizer", requantizer, at))

@@ -9,7 +9,7 @@ import numpy as np
 from fxsim.arithmetic.formats import IntFormat
 from fxsim.network import Activation, FloatArray, IntArray, QuantizedAdd, add_bounds
 from fxsim.quantizer.activation import integers
-from fxsim.quantizer.requantize import requantizer_of, tell_coarse
+from fxsim.quantizer.requantize import tail_of, tell_coarse
 from fxsim.quantizer.scale import calibrated_output
 from fxsim.spec.specification import AddSpec, NetworkSpec
 
@@ -38,20 +38,19 @@ def quantize_add(
     scales = np.array([summand.scale for summand in summands])
     output = calibrated_output(name, real, layer.output, layer.requantize, rounding, scales)
     ratio = scales / output.scale
-    requantizer = requantizer_of(name, ratio, layer.requantize, rounding)
+    tail = tail_of(name, ratio, layer.requantize, rounding, relu=layer.relu)
     if layer.requantize.multiplier_bits:
         reach = [max(a.format.max - a.zero_point, a.zero_point - a.format.min) for a in summands]
         span = 1 << output.format.bits
         reached = np.array(reach, np.float64)
-        tell_coarse(name, ratio, reached, requantizer, span, part="operand")
-    multipliers = tuple(requantizer.multiplier.tolist())
+        tell_coarse(name, ratio, reached, tail, span, part="operand")
+    multipliers = tuple(tail.multiplier.tolist())
     quantized = QuantizedAdd(
         name=name,
         shape=spec.layer_shape(index),
         summands=summands,
-        requantizer=requantizer,
+        tail=tail,
         accumulator=IntFormat.spanning(*add_bounds(multipliers, summands), signed=True),
-        relu=layer.relu,
         output=output,
         lanes=layer.hardware.lanes,
     )

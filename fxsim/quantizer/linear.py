@@ -60,12 +60,12 @@ def quantize_product(
     if layer.output is None:
         whole = integer_bias(name, real_bias / unit)
         bias, accumulator = accumulator_of(name, weight, whole, source, layer.accumulator)
-        requantizer, leaving = None, np.zeros(0, np.int64)
+        tail, leaving = None, np.zeros(0, np.int64)
         output = Activation(format=accumulator.format, scale=float(unit[0]))
     else:
         rounding, overflow = layer.requantize.rounding or spec.rounding, layer.requantize.overflow
         output = calibrated_output(name, real, layer.output, layer.requantize, rounding, unit)
-        bias, accumulator, requantizer = requantized(
+        bias, accumulator, tail = requantized(
             name,
             weight,
             source,
@@ -77,6 +77,7 @@ def quantize_product(
             rounding=rounding,
             span=1 << output.format.bits,
             saturates=overflow is Overflow.SATURATE,
+            relu=relu,
         )
         leaving = integers(real, output, rounding, overflow)
     quantized = QuantizedLinear(
@@ -87,8 +88,7 @@ def quantize_product(
         bias=bias,
         input=source,
         accumulator=accumulator,
-        requantizer=requantizer,
-        relu=relu,
+        tail=tail,
         output=output,
         folding=Folding(**product.hardware.model_dump()),
     )

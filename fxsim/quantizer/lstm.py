@@ -120,7 +120,7 @@ def _product(
     weight, scale, _ = parameters
     preactivation = layer.preactivation
     step = 2.0 ** -(preactivation.fraction + preactivation.guard_bits)
-    bias, accumulator, requantizer = requantized(
+    bias, accumulator, tail = requantized(
         product.name,
         weight,
         source,
@@ -134,7 +134,7 @@ def _product(
         saturates=False,
         step=1 << preactivation.guard_bits,
     )
-    bounds = rounded_bounds(weight, bias, source.format, accumulator, requantizer)
+    bounds = rounded_bounds(weight, bias, source.format, accumulator, tail)
     return QuantizedLinear(
         name=product.name,
         weight=weight,
@@ -143,8 +143,7 @@ def _product(
         bias=bias,
         input=source,
         accumulator=accumulator,
-        requantizer=requantizer,
-        relu=False,
+        tail=tail,
         output=Activation(
             format=IntFormat.spanning(min(bounds[0], 0), max(bounds[1], 0), signed=True), scale=step
         ),

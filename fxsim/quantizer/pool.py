@@ -15,7 +15,7 @@ from fxsim.network import (
     QuantizedLinear,
 )
 from fxsim.quantizer.convolution import window_sums
-from fxsim.quantizer.requantize import accumulator_of, mean_requantizer
+from fxsim.quantizer.requantize import accumulator_of, mean_tail
 from fxsim.quantizer.weight import rounded_quotient
 from fxsim.spec.common import AccumulatorSpec
 from fxsim.spec.specification import AveragePoolSpec, MaxPoolSpec, NetworkSpec
@@ -38,7 +38,7 @@ def quantize_average_pool(
     """Take one average pool to integers; returns it with the calibration samples that leave it.
 
     The average of n pixels is a convolution with weights of 1 and a multiplier for 1 / n that is
-    exact for every sum (`fxsim.quantizer.requantize.mean_requantizer`).
+    exact for every sum (`fxsim.quantizer.requantize.mean_tail`).
     """
     windows = layer.windows(spec.layer_shape(index))
     name, rounding, count = spec.layer_name(index), spec.layer_rounding(index), windows.size
@@ -49,7 +49,7 @@ def quantize_average_pool(
         count * (end - source.zero_point) for end in (source.format.min, source.format.max)
     )
     try:
-        requantizer = mean_requantizer(count, low, high, rounding)
+        tail = mean_tail(count, low, high, rounding)
     except RangeError as error:
         raise RangeError(f"{name}: {error}") from None
     product = QuantizedLinear(
@@ -60,8 +60,7 @@ def quantize_average_pool(
         bias=bias,
         input=source,
         accumulator=accumulator,
-        requantizer=requantizer,
-        relu=False,
+        tail=tail,
         output=source,
         folding=Folding(rows=1, simd=layer.hardware.simd),
     )

@@ -1,6 +1,6 @@
-"""Accumulators, biases and requantizers: real ratios -> integers.
+"""Accumulators, biases and tails: real ratios -> integers.
 
-A requantizer stands for ``round(ratio * accumulator + steps)``: ``ratio`` is the real value of 1 in
+A tail stands for ``round(ratio * accumulator + steps)``: ``ratio`` is the real value of 1 in
 the accumulator over that of an output step, ``steps`` the real bias in output steps.
 
 The whole part of a bias, in units of the accumulator, is where the accumulator starts; what is left
@@ -20,7 +20,7 @@ import numpy.typing as npt
 from fxsim.arithmetic.formats import MAX_BITS, AccumulatorMode, IntFormat, Overflow, Rounding
 from fxsim.arithmetic.integers import wrap
 from fxsim.errors import PrecisionWarning, RangeError
-from fxsim.network import Accumulator, Activation, FloatArray, IntArray, Requantizer
+from fxsim.network import Accumulator, Activation, FloatArray, IntArray, Tail
 from fxsim.network.linear import channel_bounds
 from fxsim.quantizer.remarks import tell
 from fxsim.quantizer.weight import round_real
@@ -44,9 +44,10 @@ def requantized(
     rounding: Rounding,
     span: int,
     saturates: bool,
+    relu: bool = False,
     step: int = 1,
-) -> tuple[IntArray, Accumulator, Requantizer]:
-    """Start values, accumulator and requantizer of a matrix product.
+) -> tuple[IntArray, Accumulator, Tail]:
+    """Start values, accumulator and tail of a matrix product.
 
     Wide accumulators start at 0 in channels whose bias exceeds what the products of any channel
     reach, so that no bias makes them more than a bit wider than the weights do; those of a given
@@ -67,6 +68,8 @@ def requantized(
         more than half of that within the format is told.
     saturates : bool
         Whether values beyond the format are its ends.
+    relu : bool
+        Whether what is rounded is at least 0.
 
     Raises
     ------
@@ -78,9 +81,9 @@ def requantized(
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         ratio, steps, units = unit / scale, bias / scale, np.where(unit > 0, bias / unit, 0.0)
         if requantize.multiplier_bits == 0:
-            scaling = requantizer_of(name, ratio, requantize, rounding)
+            tail = tail_of(name, ratio, requantize, rounding, relu=relu)
             whole = integer_bias(name, units)
-            return *accumulator_of(name, weight, whole, source, accumulator), scaling
+            return *accumulator_of(name, weight, whole, source, accumulator), tail
         cut, beyond = saturates & (ratio > 2 * span), np.abs(units) > furthest
         units = np.clip(units, -furthest, furthest)
         if accumulator.bits is not None:
@@ -91,16 +94,16 @@ def requantized(
         limit = np.where(cut, 0.0, reach * ratio) + span if saturates else np.inf
         rest = np.clip((bias - whole * unit) / scale, -limit, limit)
         ratio = np.where(cut, 2.0 * span, ratio) if cut.any() else ratio
-        scaling = requantizer_of(name, ratio, requantize, rounding, rest)
-        constant = np.broadcast_to(scaling.multiplier == 0, whole.shape)
+        tail = tail_of(name, ratio, requantize, rounding, rest, relu=relu)
+        constant = np.broadcast_to(tail.multiplier == 0, whole.shape)
         whole = np.where(constant, 0, whole)
         rest = np.where(constant, np.clip(steps, -limit, limit), rest)
-        offset = round_real(np.ldexp(rest, scaling.shift), Rounding.TIES_AWAY)
+        offset = round_real(np.ldexp(rest, tail.shift), Rounding.TIES_AWAY)
         within = np.divide(span, ratio, out=np.full(ratio.shape, np.inf), where=ratio > 0)
-    scaling = replace(scaling, offset=offset)
+    tail = replace(tail, offset=offset)
     reach = np.minimum(_reach(weight, whole, source), within)
-    tell_coarse(name, ratio, reach, scaling, span, step)
-    return *accumulator_of(name, weight, whole, source, accumulator), scaling
+    tell_coarse(name, ratio, reach, tail, span, step)
+    return *accumulator_of(name, weight, whole, source, accumulator), tail
 
 
 def integer_bias(name: str, units: FloatArray) -> IntArray:
@@ -171,13 +174,15 @@ def _outside(
     return outside
 
 
-def requantizer_of(
+def tail_of(
     name: str,
     ratio: FloatArray,
     wanted: RequantizeSpec | GateRequantizeSpec,
     rounding: Rounding,
     steps: FloatArray | None = None,
-) -> Requantizer:
+    *,
+    relu: bool = False,
+) -> Tail:
     """Multipliers and their common shift, as large as ``multiplier_bits`` and ``steps`` allow.
 
     The offset is still 0.
@@ -204,12 +209,13 @@ def requantizer_of(
             )
         shift = max(s for s in range(widest + 1) if np.ldexp(top, s) < limit)
         multiplier = round_real(np.ldexp(ratio, shift), Rounding.TIES_AWAY)
-    return Requantizer(
+    return Tail(
         multiplier=multiplier,
         multiplier_bits=bits,
         shift=shift,
         rounding=rounding,
         overflow=wanted.overflow,
+        relu=relu,
     )
 
 
@@ -226,7 +232,7 @@ def tell_coarse(
     name: str,
     ratio: FloatArray,
     reach: FloatArray,
-    scaling: Requantizer,
+    tail: Tail,
     span: int,
     step: int = 1,
     part: str = "channel",
@@ -237,8 +243,8 @@ def tell_coarse(
     half a step, and more than ``multiplier_bits`` leave to a channel that uses all but two of them.
     The channels of an add are its operands; ``part`` is the word for one.
     """
-    bits = scaling.multiplier_bits
-    error = np.abs(np.ldexp(scaling.multiplier, -scaling.shift) - ratio) * reach / step
+    bits = tail.multiplier_bits
+    error = np.abs(np.ldexp(tail.multiplier, -tail.shift) - ratio) * reach / step
     channel, common = int(error.argmax()), span * 2.0 ** (2 - bits) / step
     if (worst := float(error[channel])) <= max(0.5, common):
         return
@@ -253,7 +259,7 @@ def tell_coarse(
     )
 
 
-def mean_requantizer(count: int, low: int, high: int, rounding: Rounding) -> Requantizer:
+def mean_tail(count: int, low: int, high: int, rounding: Rounding) -> Tail:
     """Constants that take a sum of ``count`` values to its mean, rounded exactly in every mode.
 
     With 2**a the greatest power of two in count = 2**a * odd and the multiplier m = ceil(2**s /
@@ -298,8 +304,8 @@ def mean_requantizer(count: int, low: int, high: int, rounding: Rounding) -> Req
 
 def _mean(
     multiplier: IntArray, bits: int, shift: int, offset: int, slack: int, rounding: Rounding
-) -> Requantizer:
-    return Requantizer(
+) -> Tail:
+    return Tail(
         multiplier=multiplier,
         multiplier_bits=bits,
         shift=shift,

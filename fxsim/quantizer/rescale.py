@@ -7,7 +7,7 @@ import numpy as np
 from fxsim.arithmetic.formats import Rounding
 from fxsim.network import Activation, FloatArray, IntArray, Rescale
 from fxsim.quantizer.activation import integers
-from fxsim.quantizer.requantize import requantizer_of, tell_coarse
+from fxsim.quantizer.requantize import tail_of, tell_coarse
 from fxsim.quantizer.scale import calibrated_output
 from fxsim.spec.common import RequantizeSpec, Shape
 from fxsim.spec.specification import NetworkSpec, RescaleSpec
@@ -55,17 +55,16 @@ def rescale_to(
         If the multiplier is too short for the ratio of their scales.
     """
     ratio = np.array([source.scale / output.scale])
-    requantizer = requantizer_of(name, ratio, requantize, rounding)
+    tail = tail_of(name, ratio, requantize, rounding, relu=relu)
     if requantize.multiplier_bits:
         fmt, zero_point = source.format, source.zero_point
         reach = np.array([max(fmt.max - zero_point, zero_point - fmt.min)], np.float64)
-        tell_coarse(name, ratio, reach, requantizer, 1 << output.format.bits)
+        tell_coarse(name, ratio, reach, tail, 1 << output.format.bits)
     return Rescale(
         name=name,
         shape=shape,
         input=source,
-        requantizer=requantizer,
-        relu=relu,
+        tail=tail,
         output=output,
         lanes=lanes,
     )

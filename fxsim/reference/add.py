@@ -14,7 +14,7 @@ from fxsim.reference.result import LayerResult
 def run_add(layer: QuantizedAdd, *operands: Sequence[int]) -> LayerResult:
     """Add the operands: each times its multiplier, one rounding."""
     accumulators, activations = [], []
-    multipliers = layer.requantizer.multiplier.tolist()
+    multipliers = layer.tail.multiplier.tolist()
     for values in zip(*operands, strict=True):
         total = 0
         for value, multiplier, summand in zip(values, multipliers, layer.summands, strict=True):
@@ -28,13 +28,13 @@ def run_add(layer: QuantizedAdd, *operands: Sequence[int]) -> LayerResult:
             integers.requantize(
                 accumulators[-1],
                 multiplier=1,
-                slack_bits=layer.requantizer.slack_bits,
-                shift=layer.requantizer.shift,
+                slack_bits=layer.tail.slack_bits,
+                shift=layer.tail.shift,
                 zero_point=layer.output.zero_point,
                 fmt=layer.output.format,
-                rounding=layer.requantizer.rounding,
-                mode=layer.requantizer.overflow,
-                relu=layer.relu,
+                rounding=layer.tail.rounding,
+                mode=layer.tail.overflow,
+                relu=layer.tail.relu,
             )
         )
     return LayerResult(accumulators, activations, 0)

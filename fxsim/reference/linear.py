@@ -24,24 +24,24 @@ def run_linear(layer: QuantizedLinear, vector: Sequence[int]) -> LayerResult:
         )
         accumulators.append(accumulator)
         overflows += count
-    if layer.requantizer is None:
+    if layer.tail is None:
         return LayerResult(accumulators, list(accumulators), overflows)
     multipliers, offsets = (
         array.tolist() * (1 if len(array) > 1 else layer.outputs)
-        for array in (layer.requantizer.multiplier, layer.requantizer.offset)
+        for array in (layer.tail.multiplier, layer.tail.offset)
     )
     activations = [
         integers.requantize(
             accumulator,
             multiplier=multiplier,
             offset=offset,
-            slack_bits=layer.requantizer.slack_bits,
-            shift=layer.requantizer.shift,
+            slack_bits=layer.tail.slack_bits,
+            shift=layer.tail.shift,
             zero_point=layer.output.zero_point,
             fmt=layer.output.format,
-            rounding=layer.requantizer.rounding,
-            mode=layer.requantizer.overflow,
-            relu=layer.relu,
+            rounding=layer.tail.rounding,
+            mode=layer.tail.overflow,
+            relu=layer.tail.relu,
         )
         for accumulator, multiplier, offset in zip(accumulators, multipliers, offsets, strict=True)
     ]

@@ -12,8 +12,8 @@ from fxsim.reference.result import LayerResult
 
 def run_rescale(layer: Rescale, vector: Sequence[int]) -> LayerResult:
     """Requantize each integer, the zero point taken off, by the constants of its channel."""
-    requantizer, channels = layer.requantizer, layer.shape[0]
-    multipliers, offsets = requantizer.multiplier.tolist(), requantizer.offset.tolist()
+    tail, channels = layer.tail, layer.shape[0]
+    multipliers, offsets = tail.multiplier.tolist(), tail.offset.tolist()
     accumulators, activations = [], []
     for k, x in enumerate(vector):
         channel = k % channels
@@ -23,13 +23,13 @@ def run_rescale(layer: Rescale, vector: Sequence[int]) -> LayerResult:
                 accumulators[-1],
                 multiplier=multipliers[channel % len(multipliers)],
                 offset=offsets[channel % len(offsets)],
-                slack_bits=requantizer.slack_bits,
-                shift=requantizer.shift,
+                slack_bits=tail.slack_bits,
+                shift=tail.shift,
                 zero_point=layer.output.zero_point,
                 fmt=layer.output.format,
-                rounding=requantizer.rounding,
-                mode=requantizer.overflow,
-                relu=layer.relu,
+                rounding=tail.rounding,
+                mode=tail.overflow,
+                relu=tail.relu,
             )
         )
     return LayerResult(accumulators, activations, 0)

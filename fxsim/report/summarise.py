@@ -93,7 +93,7 @@ def _summary(layer: QuantizedLinear, seen: LayerTrace) -> LayerSummary:
         accumulator=Values.of(layer.accumulator.format, seen.accumulator_range),
         accumulator_mode=str(layer.accumulator.mode),
         output=None
-        if layer.requantizer is None
+        if layer.tail is None
         else Values.of(layer.output.format, seen.activation_range),
         **seen.counts,
     )
@@ -108,7 +108,7 @@ def _add_summary(
         items=layer.inputs,
         lanes=layer.lanes,
         multipliers=layer.multipliers,
-        shift=layer.requantizer.shift,
+        shift=layer.tail.shift,
         accumulator=Values.of(layer.accumulator, seen.accumulator_range),
         output=Values.of(layer.output.format, seen.activation_range),
         clipped=seen.counts["clipped"],

@@ -44,6 +44,6 @@ def rounded_outputs(
 def _real_bias(product: QuantizedLinear) -> FloatArray:
     """Bias that the integers stand for: start value of the accumulator, and offset."""
     real: FloatArray = product.weight_scale * product.input.scale * product.bias
-    if (requantizer := product.requantizer) is None:
+    if (tail := product.tail) is None:
         return real
-    return real + product.output.scale * np.ldexp(requantizer.offset, -requantizer.shift)
+    return real + product.output.scale * np.ldexp(tail.offset, -tail.shift)

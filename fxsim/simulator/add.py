@@ -32,7 +32,7 @@ def _added(layer: QuantizedAdd, operands: Sequence[Tensor]) -> tuple[IntArray, I
     """Accumulators, activations, and how many of these left their format."""
     accumulators = weighted_sum(operands, layer.multipliers, layer.bias)
     # The operands have been multiplied already.
-    rest = replace(layer.requantizer, multiplier=np.ones(1, np.int64), multiplier_bits=0)
-    constants = epilogue(rest, layer.outputs, layer.relu, layer.output)
+    rest = replace(layer.tail, multiplier=np.ones(1, np.int64), multiplier_bits=0)
+    constants = epilogue(rest, layer.outputs, layer.output)
     activations, clipped = requantize(accumulators, constants)
     return accumulators, activations, clipped

@@ -13,7 +13,7 @@ from fxsim.arithmetic.formats import MAX_BITS, IntFormat, MemoryStyle, Overflow,
 from fxsim.errors import SpecError
 from fxsim.files import read_npy, read_yaml
 from fxsim.names import check_identifier
-from fxsim.network import Activation, IntArray, Requantizer
+from fxsim.network import Activation, IntArray, Tail
 from fxsim.network.skip_unit import SkipProduct, SkipUnit, product_accumulator
 from fxsim.spec.errors import explain
 from fxsim.spec.formats import FormatSpec, Model, Size
@@ -184,7 +184,7 @@ def _product(spec: ZeroSkipSpec, matvec: MatvecSpec, weights: IntArray, source: 
         weight=fmt,
         weights=weights,
         loadable=matvec.weights.load,
-        requantizer=Requantizer(
+        tail=Tail(
             multiplier=np.array([multiplier]),
             multiplier_bits=bits,
             shift=shift,

@@ -19,9 +19,9 @@ from fxsim.network import (
     QuantizedLinear,
     QuantizedLstm,
     QuantizedNetwork,
-    Requantizer,
     Rescale,
     Resize,
+    Tail,
 )
 from fxsim.quantizer.quantizer import fitting_scale, quantize
 from fxsim.spec.kind import Product as Place
@@ -96,18 +96,18 @@ def _leaving(layer: Layer, products: Mapping[str, Product]) -> Calibrated | None
     """
     match layer:
         case QuantizedLinear() | QuantizedAdd():
-            return _calibrated(layer, layer.requantizer) if layer.requantizer else None
+            return _calibrated(layer, layer.tail) if layer.tail else None
         case Rescale():
-            return _calibrated(layer, layer.requantizer)
+            return _calibrated(layer, layer.tail)
         case QuantizedConvolution():
             product = layer.product
-            return _calibrated(product, product.requantizer) if product.requantizer else None
+            return _calibrated(product, product.tail) if product.tail else None
         case QuantizedLstm():
             yielded = cells = Calibrated(activation=layer.cell_output, rounding=layer.rounding)
             if (projection := layer.projection) is not None:
                 products[projection.name].inputs = cells
-                assert projection.requantizer is not None
-                yielded = _calibrated(projection, projection.requantizer)
+                assert projection.tail is not None
+                yielded = _calibrated(projection, projection.tail)
             products[layer.hidden_product.name].inputs = yielded
             return yielded
         case MaxPool() | Argmax() | Resize() | Concat():
@@ -148,11 +148,9 @@ def restore_calibrated(network: Network, state: list[dict[str, list[Any]]]) -> N
 
 
 def _calibrated(
-    layer: QuantizedLinear | QuantizedConvolution | QuantizedAdd | Rescale, requantizer: Requantizer
+    layer: QuantizedLinear | QuantizedConvolution | QuantizedAdd | Rescale, tail: Tail
 ) -> Calibrated:
-    return Calibrated(
-        activation=layer.output, rounding=requantizer.rounding, overflow=requantizer.overflow
-    )
+    return Calibrated(activation=layer.output, rounding=tail.rounding, overflow=tail.overflow)
 
 
 def _finest(spec: NetworkSpec) -> NetworkSpec:

@@ -22,6 +22,8 @@ class Fork(wiring.Component):
     Latency is 0; one word a cycle.
     """
 
+    latency = 0
+
     def __init__(self, payload: ShapeLike, *, sinks: int):
         signature = stream.Signature(payload)
         super().__init__({"i": In(signature), "o": Out(signature).array(sinks)})

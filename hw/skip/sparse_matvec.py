@@ -14,7 +14,7 @@ from fxsim.hw.skip.pairs import ZeroSkipConfig
 from fxsim.hw.skip.replay import ReplayBuffer
 from fxsim.hw.skip.sparse_mac import SparseMac, SparseMacConfig
 from fxsim.hw.skip.zero_skip import ZeroSkipper
-from fxsim.network import Activation, Requantizer
+from fxsim.network import Activation, Tail
 from fxsim.network.skip_unit import SkipUnit
 from fxsim.plan.requantizer import RequantizerConfig
 
@@ -25,12 +25,12 @@ class SparseMatVecConfig(SparseMacConfig):
 
     Parameters
     ----------
-    requantizer : Requantizer
+    tail : Tail
         What brings accumulators to the format of the output.
     output : Activation
     """
 
-    requantizer: Requantizer
+    tail: Tail
     output: Activation
 
     @classmethod
@@ -44,7 +44,7 @@ class SparseMatVecConfig(SparseMacConfig):
             rows=product.rows,
             weight=product.weight,
             weights=product.weights,
-            requantizer=product.requantizer,
+            tail=product.tail,
             output=product.output,
             loadable=product.loadable,
             dsp=product.dsp,
@@ -55,12 +55,11 @@ class SparseMatVecConfig(SparseMacConfig):
     def requantizing(self) -> RequantizerConfig:
         """Configuration of the requantizer, as wide as the array."""
         return RequantizerConfig.of(
-            self.requantizer,
+            self.tail,
             lanes=self.rows,
             items=self.outputs,
             accumulator=self.accumulator,
             output=self.output,
-            relu=False,
         )
 
 

@@ -30,7 +30,7 @@ from fxsim.network import (
     Activation,
     Folding,
     QuantizedLinear,
-    Requantizer,
+    Tail,
     accumulator_bounds,
 )
 from fxsim.plan.beat import Beat
@@ -292,8 +292,7 @@ def _layers(seed: int) -> Iterator[QuantizedLinear]:
             bias=bias,
             input=Activation(format=source, scale=1.0),
             accumulator=Accumulator(format=fmt, mode=mode),
-            requantizer=None,
-            relu=False,
+            tail=None,
             output=Activation(format=fmt, scale=1.0),
             folding=Folding(rows=rows, simd=simd, pad=True, dsp=k % 5 != 0),
         )
@@ -347,9 +346,8 @@ def linear_cases() -> Iterator[Case]:
         bits = generator.choice([0, 8, 16])
         layer = replace(
             layer,
-            relu=k % 2 == 1,
             output=Activation(format=FORMATS[-1 - k % len(FORMATS)], scale=1.0),
-            requantizer=Requantizer(
+            tail=Tail(
                 multiplier=np.array(
                     [generator.randrange(1 << bits) if bits else 1 for _ in range(layer.outputs)]
                 ),
@@ -358,6 +356,7 @@ def linear_cases() -> Iterator[Case]:
                 offset=np.array([generator.randint(-999, 999) for _ in range(layer.outputs)]),
                 rounding=generator.choice(list(Rounding)),
                 overflow=generator.choice(list(Overflow)),
+                relu=k % 2 == 1,
             ),
         )
         lanes = generator.choice([1, layer.inputs, layer.folding.simd, 2, 3])

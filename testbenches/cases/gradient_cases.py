@@ -14,7 +14,7 @@ from fxsim.network import (
     Folding,
     QuantizedLinear,
     QuantizedLstm,
-    Requantizer,
+    Tail,
     accumulator_bounds,
 )
 from fxsim.network.lstm_gradient import GradientFormat, LstmGradient
@@ -56,14 +56,13 @@ def random_product(
         accumulator=Accumulator(
             format=IntFormat.spanning(low, high, signed=True), mode=AccumulatorMode.WIDE
         ),
-        requantizer=Requantizer(
+        tail=Tail(
             multiplier=multiplier if len(multiplier) > 1 else multiplier[:1],
             multiplier_bits=bits,
             shift=shift,
             rounding=Rounding.TIES_AWAY,
             overflow=Overflow.SATURATE,
         ),
-        relu=False,
         output=Activation(format=output, scale=2.0**-fraction),
         folding=Folding(rows=1, simd=1),
     )

@@ -21,7 +21,7 @@ from fxsim.network import (
     MaxPool,
     QuantizedConvolution,
     QuantizedLinear,
-    Requantizer,
+    Tail,
     Windows,
     accumulator_bounds,
 )
@@ -162,7 +162,7 @@ def convolution_cases() -> Iterator[Case]:
                 bias=bias,
                 input=source,
                 accumulator=Accumulator(format=IntFormat(bits=width, signed=True), mode=mode),
-                requantizer=Requantizer(
+                tail=Tail(
                     multiplier=np.array([generator.randrange(16) for _ in range(outputs)]),
                     multiplier_bits=4,
                     shift=shift,
@@ -171,7 +171,6 @@ def convolution_cases() -> Iterator[Case]:
                     rounding=generator.choice(list(Rounding)),
                     overflow=generator.choice(list(Overflow)),
                 ),
-                relu=False,
                 output=Activation(format=IntFormat(bits=8, signed=True), scale=1.0),
                 folding=Folding(
                     rows=generator.choice([n for n in (1, 2, 4) if each % n == 0]),

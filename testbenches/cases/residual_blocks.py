@@ -16,7 +16,7 @@ from fxsim.hw.blocks.fork import Fork
 from fxsim.hw.blocks.layouts import beat_of
 from fxsim.hw.blocks.queue import Queue
 from fxsim.hw.layer import Layer
-from fxsim.network import Activation, Argmax, QuantizedAdd, Requantizer, add_bounds
+from fxsim.network import Activation, Argmax, QuantizedAdd, Tail, add_bounds
 from fxsim.plan.beat import Beat
 from fxsim.plan.buffers import QueueConfig
 from fxsim.plan.graph import Stream
@@ -81,15 +81,15 @@ def add_cases() -> Iterator[Case]:
             name=f"add{k}",
             shape=shape,
             summands=tuple(operands),
-            requantizer=Requantizer(
+            tail=Tail(
                 multiplier=np.array(multipliers),
                 multiplier_bits=bits,
                 shift=generator.randint(0, max(accumulator.bits - fmt.bits + 1, 0)),
                 rounding=rounding,
                 overflow=overflow,
+                relu=relu,
             ),
             accumulator=accumulator,
-            relu=relu,
             output=Activation(
                 format=fmt, scale=1.0, zero_point=generator.randint(fmt.min, fmt.max)
             ),

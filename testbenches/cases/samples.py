@@ -10,7 +10,7 @@ import numpy as np
 
 from fxsim.arithmetic.formats import IntFormat
 from fxsim.floats.checkpoint import Checkpoint, LinearParameters
-from fxsim.network import INPUT, Folding, IntArray, QuantizedLinear, QuantizedNetwork, Requantizer
+from fxsim.network import INPUT, Folding, IntArray, QuantizedLinear, QuantizedNetwork, Tail
 from fxsim.network.storage import load_network
 from fxsim.quantizer import quantize
 from fxsim.shipped import models_folder
@@ -50,7 +50,7 @@ def row(
     """Like `chain`, each layer from one of ``sizes`` to the next, in a folding of its own."""
     network = shipped(model)
     first = network.linears[0]
-    requantizer = requantizer_of(first)
+    tail = tail_of(first)
     layers: list[QuantizedLinear] = []
     for name, (inputs, outputs), folding in zip(names, pairwise(sizes), foldings, strict=True):
         layer = replace(
@@ -60,9 +60,8 @@ def row(
             weight_scale=first.weight_scale[:outputs],
             bias=first.bias[:outputs],
             input=layers[-1].output if layers else first.input,
-            relu=False,
             output=replace(first.output, format=IntFormat(bits=8, signed=True)),
-            requantizer=replace(requantizer.rows(slice(outputs)), shift=requantizer.shift - 2),
+            tail=replace(tail.rows(slice(outputs)), shift=tail.shift - 2, relu=False),
             folding=folding,
         )
         layers.append(layer)
@@ -74,10 +73,10 @@ def row(
     )
 
 
-def requantizer_of(product: QuantizedLinear) -> Requantizer:
-    """The requantizer of a product that has one."""
-    assert product.requantizer is not None, product.name
-    return product.requantizer
+def tail_of(product: QuantizedLinear) -> Tail:
+    """The tail of a product that has one."""
+    assert product.tail is not None, product.name
+    return product.tail
 
 
 def random_inputs(network: QuantizedNetwork, count: int, *, seed: int = 3) -> IntArray:

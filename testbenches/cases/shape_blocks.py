@@ -14,7 +14,7 @@ from fxsim.arithmetic import integers
 from fxsim.arithmetic.formats import IntFormat, Overflow, Rounding
 from fxsim.hw.blocks import concat
 from fxsim.hw.layer import Layer
-from fxsim.network import Activation, Concat, Requantizer, Rescale, Resize
+from fxsim.network import Activation, Concat, Rescale, Resize, Tail
 from fxsim.plan.beat import Beat
 from fxsim.plan.buffers import ConcatConfig
 from fxsim.plan.graph import Stream
@@ -151,7 +151,7 @@ def rescale_cases() -> Iterator[Case]:
             input=Activation(
                 format=fmt, scale=1.0, zero_point=generator.choice([0, fmt.min, fmt.max])
             ),
-            requantizer=Requantizer(
+            tail=Tail(
                 multiplier=np.array(
                     [generator.randrange(1 << bits) if bits else 1 for _ in range(count)]
                 ),
@@ -161,8 +161,8 @@ def rescale_cases() -> Iterator[Case]:
                 slack_bits=min(k % 3, shift),
                 rounding=rounding,
                 overflow=overflow,
+                relu=relu,
             ),
-            relu=relu,
             output=Activation(
                 format=output, scale=1.0, zero_point=generator.randint(output.min, output.max)
             ),
@@ -188,23 +188,23 @@ def rescale_cases() -> Iterator[Case]:
 
 def _requantized(layer: Rescale, vector: list[int]) -> list[int]:
     """The formula, value by value: channels of a pixel are together."""
-    requantizer = layer.requantizer
+    tail = layer.tail
     multipliers, offsets = (
         np.broadcast_to(constants, layer.shape[0]).tolist()
-        for constants in (requantizer.multiplier, requantizer.offset)
+        for constants in (tail.multiplier, tail.offset)
     )
     return [
         integers.requantize(
             value - layer.input.zero_point,
             multiplier=multipliers[k % layer.shape[0]],
             offset=offsets[k % layer.shape[0]],
-            slack_bits=requantizer.slack_bits,
-            shift=requantizer.shift,
+            slack_bits=tail.slack_bits,
+            shift=tail.shift,
             zero_point=layer.output.zero_point,
             fmt=layer.output.format,
-            rounding=requantizer.rounding,
-            mode=requantizer.overflow,
-            relu=layer.relu,
+            rounding=tail.rounding,
+            mode=tail.overflow,
+            relu=tail.relu,
         )
         for k, value in enumerate(vector)
     ]

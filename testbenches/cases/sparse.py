@@ -23,7 +23,7 @@ from fxsim.arithmetic.tensors import IntArray
 from fxsim.hw.skip.pairs import ZeroSkipConfig
 from fxsim.hw.skip.sparse_matvec import SparseMatVec, SparseMatVecConfig
 from fxsim.hw.skip.zero_skip import ZeroSkipper
-from fxsim.network import Activation, Requantizer
+from fxsim.network import Activation, Tail
 from fxsim.testbenches.bench.job import Channel
 from fxsim.testbenches.bench.words import Case, Words
 from fxsim.testbenches.cases.sparse_data import every_mask, fill, gate_gradients, masks, thresholded
@@ -150,11 +150,11 @@ def skipper_case(config: ZeroSkipConfig, gradients: IntArray, *, step: int = 0) 
 
 def matvec_case(config: SparseMatVecConfig, gradients: IntArray, *, step: int = 0) -> SparseCase:
     """`SparseMatVec` on gradients, against the dense product."""
-    skip, requantizer = config.skip, config.requantizer
+    skip, tail = config.skip, config.tail
     block = SparseMatVec(config)
     kept = thresholded(gradients, skip.gradient, step) if skip.threshold else gradients
     accumulators = kept @ config.weights  # int64 is exact: the accumulators are narrower
-    multipliers = requantizer.multiplier.tolist()
+    multipliers = tail.multiplier.tolist()
     if len(multipliers) == 1:
         multipliers *= config.outputs
     expected = [
@@ -162,12 +162,12 @@ def matvec_case(config: SparseMatVecConfig, gradients: IntArray, *, step: int = 
             integers.requantize(
                 accumulator,
                 multiplier=multiplier,
-                shift=requantizer.shift,
+                shift=tail.shift,
                 zero_point=config.output.zero_point,
                 fmt=config.output.format,
-                rounding=requantizer.rounding,
-                mode=requantizer.overflow,
-                relu=False,
+                rounding=tail.rounding,
+                mode=tail.overflow,
+                relu=tail.relu,
             )
             for accumulator, multiplier in zip(vector, multipliers, strict=True)
         ]
@@ -183,7 +183,7 @@ def matvec_case(config: SparseMatVecConfig, gradients: IntArray, *, step: int = 
             issue=skip.issue,
             weight=config.weight,
             dsp=config.dsp,
-            multiplier_bits=requantizer.multiplier_bits,
+            multiplier_bits=tail.multiplier_bits,
             per_channel=config.requantizing.per_channel,
         ),
     )
@@ -248,7 +248,7 @@ def matvec_config(
         rows=rows,
         weight=weight,
         weights=np.array(weights),
-        requantizer=Requantizer(
+        tail=Tail(
             multiplier=np.array(multiplier),
             multiplier_bits=bits,
             shift=generator.randint(0, 8) + bits,

@@ -13,15 +13,14 @@ from tests.commands import small_network
 from tests.messages import raises
 
 
-def test_a_layer_without_a_requantizer_is_refused() -> None:
+def test_a_layer_without_a_tail_is_refused() -> None:
     (layer,) = small_network().linears
     bare = replace(
         layer,
-        requantizer=None,
+        tail=None,
         output=replace(layer.output, format=IntFormat.parse("int9")),
-        relu=False,
     )
-    with raises(ConfigError, "first: requantizer must not be None"):
+    with raises(ConfigError, "first: tail must not be None"):
         RequantizerConfig.from_layer(bare)
     assert np.array_equal(RequantizerConfig.from_layer(layer).multiplier, [3])
 

@@ -34,7 +34,7 @@ from fxsim.kernels.operand import (
 from fxsim.kernels.product import Product
 from fxsim.kernels.saturate import accumulate_beats, beat_sums, pack_beats
 from fxsim.kernels.target import Backend
-from fxsim.network import Accumulator, Activation, Folding, Requantizer
+from fxsim.network import Accumulator, Activation, Folding, Tail
 from tests.network.test_quantized import linear as linear_layer
 from tests.strategies import unhurried
 
@@ -223,8 +223,8 @@ def test_planes_hold_the_range(low, high) -> None:
     )
 
 
-def constants_of(requantizer):
-    return requantizer.multiplier.tolist(), requantizer.offset.tolist()
+def constants_of(tail):
+    return tail.multiplier.tolist(), tail.offset.tolist()
 
 
 @unhurried
@@ -249,7 +249,7 @@ def test_requantization(
 ) -> None:
     x, weight = operands(seed, (35, 20, 34), (-most - 1, most), (-127, 127))
     generator = np.random.default_rng(seed)
-    requantizer = Requantizer(
+    tail = Tail(
         multiplier=generator.integers(0, 1 << 12, 34),
         multiplier_bits=12,
         shift=shift,
@@ -257,14 +257,15 @@ def test_requantization(
         slack_bits=min(slack_bits, shift),
         rounding=rounding,
         overflow=overflow,
+        relu=relu,
     )
     zero_point = min(max(zero_point, fmt.min), fmt.max)
     output = Activation(format=fmt, scale=1.0, zero_point=zero_point)
-    constants = epilogue(requantizer, 34, relu, output)
+    constants = epilogue(tail, 34, output)
     sums = x @ weight.T
     options = {
         "shift": shift,
-        "slack_bits": requantizer.slack_bits,
+        "slack_bits": tail.slack_bits,
         "zero_point": zero_point,
         "fmt": fmt,
         "rounding": rounding,
@@ -272,7 +273,7 @@ def test_requantization(
     expected = [
         [
             integers.requantize(value, multiplier=m, offset=o, mode=overflow, relu=relu, **options)
-            for value, m, o in zip(row, *constants_of(requantizer), strict=True)
+            for value, m, o in zip(row, *constants_of(tail), strict=True)
         ]
         for row in sums.tolist()
     ]

@@ -15,7 +15,7 @@ from fxsim.network import (
     InputQuantizer,
     QuantizedLinear,
     QuantizedNetwork,
-    Requantizer,
+    Tail,
 )
 
 SOURCE = Activation(format=IntFormat(bits=4, signed=False), scale=0.1)
@@ -33,8 +33,7 @@ def linear(name, outputs, inputs, **changes):
         "accumulator": Accumulator(
             format=IntFormat(bits=12, signed=True), mode=AccumulatorMode.SATURATE
         ),
-        "requantizer": None,
-        "relu": False,
+        "tail": None,
         "output": Activation(format=IntFormat(bits=12, signed=True), scale=0.5),
         "folding": Folding(rows=1, simd=1),
     }
@@ -43,14 +42,15 @@ def linear(name, outputs, inputs, **changes):
 
 def small_network():
     """Two layers, one with and one without a requantizer."""
-    requantizer = Requantizer(
+    tail = Tail(
         multiplier=np.array([9, 200, 255, 1]),
         multiplier_bits=8,
         shift=9,
         rounding=Rounding.TIES_EVEN,
         overflow=Overflow.SATURATE,
+        relu=True,
     )
-    first = linear("first", 4, 3, requantizer=requantizer, relu=True, output=HIDDEN)
+    first = linear("first", 4, 3, tail=tail, output=HIDDEN)
     return QuantizedNetwork(
         name="net",
         data="1e3",  # text that looks like a number

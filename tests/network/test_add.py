@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from fxsim import reference
 from fxsim.arithmetic.formats import IntFormat, Overflow, Rounding
 from fxsim.errors import RangeError
-from fxsim.network import Activation, Argmax, QuantizedAdd, Requantizer, add_bounds
+from fxsim.network import Activation, Argmax, QuantizedAdd, Tail, add_bounds
 from fxsim.network.storage import load_network, network_hash, save_network
 from fxsim.simulator import add, argmax
 from fxsim.simulator.simulator import simulate, simulate_ranges, simulate_trace
@@ -30,7 +30,7 @@ ADD = QuantizedAdd(
     name="add",
     shape=(3,),
     summands=(INT8, UINT8),
-    requantizer=Requantizer(
+    tail=Tail(
         multiplier=np.array([6, 3]),
         multiplier_bits=4,
         shift=2,
@@ -38,18 +38,18 @@ ADD = QuantizedAdd(
         overflow=Overflow.SATURATE,
     ),
     accumulator=IntFormat(bits=12, signed=True),
-    relu=False,
     output=replace(INT8, scale=2 / 3, zero_point=-3),
 )
+RELU = replace(ADD, tail=replace(ADD.tail, relu=True))
 
 
-@pytest.mark.parametrize("layer", [ADD, replace(ADD, relu=True)], ids=["plain", "relu"])
+@pytest.mark.parametrize("layer", [ADD, RELU], ids=["plain", "relu"])
 def test_by_hand(layer):
     x, y = [-20, 1, 100], [0, 11, 255]
     sums = [6 * -20 + 3 * -10, 6 * 1 + 3 * 1, 6 * 100 + 3 * 245]
     assert sums == [-150, 9, 1335]
     # -37.5 goes away from zero, 2.25 to 2, 333.75 to 334; then the zero point of -3.
-    expected = [0 - 3 if layer.relu else -38 - 3, 2 - 3, 127]
+    expected = [0 - 3 if layer.tail.relu else -38 - 3, 2 - 3, 127]
     result = reference.run_add(layer, x, y)
     assert (result.accumulators, result.activations) == (sums, expected)
     trace = add.trace(layer, np.array([x]), np.array([y]))
@@ -140,11 +140,11 @@ def test_an_index_takes_as_many_bits_as_it_needs(items, bits):
         ({"shape": (3, 2, 2), "lanes": 2}, "lanes must divide 3 channels, not 2"),
         ({"summands": (INT8,)}, "summands must be at least 2, not 1"),
         (
-            {"requantizer": replace(ADD.requantizer, multiplier=np.array([6]))},
+            {"tail": replace(ADD.tail, multiplier=np.array([6]))},
             "multiplier must have shape (2,), not (1,)",
         ),
         (
-            {"requantizer": replace(ADD.requantizer, multiplier_bits=54)},
+            {"tail": replace(ADD.tail, multiplier_bits=54)},
             "input bits plus multiplier bits must be at most 61, not 8 + 54",
         ),
         (
@@ -157,7 +157,7 @@ def test_an_index_takes_as_many_bits_as_it_needs(items, bits):
         ),
         (
             {
-                "requantizer": replace(ADD.requantizer, overflow=Overflow.WRAP),
+                "tail": replace(ADD.tail, overflow=Overflow.WRAP),
                 "output": Activation(format=IntFormat(bits=8, signed=True, narrow=True), scale=1.0),
             },
             "output must not be narrow when it wraps",

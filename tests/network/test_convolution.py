@@ -23,7 +23,7 @@ from fxsim.network import (
     QuantizedConvolution,
     QuantizedLinear,
     QuantizedNetwork,
-    Requantizer,
+    Tail,
     Windows,
 )
 from fxsim.network.storage import load_network, network_hash, save_network
@@ -64,8 +64,7 @@ def convolution(weight, where, *, source=UINT8, bias=None, folding=Folding(rows=
             bias=np.zeros(len(weight), np.int64) if bias is None else np.asarray(bias),
             input=source,
             accumulator=Accumulator(format=fmt, mode=AccumulatorMode.WIDE),
-            requantizer=None,
-            relu=False,
+            tail=None,
             output=Activation(format=fmt, scale=1.0),
             folding=folding,
         ),
@@ -263,7 +262,7 @@ def test_overflow_happens_beat_by_beat():
         product = replace(
             layer.product,
             accumulator=Accumulator(format=fmt, mode=AccumulatorMode.SATURATE),
-            requantizer=Requantizer(
+            tail=Tail(
                 multiplier=np.ones(1, np.int64),
                 multiplier_bits=0,
                 shift=0,

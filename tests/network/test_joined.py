@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from fxsim import reference
 from fxsim.arithmetic.formats import IntFormat, Overflow, Rounding
 from fxsim.errors import RangeError
-from fxsim.network import Activation, Concat, Requantizer, Rescale, Resize
+from fxsim.network import Activation, Concat, Rescale, Resize, Tail
 from fxsim.network.manifest import build, describe, tensors_of
 from fxsim.reference.concat import run_concat
 from fxsim.reference.rescale import run_rescale
@@ -33,7 +33,7 @@ RESCALE = Rescale(
     name="layer",
     shape=(2, 1, 2),
     input=UINT8,
-    requantizer=Requantizer(
+    tail=Tail(
         multiplier=np.array([3, 5]),
         multiplier_bits=3,
         shift=2,
@@ -41,7 +41,6 @@ RESCALE = Rescale(
         rounding=Rounding.TIES_AWAY,
         overflow=Overflow.SATURATE,
     ),
-    relu=False,
     output=replace(INT8, zero_point=-3),
 )
 
@@ -80,7 +79,8 @@ def test_each_channel_has_its_constants():
 
 
 def test_relu_acts_before_the_zero_point():
-    assert run_rescale(replace(RESCALE, relu=True), [0, 0, 20, 0]).activations == [-3, -3, 5, -3]
+    layer = replace(RESCALE, tail=replace(RESCALE.tail, relu=True))
+    assert run_rescale(layer, [0, 0, 20, 0]).activations == [-3, -3, 5, -3]
 
 
 @unhurried
@@ -89,7 +89,7 @@ def test_the_zero_point_is_in_the_offset(data):
     layer = data.draw(rescales(source=data.draw(activations()), shape=(data.draw(_SIZES),)))
     fmt, folded = layer.input.format, layer.folded
     for x in (fmt.min, layer.input.zero_point, fmt.max):
-        multiplier, offset = layer.requantizer.multiplier, layer.requantizer.offset
+        multiplier, offset = layer.tail.multiplier, layer.tail.offset
         np.testing.assert_array_equal(
             multiplier * (x - layer.input.zero_point) + offset,
             folded.multiplier * x + folded.offset,
@@ -137,8 +137,8 @@ def test_the_widest_constants_do_not_overflow():
         RESCALE,
         shape=(3,),
         input=Activation(format=fmt, scale=1.0, zero_point=fmt.min),
-        requantizer=replace(
-            RESCALE.requantizer,
+        tail=replace(
+            RESCALE.tail,
             multiplier=np.array([(1 << 31) - 1, 0, (1 << 31) - 1]),
             multiplier_bits=31,
             offset=np.array([-(1 << 61), (1 << 61) - 1, -(1 << 60)]),
@@ -200,17 +200,16 @@ def test_networks_of_all_kinds(data):
         (RESCALE, {"shape": (3,)}, "multiplier must have shape (1,) or (3,), not (2,)"),
         (RESCALE, {"shape": (2, 2)}, "shape must be 1 or 3 positive integers, not (2, 2)"),
         (RESCALE, {"lanes": 3}, "lanes must divide 2 channels, not 3"),
-        (RESCALE, {"relu": 1}, "relu must be true or false, not 1"),
         (
             RESCALE,
-            {"requantizer": replace(RESCALE.requantizer, multiplier_bits=54)},
+            {"tail": replace(RESCALE.tail, multiplier_bits=54)},
             "input bits plus multiplier bits must be at most 61, not 8 + 54",
         ),
         (
             RESCALE,
             {
-                "requantizer": replace(
-                    RESCALE.requantizer, offset=np.array([0, -(1 << 61)]), overflow=Overflow.WRAP
+                "tail": replace(
+                    RESCALE.tail, offset=np.array([0, -(1 << 61)]), overflow=Overflow.WRAP
                 )
             },
             (
@@ -221,7 +220,7 @@ def test_networks_of_all_kinds(data):
         (
             RESCALE,
             {
-                "requantizer": replace(RESCALE.requantizer, overflow=Overflow.WRAP),
+                "tail": replace(RESCALE.tail, overflow=Overflow.WRAP),
                 "output": Activation(format=IntFormat(bits=8, signed=True, narrow=True), scale=1.0),
             },
             "output must not be narrow when it wraps",

@@ -25,7 +25,7 @@ from fxsim.network import (
     Nonlinearity,
     QuantizedLinear,
     QuantizedLstm,
-    Requantizer,
+    Tail,
 )
 from fxsim.network.storage import load_network, network_hash, save_network
 from fxsim.simulator import lstm
@@ -68,12 +68,12 @@ def test_results_alone_equal_those_of_the_trace(data: st.DataObject, count: int)
 
 def with_offsets(product, generator):
     """The product with an offset of its own for each channel, of up to four steps."""
-    reach = 4 << product.requantizer.shift
+    reach = 4 << product.tail.shift
     offset = generator.integers(-reach, reach, product.outputs)
-    requantizer = replace(product.requantizer, offset=offset)
+    tail = replace(product.tail, offset=offset)
     wider = replace(product.output.format, bits=product.output.format.bits + 1)
     output = replace(product.output, format=wider)
-    return replace(product, requantizer=requantizer, output=output)
+    return replace(product, tail=tail, output=output)
 
 
 @pytest.mark.parametrize(
@@ -144,14 +144,13 @@ def unit_product(name: str, inputs: int, weight: list[list[int]]) -> QuantizedLi
         bias=np.zeros(len(weight), np.int64),
         input=source,
         accumulator=Accumulator(format=wide, mode=AccumulatorMode.WIDE),
-        requantizer=Requantizer(
+        tail=Tail(
             multiplier=np.ones(1, np.int64),
             multiplier_bits=0,
             shift=0,
             rounding=Rounding.TIES_AWAY,
             overflow=Overflow.SATURATE,
         ),
-        relu=False,
         output=Activation(format=wide, scale=2.0**-4),
         folding=Folding(rows=1, simd=1),
     )

@@ -19,7 +19,7 @@ from fxsim.network import (
     InputQuantizer,
     QuantizedLinear,
     QuantizedNetwork,
-    Requantizer,
+    Tail,
     accumulator_bounds,
 )
 from tests.messages import raises
@@ -29,7 +29,7 @@ INT8 = IntFormat(bits=8, signed=True)
 UINT4 = IntFormat(bits=4, signed=False)
 
 
-def requantizer(**changes):
+def tail(**changes):
     values = {
         "multiplier": np.array([5]),
         "multiplier_bits": 3,
@@ -37,7 +37,7 @@ def requantizer(**changes):
         "rounding": Rounding.FLOOR,
         "overflow": Overflow.SATURATE,
     }
-    return Requantizer(**(values | changes))
+    return Tail(**(values | changes))
 
 
 def linear(**changes):
@@ -50,8 +50,7 @@ def linear(**changes):
         "bias": np.array([-7, 9]),
         "input": Activation(format=UINT4, scale=0.25),
         "accumulator": Accumulator(format=INT8, mode=AccumulatorMode.WIDE),
-        "requantizer": requantizer(),
-        "relu": False,
+        "tail": tail(),
         "output": Activation(format=UINT4, scale=1.0, zero_point=2),
         "folding": Folding(rows=1, simd=3),
     }
@@ -89,7 +88,7 @@ def test_tensors_are_frozen_copies():
     assert layer.weight.tolist() == [[1, 1, 1], [1, 1, 1]]
     assert layer.bias.tolist() == [0, 0]
     assert layer.weight_scale.tolist() == [1.0]
-    for tensor in (layer.weight, layer.bias, layer.weight_scale, layer.requantizer.multiplier):
+    for tensor in (layer.weight, layer.bias, layer.weight_scale, layer.tail.multiplier):
         assert tensor.dtype in (np.int64, np.float64)
         with pytest.raises(ValueError, match="read-only"):
             tensor[...] = 0
@@ -99,7 +98,7 @@ def test_numpy_scalars_become_python_ones():
     activation = Activation(format=UINT4, scale=np.float64(0.5), zero_point=np.int8(3))
     assert (type(activation.scale), type(activation.zero_point)) == (float, int)
     assert type(Folding(rows=np.int64(2), simd=1).rows) is int
-    assert type(requantizer(shift=np.uint8(2)).shift) is int
+    assert type(tail(shift=np.uint8(2)).shift) is int
 
 
 WIDE_INPUT = Activation(format=IntFormat(bits=62, signed=False), scale=1.0)
@@ -114,7 +113,7 @@ LINEAR = [
     ({"bias": np.array([1 << 63, 0], dtype=np.uint64)}, "bias must fit 64 signed bits"),
     ({"bias": np.array([1])}, "bias must have shape (2,), not (1,)"),
     ({"weight_scale": np.ones(3)}, "weight_scale must have shape (1,) or (2,), not (3,)"),
-    ({"requantizer": requantizer(multiplier=np.array([1, 2, 3]))},
+    ({"tail": tail(multiplier=np.array([1, 2, 3]))},
      "multiplier must have shape (1,) or (2,), not (3,)"),
     # ranges
     ({"weight": np.array([[1, -1, 0], [2, -4, 1]])}, "weight[1, 1] must be from -3 to 3, not -4"),
@@ -122,7 +121,6 @@ LINEAR = [
     ({"weight_scale": np.array([0.0])}, "weight_scale must be positive and finite"),
     ({"weight_scale": np.array([np.nan])}, "weight_scale must be positive and finite"),
     ({"weight_scale": np.array([1.0, np.inf])}, "weight_scale must be positive and finite"),
-    ({"relu": 1}, "relu must be true or false, not 1"),
     # accumulators
     ({"accumulator": Accumulator(format=UINT4, mode=AccumulatorMode.WRAP)},
      "accumulator must be signed and not narrow, not uint4"),
@@ -140,12 +138,10 @@ LINEAR = [
     ({"folding": Folding(rows=3, simd=1)}, "rows must be at most 2, not 3"),
     ({"folding": Folding(rows=3, simd=1, pad=True)}, "rows must be at most 2, not 3"),
     # outputs
-    ({"requantizer": None}, "output must be the accumulator itself without a requantizer"),
-    ({"requantizer": None, "relu": True, "output": Activation(format=INT8, scale=1.0)},
+    ({"tail": None}, "output must be the accumulator itself without a requantizer"),
+    ({"tail": None, "output": Activation(format=INT8, scale=1.0, zero_point=1)},
      "output must be the accumulator itself without a requantizer"),
-    ({"requantizer": None, "output": Activation(format=INT8, scale=1.0, zero_point=1)},
-     "output must be the accumulator itself without a requantizer"),
-    ({"requantizer": requantizer(overflow=Overflow.WRAP),
+    ({"tail": tail(overflow=Overflow.WRAP),
       "output": Activation(format=IntFormat(bits=4, signed=True, narrow=True), scale=1.0)},
      "output must not be narrow when it wraps"),
 ]  # fmt: skip
@@ -183,15 +179,16 @@ PARTS = [
     (lambda: Folding(rows=1, simd=2.0), in_range("simd", 1, 65536, 2.0)),
     (lambda: Folding(rows=1, simd=1, pad=1), "pad must be true or false, not 1"),
     (lambda: Folding(rows=1, simd=1, dsp="x"), "dsp must be true or false, not 'x'"),
-    (lambda: requantizer(shift=-1), in_range("shift", 0, 62, -1)),
-    (lambda: requantizer(shift=63), in_range("shift", 0, 62, 63)),
-    (lambda: requantizer(multiplier_bits=-1), in_range("multiplier_bits", 0, 62, -1)),
-    (lambda: requantizer(multiplier_bits=10**12), in_range("multiplier_bits", 0, 62, 10**12)),
-    (lambda: requantizer(multiplier=np.array([1, 8])), "multiplier[1] must be from 0 to 7, not 8"),
-    (lambda: requantizer(multiplier=np.array([-1])), "multiplier[0] must be from 0 to 7, not -1"),
-    (lambda: requantizer(multiplier=np.array([0]), multiplier_bits=0),
+    (lambda: tail(shift=-1), in_range("shift", 0, 62, -1)),
+    (lambda: tail(shift=63), in_range("shift", 0, 62, 63)),
+    (lambda: tail(multiplier_bits=-1), in_range("multiplier_bits", 0, 62, -1)),
+    (lambda: tail(multiplier_bits=10**12), in_range("multiplier_bits", 0, 62, 10**12)),
+    (lambda: tail(relu=1), "relu must be true or false, not 1"),
+    (lambda: tail(multiplier=np.array([1, 8])), "multiplier[1] must be from 0 to 7, not 8"),
+    (lambda: tail(multiplier=np.array([-1])), "multiplier[0] must be from 0 to 7, not -1"),
+    (lambda: tail(multiplier=np.array([0]), multiplier_bits=0),
      "multiplier[0] must be from 1 to 1, not 0"),
-    (lambda: requantizer(multiplier=np.array([1.0])), "multiplier must hold integers, not float64"),
+    (lambda: tail(multiplier=np.array([1.0])), "multiplier must hold integers, not float64"),
 ]  # fmt: skip
 
 
@@ -209,7 +206,7 @@ def test_input_shape(shape):
         )
 
 
-RAW = {"requantizer": None, "output": Activation(format=INT8, scale=1.0)}
+RAW = {"tail": None, "output": Activation(format=INT8, scale=1.0)}
 
 
 def test_network_errors():
@@ -254,14 +251,14 @@ def test_62_bits():
         "weight_format": IntFormat(bits=2, signed=True, narrow=True),
         "input": Activation(format=fmt, scale=1.0),
         "accumulator": accumulator,
-        "requantizer": None,
+        "tail": None,
         "output": output,
         "folding": Folding(rows=1, simd=1),
     }
     layer = linear(weight=np.array([[1]]), bias=np.array([0]), **common)
     assert accumulator_bounds(layer.weight, layer.bias, fmt) == (fmt.min, fmt.max)
-    plain = requantizer(multiplier=np.array([1]), multiplier_bits=0, shift=62)
-    linear(weight=np.array([[1]]), bias=np.array([0]), **(common | {"requantizer": plain}))
+    plain = tail(multiplier=np.array([1]), multiplier_bits=0, shift=62)
+    linear(weight=np.array([[1]]), bias=np.array([0]), **(common | {"tail": plain}))
     for weight, bias, reach in (
         (-1, 0, "-2305843009213693951 to 2305843009213693952"),
         (1, 1, "-2305843009213693951 to 2305843009213693952"),
@@ -298,7 +295,7 @@ def test_a_narrower_wide_accumulator_is_refused(layer):
     needed = IntFormat.spanning(low, high, signed=True)
     accumulator = Accumulator(format=needed, mode=AccumulatorMode.WIDE)
     changes = {"accumulator": accumulator}
-    if layer.requantizer is None:
+    if layer.tail is None:
         changes["output"] = Activation(format=needed, scale=1.0)
     dataclasses.replace(layer, **changes)
     if needed.bits > 1 and layer.bias.max() < 1 << (needed.bits - 2) > -layer.bias.min():

@@ -84,7 +84,7 @@ def test_bytes_repeat(network, tmp_path):
 def test_the_hash_sees_everything(network):
     """Each field of each part, changed by the smallest step."""
     first, second = network.layers
-    requantizer = first.requantizer
+    tail = first.tail
 
     def with_first(**changes):
         return dataclasses.replace(network, layers=(dataclasses.replace(first, **changes), second))
@@ -111,19 +111,19 @@ def test_the_hash_sees_everything(network):
         with_first(weight_scale=np.array([0.3] * 4)),
         with_first(bias=bumped(first.bias, 1)),
         with_first(accumulator=dataclasses.replace(first.accumulator, mode=AccumulatorMode.WRAP)),
-        with_first(relu=False),
         with_first(folding=Folding(rows=2, simd=1)),
         with_first(folding=Folding(rows=1, simd=3)),
         with_first(folding=Folding(rows=1, simd=1, pad=True)),
         with_first(folding=Folding(rows=1, simd=1, dsp=False)),
         *(
-            with_first(requantizer=dataclasses.replace(requantizer, **change))
+            with_first(tail=dataclasses.replace(tail, **change))
             for change in (
-                {"multiplier": bumped(requantizer.multiplier, 1)},
+                {"multiplier": bumped(tail.multiplier, 1)},
                 {"multiplier_bits": 9},
                 {"shift": 10},
                 {"rounding": Rounding.FLOOR},
                 {"overflow": Overflow.WRAP},
+                {"relu": False},
             )
         ),
     ]

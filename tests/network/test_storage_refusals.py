@@ -50,6 +50,15 @@ def test_unknown_key_in_manifest(saved):
         load_network(saved)
 
 
+def test_a_product_without_a_tail_has_no_relu(saved):
+    manifest = read_yaml(saved / MANIFEST)
+    manifest["layers"][1]["relu"] = True
+    write_yaml(saved / MANIFEST, manifest)
+    message = "second: relu must be false without a requantizer, not True"
+    with raises(FileError, f"{saved / MANIFEST}: {message}"):
+        load_network(saved)
+
+
 @pytest.mark.parametrize(
     "name", ["first.weight", "first.bias", "first.weight_scale", "first.multiplier"]
 )

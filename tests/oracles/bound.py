@@ -24,9 +24,9 @@ def output_of(layer: QuantizedLinear | Rescale) -> Output:
         fmt=activation.format,
         scale=Fraction(activation.scale),
         zero_point=activation.zero_point,
-        rounding=layer.requantizer.rounding,
-        overflow=layer.requantizer.overflow,
-        relu=layer.relu,
+        rounding=layer.tail.rounding,
+        overflow=layer.tail.overflow,
+        relu=layer.tail.relu,
     )
 
 
@@ -79,7 +79,7 @@ def hold(product, sums, biases, found, told):
 
     Where nothing was told, errors are small, too.
     """
-    out, bits = output_of(product), product.requantizer.multiplier_bits
+    out, bits = output_of(product), product.tail.multiplier_bits
     units = fractions(np.broadcast_to(product.weight_scale, product.outputs))
     units = units * Fraction(product.input.scale)
     reach = None
@@ -106,7 +106,7 @@ def hold_rescale(layer: Rescale, reals, found, told):
     Their unit is exact, and there is no bias: the multiplier alone is off, by half a step of its
     last bit for each unit. A plain shift is exact.
     """
-    out, bits = output_of(layer), layer.requantizer.multiplier_bits
+    out, bits = output_of(layer), layer.tail.multiplier_bits
     unit = Fraction(layer.input.scale)
     ratio = unit / out.scale
     finest = ratio / ((1 << bits) - HALF) if bits else Fraction(0)

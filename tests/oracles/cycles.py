@@ -74,9 +74,9 @@ def mac_latency(layer: QuantizedLinear) -> int:
 
 def requantizer_latency(layer: QuantizedLinear) -> int:
     """Cycles from accumulators to activations; 0 without a requantizer."""
-    if layer.requantizer is None:
+    if layer.tail is None:
         return 0
-    return 2 + layer.requantizer.scales + layer.requantizer.per_channel
+    return 2 + layer.tail.scales + layer.tail.per_channel
 
 
 def lookup_latency(table: Table) -> int:

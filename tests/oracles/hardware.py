@@ -99,7 +99,7 @@ def _layer(found: Needs, layer: Layer, sources: list[int]) -> None:
         _resize(found, before, layer.lanes)
         found["requantizer"] += 1
         found["lanes"] += layer.lanes
-        factor, offset = layer.requantizer.multiplier, layer.requantizer.offset
+        factor, offset = layer.tail.multiplier, layer.tail.offset
         for constants in (factor, offset - factor * layer.input.zero_point):
             if len(np.unique(constants)) > 1:
                 found["memory bits"] += layer.shape[0] * _bits(constants)
@@ -137,10 +137,10 @@ def _product(
     if len(np.unique(padded.reshape(tiles, rows), axis=0)) > 1:
         found["memory bits"] += tiles * rows * product.accumulator.format.bits
     _resize(found, rows, after)
-    if (requantizer := product.requantizer) is not None:
+    if (tail := product.tail) is not None:
         found["requantizer"] += 1
         found["lanes"] += after
-        for constants in (requantizer.multiplier, requantizer.offset):
+        for constants in (tail.multiplier, tail.offset):
             if len(np.unique(constants)) > 1:
                 found["memory bits"] += -(-outputs // after) * after * _bits(constants)
 

@@ -89,7 +89,7 @@ def test_an_add_of_three_scales():
     assert type(add) is QuantizedAdd
     assert network.taken["sum"] == ("c", "a", "b")
     assert add.summands == tuple(network[name].output for name in ("c", "a", "b"))
-    exact = [a.scale / add.output.scale * 2.0**add.requantizer.shift for a in add.summands]
+    exact = [a.scale / add.output.scale * 2.0**add.tail.shift for a in add.summands]
     np.testing.assert_array_less(np.abs(add.multipliers - np.array(exact)), 0.5 + 1e-9)
     assert max(add.multipliers).bit_length() == 16  # as precise as they can be
     trace = simulate_trace(network, samples["input"])

@@ -35,13 +35,11 @@ def test_bias_and_accumulator_are_in_units_of_weight_times_input_scale():
 def test_multipliers_use_all_their_bits(bits):
     spec = make_spec({"weights": {"per": "channel"}, "requantize": {"multiplier_bits": bits}})
     layer = quantize(spec, make_checkpoint(spec), samples(spec)).layers[0]
-    multiplier = layer.requantizer.multiplier
+    multiplier = layer.tail.multiplier
     ratio = layer.weight_scale * layer.input.scale / layer.output.scale
     assert multiplier.max() < 1 << bits
     assert (multiplier.max() + 0.5) * 2 >= (1 << bits) - 1
-    assert np.abs(multiplier / 2.0**layer.requantizer.shift - ratio).max() <= (
-        0.5 / 2**layer.requantizer.shift
-    )
+    assert np.abs(multiplier / 2.0**layer.tail.shift - ratio).max() <= (0.5 / 2**layer.tail.shift)
 
 
 def test_a_plain_shift_has_powers_of_two_only():
@@ -50,9 +48,9 @@ def test_a_plain_shift_has_powers_of_two_only():
     network = quantize(spec, checkpoint, samples(spec))
     layer = network.layers[0]
     assert math.frexp(layer.weight_scale[0])[0] == 0.5
-    assert layer.requantizer.multiplier.tolist() == [1]
+    assert layer.tail.multiplier.tolist() == [1]
     ratio = layer.weight_scale[0] * layer.input.scale / layer.output.scale
-    assert ratio == 2.0**-layer.requantizer.shift
+    assert ratio == 2.0**-layer.tail.shift
     exact = weight_scale(
         checkpoint.parent["layer0"].weight, make_spec({"weights": {"levels": 15}}).layers[0]
     )
@@ -91,7 +89,7 @@ def test_an_output_that_wraps_is_scaled_to_fit():
     x = samples(spec)
     network = quantize(spec, make_checkpoint(spec), x)
     saturating = quantize(make_spec({"output": {"bits": 4}}), make_checkpoint(spec), x)
-    assert network.layers[0].requantizer.overflow is Overflow.WRAP
+    assert network.layers[0].tail.overflow is Overflow.WRAP
     assert network.layers[0].output.scale > saturating.layers[0].output.scale
 
 
@@ -131,7 +129,7 @@ def test_a_bias_that_no_accumulator_starts_from_is_the_offset(mode, bias):
     network = with_bias(bias, mode, 10)
     (layer,) = network.layers
     assert layer.bias.tolist() == [0]
-    said = int(layer.requantizer.offset[0]) * 2.0**-layer.requantizer.shift * layer.output.scale
+    said = int(layer.tail.offset[0]) * 2.0**-layer.tail.shift * layer.output.scale
     assert said == pytest.approx(bias, rel=1e-6)
 
 
@@ -147,14 +145,12 @@ def test_the_offset_is_what_the_accumulators_cannot_say():
     spec = make_spec({"output": {"bits": 8, "signed": True}})
     layer = quantize(spec, (checkpoint := make_checkpoint(spec)), samples(spec)).layers[0]
     unit = Fraction(float(layer.weight_scale[0])) * Fraction(layer.input.scale)
-    step, requantizer = Fraction(layer.output.scale), layer.requantizer
+    step, tail = Fraction(layer.output.scale), layer.tail
     for k, real in enumerate(checkpoint.parent["layer0"].bias.tolist()):
-        start, offset = int(layer.bias[k]), int(requantizer.offset[k])
+        start, offset = int(layer.bias[k]), int(tail.offset[k])
         assert abs(start - Fraction(real) / unit) <= Fraction(1, 2)
         rest = (Fraction(real) - start * unit) / step
-        assert abs(Fraction(offset, 1 << requantizer.shift) - rest) <= Fraction(
-            1001, 2000 << requantizer.shift
-        )
+        assert abs(Fraction(offset, 1 << tail.shift) - rest) <= Fraction(1001, 2000 << tail.shift)
 
 
 def test_a_bias_that_the_products_cancel_costs_nothing():

@@ -111,7 +111,7 @@ def test_weights_have_the_l2_scale_of_their_gate(levels, per):
         np.testing.assert_array_equal(np.broadcast_to(product.weight_scale, 24), scale)
         np.testing.assert_array_equal(product.weight, quantize_weight(weight, scale, levels))
         assert product.name == name
-        assert len(product.requantizer.multiplier) == len(product.weight_scale)
+        assert len(product.tail.multiplier) == len(product.weight_scale)
 
 
 def test_the_offset_has_what_coarse_units_lose_of_the_bias():
@@ -119,13 +119,13 @@ def test_the_offset_has_what_coarse_units_lose_of_the_bias():
     (layer, _) = network.layers
     real = sum(checkpoint.parent[f"layer0_{which}"].bias for which in ("input", "hidden"))
     x, h = layer.input_product, layer.hidden_product
-    unit, step = x.weight_scale * x.input.scale, 2.0**-x.requantizer.shift * x.output.scale
+    unit, step = x.weight_scale * x.input.scale, 2.0**-x.tail.shift * x.output.scale
     np.testing.assert_array_equal(x.bias, np.round(real / unit))
     assert np.abs(unit * x.bias - real).max() > 0.1
-    said = step * (x.bias * x.requantizer.multiplier + x.requantizer.offset)
+    said = step * (x.bias * x.tail.multiplier + x.tail.offset)
     assert (np.abs(said - real) <= step * 0.51).all()
     assert not h.bias.any()
-    assert not h.requantizer.offset.any()
+    assert not h.tail.offset.any()
 
 
 def test_multipliers_bring_both_products_to_the_scale_of_the_sum():
@@ -133,9 +133,9 @@ def test_multipliers_bring_both_products_to_the_scale_of_the_sum():
     (layer, _) = network.layers
     for product in (layer.input_product, layer.hidden_product):
         assert product.output.scale == 2.0**-9
-        requantizer = product.requantizer
+        tail = product.tail
         wanted = product.weight_scale * product.input.scale / 2.0**-9
-        real = np.ldexp(requantizer.multiplier.astype(float), -requantizer.shift)
+        real = np.ldexp(tail.multiplier.astype(float), -tail.shift)
         np.testing.assert_allclose(real, wanted, rtol=2.0**-14)
         low, high = accumulator_bounds(product.weight, product.bias, product.input.format)
         assert product.accumulator.format.holds(low, high)

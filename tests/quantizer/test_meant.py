@@ -140,7 +140,7 @@ def made(
 
 def check_width(product):
     """A bias makes no wide accumulator more than two bits wider than the weights need."""
-    if product.accumulator.mode is AccumulatorMode.WIDE and product.requantizer.multiplier_bits:
+    if product.accumulator.mode is AccumulatorMode.WIDE and product.tail.multiplier_bits:
         none = np.zeros(product.outputs, np.int64)
         bounds = accumulator_bounds(product.weight, none, product.input.format)
         needed = IntFormat.spanning(*bounds, signed=True).bits

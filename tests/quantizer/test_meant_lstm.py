@@ -261,8 +261,8 @@ def test_adds(data, rounding):
         scale=Fraction(layer.output.scale),
         zero_point=0,
         rounding=rounding,
-        overflow=layer.requantizer.overflow,
-        relu=layer.relu,
+        overflow=layer.tail.overflow,
+        relu=layer.tail.relu,
     )
     top_ratio = max(Fraction(a.scale) for a in operands) / out.scale
     finest = top_ratio / ((1 << multiplier_bits) - HALF)

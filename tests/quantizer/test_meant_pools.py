@@ -15,7 +15,7 @@ from fxsim.arithmetic.formats import IntFormat, Rounding
 from fxsim.errors import RangeError
 from fxsim.floats.checkpoint import Checkpoint
 from fxsim.quantizer import quantize
-from fxsim.quantizer.requantize import mean_requantizer
+from fxsim.quantizer.requantize import mean_tail
 from fxsim.spec import parse_spec
 from tests.oracles import meant
 from tests.oracles.meant import fractions
@@ -84,9 +84,9 @@ def test_means_are_exact_at_their_edges(bits, signed, rounding):
     counts = [side * side for side in range(1, 41)] + [2 * 3, 7 * 11, 45 * 80, 128 * 96]
     for count in counts:
         low, high = count * fmt.min, count * fmt.max
-        requantizer = mean_requantizer(count, low, high, rounding)
+        tail = mean_tail(count, low, high, rounding)
         for total in sums_near_halves(count, low, high, generator):
-            assert _mean(requantizer, total, fmt) == meant.rounded(Fraction(total, count), rounding)
+            assert _mean(tail, total, fmt) == meant.rounded(Fraction(total, count), rounding)
 
 
 @pytest.mark.parametrize("rounding", Rounding)
@@ -94,23 +94,23 @@ def test_means_are_exact_at_their_edges(bits, signed, rounding):
 def test_means_are_exact_for_every_sum(count, zero_point, rounding):
     fmt = IntFormat(bits=6, signed=True)
     low, high = count * (fmt.min - zero_point), count * (fmt.max - zero_point)
-    requantizer = mean_requantizer(count, low, high, rounding)
+    tail = mean_tail(count, low, high, rounding)
     for total in range(low, high + 1):
-        found = _mean(requantizer, total, IntFormat(bits=8, signed=True))
+        found = _mean(tail, total, IntFormat(bits=8, signed=True))
         assert found == meant.rounded(Fraction(total, count), rounding)
 
 
-def _mean(requantizer, total, fmt):
+def _mean(tail, total, fmt):
     return integers.requantize(
         total,
-        multiplier=int(requantizer.multiplier[0]),
-        offset=int(requantizer.offset[0]),
-        slack_bits=requantizer.slack_bits,
-        shift=requantizer.shift,
+        multiplier=int(tail.multiplier[0]),
+        offset=int(tail.offset[0]),
+        slack_bits=tail.slack_bits,
+        shift=tail.shift,
         zero_point=0,
         fmt=fmt,
-        rounding=requantizer.rounding,
-        mode=requantizer.overflow,
+        rounding=tail.rounding,
+        mode=tail.overflow,
         relu=False,
     )
 
@@ -118,4 +118,4 @@ def _mean(requantizer, total, fmt):
 def test_a_mean_that_is_too_wide_is_refused():
     message = r"^the mean of 16777209 values must fit 62 bits, not \d+ of the reciprocal and \d+ of"
     with pytest.raises(RangeError, match=message):
-        mean_requantizer(4095 * 4097 - 6, 0, (1 << 16) * 4095 * 4097, Rounding.FLOOR)
+        mean_tail(4095 * 4097 - 6, 0, (1 << 16) * 4095 * 4097, Rounding.FLOOR)

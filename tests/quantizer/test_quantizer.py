@@ -125,7 +125,7 @@ def test_names_and_folding_come_from_the_specification():
     assert [layer.name for layer in network.layers] == ["first", "layer1"]
     assert network.layers[0].folding == Folding(**folding)
     assert network.layers[1].folding == Folding(rows=1, simd=1)
-    assert network.layers[0].requantizer.rounding is Rounding.FLOOR
+    assert network.layers[0].tail.rounding is Rounding.FLOOR
 
 
 def test_retrained_parameters_keep_their_scales():

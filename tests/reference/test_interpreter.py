@@ -17,7 +17,7 @@ from fxsim.network import (
     InputQuantizer,
     QuantizedLinear,
     QuantizedNetwork,
-    Requantizer,
+    Tail,
 )
 from fxsim.reference import LayerResult, run, run_linear
 from tests.messages import raises
@@ -37,8 +37,7 @@ def layer(mode, *, simd=1, accumulator_bits=6, **changes):
         "bias": np.array([2, -5]),
         "input": UINT4,
         "accumulator": Accumulator(format=fmt, mode=mode),
-        "requantizer": None,
-        "relu": False,
+        "tail": None,
         "output": Activation(format=fmt, scale=1.0),
         "folding": Folding(rows=1, simd=simd, pad=True),
     }
@@ -91,20 +90,20 @@ def test_accumulators(mode, simd, bits, accumulators, overflows):
     ],
 )
 def test_requantized(relu, zero_point, overflow, expected):
-    requantizer = Requantizer(
+    tail = Tail(
         multiplier=np.array([3, 5]),
         multiplier_bits=3,
         shift=2,
         rounding=Rounding.TIES_POS,
         overflow=overflow,
+        relu=relu,
     )
     fmt = IntFormat(bits=3, signed=True)
     expected = [min(v, fmt.max) for v in expected]
     fc = layer(
         AccumulatorMode.WIDE,
         accumulator_bits=8,
-        requantizer=requantizer,
-        relu=relu,
+        tail=tail,
         output=Activation(format=fmt, scale=1.0, zero_point=zero_point),
     )
     result = run_linear(fc, X)
@@ -122,7 +121,7 @@ def network(*layers):
 
 
 def test_two_layers():
-    requantizer = Requantizer(
+    tail = Tail(
         multiplier=np.array([1]),
         multiplier_bits=0,
         shift=1,
@@ -130,7 +129,7 @@ def test_two_layers():
         overflow=Overflow.SATURATE,
     )
     hidden = Activation(format=IntFormat(bits=4, signed=True), scale=1.0)
-    first = layer(AccumulatorMode.WIDE, accumulator_bits=8, requantizer=requantizer, output=hidden)
+    first = layer(AccumulatorMode.WIDE, accumulator_bits=8, tail=tail, output=hidden)
     second = layer(
         AccumulatorMode.SATURATE,
         accumulator_bits=4,

@@ -71,9 +71,9 @@ def test_trace_counts(data: st.DataObject) -> None:
 def test_clipped_counts_values_outside_the_output_format() -> None:
     network = load_network(MODELS / "digits-mlp-ternary")
     seen = simulate_trace(network, load_split("digits:test").x[:50]).layers[0]
-    requantizer, layer = network.layers[0].requantizer, network.layers[0]
-    assert requantizer is not None
-    exact = seen.accumulators * requantizer.multiplier / 2**requantizer.shift
+    tail, layer = network.layers[0].tail, network.layers[0]
+    assert tail is not None
+    exact = seen.accumulators * tail.multiplier / 2**tail.shift
     clipped = np.floor(np.maximum(exact, 0) + 0.5) > layer.output.format.max
     assert seen.counts["clipped"] == clipped.sum()
 

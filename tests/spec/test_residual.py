@@ -227,7 +227,7 @@ def test_trained_network_is_quantized_and_simulated(trained, network):
     assert (first.shape, again.shape) == ((4, 6, 4), (24,))
     assert (first.lanes, again.lanes) == (2, 1)
     scale = np.array([summand.scale for summand in first.summands]) / first.output.scale
-    exact = scale * 2.0**first.requantizer.shift
+    exact = scale * 2.0**first.tail.shift
     np.testing.assert_array_less(np.abs(first.multipliers - exact), 0.5 + 1e-9)
     assert max(first.multipliers).bit_length() == 16  # as precise as they can be
     trace = simulate_trace(network, data.test.x)

@@ -86,7 +86,7 @@ def test_weights_from_a_file(tmp_path: Path) -> None:
     assert unit.product.weight == IntFormat(bits=4, signed=True, narrow=True)
     # Without a shift, the accumulator's high bits just fit the output.
     reach = int((np.abs(weights).sum(axis=0) * 128).max())
-    assert unit.product.requantizer.shift == pytest.approx(reach.bit_length() + 1 - 8, abs=1)
+    assert unit.product.tail.shift == pytest.approx(reach.bit_length() + 1 - 8, abs=1)
 
     np.save(tmp_path / "w.npy", weights[:5])
     with pytest.raises(SpecError, match=r"must hold integers of shape \(12, 6\), not int64 of \(5"):

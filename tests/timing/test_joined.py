@@ -16,8 +16,8 @@ from fxsim.network import (
     InputQuantizer,
     QuantizedConvolution,
     QuantizedNetwork,
-    Requantizer,
     Resize,
+    Tail,
     Windows,
 )
 from fxsim.timing.cycles import completion_times, load, predict
@@ -27,7 +27,7 @@ from tests.shape_strategies import mixed_networks
 
 QUIET = settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 SIGNED = Activation(format=IntFormat(bits=5, signed=True), scale=1.0)
-SHIFT = Requantizer(
+SHIFT = Tail(
     multiplier=np.array([1]),
     multiplier_bits=0,
     shift=2,
@@ -59,7 +59,7 @@ def test_pixels_that_come_evenly(factors, lanes):
 
     With a row in place of two it would wait; so would one that did not take pixels meanwhile.
     """
-    product = linear("dots", 2, 2, requantizer=SHIFT, output=SIGNED)
+    product = linear("dots", 2, 2, tail=SHIFT, output=SIGNED)
     windows = Windows(channels=2, height=4, width=3, kernel=(1, 1))
     dots = QuantizedConvolution(product=product, windows=windows)
     larger = Resize(name="larger", shape=dots.shape_out, factors=factors, input=SIGNED, lanes=lanes)

@@ -174,7 +174,7 @@ def test_latency_is_the_one_that_the_unit_publishes() -> None:
             issue=skip.issue,
             weight=config.weight,
             dsp=config.dsp,
-            multiplier_bits=config.requantizer.multiplier_bits,
+            multiplier_bits=config.tail.multiplier_bits,
             per_channel=config.requantizing.per_channel,
         )
         assert latency == SparseMatVec(config).latency

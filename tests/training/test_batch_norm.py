@@ -75,7 +75,7 @@ def test_it_needs_nothing_new_of_the_hardware_and_is_exact(trained):
     network = quantize(spec, checkpoint, calibration_samples(data))
     first = network.layers[0]
     assert type(first) is QuantizedLinear
-    assert first.requantizer.multiplier.size == 12  # one for each output: the gains are in them
+    assert first.tail.multiplier.size == 12  # one for each output: the gains are in them
     x = data.test.x[:40]
     integers = quantize_input(network.input, x)
     expected = [run(network, vector.tolist())[-1].activations for vector in integers]

@@ -115,9 +115,9 @@ def test_each_refresh_of_the_steps_calibrates_anew_and_nothing_else_does(monkeyp
 def as_in_integers(product):
     """Real weight and bias with the bias as it is rounded, and the multiplier in the scale."""
     unit, offset = product.weight_scale * product.input.scale, 0.0
-    if (requantizer := product.requantizer) is not None:
-        step = product.output.scale / 2.0**requantizer.shift
-        unit, offset = step * requantizer.multiplier, step * requantizer.offset
+    if (tail := product.tail) is not None:
+        step = product.output.scale / 2.0**tail.shift
+        unit, offset = step * tail.multiplier, step * tail.offset
     weight = (unit / product.input.scale)[:, None] * product.weight
     return LinearParameters(weight=weight, bias=unit * product.bias + offset)
 
