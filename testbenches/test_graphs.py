@@ -5,18 +5,21 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fxsim.arithmetic.formats import Rounding
 from fxsim.errors import RangeError
 from fxsim.hw.emit import accelerator_verilog, manifest_of
-from fxsim.network import QuantizedNetwork
+from fxsim.network import INPUT, InputQuantizer, QuantizedNetwork
 from fxsim.simulator.inputs import Batch
 from fxsim.simulator.simulator import simulate_trace
 from fxsim.testbenches.accelerator import accelerator_job
 from fxsim.testbenches.bench.job import TURNS
 from fxsim.testbenches.bench.simulators import find_simulator
+from fxsim.testbenches.cases.gradient_cases import random_layer
 from fxsim.testbenches.cases.samples import random_inputs, residual
 from fxsim.testbenches.run import run
 from fxsim.testbenches.test_networks import drawn
@@ -111,3 +114,25 @@ def test_wires_in_place_of_a_queue_hang() -> None:
     network = replace(residual(), depths={})
     with pytest.raises(RangeError, match="deadlock"):
         predict(network)
+
+
+def recurrent() -> QuantizedNetwork:
+    """An LSTM layer of three cells."""
+    layer = random_layer(np.random.default_rng(3), 4, 3)
+    taken = layer.operands[0]
+    source = InputQuantizer(shape=taken.shape, activation=taken.activation, rounding=Rounding.FLOOR)
+    return QuantizedNetwork(name="net", data="none", inputs={INPUT: source}, layers=(layer,))
+
+
+def test_ends_of_sequences_wait_in_short_queues(tmp_path: Path) -> None:
+    """With the depth that is found vectors are as early as with any; with less they are later."""
+    network = with_depths(recurrent())
+    assert 1 < network.ends_depth < 16
+    fmt = network.input.activation.format
+    shape = (3, 6, network.input.tensor.items)
+    batch = np.random.default_rng(4).integers(fmt.min, fmt.max, shape, endpoint=True)
+    for depth, early in ((network.ends_depth, True), (1, False)):
+        again = replace(network, ends_depth=depth)
+        (result,) = verify(again, vectors={"icarus": batch}, seed=1, folder=tmp_path / str(depth))
+        assert result.wrong == 0
+        assert (result.messages == []) is early

@@ -245,6 +245,7 @@ def describe_hardware(network: QuantizedNetwork) -> dict[str, Any]:
         "layers": sizes,
         "depths": {name: list(depths) for name, depths in network.depths.items()},
         "output_depths": dict(network.output_depths),
+        **({"ends_depth": network.ends_depth} if network.ends_depth else {}),
     }
 
 
@@ -466,4 +467,5 @@ def build(value: dict[str, Any], tensors: Tensors) -> QuantizedNetwork:
         outputs=tuple(value.get("outputs", ())),
         depths={name: tuple(depths) for name, depths in hardware["depths"].items()},
         output_depths=hardware["output_depths"],
+        ends_depth=hardware.get("ends_depth", 0),
     )

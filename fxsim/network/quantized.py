@@ -11,11 +11,19 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from fxsim.arithmetic.formats import Rounding
-from fxsim.arithmetic.tensors import Activation
+from fxsim.arithmetic.tensors import Activation, set_int
 from fxsim.errors import RangeError
 from fxsim.names import check_identifier
 from fxsim.network.add import QuantizedAdd
-from fxsim.network.graph import check_depths, check_ends, check_names, check_types, connect, only
+from fxsim.network.graph import (
+    MAX_DEPTH,
+    check_depths,
+    check_ends,
+    check_names,
+    check_types,
+    connect,
+    only,
+)
 from fxsim.network.layer import Layer
 from fxsim.network.linear import QuantizedLinear
 from fxsim.network.lstm import QuantizedLstm
@@ -75,6 +83,9 @@ class QuantizedNetwork:
         (`fxsim.timing.depths`); wires if left out.
     output_depths : mapping of str to int, optional
         Words of the queue at an output; wires if left out.
+    ends_depth : int
+        Ends of sequences that may wait for a layer with state, or an output; 0 where none is known
+        (`fxsim.timing.depths`).
 
     Raises
     ------
@@ -91,6 +102,7 @@ class QuantizedNetwork:
     outputs: tuple[str, ...] = ()
     depths: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     output_depths: Mapping[str, int] = field(default_factory=dict)
+    ends_depth: int = 0
 
     def __post_init__(self) -> None:
         check_identifier(self.name, "name")
@@ -108,6 +120,7 @@ class QuantizedNetwork:
             if not self.takers(name):
                 raise RangeError(f"input {name!r} must be taken by a layer")
         check_depths(self.depths, self.output_depths, self.taken, self.leaving)
+        set_int(self, "ends_depth", 0, MAX_DEPTH if self.recurrent else 0)
         # Only what differs from a chain of wires, so that equal networks look alike.
         chain = connect(self.inputs, self.layers, self.taken)
         before = [None, *chain] if len(self.inputs) > 1 else [*self.inputs, *chain]

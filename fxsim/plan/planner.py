@@ -37,7 +37,7 @@ from fxsim.plan.rescale import plan_rescale
 from fxsim.plan.upscale import plan_resize
 
 ENDS_PER_LAYER = 16
-"""Ends of sequences that may be under way in a network with LSTM layers, for each layer."""
+"""Ends of sequences that may be under way for each layer, where the network does not say."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -52,10 +52,13 @@ class Plan:
         have the names of those of the network.
     recurrent : tuple of str
         Layers that must know where a sequence ends.
+    ends_depth : int
+        Depth of the queues of ends of sequences; 0 where there are none.
     """
 
     group: Group
     recurrent: tuple[str, ...]
+    ends_depth: int
 
     @property
     def inputs(self) -> Mapping[str, Stream]:
@@ -102,11 +105,6 @@ class Plan:
                 found[f"{node.path}.{path}", k] = record.fed_back
         return found
 
-    @property
-    def ends_depth(self) -> int:
-        """Depth of the queues of ends of sequences; 0 where there are none."""
-        return ENDS_PER_LAYER * len(tuple(self.layers)) if self.recurrent else 0
-
     def __getitem__(self, path: str) -> Block:
         return next(node for node in self.blocks if node.path == path)
 
@@ -148,7 +146,8 @@ def plan_network(network: QuantizedNetwork) -> Plan:
         depth = network.output_depths.get(name)
         outputs[name] = (queue(name, source, depth), 0) if depth else source
     recurrent = tuple(layer.name for layer in network.layers if layer.state)
-    return Plan(group=chain.network(outputs), recurrent=recurrent)
+    ends_depth = network.ends_depth or ENDS_PER_LAYER * len(network.layers) * bool(recurrent)
+    return Plan(group=chain.network(outputs), recurrent=recurrent, ends_depth=ends_depth)
 
 
 def queues_of(plan: Plan, layer: str) -> list[QueueConfig]:

@@ -14,8 +14,11 @@ from fxsim.timing.blocks import block_of
 from fxsim.timing.machine import Deadlock, Machine
 
 
-def machine_of(plan: Plan) -> tuple[Machine, dict[str, int]]:
-    """Machine of a plan, its ports in the order of the plan's; queues by path, as blocks of it."""
+def machine_of(plan: Plan, *, watched: bool = False) -> tuple[Machine, dict[str, int]]:
+    """Machine of a plan, its ports in the order of the plan's; queues by path, as blocks of it.
+
+    If it is ``watched``, a last port gives out what the first input takes in.
+    """
     machine, streams, queues = Machine(), dict[Source, int](), dict[str, int]()
 
     def given(source: Source) -> int:
@@ -30,8 +33,14 @@ def machine_of(plan: Plan) -> tuple[Machine, dict[str, int]]:
             return given(source)
         return machine.add(parts.feedback(plan.loops[source].count), given(source))
 
-    for name in plan.inputs:
-        machine.enter(given((name, 0)), plan.inputs[name].count)
+    seen, (first, *_) = machine.stream(), plan.inputs
+    for name, stream in plan.inputs.items():
+        inner = given((name, 0))
+        if not watched or name != first:
+            machine.enter(inner, stream.count)
+            continue
+        entering = machine.enter(count=stream.count)
+        machine.put(parts.fork(), [entering], [inner, seen])
     for node in plan.blocks:
         sinks = node.record.sinks if isinstance(node.record, ForkConfig) else 1
         k = machine.put(
@@ -43,6 +52,8 @@ def machine_of(plan: Plan) -> tuple[Machine, dict[str, int]]:
             queues[node.path] = k
     for source, stream in zip(plan.ends.values(), plan.outputs.values(), strict=True):
         machine.leave(given(source), stream.count)
+    if watched:
+        machine.leave(seen, plan.inputs[first].count)
     return machine, queues
 
 
@@ -57,6 +68,5 @@ def naming_queues(plan: Plan) -> Iterator[None]:
             for node in plan.blocks
             if isinstance(node.record, QueueConfig)
         )
-        raise RangeError(
-            f"the queues are too short ({asked} words): the network would deadlock"
-        ) from None
+        short = f"the queues are too short ({asked} words)" if asked else "there are no queues"
+        raise RangeError(f"{short}: the network would deadlock") from None

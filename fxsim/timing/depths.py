@@ -46,16 +46,18 @@ def with_depths(network: QuantizedNetwork, work: int = WORK) -> QuantizedNetwork
     work : int
         Cycles times blocks that may be run to shorten queues that are enough.
     """
-    found = replace(network, depths={}, output_depths={})
+    found = replace(network, depths={}, output_depths={}, ends_depth=0)
     if any(len(layer.operands) > 1 for layer in network.layers):
         found = replace(found, depths=least_depths(found, work))
     if len(network.leaving) > 1:
         found = replace(found, output_depths=output_depths(found))
-    return network if (found.depths, found.output_depths) == _depths(network) else found
+    if found.recurrent:
+        found = replace(found, ends_depth=ends_depth(found))
+    return network if _depths(found) == _depths(network) else found
 
 
-def _depths(network: QuantizedNetwork) -> tuple[object, object]:
-    return network.depths, network.output_depths
+def _depths(network: QuantizedNetwork) -> tuple[object, ...]:
+    return network.depths, network.output_depths, network.ends_depth
 
 
 def least_depths(network: QuantizedNetwork, work: int = WORK) -> dict[str, tuple[int, ...]]:
@@ -87,6 +89,23 @@ def output_depths(network: QuantizedNetwork) -> dict[str, int]:
     flow = machine.repeat()
     depths = {name: _waiting(flow, port) for port, name in enumerate(network.leaving)}
     return {name: max(depth, _SWIFT) if depth else 0 for name, depth in depths.items()}
+
+
+def ends_depth(network: QuantizedNetwork) -> int:
+    """Depth of the queues in which ends of sequences wait, a bit for each vector under way.
+
+    The most vectors between the first input and an output, and one more: a full queue would keep
+    the next vector waiting from its first word on. Layers with state take theirs no later than the
+    outputs behind them.
+    """
+    machine, _ = machine_of(plan_network(network), watched=True)
+    flow = machine.repeat()
+    vectors = flow.seen + flow.turn
+    *ports, watched = range(len(flow.counts))
+    entered = flow.ends(watched, vectors)
+    left = np.max([flow.ends(port, vectors) for port in ports], axis=0)
+    under_way = np.arange(1, vectors + 1) - np.searchsorted(left, entered)
+    return int(under_way.max()) + 1
 
 
 def _waiting(flow: Flow, port: int) -> int:

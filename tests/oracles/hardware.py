@@ -53,7 +53,7 @@ def needed(network: QuantizedNetwork) -> Needs:
         found["fork sinks"] += count if count > 1 else 0
     recurrent = sum(isinstance(layer, QuantizedLstm) for layer in network.layers)
     if recurrent:
-        ends = 16 * len(network.layers)
+        ends = network.ends_depth or 16 * len(network.layers)
         found["memory bits"] += ends * (
             1 + sum(isinstance(x, QuantizedLstm) for x in network.layers)
         )
