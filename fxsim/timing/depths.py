@@ -25,8 +25,8 @@ from fxsim.timing.flow import Flow
 from fxsim.timing.machine import Key
 from fxsim.timing.shortest import Depths, shortest
 
-WORK = 1 << 32
-"""Cycles times blocks that may be run to shorten the queues of a network: a minute."""
+WORK = 1 << 31
+"""Cycles times blocks that may be run to shorten the queues of a network: half a minute."""
 
 _SWIFT = MIN_DEPTH + 1
 """Words of the shortest queue that takes one in every cycle: it has two in its memory."""
