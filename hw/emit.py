@@ -73,6 +73,8 @@ def manifest_of(network: QuantizedNetwork) -> dict[str, object]:
             "lanes": stream.beat.lanes,
             "lane_bytes": lane_bytes(activation.format),
             "items": kind.items,
+            "shape": list(kind.shape),
+            "order": "row, column, channel" if len(kind.shape) == 3 else "item",
             "beats": stream.count,
         }
 

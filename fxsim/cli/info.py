@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _LAYER = ["name", "inputs", "outputs", "weights", "levels", "accumulator", "overflow", "output"]
 _ADDS = ["name", "sources", "items", "lanes", "multipliers", "shift", "accumulator", "output"]
 _ADDS += ["depths", "queue_bits"]
-_GRAPH = ["name", "takes", "yields", "format"]
+_GRAPH = ["name", "type", "takes", "yields", "format", "lanes", "queues"]
 _HARDWARE = ["name", "rows", "simd", "pad", "memory_bits", "interval", "utilisation"]
 
 
@@ -59,6 +59,7 @@ def info(
         graph = [
             layer
             | {"takes": ", ".join(layer["takes"]), "yields": " x ".join(map(str, layer["yields"]))}
+            | {"queues": ", ".join(map(str, layer["depths"])) if any(layer["depths"]) else "-"}
             for layer in facts["graph"]
         ]
         print_records("Graph", _GRAPH, graph)
@@ -95,6 +96,7 @@ def _show_kernels(as_json: bool) -> None:
 
 def describe(network: QuantizedNetwork) -> dict[str, Any]:
     """Plain values that say all about a network except its weights."""
+    from fxsim.network.manifest import describe_arithmetic
     from fxsim.network.storage import network_hash
     from fxsim.plan.memories import memories
     from fxsim.plan.planner import plan_network, queues_of
@@ -124,11 +126,17 @@ def describe(network: QuantizedNetwork) -> dict[str, Any]:
         "graph": [
             {
                 "name": layer.name,
+                "type": entry["type"],
                 "takes": list(network.taken[layer.name]),
                 "yields": list(layer.shape_out),
                 "format": str(layer.output.format),
+                "scale": layer.output.scale,
+                "lanes": layer.lanes_out,
+                "depths": list(network.depth_of(layer.name)),
             }
-            for layer in network.layers
+            for layer, entry in zip(
+                network.layers, describe_arithmetic(network)["layers"], strict=True
+            )
         ],
         "outputs": list(network.leaving),
         "chain": not network.sources and not network.outputs,

@@ -34,10 +34,20 @@ def simulate(
     ] = None,
     source: Annotated[
         Path | None,
-        typer.Option("--input", metavar="X.npy", help="Samples: floats, or integers as they are."),
+        typer.Option(
+            "--input",
+            metavar="X.npy",
+            help="Samples: floats, or integers as they are; an npz of arrays for several inputs.",
+        ),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="Y.npy", help="Integers that come out.")
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="Y.npy",
+            help="Integers that come out; npz for several outputs.",
+        ),
     ] = None,
     trace: Annotated[
         bool, typer.Option("--trace", help="Show ranges, overflows and zeros of each layer.")
@@ -55,6 +65,15 @@ def simulate(
     check_outputs({"--output": output}, {"--input": source, **network_files(folder)})
     quantized = load_network(folder)
     check_data({"--output": output}, data.rpartition(":")[0] if data else quantized.data)
+    several = len(quantized.leaving) > 1
+    if several and output is not None and output.suffix != ".npz":
+        raise typer.BadParameter(
+            f"--output must end in .npz for several outputs, not {output.name}"
+        )
+    if source is None and (several or len(quantized.inputs) > 1):
+        raise typer.BadParameter(
+            "give --input: a data set has samples of one input, and answers of one output"
+        )
     facts: dict[str, Any] = {"name": quantized.name, "hash": network_hash(quantized)}
     if source is not None:
         seen = _run_file(quantized, source)

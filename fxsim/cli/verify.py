@@ -100,7 +100,7 @@ def choose_vectors(
     with blamed_on(source):
         x = as_inputs(network, samples)
     caps = _STEPS if network.recurrent else _IMAGES if network.spatial else _VECTORS
-    limits = {name: min(most or caps[name], caps[name]) for name in simulators}
+    limits = {name: most or caps[name] for name in simulators}
     return source, {
         name.value: {key: _first(batch, limit) for key, batch in x.items()}
         for name, limit in limits.items()

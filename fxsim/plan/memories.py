@@ -74,7 +74,7 @@ def memories_of(path: str, record: Record) -> Iterator[Memory]:
         case QueueConfig():
             # A word of it is in the register by which it leaves.
             yield Memory(
-                block=path, holds="shortcut", width=record.beat.bits, depth=record.depth - 1
+                block=path, holds="waiting words", width=record.beat.bits, depth=record.depth - 1
             )
         case WindowConfig():
             yield Memory(

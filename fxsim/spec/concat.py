@@ -58,8 +58,8 @@ class ConcatSpec(Kind):
         for name, shape in others:
             if len(shape) != len(first[1]) or shape[1:] != first[1][1:]:
                 fail(
-                    f"{name!r} must have the height and width of {first[0]!r}, {list(first[1])},"
-                    f" not {list(shape)}",
+                    f"{name!r} must have the height and width of {first[0]!r},"
+                    f" {_size(first[1])}, not {_size(shape)}",
                     self.sources_key,
                 )
         if self.output is not None:
@@ -71,3 +71,8 @@ class ConcatSpec(Kind):
             )
         channels = math.gcd(*(shape[0] for shape in context.shapes))
         check_lanes(self.hardware, (channels, *context.shape[1:]), fail)
+
+
+def _size(shape: Shape) -> str:
+    """Height and width of an image, or what a vector is."""
+    return " x ".join(map(str, shape[1:])) if len(shape) == 3 else f"a vector of {shape[0]}"

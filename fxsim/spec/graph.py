@@ -72,7 +72,7 @@ def check_edges(graph: Graph, paths: Sequence[str], fail: Fail) -> None:
         for name in taken:
             if name not in known:
                 late = name in graph.layers
-                hint = f" ({', '.join(known)})" if late else _hint(name, known)
+                hint = ", which comes later" if late else _hint(name, known)
                 fail(f"{key} must name an earlier layer or an input, not {name!r}{hint}", path)
     for name in graph.outputs:
         if name not in graph.layers:

@@ -144,7 +144,7 @@ class NetworkSpec(Model):
     def _only(self, what: str, names: tuple[str, ...]) -> str:
         if len(names) > 1:
             found = f"{len(names)} ({', '.join(names)})"
-            raise SpecError(f"{self.name} must have one {what} for this, not {found}")
+            raise SpecError(f"{self.name} must have one {what}, not {found}")
         return names[0]
 
     @cached_property

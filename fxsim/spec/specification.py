@@ -75,7 +75,7 @@ __all__ = [
 ]
 
 
-def load_spec(path: Path) -> NetworkSpec:
+def load_spec(path: str | Path) -> NetworkSpec:
     """Read a specification.
 
     Raises
@@ -85,7 +85,7 @@ def load_spec(path: Path) -> NetworkSpec:
     SpecError
         If a key is unknown, missing, of the wrong type or breaks a constraint.
     """
-    return parse_spec(read_yaml(path), str(path))
+    return parse_spec(read_yaml(Path(path)), str(path))
 
 
 def parse_spec(value: Any, source: str) -> NetworkSpec:

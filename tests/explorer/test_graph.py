@@ -106,5 +106,5 @@ def test_recurrent_branches():
 
 
 def test_one_output_is_explored():
-    with raises(SpecError, "n must have one output for this, not 2 (sum, answer)"):
+    with raises(SpecError, "n must have one output, not 2 (sum, answer)"):
         job_of(LAYERS, outputs=["sum", "answer"])

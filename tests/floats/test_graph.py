@@ -201,7 +201,7 @@ def test_samples_by_name():
 
 def test_one_output_is_asked_for():
     spec, parameters, samples = case(TWO | {"outputs": ["x", "sum"]})
-    with raises(SpecError, "n must have one output for this, not 2 (x, sum)"):
+    with raises(SpecError, "n must have one output, not 2 (x, sum)"):
         forward(spec, parameters, samples)
     assert list(forward_outputs(spec, parameters, samples)) == ["x", "sum"]
 

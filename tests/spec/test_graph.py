@@ -174,13 +174,13 @@ ERRORS = [
     (
         "layers.1.sources",
         ["merge"],
-        "sources must name an earlier layer or an input, not 'merge' (image, extra, stem)",
+        "sources must name an earlier layer or an input, not 'merge', which comes later",
         "layers[1].sources",
     ),
     (
         "layers.1.sources",
         ["left"],
-        "sources must name an earlier layer or an input, not 'left' (image, extra, stem)",
+        "sources must name an earlier layer or an input, not 'left', which comes later",
         "layers[1].sources",
     ),
     ("layers.1.sources", [], "sources must have at least 1 item, not 0", "layers[1].sources"),
@@ -344,9 +344,9 @@ def test_a_copy_has_edges_of_its_own():
 def test_one_input_and_one_output_are_asked_for():
     spec = parse_spec(SPEC, "x.yaml")
     for ask, message in (
-        (lambda: spec.input, "net must have one input for this, not 2 (image, extra)"),
-        (lambda: spec.output, "net must have one output for this, not 2 (class0, merge)"),
-        (lambda: spec.last, "net must have one output for this, not 2 (class0, merge)"),
+        (lambda: spec.input, "net must have one input, not 2 (image, extra)"),
+        (lambda: spec.output, "net must have one output, not 2 (class0, merge)"),
+        (lambda: spec.last, "net must have one output, not 2 (class0, merge)"),
     ):
         with raises(SpecError, message):
             ask()

@@ -66,7 +66,7 @@ def test_shapes_and_word_lengths():
         (
             "layers.1.sources",
             ["tall", "y", "x"],
-            "'y' must have the height and width of 'tall', [4, 4, 6], not [4, 2, 3]",
+            "'y' must have the height and width of 'tall', 4 x 6, not 2 x 3",
             "layers[1].sources",
         ),
         (

@@ -86,7 +86,7 @@ ERRORS = [
     (
         "layers.2.shortcut",
         "layer3",
-        "shortcut must name an earlier layer or an input, not 'layer3' (input, layer0, layer1)",
+        "shortcut must name an earlier layer or an input, not 'layer3', which comes later",
         "layers[2].shortcut",
     ),
     (

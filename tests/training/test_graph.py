@@ -178,10 +178,10 @@ TWO_INPUTS = {"a": {"shape": [4]}, "b": {"shape": [4]}}
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"outputs": ["left", "sum"]}, "net must have one output for this, not 2 (left, sum)"),
+        ({"outputs": ["left", "sum"]}, "net must have one output, not 2 (left, sum)"),
         (
             {"inputs": TWO_INPUTS, "input": None},
-            "net must have one input for this, not 2 (a, b)",
+            "net must have one input, not 2 (a, b)",
         ),
     ],
 )
