@@ -245,6 +245,8 @@ def describe_hardware(network: QuantizedNetwork) -> dict[str, Any]:
         "layers": sizes,
         "depths": {name: list(depths) for name, depths in network.depths.items()},
         "output_depths": dict(network.output_depths),
+        # Of ports; the last word of a sequence is marked at the first. A mapping keeps no order.
+        **_described("inputs", list(network.inputs)[1:] and list(network.inputs)),
     }
 
 
