@@ -53,10 +53,12 @@ def to_fxsim(arrays: Arrays, layout: str, spec: NetworkSpec) -> dict[str, npt.ND
     Raises
     ------
     SpecError
-        If a weight has no shape of the layout; the message names it.
+        If a weight has no shape of the layout; the message names it. If vectors are summed whose
+        values are in orders of their own.
     """
     if layout == FXSIM:
         return dict(arrays)
+    _check_orders(spec)
     found = {key.removeprefix(_PREFIX): array for key, array in arrays.items()}
     result = {}
     for product in spec.products:
@@ -186,6 +188,33 @@ def _places(spec: NetworkSpec) -> dict[str, npt.NDArray[np.int64]]:
                 others = sources if layer.elementwise else ()
                 found |= {each: own for each in (name, *others) if each not in found}
     return found
+
+
+def _check_orders(spec: NetworkSpec) -> None:
+    """Refuse sums of vectors in different orders: only rows of weights can follow another."""
+    graph, shapes, places = spec.graph, spec.shapes, _places(spec)
+
+    def order(name: str) -> npt.NDArray[np.int64]:
+        return places.get(name, np.arange(*shapes[name]))
+
+    fixed = {name: [np.arange(*shapes[name])] for name in graph.inputs if len(shapes[name]) == 1}
+    for name, layer, sources in zip(graph.layers, spec.layers, graph.sources, strict=True):
+        image = shapes[sources[0]]
+        if layer.dense or len(shapes[name]) != 1:
+            continue
+        if len(image) == 3:
+            flat = _channels_last(image)
+            fixed[name] = [np.arange(math.prod(image)) if flat is None else flat]
+        elif layer.side_by_side:
+            fixed[name] = [_side_by_side([order(source) for source in sources])]
+        elif layer.elementwise:
+            fixed[name] = [order(source) for source in sources]
+    for name, orders in fixed.items():
+        if any((own != order(name)).any() for own in orders):
+            raise SpecError(
+                f"{name!r} must have the order of the flattened image that it is summed with;"
+                " in layout pytorch only rows of weights can follow it"
+            )
 
 
 def _side_by_side(parts: Sequence[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:

@@ -246,6 +246,8 @@ def describe_hardware(network: QuantizedNetwork) -> dict[str, Any]:
         "depths": {name: list(depths) for name, depths in network.depths.items()},
         "output_depths": dict(network.output_depths),
         **({"ends_depth": network.ends_depth} if network.ends_depth else {}),
+        # Of ports; the last word of a sequence is marked at the first. A mapping keeps no order.
+        **_described("inputs", list(network.inputs)[1:] and list(network.inputs)),
     }
 
 

@@ -166,6 +166,11 @@ def load_network(folder: str | Path) -> QuantizedNetwork:
     old = value["schema"] == SCHEMA_1
     try:
         network = build(convert(value) if old else value, tensors)
+        if old:
+            given = {key: item for key, item in value.items() if key != "hash"}
+            same = value.get("hash") == _digest(given, tensors)
+        else:
+            same = value == describe(network) | _hashes(network)
     except KeyError as error:
         raise FileError(f"{manifest}: {error.args[0]!r} is missing") from None
     except FxsimError as error:
@@ -174,11 +179,6 @@ def load_network(folder: str | Path) -> QuantizedNetwork:
         raise FileError(f"{manifest}: malformed ({error})") from None
     if extra := sorted(tensors.keys() - tensors_of(network).keys()):
         raise FileError(f"{source}: {extra[0]!r} belongs to no layer")
-    if old:
-        given = {key: item for key, item in value.items() if key != "hash"}
-        same = value.get("hash") == _digest(given, tensors)
-    else:
-        same = value == describe(network) | _hashes(network)
     if not same:
         raise FileError(f"{manifest}: hash does not match the content of {folder}")
     return network

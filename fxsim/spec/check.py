@@ -81,7 +81,8 @@ def _rounders(spec: NetworkSpec) -> list[str | None]:
     graph, found = spec.graph, dict[int, str | None]()
     for i in reversed(range(len(spec.layers))):
         found[i] = None
-        for k in reversed(graph.consumers(graph.layers[i])):
+        later = (k for k in graph.consumers(graph.layers[i]) if k > i)  # names may be used twice
+        for k in reversed(tuple(later)):
             found[i] = (found[k] or found[i]) if spec.layers[k].takes_raw else graph.layers[k]
     return [found[i] for i in range(len(spec.layers))]
 

@@ -4,11 +4,11 @@ A fork gives each word to several layers, and an add behind them takes a word of
 layers must see some words before they yield the first: rows of an image, a whole vector. If a queue
 at the add holds fewer, the fork waits for the queue, the queue for the add, the add for the layers,
 and these for the fork: forever. Whether that happens is a matter of how many words the layers need
-for how many that they yield, and not of time, so pauses cannot bring it about.
+for how many that they yield, and of how many the pipelines between hold: pauses leave one in each.
 
 The depths found here cost no time: with them each word leaves as early as it would with endless
-queues. They are the least, where there was time to look for them: with a word less in any of them
-some word leaves later or none ever does. So they are enough never to wait forever, too.
+queues. They are enough never to wait forever, whatever the pauses. They are the least, where there
+was time to look for them: with a word less in any of them some word leaves later or none ever does.
 """
 
 from __future__ import annotations
@@ -86,8 +86,11 @@ def output_depths(network: QuantizedNetwork) -> dict[str, int]:
     they take any word of it from another, in whatever order. 0 where that needs no queue.
     """
     machine, _ = machine_of(plan_network(replace(network, output_depths={})))
-    flow = machine.repeat()
-    depths = {name: _waiting(flow, port) for port, name in enumerate(network.leaving)}
+    flows = machine.repeat(), machine.repeat(machine.drained())
+    depths = {
+        name: max(_waiting(flow, port) for flow in flows)
+        for port, name in enumerate(network.leaving)
+    }
     return {name: max(depth, _SWIFT) if depth else 0 for name, depth in depths.items()}
 
 

@@ -11,6 +11,7 @@ are all as they were at the end of an earlier vector does the same again, and it
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 
 import numpy as np
@@ -114,6 +115,18 @@ class Machine:
         """The block that takes the words of block ``k``."""
         taking = (j for j, streams in enumerate(self._inputs) if self._outputs[k][0] in streams)
         return next((self._blocks[j] for j in taking), None)
+
+    def drained(self) -> dict[int, Block]:
+        """Pipelines with one register, by the numbers of their blocks.
+
+        They stall as a whole, so with pauses between its words one holds a single word while it
+        waits, where it holds as many as it has stages without.
+        """
+        return {
+            k: replace(block, sizes=(block.sizes[0], 1, *block.sizes[2:]))
+            for k, block in enumerate(self._blocks)
+            if block.kind in {blocks.PIPE, blocks.JOIN}
+        }
 
     def repeat(
         self,

@@ -38,8 +38,14 @@ def shortest(machine: Machine, joins: Sequence[Sequence[int]], work: int) -> Dep
     work : int
         Cycles times blocks that may be run, after the first run.
     """
-    search = _Search(machine, joins, work)
-    search.wire(joins)
+    depths = _searched(_Search(machine, joins, work))
+    if _waits_forever(machine, depths):
+        depths = _searched(_Search(machine, joins, work, drained=True))
+    return depths
+
+
+def _searched(search: _Search) -> Depths:
+    search.wire()
     search.lengthen()
     shorter = True
     while shorter:  # a queue may be shorter next to others that are
@@ -47,11 +53,32 @@ def shortest(machine: Machine, joins: Sequence[Sequence[int]], work: int) -> Dep
     return search.depths
 
 
-class _Search:
-    """Depths that are enough, and the run that they are held to."""
+def _waits_forever(machine: Machine, depths: Depths) -> bool:
+    """Whether blocks may wait for one another where pauses have drained the pipelines."""
+    queues = {k: parts.queue(depth) if depth else None for k, depth in depths.items()}
+    try:
+        machine.repeat(queues | machine.drained())
+    except Deadlock:
+        return True
+    return False
 
-    def __init__(self, machine: Machine, joins: Sequence[Sequence[int]], work: int):
+
+class _Search:
+    """Depths that are enough, and the run that they are held to.
+
+    With ``drained`` they are also enough for pipelines that pauses have drained.
+    """
+
+    def __init__(
+        self,
+        machine: Machine,
+        joins: Sequence[Sequence[int]],
+        work: int,
+        *,
+        drained: bool = False,
+    ):
         self._machine, self._joins, self._left = machine, joins, work
+        self._drained = machine.drained() if drained else {}
         self.depths = {k: MIN_DEPTH for join in joins for k in join}
         self._best = self._lengthened()
 
@@ -69,7 +96,11 @@ class _Search:
                 room = 2 * self._turn(k) + _SPARE
                 queues[k] = parts.queue(parts.ENDLESS, room, together) if self.depths[k] else None
         flow = self._run(queues)
-        self.depths |= {k: max(MIN_DEPTH, flow.held[k]) for k, queue in queues.items() if queue}
+        held = flow.held
+        if self._drained:
+            drained = self._run(queues | self._drained).held
+            held = {k: max(words, drained[k]) for k, words in held.items()}
+        self.depths |= {k: max(MIN_DEPTH, held[k]) for k, queue in queues.items() if queue}
         return flow
 
     def _turn(self, k: int) -> int:
@@ -95,6 +126,8 @@ class _Search:
         queues = {k: parts.queue(depth) if depth else None for k, depth in tried.items()}
         try:
             flow = self._run(queues, latest)
+            if self._drained:
+                self._run(queues | self._drained)
         except (Late, Deadlock) as error:
             self._left -= error.cycle * len(self._machine)
             return False
@@ -103,12 +136,12 @@ class _Search:
         self.depths, self._best = tried, flow
         return True
 
-    def wire(self, joins: Sequence[Sequence[int]]) -> None:
+    def wire(self) -> None:
         """Replace queues by wires: at each join those of the words that come last, or all.
 
         Words that come together need all of their queues or none: a queue takes time itself.
         """
-        by_length = [sorted(join, key=self.depths.__getitem__) for join in joins]
+        by_length = [sorted(join, key=self.depths.__getitem__) for join in self._joins]
         last = {join[0]: 0 for join in by_length}
         if not self.attempt(last):
             for join in by_length:

@@ -11,11 +11,12 @@ from torch import nn
 from typer.testing import CliRunner
 
 from fxsim.cli import app
-from fxsim.errors import FileError, LayoutWarning, MismatchError, RangeError
+from fxsim.errors import FileError, LayoutWarning, MismatchError, RangeError, SpecError
 from fxsim.files import read_npz, write_npz
 from fxsim.floats.checkpoint import load_checkpoint, load_layouts, save_checkpoint
 from fxsim.floats.expect import compare, expect
 from fxsim.floats.forward import forward
+from fxsim.floats.layouts import to_fxsim
 from fxsim.spec import parse_spec
 from tests.messages import raises
 
@@ -359,6 +360,29 @@ def test_wrong_shapes_are_named(tmp_path):
     write_npz(path, state | {"layout": np.zeros(1)})
     with raises(FileError, f"{path}: layout.npy: must hold text, not float64"):
         load_checkpoint(path, spec)
+
+
+@pytest.mark.parametrize(
+    ("shape", "named"), [([18], "other"), ([1, 6, 3], "second"), ([3, 3, 2], "sum")]
+)
+def test_orders_that_no_rows_of_weights_bring_together(shape, named):
+    """An input, and flattened images of other shapes, are summed with one channel by channel."""
+    out = {"output": {"bits": 8}}
+    layers = [
+        {"name": "first", "type": "flatten", "sources": ["image"]},
+        {"name": "second", "type": "flatten", "sources": ["other"]},
+        {"name": "sum", "type": "add", "sources": ["first", "second"]} | out,
+        {"name": "scores", "type": "linear", "units": 3},
+    ]
+    if len(shape) == 1:
+        del layers[1]
+        layers[1]["sources"] = ["first", "other"]
+    inputs = {"image": {"shape": [2, 3, 3]}, "other": {"shape": shape}}
+    value = {"name": "n", "data": "none", "inputs": inputs, "layers": layers}
+    spec = parse_spec(value, "x.yaml")
+    arrays = {"scores.weight": np.zeros((3, 18)), "scores.bias": np.zeros(3)}
+    with pytest.raises(SpecError, match=f"^'{named}' must have the order of the flattened image"):
+        to_fxsim(arrays, "pytorch", spec)
 
 
 COLUMNS = "columns of convolutions are ky, kx, channel"

@@ -11,9 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fxsim import reference
-from fxsim.errors import RangeError
-from fxsim.network import INPUT, QuantizedNetwork
+from fxsim.errors import FileError, RangeError
+from fxsim.files import read_yaml, write_yaml
+from fxsim.network import INPUT, Concat, QuantizedNetwork
 from fxsim.network.storage import (
+    MANIFEST,
     arithmetic_hash,
     hardware_hash,
     load_network,
@@ -27,6 +29,7 @@ from fxsim.simulator.simulator import (
     simulate_trace,
 )
 from fxsim.testbenches.cases.samples import residual
+from fxsim.timing.depths import with_depths
 from tests.graph_strategies import batches_of, graph_networks
 from tests.messages import raises
 
@@ -191,3 +194,27 @@ def test_samples_that_do_not_fit():
     taken = {**network.sources, "first": ("x",)}
     renamed = replace(network, inputs={"x": network.input}, sources=taken)
     np.testing.assert_array_equal(simulate(renamed, x), simulate(network, x))
+
+
+def test_the_order_of_inputs_is_in_the_hash(tmp_path):
+    """The last word of a sequence is marked at the first of them."""
+    source = residual().input
+    half = with_depths(
+        QuantizedNetwork(
+            name="both",
+            data="none",
+            inputs={"a": source, "b": source},
+            layers=(Concat(name="sides", shapes=(source.shape,) * 2, input=source.activation),),
+            sources={"sides": ("a", "b")},
+        )
+    )
+    turned = replace(half, inputs={"b": source, "a": source})
+    assert arithmetic_hash(turned) == arithmetic_hash(half)
+    assert hardware_hash(turned) != hardware_hash(half)
+    save_network(half, tmp_path)
+    assert list(load_network(tmp_path).inputs) == ["a", "b"]
+    value = read_yaml(tmp_path / MANIFEST)
+    value["inputs"] = {name: value["inputs"][name] for name in ("b", "a")}
+    write_yaml(tmp_path / MANIFEST, value)
+    with pytest.raises(FileError, match="hash does not match the content"):
+        load_network(tmp_path)

@@ -110,6 +110,15 @@ def test_wrong_schema(saved):
             load_network(saved)
 
 
+def test_odd_keys_of_the_first_schema(saved, monkeypatch):
+    """Keys that have no order are refused in one line, as the hash sorts them."""
+    manifest = read_yaml(saved / MANIFEST)
+    write_yaml(saved / MANIFEST, {"schema": "fxsim-network/1", "hash": "", 3: None})
+    monkeypatch.setattr(storage, "convert", lambda value: manifest)
+    with pytest.raises(FileError, match="malformed"):
+        load_network(saved)
+
+
 def test_missing_files(saved):
     (saved / TENSORS).unlink()
     with raises(FileError, f"{saved / TENSORS}: not found"):

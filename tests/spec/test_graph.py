@@ -412,3 +412,15 @@ def test_numbers_of_samples_do_not_matter_to_shapes():
     spec = parse_spec(value, "t")
     assert spec.shapes == {"input": (3,)} | dict.fromkeys("abcd", (4,))
     assert np.prod(spec.layer_shape(3)) == spec.layer_inputs(3) == 4
+
+
+def test_a_name_twice_is_told_whatever_takes_it():
+    """Also where a flatten takes the first, and there is a second after it."""
+    layers = [
+        {"name": "same", "type": "max_pool", "kernel": 2},
+        {"name": "flat", "type": "flatten"},
+        {"name": "same", "type": "linear", "units": 3},
+    ]
+    value = {"name": "n", "data": "none", "input": {"shape": [1, 4, 4]}, "layers": layers}
+    with pytest.raises(SpecError, match="name must be unique"):
+        parse_spec(value, "x.yaml")

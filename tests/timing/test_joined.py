@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -13,9 +14,11 @@ from fxsim.network import (
     INPUT,
     Activation,
     Concat,
+    Folding,
     InputQuantizer,
     QuantizedConvolution,
     QuantizedNetwork,
+    Rescale,
     Resize,
     Tail,
     Windows,
@@ -83,3 +86,34 @@ def test_an_operand_gathers_lanes_while_it_is_not_its_turn():
     network = network_of(*layers, joined, sources=sources, shape=shape)
     assert load(joined) == 2 * 2 * 6
     assert predict(network).interval == load(layers[0]) == 4 * 2 * 6
+
+
+@pytest.mark.parametrize("last", ["outputs", "concat"])
+def test_pauses_leave_a_word_in_each_pipeline(last):
+    """Rescales hold a whole vector of 16 if it comes at once, but one word each if it does not.
+
+    A linear layer beside them needs the vector, before it yields what is taken first.
+    """
+    tail = replace(SHIFT, multiplier_bits=4)
+    chain = [
+        Rescale(name=f"step{k}", shape=(16,), input=SOURCE, tail=tail, output=SOURCE)
+        for k in range(8)
+    ]
+    whole = linear("whole", 3, 16, output=SOURCE, tail=SHIFT, folding=Folding(rows=3, simd=1))
+    layers, sources = [*chain, whole], {"whole": (INPUT,)}
+    if last == "concat":
+        layers.append(Concat(name="both", shapes=((3,), (16,)), input=SOURCE))
+        sources["both"] = ("whole", "step7")
+        depth = network_of(*layers, sources=sources, shape=(16,)).depths["both"][1]
+    else:
+        source = InputQuantizer(shape=(16,), activation=SOURCE, rounding=Rounding.FLOOR)
+        network = QuantizedNetwork(
+            name="net",
+            data="none",
+            inputs={INPUT: source},
+            layers=tuple(layers),
+            sources=sources,
+            outputs=("step7", "whole"),
+        )
+        depth = with_depths(network).output_depths["step7"]
+    assert depth + len(chain) >= 15  # and the fork has given the last one to the layer

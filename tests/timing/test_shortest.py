@@ -100,9 +100,19 @@ def run(structure: Structure, depths: dict[int, int]) -> Flow:
 def later(structure: Structure, depths: dict[int, int], best: Flow) -> bool:
     """Whether a word is later than in another run, or blocks wait for one another."""
     try:
-        return not run(structure, depths).never_later(best)
+        return not run(structure, depths).never_later(best) or hangs(structure, depths)
     except Deadlock:
         return True
+
+
+def hangs(structure: Structure, depths: dict[int, int]) -> bool:
+    """Whether blocks wait for one another where each pipeline holds a single word."""
+    queues = {k: queue(depth) if depth else None for k, depth in depths.items()}
+    try:
+        structure.machine.repeat(queues | structure.machine.drained())
+    except Deadlock:
+        return True
+    return False
 
 
 @QUIET
@@ -110,6 +120,7 @@ def later(structure: Structure, depths: dict[int, int], best: Flow) -> bool:
 def test_depths_cost_no_time_and_none_can_be_less(structure):
     depths = shortest(structure.machine, structure.joins, MUCH)
     best = run(structure, depths)
+    assert not hangs(structure, depths)
     endless = {k: queue(ENDLESS) if depth else None for k, depth in depths.items()}
     words = 40 * structure.count
     soonest = structure.machine.run(40, endless).words(0, words)
@@ -145,6 +156,23 @@ def test_the_way_without_stages_needs_the_queue(stages):
         depths = shortest(machine, structure.joins, MUCH)
         (first, second) = [depths[k] for k in structure.joins[0]][::order]
         assert (first, second) == (0, stages + 1)
+
+
+def test_pauses_drain_the_pipelines_that_hold_a_vector():
+    """Eight stages hold four words that come at once, but one where pauses are between them."""
+    structure = Structure(4)
+    long, short = structure.split(2)
+    structure.at = long
+    structure.dense(2)
+    long, structure.at = structure.at, short
+    structure.stages(8)
+    structure.meet([long, structure.at])
+    machine = structure.done()
+    depths = shortest(machine, structure.joins, MUCH)
+    wires = dict.fromkeys(depths, 0)
+    assert run(structure, wires).never_later(run(structure, depths))
+    assert hangs(structure, wires)
+    assert not hangs(structure, depths)
 
 
 def test_ways_of_one_length_need_no_queue():
