@@ -195,7 +195,8 @@ def test_verify_streams_the_test_split(tmp_path, monkeypatch):
     )
     facts = json.loads(fxsim_cli("verify", TERNARY, "-o", tmp_path, "--json").stdout)
     assert facts["source"] == "digits:test"
-    assert {name: len(batch) for name, batch in seen.items()} == {"verilator": 360, "icarus": 40}
+    counts = {name: len(batch["input"]) for name, batch in seen.items()}
+    assert counts == {"verilator": 360, "icarus": 40}
 
 
 def test_verify_reports_a_wrong_weight(small, tmp_path, cache, monkeypatch):
