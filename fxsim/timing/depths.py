@@ -36,9 +36,15 @@ _KNOWN: dict[Key, Depths] = {}
 
 _MOST_KNOWN = 256
 
+_PATIENCE = 1 << 32
+"""Cycles times blocks that two vectors may take: a minute. A slower network is not run."""
+
 
 def with_depths(network: QuantizedNetwork, work: int = WORK) -> QuantizedNetwork:
     """The network with depths that cost no time; they depend on all its foldings.
+
+    A network so slow that two vectors would take minutes to run, as large ones are before they are
+    folded, has queues of a whole vector: they are never too short to go on, if too long.
 
     Parameters
     ----------
@@ -47,6 +53,9 @@ def with_depths(network: QuantizedNetwork, work: int = WORK) -> QuantizedNetwork
         Cycles times blocks that may be run to shorten queues that are enough.
     """
     found = replace(network, depths={}, output_depths={}, ends_depth=0)
+    blocks = plan_network(found).blocks
+    if 2 * len(blocks) * max(block.output.count for block in blocks) > _PATIENCE:
+        return _whole_vectors(found)
     if any(len(layer.operands) > 1 for layer in network.layers):
         found = replace(found, depths=least_depths(found, work))
     if len(network.leaving) > 1:
@@ -54,6 +63,29 @@ def with_depths(network: QuantizedNetwork, work: int = WORK) -> QuantizedNetwork
     if found.recurrent:
         found = replace(found, ends_depth=ends_depth(found))
     return network if _depths(found) == _depths(network) else found
+
+
+def _whole_vectors(network: QuantizedNetwork) -> QuantizedNetwork:
+    """The network with queues that hold a vector of every operand and of several outputs.
+
+    What a layer yields for a vector depends on that vector and those before it, so whoever waits
+    for one operand never needs more of another.
+    """
+    joins = {layer.name: len(layer.operands) for layer in network.layers if layer.operands[1:]}
+    queued = {name: (MIN_DEPTH,) * count for name, count in joins.items()}
+    plan = plan_network(replace(network, depths=queued))
+    words = {block.path: block.output.count + _SWIFT for block in plan.blocks}
+    several = len(plan.outputs) > 1
+    return replace(
+        network,
+        depths={
+            name: tuple(words[f"{name}.queue{k}"] for k in range(count))
+            for name, count in joins.items()
+        },
+        output_depths={
+            name: stream.count + _SWIFT for name, stream in plan.outputs.items() if several
+        },
+    )
 
 
 def _depths(network: QuantizedNetwork) -> tuple[object, ...]:

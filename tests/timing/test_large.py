@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from fxsim.timing import depths
 from fxsim.timing.cycles import load, predict
 from fxsim.timing.depths import least_depths
 from fxsim.timing.folding import fold
@@ -22,7 +23,20 @@ def test_a_small_one():
     enough = least_depths(network, work=0)
     found = least_depths(network)
     assert enough.keys() == found.keys() == network.sources.keys()
-    assert all(sum(found[name]) < sum(depths) for name, depths in enough.items())
+    assert all(sum(found[name]) < sum(held) for name, held in enough.items())
+
+
+def test_a_slow_one_has_queues_of_whole_vectors(monkeypatch):
+    """Enough to go on, found without a run."""
+    network = mobilenet(16, SMALL, classes=5)
+    monkeypatch.setattr(depths, "_PATIENCE", 1 << 20)
+    monkeypatch.setattr(depths, "machine_of", None)
+    whole = depths.with_depths(network)
+    for add in network.adds:
+        (size, height, width) = add.shape
+        assert whole.depths[add.name] == (size * height * width + 3,) * 2
+    monkeypatch.undo()
+    assert predict(whole).interval == max(map(load, whole.layers))
 
 
 @pytest.mark.slow
