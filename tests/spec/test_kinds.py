@@ -65,7 +65,10 @@ MISPLACED = {
     "average_pool": ([48], f"average_pool {NO_IMAGE}"),
     "flatten": ([48], f"flatten {NO_IMAGE}"),
     "add": ([48], "operands of an add must differ, not be 'input' twice"),
-    "concat": ([48], "sources must name an earlier layer or an input, not 'layer0', which comes later"),
+    "concat": (
+        [48],
+        "sources must name an earlier layer or an input, not 'layer0', which comes later",
+    ),
     "resize": ([48], f"resize {NO_IMAGE}"),
 }
 """A shape of the input that each kind refuses when it comes first, and what is said.
