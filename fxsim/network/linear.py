@@ -181,6 +181,11 @@ class QuantizedLinear:
         return (TensorType((self.inputs,), self.input),)
 
     @property
+    def requantizer(self) -> Tail | None:
+        """The tail, by the name that scripts from before `Tail` read."""
+        return self.tail
+
+    @property
     def raw(self) -> bool:
         """Whether it yields accumulators."""
         return self.tail is None
