@@ -43,7 +43,8 @@ def test_images_serve_a_network_that_takes_them_flat(tmp_path, monkeypatch):
         _, vectors = choose_vectors(network, [Simulator.ICARUS], None, 1)
         expected = data.load("handwriting").test.x.reshape(30, 784)
         scale = network.input.activation.scale
-        np.testing.assert_array_equal(vectors["icarus"], np.clip(np.rint(expected / scale), 0, 15))
+        words = vectors["icarus"]["input"]
+        np.testing.assert_array_equal(words, np.clip(np.rint(expected / scale), 0, 15))
     finally:
         monkeypatch.undo()
         handwriting.load.cache_clear()
@@ -63,7 +64,7 @@ def test_hardware_is_verified_without_the_files_too(tmp_path, monkeypatch, name)
     monkeypatch.setenv("FXSIM_DATA", str(tmp_path))
     source, vectors = choose_vectors(small_network(data=name), [Simulator.ICARUS], 5, 3)
     assert source == "random integers, seed 3"
-    assert vectors["icarus"].shape == (5, 6)
+    assert vectors["icarus"]["input"].shape == (5, 6)
 
 
 def test_damaged_files_end_the_verification(tmp_path, monkeypatch):
