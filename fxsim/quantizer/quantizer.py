@@ -69,6 +69,9 @@ from fxsim.timing.depths import with_depths
 _IMAGES = 200
 """Images that calibrate a network at most; each has thousands of values."""
 
+_VALUES = 1 << 24
+"""Values of any one layer that they are chosen to have at most, for the memory that they take."""
+
 __all__ = [
     "fitting_scale",
     "groups_of",
@@ -302,6 +305,8 @@ def _calibration(
 ) -> dict[str, SampleArray]:
     """Calibration samples of each input as vectors, of images only some."""
     found = {}
+    largest = max(map(math.prod, spec.shapes.values()))
+    most = min(_IMAGES, -(-_VALUES // largest))
     for name, samples in checked_samples(spec, calibration, "calibration").items():
         shape = spec.inputs[name].shape
         what = "calibration" if len(spec.inputs) == 1 else f"calibration of {name!r}"
@@ -310,7 +315,7 @@ def _calibration(
             raise RangeError("calibration must have at least one sample")
         if spec.spatial:
             images = math.prod(vectors.shape[:-1])
-            vectors = vectors[:: -(-images // _IMAGES)]
+            vectors = vectors[:: -(-images // most)]
         found[name] = vectors
     return found
 
