@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 import fxsim
+from fxsim.arithmetic.codes import AnyCode, BinaryCode, PowerOfTwoCode, code_of
 from fxsim.arithmetic.formats import AccumulatorMode, IntFormat, MemoryStyle
 from fxsim.files import write_text
 from fxsim.hw.blocks.mac_array import MacArray
@@ -20,10 +21,14 @@ PAGE = Path(__file__).parents[1] / "docs" / "area.md"
 ROWS, SIMD, TILES, BEATS = 4, 64, 16, 8
 
 INT8, UINT8 = IntFormat(bits=8, signed=True), IntFormat(bits=8, signed=False)
-TERNARY, WEIGHT8 = IntFormat.for_levels(3), IntFormat.for_levels(255)
+TERNARY, WEIGHT8 = (code_of(IntFormat.for_levels(levels)) for levels in (3, 255))
 CASES = [
+    ("binary x int8", BinaryCode(), INT8, False, "ternary"),
     ("ternary x int8", TERNARY, INT8, False, "at most 17 LUT"),
     ("ternary x uint8", TERNARY, UINT8, False, "at most 17 LUT"),
+    ("2 powers of two x int8", PowerOfTwoCode(2), INT8, False, "half of int8"),
+    ("4 powers of two x int8", PowerOfTwoCode(4), INT8, False, "half of int8"),
+    ("6 powers of two x int8", PowerOfTwoCode(6), INT8, False, "half of int8"),
     ("int8 x int8, no DSP", WEIGHT8, INT8, False, "at most 125 LUT"),
     ("int8 x uint8, no DSP", WEIGHT8, UINT8, False, "at most 125 LUT"),
     ("int8 x int8, DSP", WEIGHT8, INT8, True, "1 DSP, at most 20 LUT"),
@@ -83,11 +88,12 @@ buffers are memories of their own. The multipliers are those of requantizers and
 |---|---|---|---|---|---|"""
 
 
-def array(weight: IntFormat, activation: IntFormat, dsp: bool) -> MacArray:
+def array(code: AnyCode, activation: IntFormat, dsp: bool) -> MacArray:
     """Array of ROWS x SIMD cells with random weights, so many that they go to block RAM."""
     generator = np.random.default_rng(1)
     shape = (ROWS * TILES, SIMD * BEATS)
-    weights = generator.integers(weight.min, weight.max, shape, endpoint=True)
+    span = code.format
+    weights = code.nearest(generator.integers(span.min, span.max, shape, endpoint=True))
     bias = generator.integers(-1000, 1000, shape[0])
     low, high = accumulator_bounds(weights, bias, activation)
     return MacArray(
@@ -95,7 +101,7 @@ def array(weight: IntFormat, activation: IntFormat, dsp: bool) -> MacArray:
             rows=ROWS,
             simd=SIMD,
             activation=activation,
-            weight=weight,
+            code=code,
             accumulator=IntFormat.spanning(low, high, signed=True),
             mode=AccumulatorMode.WIDE,
             weights=weights,
@@ -158,8 +164,8 @@ def image_lines() -> list[str]:
 def main() -> None:
     """Measure every case and write the page."""
     lines = [INTRODUCTION]
-    for name, weight, activation, dsp, target in CASES:
-        block = array(weight, activation, dsp)
+    for name, code, activation, dsp, target in CASES:
+        block = array(code, activation, dsp)
         (memory,) = block.memories
         files = {memory.content.file: memory.content.text}
         verilog = verilog_of(block, "mac_array")

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 import fxsim
+from fxsim.arithmetic.codes import code_of
 from fxsim.arithmetic.formats import AccumulatorMode, IntFormat, Overflow, Rounding
 from fxsim.arithmetic.stochastic import Stochastic
 from fxsim.arithmetic.tables import Nonlinearity, build_table
@@ -155,7 +156,7 @@ def _product(
     return QuantizedLinear(
         name=name,
         weight=weight,
-        weight_format=fmt,
+        code=code_of(fmt),
         weight_scale=scale,
         bias=bias,
         input=source,

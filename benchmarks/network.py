@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from benchmarks.timing import cold, machine, medians, publish
+from fxsim.arithmetic.codes import TernaryCode
 from fxsim.arithmetic.formats import AccumulatorMode, IntFormat, Overflow, Rounding
 from fxsim.network import (
     INPUT,
@@ -48,7 +49,7 @@ def ternary_network(seed: int = 0) -> QuantizedNetwork:
             QuantizedLinear(
                 name=f"layer{k}",
                 weight=weight,
-                weight_format=IntFormat(bits=2, signed=True, narrow=True),
+                code=TernaryCode(),
                 weight_scale=np.ones(1),
                 bias=bias,
                 input=Activation(format=_BYTE, scale=1.0),

@@ -13,6 +13,7 @@ from statistics import median
 import numpy as np
 from amaranth.lib.wiring import Component
 
+from fxsim.arithmetic.codes import code_of
 from fxsim.arithmetic.formats import AccumulatorMode, MemoryStyle
 from fxsim.files import write_text
 from fxsim.hw.blocks.mac_array import MacArray
@@ -46,7 +47,7 @@ def dense(rows: int, simd: int) -> MacArray:
             rows=rows,
             simd=simd,
             activation=same.skip.gradient,
-            weight=same.weight,
+            code=code_of(same.weight),
             accumulator=same.accumulator,
             mode=AccumulatorMode.WIDE,
             weights=same.weights.T,

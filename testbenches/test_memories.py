@@ -43,7 +43,7 @@ def test_a_file_holds_the_weights(model: str, tmp_path: Path) -> None:
     for layer in network.linears:
         lines = (tmp_path / f"{layer.name}_weights.hex").read_text().splitlines()
         assert len(lines) == layer.tiles * layer.beats == 4
-        bits = layer.weight_format.bits
+        bits = layer.code.bits
         found = np.zeros((8, 10), np.int64)
         for place, line in enumerate(lines):
             assert re.fullmatch(rf"[0-9a-f]{{{-(-20 * bits // 4)}}}", line)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from typer.testing import CliRunner, Result
 
+from fxsim.arithmetic.codes import TernaryCode
 from fxsim.arithmetic.formats import AccumulatorMode, IntFormat, Overflow, Rounding
 from fxsim.cli import app
 from fxsim.network import (
@@ -53,7 +54,7 @@ def small_network(weight: IntArray | None = None, data: str = "nothing") -> Quan
     layer = QuantizedLinear(
         name="first",
         weight=weight,
-        weight_format=IntFormat.parse("int2n"),
+        code=TernaryCode(),
         weight_scale=np.array([0.5]),
         bias=np.array([1, -2, 3, 0]),
         input=source,

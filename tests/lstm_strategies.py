@@ -20,7 +20,7 @@ from fxsim.network import (
     accumulator_bounds,
 )
 from fxsim.network.linear import rounded_bounds
-from tests.strategies import activations, foldings, linears
+from tests.strategies import activations, codes, foldings, linears, weights_of
 
 _SEEDS = st.integers(0, 2**32 - 1)
 
@@ -29,8 +29,8 @@ _SEEDS = st.integers(0, 2**32 - 1)
 def products(draw, name, inputs, outputs, source, fraction):
     """Matrix products whose output is signed, of scale 2**-fraction, and never saturates."""
     generator = np.random.default_rng(draw(_SEEDS))
-    fmt = IntFormat(bits=draw(st.sampled_from([2, 3, 8])), signed=True, narrow=True)
-    weight = generator.integers(fmt.min, fmt.max, (outputs, inputs), endpoint=True)
+    code = draw(codes())
+    weight = weights_of(generator, code, (outputs, inputs))
     bias = generator.integers(-30, 30, outputs, endpoint=True)
     low, high = accumulator_bounds(weight, bias, source.format)
     accumulator = IntFormat.spanning(low, high, signed=True)
@@ -59,7 +59,7 @@ def products(draw, name, inputs, outputs, source, fraction):
     return QuantizedLinear(
         name=name,
         weight=weight,
-        weight_format=fmt,
+        code=code,
         weight_scale=np.ones(1),
         bias=bias,
         input=source,
@@ -69,7 +69,7 @@ def products(draw, name, inputs, outputs, source, fraction):
             format=IntFormat.spanning(min(least, 0), max(most, 0), signed=True),
             scale=2.0**-fraction,
         ),
-        folding=draw(foldings(outputs, inputs)),
+        folding=draw(foldings(outputs, inputs, pads=code.pads)),
     )
 
 

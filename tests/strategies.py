@@ -12,6 +12,7 @@ import numpy as np
 from hypothesis import settings
 from hypothesis import strategies as st
 
+from fxsim.arithmetic.codes import WITHOUT_MULTIPLIER, AnyCode, code_of
 from fxsim.arithmetic.formats import MAX_BITS, AccumulatorMode, IntFormat, Overflow, Rounding
 from fxsim.network import (
     INPUT,
@@ -51,14 +52,14 @@ def activations(draw, *, wraps=False):
 
 
 @st.composite
-def foldings(draw, outputs, inputs):
-    """Lanes that divide the layer, or any number of lanes with ``pad``."""
+def foldings(draw, outputs, inputs, pads=True):
+    """Lanes that divide the layer, or any number of lanes with ``pad`` if the code ``pads``."""
 
     def lanes(size):
         divisors = [n for n in range(1, size + 1) if size % n == 0]
         return draw(st.integers(1, size) if pad else st.sampled_from(divisors))
 
-    pad = draw(st.booleans())
+    pad = pads and draw(st.booleans())
     dsp = draw(st.booleans())
     return Folding(rows=lanes(outputs), simd=lanes(inputs), pad=pad, dsp=dsp)
 
@@ -70,6 +71,19 @@ def _integers(generator: np.random.Generator, low: int, high: int, shape, *, den
     else:
         values = generator.integers(low, high, size=shape, dtype=np.int64, endpoint=True)
     return np.where(generator.random(shape) < density, values, 0) if density < 1 else values
+
+
+def codes() -> st.SearchStrategy[AnyCode]:
+    """Codes of weights: symmetric integers of 2 to 8 bits, and those without a multiplier."""
+    integers = st.integers(2, 8).map(lambda bits: code_of(IntFormat.for_levels((1 << bits) - 1)))
+    return integers | st.sampled_from(WITHOUT_MULTIPLIER)
+
+
+def weights_of(generator: np.random.Generator, code: AnyCode, shape, *, density=1.0) -> IntArray:
+    """Random weights of a code, like `_integers`; one without 0 has them all."""
+    return code.nearest(
+        _integers(generator, code.format.min, code.format.max, shape, density=density)
+    )
 
 
 @st.composite
@@ -132,14 +146,9 @@ def linears(draw, *, source=None, inputs=None, outputs=None, max_size=70, name="
     inputs = draw(st.integers(1, max_size)) if inputs is None else inputs
     outputs = draw(st.integers(1, max_size)) if outputs is None else outputs
     generator = np.random.default_rng(draw(_SEEDS))
-    weight_format = IntFormat(bits=draw(st.integers(2, 8)), signed=True, narrow=True)
-    weight = _integers(
-        generator,
-        weight_format.min,
-        weight_format.max,
-        (outputs, inputs),
-        density=draw(st.sampled_from([1.0, 0.5, 0.1, 0.0])),
-    )
+    code = draw(codes())
+    density = draw(st.sampled_from([1.0, 0.5, 0.1, 0.0]))
+    weight = weights_of(generator, code, (outputs, inputs), density=density)
     spread = draw(st.sampled_from([0, 1, 100, 1 << 14]))
     bias = _integers(generator, -spread, spread, outputs)
     accumulator = draw(_accumulators(weight, bias, source.format))
@@ -153,14 +162,14 @@ def linears(draw, *, source=None, inputs=None, outputs=None, max_size=70, name="
     return QuantizedLinear(
         name=name,
         weight=weight,
-        weight_format=weight_format,
+        code=code,
         weight_scale=generator.uniform(1e-3, 1.0, outputs if per_channel else 1),
         bias=bias,
         input=source,
         accumulator=accumulator,
         tail=tail,
         output=output,
-        folding=draw(foldings(outputs, inputs)),
+        folding=draw(foldings(outputs, inputs, pads=code.pads)),
     )
 
 

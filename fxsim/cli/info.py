@@ -183,16 +183,18 @@ def _levels(layer: QuantizedLinear) -> int:
     """
     import numpy as np
 
-    weight, fmt = layer.weight, layer.weight_format
+    weight, code = layer.weight, layer.code
+    if not code.multiplies:
+        return code.levels
     scale = np.broadcast_to(layer.weight_scale, len(weight))
     groups = np.split(weight, 1 + np.flatnonzero(np.diff(scale)))
     spans = [max(group.max(), 0) - min(group.min(), 0) for group in groups]
-    half = fmt.max + 1
-    return half if fmt.min < 0 and max(spans) < half else fmt.max - fmt.min + 1
+    half = code.levels // 2 + 1
+    return half if max(spans) < half else code.levels
 
 
 def _describe_layer(layer: QuantizedLinear) -> dict[str, Any]:
-    folding, weight = layer.folding, layer.weight_format
+    folding, weight = layer.folding, layer.code
     return {
         "name": layer.name,
         "inputs": layer.inputs,

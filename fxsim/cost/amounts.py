@@ -55,7 +55,7 @@ def amounts(kind: str, facts: Facts, target: str) -> list[float]:
 def dsp_blocks(kind: str, facts: Facts, target: str) -> int:
     """DSP blocks that the products of a block take on a target."""
     on = FABRICS[target]
-    if kind == "mac_array" and facts["dsp"] and not facts["ternary"]:
+    if kind == "mac_array" and facts["dsp"] and facts["multiplies"]:
         return facts["rows"] * facts["simd"] * _multiply(on, facts["source"], facts["weight"])[0]
     if kind == "requantizer":
         return facts["lanes"] * _scaling(facts, on)[0]
@@ -67,18 +67,19 @@ def _mac_array(f: Facts, on: Fabric) -> list[float]:
         return _mac_array_of_large_luts(f, on)
     rows, simd, weight, source = f["rows"], f["simd"], f["weight"], f["source"]
     accumulator, lanes = f["accumulator"], f["rows"] * f["simd"]
-    ternary, booth = f["ternary"], not f["ternary"] and not f["dsp"]
-    plain = not ternary and not booth
+    signs, booth = 1 - f["multiplies"], f["multiplies"] and not f["dsp"]
+    plain = f["multiplies"] and f["dsp"]
     blocks, soft = _multiply(on, source, weight)
     # What an accumulator that does not saturate drops is never computed.
     most = 99 if f["saturate"] else accumulator
     wide = min(weight + source, most)
     cut = wide < weight + source
-    product = min(source + 1, most) if ternary else wide
+    product = min(source + f["reach"], most) if signs else wide
     adders, added, kept, carries, total = _tree(simd, product, most, on.carry)
-    latency = _log(simd) + (1 if ternary else (weight + 1) // 2 if booth else 2)
+    latency = _log(simd) + (1 if signs else (weight + 1) // 2 if booth else 2)
     depth = f["tiles"] * f["beats"]
     digits = (weight + 1) // 2
+    gated, choices = _scaled(f)
     return [
         lanes * blocks * plain,
         lanes * soft * plain,
@@ -89,11 +90,12 @@ def _mac_array(f: Facts, on: Fabric) -> list[float]:
         lanes * min(source + 2, most) * digits * booth,
         lanes * min(source + weight, most) * digits * booth,
         lanes * source * (digits - 1) * booth,
-        lanes * product * ternary,
-        lanes * ternary,
+        lanes * product * gated,
+        lanes * product * choices,
+        lanes * signs,
         rows * adders,
-        rows * added * ternary,
-        rows * added * (1 - ternary),
+        rows * added * signs,
+        rows * added * (1 - signs),
         rows * kept,
         rows * carries,
         rows * accumulator,
@@ -111,6 +113,12 @@ def _mac_array(f: Facts, on: Fabric) -> list[float]:
     ]
 
 
+def _scaled(f: Facts) -> tuple[int, int]:
+    """What a cell without a multiplier does to an activation: gate it, or choose its shift."""
+    gated = f["choices"] == 2
+    return int(gated), f["choices"] if f["choices"] > 2 else 0
+
+
 def _mac_array_of_large_luts(f: Facts, on: Fabric) -> list[float]:
     """The same for 7-series, with less for the fit to find: its registers are counted exactly.
 
@@ -119,23 +127,24 @@ def _mac_array_of_large_luts(f: Facts, on: Fabric) -> list[float]:
     """
     rows, simd, weight, source = f["rows"], f["simd"], f["weight"], f["source"]
     lanes, depth, tiles = rows * simd, f["tiles"] * f["beats"], f["tiles"]
-    ternary, booth = f["ternary"], not f["ternary"] and not f["dsp"]
+    signs, booth = 1 - f["multiplies"], f["multiplies"] and not f["dsp"]
     blocks, soft = _multiply(on, source, weight)
-    dsp, logic = (0, 0) if ternary or booth else (blocks, blocks == 0)
+    dsp, logic = (0, 0) if signs or booth else (blocks, blocks == 0)
     most = 99 if f["saturate"] else f["accumulator"]
-    product = min(source + 1 if ternary else weight + source, most)
+    product = min(source + (f["reach"] if signs else weight), most)
     _, added, kept, carries, total = _tree(simd, product, most, on.carry)
     accumulator = max(f["accumulator"], total) if f["saturate"] else f["accumulator"]
     digits, digit = (weight + 1) // 2, min(source + 2, most)
-    latency = _log(simd) + (1 if ternary else digits if booth else 2)
+    latency = _log(simd) + (1 if signs else digits if booth else 2)
     place, flags = _delay(on, latency), _delay(on, latency + 1)
     counters = _log(depth) + _log(tiles) + _log(f["beats"])
     columns = f["columns"] * (f["style"] != 1)
+    gated, choices = _scaled(f)
     registers = [
         latency + 1 + 2 * flags[0] + _log(tiles) * place[0] + counters,
         simd * source * (dsp == 0),
         columns + f["bias_columns"],
-        lanes * (product * (ternary + 2 * logic) + ternary),
+        lanes * (product * (signs + 2 * logic) + signs),
         rows * (kept + f["accumulator"]),
     ]
     return [
@@ -143,7 +152,8 @@ def _mac_array_of_large_luts(f: Facts, on: Fabric) -> list[float]:
         lanes * dsp,
         lanes * soft * logic,
         lanes * ceil((weight + source) / on.carry) * logic,
-        lanes * product * ternary,
+        lanes * product * gated,
+        lanes * product * choices,
         lanes * digit * digits * booth,
         lanes * min(weight + source, most) * digits * booth,
         lanes * source * (digits - 1) * booth,

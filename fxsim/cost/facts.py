@@ -134,18 +134,20 @@ def _mac_array(record: MacArrayConfig) -> Facts:
     return {
         "rows": record.rows,
         "simd": record.simd,
-        "weight": record.weight.bits,
+        "weight": record.code.bits,
         "source": record.activation.bits,
         "signed": int(record.activation.signed),
         "accumulator": record.accumulator.bits,
         "tiles": record.tiles,
         "beats": record.beats,
-        "ternary": int(record.ternary),
+        "multiplies": int(record.code.multiplies),
+        "reach": int(record.code.magnitudes[-1]).bit_length(),
+        "choices": len(record.code.magnitudes) if not record.code.multiplies else 0,
         "dsp": int(record.dsp),
         "saturate": int(record.mode is AccumulatorMode.SATURATE),
         "style": list(MemoryStyle).index(content.style),
         # In block RAM the content costs nothing.
-        "columns": 0 if content.file else _columns(record.weight_words, record.weight.bits),
+        "columns": 0 if content.file else _columns(record.weight_words, record.code.bits),
         "bias_columns": _columns(np.array(record.bias_words), record.accumulator.bits),
     }
 

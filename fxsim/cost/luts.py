@@ -21,6 +21,6 @@ def _luts(record: object) -> float:
     if not isinstance(record, MacArrayConfig):
         return 0.0
     cells = record.rows * record.simd * record.activation.bits / 8
-    if record.ternary:
+    if not record.code.multiplies:
         return TERNARY * cells
-    return DSP * cells if record.dsp else LUT * cells * record.weight.bits / 8
+    return DSP * cells if record.dsp else LUT * cells * record.code.bits / 8

@@ -47,12 +47,12 @@ def _energy(layer: LayerKind) -> float:
 def layer_energy(layer: QuantizedLinear) -> float:
     """Energy of one matrix-vector product in pJ: weights read, multiplied, added; requantized.
 
-    Ternary weights need no multiplication.
+    Codes without a multiplier add (shifted) activations.
     """
-    weight, source = layer.weight_format.bits, layer.input.format.bits
+    weight, source = layer.code.bits, layer.input.format.bits
     accumulator = layer.accumulator.format.bits
     product = READ * weight + ADD * accumulator
-    if not layer.ternary:
+    if layer.code.multiplies:
         product += MULTIPLY * weight * source
     output = 0.0
     if layer.tail is not None:

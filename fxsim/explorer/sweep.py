@@ -113,5 +113,5 @@ def vary(spec: NetworkSpec, *, levels: int | None, activation_bits: int) -> Netw
         if layer.get("output") is not None:  # pools keep the format of their input
             layer["output"]["bits"] = activation_bits
         if levels is not None and "weights" in layer:
-            layer["weights"]["levels"] = levels
+            layer["weights"] |= {"levels": levels, "scheme": "symmetric"}
     return parse_spec(value, f"sweep of {spec.name}")

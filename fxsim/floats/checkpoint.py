@@ -1,7 +1,8 @@
 """Float parameters of a network: its parent, and the same network after retraining.
 
 One npz holds ``float.<layer>.weight`` and ``float.<layer>.bias``, and after retraining also
-``retrained.<layer>.weight``, ``.bias``, ``.scale`` and ``.levels``. The scales are those of the
+``retrained.<layer>.weight``, ``.bias``, ``.scale`` and ``.levels``; ``.exponents``, a number, says
+that the levels are powers of two. The scales are those of the
 last retraining step and are part of the result: a step size refreshed after the last weight
 update flips integers that nothing relearns. ``layout`` names the tool whose order all of them are
 in (`fxsim.floats.layouts`); the rest of this text is about that of fxsim.
@@ -74,10 +75,13 @@ class RetrainedParameters(LinearParameters):
     scale : float64 array, shape (1,) or (outputs,)
         Weight scale per tensor or per row.
     levels : int
+    exponents : int, optional
+        Number of powers of two that the levels are.
     """
 
     scale: FloatArray
     levels: int
+    exponents: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -128,6 +132,8 @@ class Checkpoint:
                 f"retrained.{name}.scale": retrained.scale,
                 f"retrained.{name}.levels": np.array([retrained.levels]),
             }
+            if retrained.exponents is not None:
+                arrays[f"retrained.{name}.exponents"] = np.array([retrained.exponents])
         for stage, layers in (("float", self.parent), ("retrained", self.retrained or {})):
             for name, layer in layers.items():
                 if layer.gain is not None:
@@ -273,7 +279,8 @@ def _in_layout(arrays: Arrays, spec: NetworkSpec, layout: str) -> Checkpoint:
                 bias=_floats(arrays, f"retrained.{name}.bias"),
                 gain=_gain(arrays, f"retrained.{name}.gain"),
                 scale=_floats(arrays, f"retrained.{name}.scale"),
-                levels=_levels(arrays, f"retrained.{name}.levels"),
+                levels=_count(arrays, f"retrained.{name}.levels"),
+                exponents=_exponents(arrays, f"retrained.{name}.exponents"),
             )
             for name in names
         }
@@ -307,6 +314,10 @@ def _check(
 ) -> None:
     """Compare names and shapes with what `_shapes` says; ``named`` gives names for messages."""
     shapes = _shapes(spec, retrained=retrained)
+    for product in spec.products:  # only powers of two have them
+        key = f"retrained.{product.name}.exponents"
+        if key in arrays:
+            shapes[key] = (1,)
     for key, shape in shapes.items():
         if key not in arrays:
             hint = _FOLD if key.endswith(".gain") else ""
@@ -341,10 +352,15 @@ def _gain(arrays: Mapping[str, npt.NDArray[Any]], key: str) -> FloatArray | None
     return _floats(arrays, key) if key in arrays else None
 
 
-def _levels(arrays: Mapping[str, npt.NDArray[Any]], key: str) -> int:
+def _exponents(arrays: Mapping[str, npt.NDArray[Any]], key: str) -> int | None:
+    return _count(arrays, key) if key in arrays else None
+
+
+def _count(arrays: Mapping[str, npt.NDArray[Any]], key: str) -> int:
+    """A number of levels or exponents, of which one would be none."""
     if arrays[key].dtype.kind not in "iu":
         raise RangeError(f"{key} must hold an integer, not {arrays[key].dtype}")
-    levels = int(arrays[key][0])
-    if levels < 3:
-        raise RangeError(f"{key} must be at least 3, not {levels}")
-    return levels
+    count = int(arrays[key][0])
+    if count < 2:
+        raise RangeError(f"{key} must be at least 2, not {count}")
+    return count

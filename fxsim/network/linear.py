@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fxsim.arithmetic import integers
+from fxsim.arithmetic.codes import AnyCode
 from fxsim.arithmetic.formats import (
     MAX_BITS,
     AccumulatorMode,
@@ -81,8 +82,8 @@ class QuantizedLinear:
     Parameters
     ----------
     weight : int64 array, shape (outputs, inputs)
-    weight_format : IntFormat
-        Narrow; ``int2n`` is ternary.
+    code : WeightCode
+        How a weight is stored and multiplied.
     weight_scale : float64 array, shape (1,) or (outputs,)
         real weight = weight_scale * weight.
     bias : int64 array, shape (outputs,)
@@ -99,7 +100,7 @@ class QuantizedLinear:
 
     name: str
     weight: IntArray
-    weight_format: IntFormat
+    code: AnyCode
     weight_scale: FloatArray
     bias: IntArray
     input: Activation
@@ -138,7 +139,9 @@ class QuantizedLinear:
             )
         if not (np.isfinite(self.weight_scale).all() and (self.weight_scale > 0).all()):
             raise RangeError("weight_scale must be positive and finite")
-        check_range(self.weight, self.weight_format.min, self.weight_format.max, "weight")
+        self.code.check(self.weight, "weight")
+        if self.folding.pad and not self.code.pads:
+            raise RangeError(f"pad must be false with {self.code} weights, which have no 0")
         fmt = self.accumulator.format
         if not fmt.signed or fmt.narrow:
             raise RangeError(f"accumulator must be signed and not narrow, not {fmt}")
@@ -225,9 +228,9 @@ class QuantizedLinear:
         return int(self.weight.shape[1])
 
     @property
-    def ternary(self) -> bool:
-        """Whether every weight is -1, 0 or +1."""
-        return self.weight_format.bits == 2 and self.weight_format.narrow
+    def weight_format(self) -> IntFormat:
+        """Format that holds the weights as integers."""
+        return self.code.format
 
     @property
     def shape_out(self) -> tuple[int, ...]:

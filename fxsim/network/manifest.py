@@ -11,6 +11,7 @@ from typing import Any, TypeAlias, assert_never
 
 import numpy as np
 
+from fxsim.arithmetic.codes import parse_code
 from fxsim.arithmetic.formats import AccumulatorMode, IntFormat, MemoryStyle, Overflow, Rounding
 from fxsim.arithmetic.tables import Nonlinearity, Table
 from fxsim.arithmetic.tensors import Activation
@@ -81,7 +82,7 @@ def _describe_linear(layer: QuantizedLinear) -> dict[str, Any]:
         "name": layer.name,
         "inputs": layer.inputs,
         "outputs": layer.outputs,
-        "weight_format": str(layer.weight_format),
+        "weight_format": str(layer.code),
         "accumulator": _describe_accumulator(layer),
         "relu": tail is not None and tail.relu,
         "requantize": None if tail is None else _describe_tail(tail),
@@ -302,7 +303,7 @@ def _build_linear(
     return QuantizedLinear(
         name=name,
         weight=tensors[f"{name}.weight"],
-        weight_format=IntFormat.parse(entry["weight_format"]),
+        code=parse_code(entry["weight_format"]),
         weight_scale=tensors[f"{name}.weight_scale"],
         bias=tensors[f"{name}.bias"],
         input=source,

@@ -8,8 +8,9 @@ from typing import Self
 
 import numpy as np
 
+from fxsim.arithmetic.codes import AnyCode
 from fxsim.arithmetic.formats import AccumulatorMode, IntFormat, MemoryStyle
-from fxsim.errors import ConfigError
+from fxsim.errors import ConfigError, RangeError
 from fxsim.network import Folding, IntArray, QuantizedLinear
 from fxsim.plan.beat import Beat, check_sizes
 from fxsim.plan.memory import WeightMemory, arranged
@@ -23,8 +24,10 @@ class MacArrayConfig:
     ----------
     rows, simd : int
         Output and input lanes; a layer that they do not divide is padded with zero weights.
-    activation, weight, accumulator : IntFormat
-        Formats of the operands and of the running sum.
+    activation, accumulator : IntFormat
+        Formats of what is multiplied and of the running sum.
+    code : WeightCode
+        How a weight is stored and multiplied.
     mode : AccumulatorMode
         What the accumulator does after each beat.
     weights : int64 array, shape (outputs, inputs)
@@ -46,7 +49,7 @@ class MacArrayConfig:
     rows: int
     simd: int
     activation: IntFormat
-    weight: IntFormat
+    code: AnyCode
     accumulator: IntFormat
     mode: AccumulatorMode
     weights: IntArray
@@ -59,8 +62,16 @@ class MacArrayConfig:
         check_sizes(self, "rows", "simd")
         if not self.accumulator.signed:
             raise ConfigError(f"accumulator must be signed, not {self.accumulator}")
-        if self.weights.min() < self.weight.min or self.weights.max() > self.weight.max:
-            raise ConfigError(f"weights must be in {self.weight}")
+        try:
+            self.code.check(self.weights, "weights")
+        except RangeError as error:
+            raise ConfigError(str(error)) from None
+        outputs, inputs = self.weights.shape
+        if not self.code.pads and (outputs % self.rows or inputs % self.simd):
+            raise ConfigError(
+                f"rows and simd must divide {outputs} x {inputs} with {self.code} weights, which"
+                f" have no 0, not {self.rows} and {self.simd}"
+            )
 
     @classmethod
     def from_layer(cls, layer: QuantizedLinear) -> Self:
@@ -69,7 +80,7 @@ class MacArrayConfig:
             rows=layer.folding.rows,
             simd=layer.folding.simd,
             activation=layer.input.format,
-            weight=layer.weight_format,
+            code=layer.code,
             accumulator=layer.accumulator.format,
             mode=layer.accumulator.mode,
             weights=layer.weight,
@@ -78,11 +89,6 @@ class MacArrayConfig:
             memory=layer.folding.memory,
             name=layer.name,
         )
-
-    @property
-    def ternary(self) -> bool:
-        """Whether weights are -1, 0 and +1 only, so that no multiplier is needed."""
-        return self.weight.bits == 2 and self.weight.narrow
 
     @property
     def tiles(self) -> int:
@@ -117,14 +123,14 @@ class MacArrayConfig:
 
     @property
     def weight_words(self) -> IntArray:
-        """Weights as the memory holds them: for each tile and beat a row of rows x simd weights."""
-        return arranged(self.weights, self.rows, self.simd)
+        """Words of weights as the memory holds them: rows x simd for each tile and beat."""
+        return arranged(self.weights, self.rows, self.simd, self.code)
 
     @cached_property
     def content(self) -> WeightMemory:
         """Weight memory: for each tile, for each beat, a word of ``rows`` x ``simd`` weights."""
         folding = Folding(rows=self.rows, simd=self.simd, memory=self.memory)
-        return WeightMemory.holding(self.weights, self.weight.bits, folding, self.name)
+        return WeightMemory.holding(self.weights, self.code, folding, self.name)
 
     @cached_property
     def bias_words(self) -> list[list[int]]:

@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
+from fxsim.arithmetic.codes import WeightCode
 from fxsim.arithmetic.formats import MemoryStyle
 from fxsim.arithmetic.tensors import IntArray
 from fxsim.network import Folding, QuantizedLinear
@@ -26,7 +27,7 @@ class WeightMemory:
     """The weight memory of one matrix product.
 
     Word ``tile * beats + beat`` has the weights of ``rows`` outputs and ``simd`` inputs: that of
-    row r and lane s in two's complement from bit (r * simd + s) * bits on.
+    row r and lane s, as its code stores it, from bit (r * simd + s) * code.bits on.
 
     Parameters
     ----------
@@ -48,15 +49,16 @@ class WeightMemory:
     @classmethod
     def of(cls, product: QuantizedLinear) -> WeightMemory:
         """Memory of ``product`` in its folding."""
-        return cls.holding(
-            product.weight, product.weight_format.bits, product.folding, product.name
-        )
+        return cls.holding(product.weight, product.code, product.folding, product.name)
 
     @classmethod
-    def holding(cls, weights: IntArray, bits: int, folding: Folding, name: str) -> WeightMemory:
+    def holding(
+        cls, weights: IntArray, code: WeightCode, folding: Folding, name: str
+    ) -> WeightMemory:
         """Memory of ``weights``, shape (outputs, inputs), padded with zeros to tiles and beats."""
-        rows, simd = folding.rows, folding.simd
-        width, style, words = rows * simd * bits, folding.memory, _words(weights, rows, simd, bits)
+        rows, simd, style = folding.rows, folding.simd, folding.memory
+        width = rows * simd * code.bits
+        words = _packed(arranged(weights, rows, simd, code), code.bits)
         large = len(words) > LUT_DEPTH and width * len(words) > LARGE_BITS
         if style is MemoryStyle.AUTO and large:
             style = MemoryStyle.BLOCK
@@ -89,20 +91,22 @@ class WeightMemory:
         return checksum(self.words)
 
 
-def arranged(weights: IntArray, rows: int, simd: int) -> IntArray:
-    """Weights (outputs, inputs) by word: shape (tiles * beats, rows * simd), padded with zeros."""
+def arranged(weights: IntArray, rows: int, simd: int, code: WeightCode) -> IntArray:
+    """Stored weights by word, shape (tiles * beats, rows * simd), padded with stored zeros.
+
+    ``weights`` has the shape (outputs, inputs), which rows and simd divide if the code has no 0.
+    """
     outputs, inputs = weights.shape
     tiles, beats = -(-outputs // rows), -(-inputs // simd)
     padded = np.zeros((tiles * rows, beats * simd), np.int64)
-    padded[:outputs, :inputs] = weights
+    padded[:outputs, :inputs] = code.stored(weights)
     lanes = padded.reshape(tiles, rows, beats, simd).swapaxes(1, 2)
     return lanes.reshape(tiles * beats, rows * simd)
 
 
-def _words(weights: IntArray, rows: int, simd: int, bits: int) -> list[int]:
-    lanes = arranged(weights, rows, simd)
-    fields = (lanes[..., None] >> np.arange(bits)) & 1
-    packed = np.packbits(fields.reshape(len(lanes), -1).astype(np.uint8), axis=1, bitorder="little")
+def _packed(words: IntArray, bits: int) -> list[int]:
+    fields = (words[..., None] >> np.arange(bits)) & 1
+    packed = np.packbits(fields.reshape(len(words), -1).astype(np.uint8), axis=1, bitorder="little")
     return [int.from_bytes(word.tobytes(), "little") for word in packed]
 
 

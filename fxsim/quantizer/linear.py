@@ -83,7 +83,7 @@ def quantize_product(
     quantized = QuantizedLinear(
         name=name,
         weight=weight,
-        weight_format=layer.weights.format,
+        code=layer.weights.code,
         weight_scale=scale,
         bias=bias,
         input=source,

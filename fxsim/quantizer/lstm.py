@@ -138,7 +138,7 @@ def _product(
     return QuantizedLinear(
         name=product.name,
         weight=weight,
-        weight_format=layer.weights.format,
+        code=layer.weights.code,
         weight_scale=scale,
         bias=bias,
         input=source,

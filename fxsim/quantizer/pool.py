@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fxsim.arithmetic.formats import IntFormat
+from fxsim.arithmetic.codes import TernaryCode
 from fxsim.errors import RangeError
 from fxsim.network import (
     Activation,
@@ -55,7 +55,7 @@ def quantize_average_pool(
     product = QuantizedLinear(
         name=name,
         weight=weight,
-        weight_format=IntFormat.for_levels(3),
+        code=TernaryCode(),
         weight_scale=np.array([1 / count]),
         bias=bias,
         input=source,

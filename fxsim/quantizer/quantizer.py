@@ -295,6 +295,7 @@ def uses_retrained(spec: NetworkSpec, checkpoint: Checkpoint) -> bool:
     """Whether the checkpoint was retrained for the levels and scale groups of the specification."""
     return checkpoint.retrained is not None and all(
         (found := checkpoint.retrained[product.name]).levels == product.spec.weights.levels
+        and found.exponents == product.spec.weights.exponents
         and found.scale.size == product.scales
         for product in spec.products
     )

@@ -1,4 +1,4 @@
-"""The L2-optimal step size of a uniform symmetric quantizer, found exactly.
+"""The L2-optimal step size of a symmetric quantizer, found exactly.
 
 Sung, Shin and Hwang, "Resiliency of Deep Neural Networks under Quantization" (2015), quantize a
 weight to q = sign(w) min(floor(|w| / scale + 0.5), (M - 1) / 2), eq. (3), with the scale that
@@ -6,80 +6,94 @@ minimises the squared error, eq. (4). That error has many local minima in the sc
 the integers change at the breakpoints scale = |w| / (k - 0.5) only, and between two breakpoints
 the best scale is sum(q |w|) / sum(q^2). Visiting every breakpoint therefore finds the global
 minimum: a scan that misses nothing, then the refinement of Lloyd.
+
+Other codes have other magnitudes, m[0] < m[1] < ..., with thresholds half way between neighbours in
+place of k - 0.5. Binary weights have no threshold, and the scale is the mean of |w|.
 """
 
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
+from fxsim.arithmetic.codes import WeightCode
 from fxsim.network import FloatArray, IntArray
 
 _PIECE = 1 << 20
 """Breakpoints sorted at a time; bounds the memory for large groups."""
 
 
-def l2_scale(weight: FloatArray, levels: int) -> FloatArray:
+def l2_scale(weight: FloatArray, code: WeightCode) -> FloatArray:
     """Scale of least squared error for each row (group) of ``weight``.
 
-    The time grows with the number of weights times ``levels``: about 0.1 s for a million weights
-    and 3 levels, or for 4096 weights and 255 levels.
+    The time grows with the number of weights times that of magnitudes: about 0.1 s for a million
+    ternary weights, or for 4096 weights of 8 bits.
 
     Parameters
     ----------
     weight : float array, shape (groups, n)
         Finite.
-    levels : int
-        Number of quantization levels M, odd and at least 3.
+    code : WeightCode
+        Weights become its `nearest` integers, times the scale.
 
     Returns
     -------
     float64 array, shape (groups,)
-        Positive. 1.0 for a group of zeros, which any scale quantizes without error.
+        Positive. 1.0 for a group of zeros.
     """
     magnitude = np.abs(np.asarray(weight, dtype=np.float64))
-    return np.array([_scale(group, levels // 2) for group in magnitude], dtype=np.float64)
+    steps = _Steps(code.magnitudes, code.thresholds)
+    return np.array([_scale(group, steps) for group in magnitude], dtype=np.float64)
 
 
-def _scale(magnitude: FloatArray, top: int) -> float:
+class _Steps(NamedTuple):
+    """Magnitudes of a code, and the thresholds between them."""
+
+    magnitudes: IntArray
+    thresholds: FloatArray
+
+
+def _scale(magnitude: FloatArray, steps: _Steps) -> float:
     peak = float(magnitude.max(initial=0.0))
     if peak < np.finfo(np.float64).tiny:
         return 1.0
-    magnitude = magnitude[magnitude > 0] / peak  # so that no square leaves the range of a float
+    magnitude = magnitude / peak  # so that no square leaves the range of a float
+    if steps.magnitudes[0] == 0:
+        magnitude = magnitude[magnitude > 0]  # any scale suits the others
     # sum(q |w|) / sum(q^2) >= sum(q |w|) / sum(q) / top >= mean(|w|) / top, as q grows with |w|:
     # no finer scale can be optimal.
-    finest = top / float(magnitude.mean())
+    finest = float(steps.magnitudes[-1]) / float(magnitude.mean())
     pieces = 1 + int(finest * magnitude.sum()) // _PIECE
     edges = np.linspace(0.0, finest, pieces + 1)
     best, scale = 0.0, 1.0
     for low, high in pairwise(edges.tolist()):
-        gain, candidate = _best_between(magnitude, top, low, high)
+        gain, candidate = _best_between(magnitude, steps, low, high)
         if gain > best:
             best, scale = gain, candidate
     return max(scale * peak, np.finfo(np.float64).tiny)
 
 
-def _best_between(magnitude: FloatArray, top: int, low: float, high: float) -> tuple[float, float]:
+def _best_between(
+    magnitude: FloatArray, steps: _Steps, low: float, high: float
+) -> tuple[float, float]:
     """Best of the inverse scales from ``low`` to ``high``: the error it saves, and the scale.
 
     With integers q the best scale is a / b, a = sum(q |w|), b = sum(q^2), and the squared error
     sum(w^2) - a^2 / b.
     """
-    first, last = _levels(magnitude, top, low), _levels(magnitude, top, high)
-    steps = last - first
-    value = np.repeat(magnitude, steps)
-    ends = np.cumsum(steps)
-    q = np.arange(1, value.size + 1) + np.repeat(first - (ends - steps), steps)
-    order = np.argsort((q - 0.5) / value, kind="stable")
-    a = (first * magnitude).sum() + np.append(0.0, np.cumsum(value[order]))
-    b = (first**2).sum() + np.append(0, np.cumsum(2 * q[order] - 1))
+    m, thresholds = steps
+    first, last = (np.searchsorted(thresholds, magnitude * end, "right") for end in (low, high))
+    crossed = last - first
+    value, ends = np.repeat(magnitude, crossed), np.cumsum(crossed)
+    index = np.arange(value.size) + np.repeat(first - (ends - crossed), crossed)
+    order = np.argsort(thresholds[index] / value, kind="stable")
+    taller, more = np.diff(m)[index[order]], np.diff(m**2)[index[order]]
+    a = (m[first] * magnitude).sum() + np.append(0.0, np.cumsum(taller * value[order]))
+    b = (m[first] ** 2).sum() + np.append(0, np.cumsum(more))
     if not b[-1]:
         return 0.0, 1.0
     gain = np.divide(a * a, b, out=np.zeros_like(a), where=b > 0)
     i = int(gain.argmax())
     return float(gain[i]), float(a[i] / b[i])
-
-
-def _levels(magnitude: FloatArray, top: int, inverse: float) -> IntArray:
-    return np.minimum(np.floor(magnitude * inverse + 0.5), top).astype(np.int64)

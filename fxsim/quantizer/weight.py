@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from fxsim.arithmetic.codes import WeightCode
 from fxsim.arithmetic.formats import Rounding
 from fxsim.network import FloatArray, IntArray
 from fxsim.network.lstm import GATES
@@ -29,8 +30,10 @@ def weight_scale(weight: FloatArray, layer: ProductSpec) -> FloatArray:
     """
     weight = np.asarray(weight, dtype=np.float64)
     groups = groups_of(layer, len(weight))
-    find = range_scale if layer.weights.scheme == "asymmetric" else l2_scale
-    scale = find(weight.reshape(groups, -1), layer.weights.levels)
+    weights, rows = layer.weights, weight.reshape(groups, -1)
+    scale = (
+        range_scale(rows, weights.levels) if weights.asymmetric else l2_scale(rows, weights.code)
+    )
     if groups > 1:
         scale = np.repeat(scale, len(weight) // groups)
     return fitting_scale(weight, scale, layer)
@@ -44,25 +47,24 @@ def fitting_scale(weight: FloatArray, scale: FloatArray, layer: ProductSpec) -> 
 
 def integer_weight(weight: FloatArray, scale: FloatArray, layer: ProductSpec) -> IntArray:
     """Integers of a weight matrix by the scheme of its layer: real = scale * integer."""
-    if layer.weights.scheme == "asymmetric":
+    if layer.weights.asymmetric:
         groups = groups_of(layer, len(weight))
         return quantize_asymmetric(weight, scale, layer.weights.levels, groups)
-    return quantize_weight(weight, scale, layer.weights.levels)
+    return quantize_weight(weight, scale, layer.weights.code)
 
 
-def quantize_weight(weight: FloatArray, scale: FloatArray, levels: int) -> IntArray:
-    """Symmetric integers of a weight matrix by eq. (3) of Sung et al. (2015), ties away from zero.
+def quantize_weight(weight: FloatArray, scale: FloatArray, code: WeightCode) -> IntArray:
+    """Nearest integers of a code, ties away from zero: eq. (3) of Sung et al. (2015).
 
     Parameters
     ----------
     weight : float array, shape (outputs, inputs)
     scale : float array, shape (1,) or (outputs,)
-    levels : int
+    code : WeightCode
     """
-    top = levels // 2
     with np.errstate(over="ignore"):
         ratio = np.asarray(weight, dtype=np.float64) / scale[:, None]
-    return round_real(np.clip(ratio, -top, top), Rounding.TIES_AWAY)
+    return code.nearest(ratio)
 
 
 def quantize_asymmetric(

@@ -87,7 +87,7 @@ def _summary(layer: QuantizedLinear, seen: LayerTrace) -> LayerSummary:
         name=layer.name,
         inputs=layer.inputs,
         outputs=layer.outputs,
-        weight_format=str(layer.weight_format),
+        weight_format=str(layer.code),
         rows=layer.folding.rows,
         simd=layer.folding.simd,
         accumulator=Values.of(layer.accumulator.format, seen.accumulator_range),

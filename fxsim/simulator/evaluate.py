@@ -105,7 +105,7 @@ def calibration_samples(dataset: Dataset, count: int = 1000) -> SampleArray:
 
 def weight_memory_bits(network: QuantizedNetwork) -> int:
     """Bits of all weights as stored, without biases and without the padding of tiles and beats."""
-    return sum(product.weight.size * product.weight_format.bits for product in network.linears)
+    return sum(product.weight.size * product.code.bits for product in network.linears)
 
 
 def _nonempty(split: Split) -> None:

@@ -7,44 +7,12 @@ from typing import Annotated, Any, Literal, Protocol, Self
 
 from pydantic import Field
 
-from fxsim.arithmetic.formats import AccumulatorMode, IntFormat, MemoryStyle, Overflow, Rounding
+from fxsim.arithmetic.formats import AccumulatorMode, MemoryStyle, Overflow, Rounding
 from fxsim.spec.formats import Fail, Model, OutputSpec, ProjectedSpec, Size, check_format, under
+from fxsim.spec.weights import GateWeightsSpec, WeightsSpec, check_weights
 
 Shape = tuple[int, ...]
 """Of what passes between layers: (items,), or (channels, height, width)."""
-
-
-class LevelsSpec(Model):
-    """Number of quantization levels, and where they lie.
-
-    Symmetric: an odd number about 0, with the scale of least squared error. Asymmetric (Alvarez et
-    al. 2016): an even number from the least weight to the greatest; 256 for the paper's 8 bits.
-    """
-
-    levels: Annotated[int, Field(ge=3, le=(1 << 16) - 1)] = 255
-    scheme: Literal["symmetric", "asymmetric"] = "symmetric"
-
-    @property
-    def format(self) -> IntFormat:
-        """Of the stored integers: with a zero point the difference of two levels."""
-        asymmetric = self.scheme == "asymmetric"
-        return IntFormat.for_levels(2 * self.levels - 1 if asymmetric else self.levels)
-
-    def with_levels(self, levels: int) -> Self:
-        """The same groups of weights, each of ``levels`` levels about 0."""
-        return self.model_copy(update={"levels": levels, "scheme": "symmetric"})
-
-
-class WeightsSpec(LevelsSpec):
-    """Levels of the weights, and whether the scale is per tensor or per channel."""
-
-    per: Literal["tensor", "channel"] = "tensor"
-
-
-class GateWeightsSpec(LevelsSpec):
-    """Levels of the weights W and U, and whether each has a scale per tensor or per gate."""
-
-    per: Literal["tensor", "gate"] = "gate"
 
 
 class AccumulatorSpec(Model):
@@ -78,7 +46,7 @@ class HardwareSpec(Model):
     """Folding: output lanes (``rows``) and input lanes (``simd``) of the MAC array.
 
     Both must divide the layer, unless ``pad`` fills the last tile and beat with idle lanes. ``dsp``
-    is whether multipliers are meant for DSP blocks or for LUTs; ternary layers have none.
+    is whether multipliers are meant for DSP blocks or for LUTs; codes without one ignore it.
     ``memory`` is what the weight memory is made of.
     """
 
@@ -137,19 +105,6 @@ class AffineLayerSpec(AffineSpec, Protocol):
     def batch_norm(self) -> bool: ...
     @property
     def output(self) -> OutputSpec | None: ...
-
-
-def check_weights(weights: LevelsSpec, fail: Fail) -> None:
-    """Levels are odd about 0, and even with a zero point: the number tells the scheme."""
-    parity = 0 if weights.scheme == "asymmetric" else 1
-    if weights.levels % 2 != parity:
-        wanted = "odd" if parity else "even with scheme: asymmetric"
-        fail(f"levels must be {wanted}, not {weights.levels}", "weights.levels")
-    if not parity and weights.levels > 256:
-        fail(
-            f"levels must be at most 256 with scheme: asymmetric, not {weights.levels}",
-            "weights.levels",
-        )
 
 
 def check_product(layer: AffineSpec, fail: Fail) -> None:
@@ -211,9 +166,9 @@ def _check_batch_norm(layer: AffineLayerSpec, fail: Fail) -> None:
             " its own scale",
             "batch_norm",
         )
-    if layer.weights.scheme != "symmetric":
+    if layer.weights.asymmetric:
         fail(
-            "scheme must be 'symmetric' with batch_norm, whose gain may turn the sign of weights",
+            "scheme must not be 'asymmetric' with batch_norm, whose gain may turn signs of weights",
             "weights.scheme",
         )
 

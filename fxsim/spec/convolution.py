@@ -13,12 +13,12 @@ from fxsim.spec.common import (
     HardwareSpec,
     RequantizeSpec,
     Shape,
-    WeightsSpec,
     check_affine,
 )
 from fxsim.spec.formats import Fail, OutputSpec, Size, signed_by_nonlinearity
 from fxsim.spec.images import ImageKind, Padding, Side, check_simd
 from fxsim.spec.kind import Context, Matrix, Product
+from fxsim.spec.weights import WeightsSpec
 
 
 class ConvolutionSpec(ImageKind):

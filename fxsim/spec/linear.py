@@ -11,11 +11,11 @@ from fxsim.spec.common import (
     HardwareSpec,
     RequantizeSpec,
     Shape,
-    WeightsSpec,
     check_affine,
 )
 from fxsim.spec.formats import Fail, OutputSpec, Size, signed_by_nonlinearity
 from fxsim.spec.kind import Context, Kind, Matrix
+from fxsim.spec.weights import WeightsSpec
 
 
 class LinearSpec(Kind):

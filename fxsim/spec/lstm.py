@@ -10,16 +10,14 @@ from fxsim.arithmetic.formats import Rounding
 from fxsim.spec.common import (
     AccumulatorSpec,
     GateRequantizeSpec,
-    GateWeightsSpec,
     HardwareSpec,
     RequantizeSpec,
     Shape,
-    WeightsSpec,
     check_product,
-    check_weights,
 )
 from fxsim.spec.formats import Fail, HiddenSpec, Model, ProjectedSpec, Size, under
 from fxsim.spec.kind import Context, Kind, Matrix
+from fxsim.spec.weights import GateWeightsSpec, WeightsSpec, check_weights
 
 Fraction = Annotated[int, Field(ge=0, le=30)]
 

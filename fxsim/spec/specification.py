@@ -17,7 +17,7 @@ from fxsim.files import read_yaml
 from fxsim.spec.add import AddSpec
 from fxsim.spec.argmax import ArgmaxSpec
 from fxsim.spec.check import check_network
-from fxsim.spec.common import HardwareSpec, ProductSpec, RequantizeSpec, WeightsSpec
+from fxsim.spec.common import HardwareSpec, ProductSpec, RequantizeSpec
 from fxsim.spec.concat import ConcatSpec
 from fxsim.spec.convolution import ConvolutionSpec
 from fxsim.spec.errors import explain
@@ -38,6 +38,7 @@ from fxsim.spec.train import (
     TrainSpec,
     WordsSpec,
 )
+from fxsim.spec.weights import WeightsSpec
 
 __all__ = [
     "INPUT",

@@ -17,6 +17,7 @@ from fxsim.plan.requantizer import RequantizerConfig
 from fxsim.plan.resize import NarrowConfig, WidenConfig
 from fxsim.plan.window import WindowConfig
 from fxsim.timing import parts
+from fxsim.timing.dots import dot_latency
 
 
 def latency(record: Record) -> int:
@@ -31,23 +32,14 @@ def latency(record: Record) -> int:
         case ForkConfig():
             return 0
         case MacArrayConfig():
-            return _mac_latency(record)
+            # Weight memory and accumulator take one cycle each.
+            return 2 + dot_latency(record.code, record.simd, dsp=record.dsp)
         case RequantizerConfig():
             return 2 + record.scales + record.per_channel
         case LstmCellConfig():
             return _cell_latency(record)
         case _:
             assert_never(record)
-
-
-def _mac_latency(record: MacArrayConfig) -> int:
-    """Weight memory, products, adder tree, accumulator.
-
-    Memory and accumulator take one cycle each, the tree ceil(log2(simd)), and the products 1
-    (ternary), 2 (DSP block) or half the weight's word length (radix-4 digits in LUTs).
-    """
-    products = 1 if record.ternary else 2 if record.dsp else -(-record.weight.bits // 2)
-    return 2 + products + (record.simd - 1).bit_length()
 
 
 def lookup_latency(table: Table) -> int:

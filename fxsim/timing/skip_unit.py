@@ -10,9 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fxsim.arithmetic.codes import code_of
 from fxsim.arithmetic.formats import IntFormat
 from fxsim.arithmetic.tensors import IntArray
 from fxsim.errors import ConfigError
+from fxsim.timing.dots import dot_latency
 from fxsim.timing.kernels import skip
 
 
@@ -129,9 +131,7 @@ def sparse_matvec_latency(
 
 def sparse_mac_latency(*, issue: int, weight: IntFormat, dsp: bool) -> int:
     """Cycles from a tile's last group, at a `fxsim.hw.skip.sparse_mac.SparseMac`, to its sums."""
-    ternary = weight.bits == 2 and weight.narrow
-    products = 1 if ternary else 2 if dsp else -(-weight.bits // 2)
-    return 3 + products + (issue - 1).bit_length()
+    return 3 + dot_latency(code_of(weight), issue, dsp=dsp)
 
 
 def ideal_cycles(pairs: int, *, beats: int, issue: int, tiles: int = 1) -> float:

@@ -165,7 +165,10 @@ def _frozen(product: Product, place: Place) -> RetrainedParameters:
     if scale is None:
         step = float(np.abs(weight).max()) / (_FINEST // 2) or 1.0
         scale = fitting_scale(weight, np.full(place.scales, step), place.spec)
-    return RetrainedParameters(weight=weight, scale=scale, levels=_FINEST, **product.folded())
+    own = product.folded()
+    return RetrainedParameters(
+        weight=weight, bias=own["bias"], gain=own.get("gain"), scale=scale, levels=_FINEST
+    )
 
 
 def _arriving_bits(spec: NetworkSpec) -> dict[str, int]:

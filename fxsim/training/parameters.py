@@ -57,6 +57,7 @@ def retrained(linear: Product) -> RetrainedParameters:
         gain=parameters.gain,
         scale=linear.scale,
         levels=linear.layer.weights.levels,
+        exponents=linear.layer.weights.exponents,
     )
 
 

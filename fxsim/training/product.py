@@ -10,13 +10,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from fxsim.arithmetic.formats import Rounding
 from fxsim.floats.checkpoint import LinearParameters
 from fxsim.network import FloatArray
 from fxsim.quantizer.quantizer import groups_of
 from fxsim.spec.specification import ProductSpec
 from fxsim.training.activations import Quantizer, rounded
-from fxsim.training.rounding import round_asymmetric, round_real, straight_through
+from fxsim.training.rounding import round_asymmetric, round_to_code, straight_through
 
 
 class QuantizeWeight(torch.autograd.Function):
@@ -31,14 +30,13 @@ class QuantizeWeight(torch.autograd.Function):
         ctx: Any, weight: torch.Tensor, scale: torch.Tensor, spec: ProductSpec
     ) -> torch.Tensor:
         """Quantized real values of ``weight``, in its dtype; ``scale`` is float64, one or a row."""
-        asymmetric, levels = spec.weights.scheme == "asymmetric", spec.weights.levels
-        top = levels - 1 if asymmetric else levels // 2
-        ratio = (weight.to(scale.dtype) / scale[:, None]).clamp_(-top, top)
-        if asymmetric:
-            groups = ratio.view(groups_of(spec, len(ratio)), -1)
+        weights, ratio = spec.weights, weight.to(scale.dtype) / scale[:, None]
+        if weights.asymmetric:
+            top = weights.levels - 1
+            groups = ratio.clamp_(-top, top).view(groups_of(spec, len(ratio)), -1)
             q = round_asymmetric(groups, top).view_as(ratio)
         else:
-            q = round_real(ratio, Rounding.TIES_AWAY)
+            q = round_to_code(ratio, weights.code)
         return (q * scale[:, None]).to(weight.dtype)
 
     @staticmethod
@@ -91,13 +89,8 @@ class Product(nn.Module):
             self._scale = torch.from_numpy(np.array(scale)).to(self.weight.device)
 
     def limit_levels(self, levels: int) -> None:
-        """Quantize to ``levels``, unless the specification asks for more; `layer` says so too.
-
-        Asymmetric weights get one level more, for theirs are even.
-        """
-        weights = self.spec.weights
-        least = levels + (weights.scheme == "asymmetric")
-        weights = weights.model_copy(update={"levels": max(least, weights.levels)})
+        """Quantize to ``levels``, unless the specification asks for more; `layer` says so too."""
+        weights = self.spec.weights.at_least(levels)
         self.layer = self.spec.model_copy(update={"weights": weights})
 
     def load(self, parameters: LinearParameters) -> None:

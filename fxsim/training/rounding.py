@@ -7,6 +7,7 @@ from typing import Any
 import numpy.typing as npt
 import torch
 
+from fxsim.arithmetic.codes import WeightCode
 from fxsim.arithmetic.formats import Rounding
 from fxsim.quantizer.activation import precision
 
@@ -40,6 +41,17 @@ def grid_ratio(x: torch.Tensor, scale: float, dtype: npt.DTypeLike) -> torch.Ten
     tie = distance + tolerance >= 0.5
     ratio = torch.where(tie, whole + torch.full_like(rest, 0.5).copysign_(rest), ratio)
     return torch.where(distance <= tolerance, whole, ratio)
+
+
+def round_to_code(ratio: torch.Tensor, code: WeightCode) -> torch.Tensor:
+    """`WeightCode.nearest` of real weights; those of even spacing are rounded in place."""
+    if code.multiplies:
+        top = code.format.max
+        return round_real(ratio.clamp_(-top, top), Rounding.TIES_AWAY)
+    thresholds = torch.from_numpy(code.thresholds).to(ratio)
+    magnitudes = torch.from_numpy(code.magnitudes).to(ratio)
+    nearest = magnitudes[torch.bucketize(ratio.abs(), thresholds, right=True)]
+    return torch.where(ratio < 0, -nearest, nearest)
 
 
 def round_asymmetric(ratio: torch.Tensor, top: int) -> torch.Tensor:

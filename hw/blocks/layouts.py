@@ -3,6 +3,7 @@
 from amaranth.hdl import Shape, signed, unsigned
 from amaranth.lib import data
 
+from fxsim.arithmetic.codes import IntegerCode, TernaryCode, WeightCode
 from fxsim.arithmetic.formats import IntFormat
 from fxsim.plan.beat import Beat
 
@@ -10,6 +11,15 @@ from fxsim.plan.beat import Beat
 def shape_of(fmt: IntFormat) -> Shape:
     """Amaranth shape of an integer format."""
     return signed(fmt.bits) if fmt.signed else unsigned(fmt.bits)
+
+
+def stored_shape(code: WeightCode) -> Shape:
+    """Shape of a stored weight: signed where it is two's complement, for shorter Verilog."""
+    match code:
+        case IntegerCode() | TernaryCode():
+            return signed(code.bits)
+        case _:
+            return unsigned(code.bits)
 
 
 def beat_of(fmt: IntFormat, lanes: int) -> data.ArrayLayout:

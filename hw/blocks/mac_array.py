@@ -7,9 +7,9 @@ from amaranth.lib.wiring import In, Out
 
 from fxsim.arithmetic.formats import AccumulatorMode, MemoryStyle
 from fxsim.hw.blocks.arith import is_zero, saturate
-from fxsim.hw.blocks.dot import dot
+from fxsim.hw.blocks.dots import dot
 from fxsim.hw.blocks.file_memory import FileMemory
-from fxsim.hw.blocks.layouts import beat_of, shape_of
+from fxsim.hw.blocks.layouts import beat_of, shape_of, stored_shape
 from fxsim.plan.mac_array import MacArrayConfig
 
 
@@ -40,8 +40,7 @@ class MacArray(wiring.Component):
         self._config = config
         self._dots = [
             dot(
-                ternary=config.ternary,
-                weight=shape_of(config.weight),
+                code=config.code,
                 activation=shape_of(config.activation),
                 simd=config.simd,
                 dsp=config.dsp,
@@ -139,7 +138,7 @@ class MacArray(wiring.Component):
         """Weights of a beat, by row and lane, a cycle after their address."""
         config = self._config
         content = config.content
-        shape = ArrayLayout(ArrayLayout(shape_of(config.weight), config.simd), config.rows)
+        shape = ArrayLayout(ArrayLayout(stored_shape(config.code), config.simd), config.rows)
         if self.memories:
             (weights,) = self.memories
             m.submodules.weights = weights

@@ -9,9 +9,10 @@ from amaranth.lib import memory, stream, wiring
 from amaranth.lib.data import ArrayLayout
 from amaranth.lib.wiring import In, Out
 
+from fxsim.arithmetic.codes import code_of
 from fxsim.arithmetic.formats import IntFormat, MemoryStyle
 from fxsim.errors import ConfigError
-from fxsim.hw.blocks.dot import dot
+from fxsim.hw.blocks.dots import dot
 from fxsim.hw.blocks.layouts import beat_of, shape_of
 from fxsim.hw.skip.pairs import ZeroSkipConfig
 from fxsim.network import IntArray
@@ -61,11 +62,6 @@ class SparseMacConfig:
             )
         if not self.weight.holds(int(self.weights.min()), int(self.weights.max())):
             raise ConfigError(f"weights must be in {self.weight}")
-
-    @property
-    def ternary(self) -> bool:
-        """Whether weights are -1, 0 and +1 only, so that no multiplier is needed."""
-        return self.weight.bits == 2 and self.weight.narrow
 
     @property
     def outputs(self) -> int:
@@ -124,8 +120,7 @@ class SparseMac(wiring.Component):
         self._config = config
         self._dots = [
             dot(
-                ternary=config.ternary,
-                weight=shape_of(config.weight),
+                code=code_of(config.weight),
                 activation=shape_of(config.skip.gradient),
                 simd=config.skip.issue,
                 dsp=config.dsp,

@@ -7,6 +7,7 @@ for all of them.
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -20,6 +21,7 @@ from amaranth.lib.wiring import Component
 
 from fxsim import reference
 from fxsim.arithmetic import integers
+from fxsim.arithmetic.codes import WITHOUT_MULTIPLIER, code_of
 from fxsim.arithmetic.formats import AccumulatorMode, IntFormat, Overflow, Rounding
 from fxsim.hw.blocks import mac_array, requantizer
 from fxsim.hw.blocks.buffers import VectorBuffer
@@ -260,11 +262,15 @@ def _layers(seed: int) -> Iterator[QuantizedLinear]:
         IntFormat(bits=2, signed=True),
         *(IntFormat(bits=bits, signed=True, narrow=True) for bits in range(3, 9)),
     ]
-    ternary = IntFormat(bits=2, signed=True, narrow=True)
-    for k, (outputs, inputs, rows, simd) in enumerate(3 * sizes):
-        # Every size meets every mode, both kinds of weights, and another activation each time.
+    for k, (outputs, inputs, rows, simd) in enumerate(4 * sizes):
+        # Every size meets every mode, every kind of weights, and another activation each time.
         turn = k // len(sizes)
-        weight_format = ternary if (k + turn) % 2 else weights[k % len(weights)]
+        code = code_of(weights[k % len(weights)])
+        if turn == 3 or (k + turn) % 2:
+            code = WITHOUT_MULTIPLIER[k % len(WITHOUT_MULTIPLIER) if turn == 3 else 0]
+        if not code.pads:
+            rows, simd = math.gcd(rows, outputs), math.gcd(simd, inputs)
+        weight_format = code.format
         mode = list(AccumulatorMode)[(k + turn) % 3]
         source = FORMATS[(k // 2 + turn) % len(FORMATS)]
         weight = np.array(
@@ -278,6 +284,7 @@ def _layers(seed: int) -> Iterator[QuantizedLinear]:
                 for _ in range(outputs)
             ]
         )
+        weight = code.nearest(weight)
         weight[0, :] = weight_format.max  # the first output reaches the bound that is proven
         bias = np.array([generator.randint(-40, 40) for _ in range(outputs)])
         needed = IntFormat.spanning(*accumulator_bounds(weight, bias, source), signed=True).bits
@@ -287,20 +294,21 @@ def _layers(seed: int) -> Iterator[QuantizedLinear]:
         yield QuantizedLinear(
             name=f"case{k}",
             weight=weight,
-            weight_format=weight_format,
+            code=code,
             weight_scale=np.ones(1),
             bias=bias,
             input=Activation(format=source, scale=1.0),
             accumulator=Accumulator(format=fmt, mode=mode),
             tail=None,
             output=Activation(format=fmt, scale=1.0),
-            folding=Folding(rows=rows, simd=simd, pad=True, dsp=k % 5 != 0),
+            folding=Folding(rows=rows, simd=simd, pad=code.pads, dsp=k % 5 != 0),
         )
 
 
 def _layer_name(layer: QuantizedLinear) -> str:
     """All that tells one layer from another."""
-    cell = "ternary" if layer.ternary else f"{layer.weight_format}{'_dsp' * layer.folding.dsp}"
+    code = layer.code
+    cell = f"{code}{'_dsp' * layer.folding.dsp}" if code.multiplies else str(code)
     return (
         f"{layer.name}_{layer.outputs}x{layer.inputs}_by_{layer.folding.rows}x{layer.folding.simd}"
         f"_{cell}_{layer.input.format}_{layer.accumulator.mode}{layer.accumulator.format.bits}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from fxsim.arithmetic.codes import code_of
 from fxsim.arithmetic.formats import AccumulatorMode, IntFormat, Overflow, Rounding
 from fxsim.arithmetic.stochastic import Stochastic
 from fxsim.arithmetic.tables import Nonlinearity, build_table
@@ -49,7 +50,7 @@ def random_product(
     return QuantizedLinear(
         name=name,
         weight=weight,
-        weight_format=fmt,
+        code=code_of(fmt),
         weight_scale=np.ones(1),
         bias=bias,
         input=source,

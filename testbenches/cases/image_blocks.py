@@ -11,6 +11,7 @@ from itertools import cycle, islice
 import numpy as np
 
 from fxsim import reference
+from fxsim.arithmetic.codes import code_of
 from fxsim.arithmetic.formats import AccumulatorMode, IntFormat, Overflow, Rounding
 from fxsim.hw.blocks.window import Window
 from fxsim.hw.layer import Layer
@@ -157,7 +158,7 @@ def convolution_cases() -> Iterator[Case]:
             product=QuantizedLinear(
                 name=f"conv_{_name(windows)}",
                 weight=weight,
-                weight_format=weight_format,
+                code=code_of(weight_format),
                 weight_scale=np.ones(1),
                 bias=bias,
                 input=source,

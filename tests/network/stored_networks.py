@@ -6,6 +6,7 @@ import dataclasses
 
 import numpy as np
 
+from fxsim.arithmetic.codes import code_of
 from fxsim.arithmetic.formats import AccumulatorMode, IntFormat, Overflow, Rounding
 from fxsim.network import (
     INPUT,
@@ -26,7 +27,7 @@ def linear(name, outputs, inputs, **changes):
     values = {
         "name": name,
         "weight": np.arange(outputs * inputs).reshape(outputs, inputs) % 7 - 3,
-        "weight_format": IntFormat(bits=3, signed=True, narrow=True),
+        "code": code_of(IntFormat.for_levels(7)),
         "weight_scale": np.array([0.3]),
         "bias": np.arange(outputs) * 100 - 50,
         "input": SOURCE,

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fxsim import reference
+from fxsim.arithmetic.codes import IntegerCode
 from fxsim.arithmetic.formats import AccumulatorMode, IntFormat, Overflow, Rounding
 from fxsim.errors import RangeError
 from fxsim.network import (
@@ -59,7 +60,7 @@ def convolution(weight, where, *, source=UINT8, bias=None, folding=Folding(rows=
         product=QuantizedLinear(
             name="conv",
             weight=weight,
-            weight_format=IntFormat(bits=8, signed=True, narrow=True),
+            code=IntegerCode(IntFormat(bits=8, signed=True, narrow=True)),
             weight_scale=np.ones(1),
             bias=np.zeros(len(weight), np.int64) if bias is None else np.asarray(bias),
             input=source,

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from benchmarks.gradient_error import NARROW, quantized, random_weights
 from fxsim import reference
+from fxsim.arithmetic.codes import TernaryCode
 from fxsim.arithmetic.formats import AccumulatorMode, IntFormat, Overflow, Rounding
 from fxsim.arithmetic.tables import build_table
 from fxsim.errors import RangeError
@@ -139,7 +140,7 @@ def unit_product(name: str, inputs: int, weight: list[list[int]]) -> QuantizedLi
     return QuantizedLinear(
         name=name,
         weight=np.array(weight),
-        weight_format=IntFormat.for_levels(3),
+        code=TernaryCode(),
         weight_scale=np.ones(1),
         bias=np.zeros(len(weight), np.int64),
         input=source,

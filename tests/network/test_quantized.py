@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fxsim.arithmetic.codes import IntegerCode, PowerOfTwoCode, TernaryCode
 from fxsim.arithmetic.formats import AccumulatorMode, IntFormat, Overflow, Rounding
 from fxsim.errors import RangeError, SpecError
 from fxsim.network import (
@@ -45,7 +46,7 @@ def linear(**changes):
     values = {
         "name": "fc",
         "weight": np.array([[1, -1, 0], [2, -1, 1]]),
-        "weight_format": IntFormat(bits=3, signed=True, narrow=True),
+        "code": IntegerCode(IntFormat(bits=3, signed=True, narrow=True)),
         "weight_scale": np.array([0.5]),
         "bias": np.array([-7, 9]),
         "input": Activation(format=UINT4, scale=0.25),
@@ -74,10 +75,9 @@ def network(layers, **changes):
 def test_properties():
     layer = linear(folding=Folding(rows=2, simd=2, pad=True))
     assert (layer.outputs, layer.inputs, layer.tiles, layer.beats) == (2, 3, 1, 2)
-    assert not layer.ternary
+    assert layer.code.multiplies
     assert linear(folding=Folding(rows=1, simd=1)).tiles == 2
-    int2n = IntFormat(bits=2, signed=True, narrow=True)
-    assert linear(weight=np.array([[1, 0, -1]] * 2), weight_format=int2n).ternary
+    assert linear(code=PowerOfTwoCode(2)).weight_format == IntFormat.for_levels(5)
     assert network([layer]).output == layer.output
 
 
@@ -248,7 +248,7 @@ def test_62_bits():
     accumulator = Accumulator(format=fmt, mode=AccumulatorMode.WRAP)
     output = Activation(format=fmt, scale=1.0)
     common = {
-        "weight_format": IntFormat(bits=2, signed=True, narrow=True),
+        "code": TernaryCode(),
         "input": Activation(format=fmt, scale=1.0),
         "accumulator": accumulator,
         "tail": None,

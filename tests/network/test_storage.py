@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 
+from fxsim.arithmetic.codes import code_of
 from fxsim.arithmetic.formats import AccumulatorMode, IntFormat, Overflow, Rounding
 from fxsim.files import read_npz
 from fxsim.network import INPUT, Accumulator, Activation, Folding
@@ -106,7 +107,7 @@ def test_the_hash_sees_everything(network):
         dataclasses.replace(network, inputs={"x": network.input}),
         with_first(name="other"),
         with_first(weight=bumped(first.weight, -1)),
-        with_first(weight_format=int4n),
+        with_first(code=code_of(int4n)),
         with_first(weight_scale=np.array([np.nextafter(0.3, 1)])),
         with_first(weight_scale=np.array([0.3] * 4)),
         with_first(bias=bumped(first.bias, 1)),

@@ -65,10 +65,11 @@ def mac_latency(layer: QuantizedLinear) -> int:
     """Cycles from a tile's last input beat to its accumulators.
 
     Weight memory and accumulator take one each, the adder tree ceil(log2(simd)), and the products
-    1 (ternary), 2 (DSP block) or half the weight's word length (radix-4 digits in LUTs).
+    1 (no multiplier), 2 (DSP block) or half the weight's word length (radix-4 digits in LUTs).
     """
     bits = layer.weight_format.bits
-    products = 1 if layer.ternary else 2 if layer.folding.dsp else -(-bits // 2)
+    signs = str(layer.code) in {"int2n", "binary"} or str(layer.code).startswith("po2")
+    products = 1 if signs else 2 if layer.folding.dsp else -(-bits // 2)
     return 2 + products + (layer.folding.simd - 1).bit_length()
 
 

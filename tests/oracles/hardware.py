@@ -131,7 +131,7 @@ def _product(
     found["cells"] += rows * simd
     found["accumulator bits"] += rows * product.accumulator.format.bits
     found["dsp cells"] += rows * simd * product.folding.dsp
-    found["memory bits"] += rows * simd * product.weight_format.bits * tiles * beats
+    found["memory bits"] += rows * simd * product.code.bits * tiles * beats
     padded = np.zeros(tiles * rows, np.int64)
     padded[:outputs] = product.bias if bias is None else bias
     if len(np.unique(padded.reshape(tiles, rows), axis=0)) > 1:

@@ -18,6 +18,7 @@ import pytest
 from amaranth.hdl import ShapeLike
 from amaranth.lib.wiring import Component, In, Member
 
+from fxsim.arithmetic.codes import code_of
 from fxsim.arithmetic.formats import AccumulatorMode, IntFormat, Overflow, Rounding
 from fxsim.arithmetic.windows import Windows
 from fxsim.cost.amounts import FABRICS, amounts
@@ -56,7 +57,7 @@ EXAMPLES: tuple[Record, ...] = (
         rows=2,
         simd=3,
         activation=INT8,
-        weight=TERNARY,
+        code=code_of(TERNARY),
         accumulator=INT12,
         mode=AccumulatorMode.WIDE,
         weights=np.random.default_rng(2).integers(-1, 2, (4, 6)),

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fxsim.arithmetic.codes import code_of
 from fxsim.arithmetic.formats import AccumulatorMode, IntFormat, Overflow, Rounding
 from fxsim.errors import RangeError
 from fxsim.network import (
@@ -32,7 +33,7 @@ def layer(mode, *, simd=1, accumulator_bits=6, **changes):
     values = {
         "name": "fc",
         "weight": np.array([[3, 2, -3, -1], [-1, 0, 1, 3]]),
-        "weight_format": IntFormat(bits=3, signed=True, narrow=True),
+        "code": code_of(IntFormat.for_levels(7)),
         "weight_scale": np.array([1.0]),
         "bias": np.array([2, -5]),
         "input": UINT4,

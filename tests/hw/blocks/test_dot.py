@@ -5,37 +5,60 @@ import json
 import random
 from itertools import product
 
+import numpy as np
 import pytest
 from amaranth.back import verilog
 from amaranth.hdl import signed, unsigned
 from amaranth.sim import Simulator
 
+from fxsim.arithmetic.codes import (
+    WITHOUT_MULTIPLIER,
+    BinaryCode,
+    IntegerCode,
+    PowerOfTwoCode,
+    TernaryCode,
+    parse_code,
+)
+from fxsim.arithmetic.formats import IntFormat
 from fxsim.errors import ConfigError
 from fxsim.hw.blocks.arith import bounds_of
-from fxsim.hw.blocks.dot import IntDot, TernaryDot, dot
+from fxsim.hw.blocks.dots import BinaryDot, IntDot, PowerOfTwoDot, TernaryDot, dot
 
 SIMDS = [1, 2, 3, 5, 8, 16, 33]
 
 
-def weight_bounds(dut):
-    return (-1, 1) if isinstance(dut, TernaryDot) else bounds_of(dut.weight[0].shape())
+def int_dot(simd, activation, bits, dsp=True):
+    code = IntegerCode(IntFormat(bits=bits, signed=True))
+    return IntDot(simd=simd, activation=activation, code=code, dsp=dsp)
+
+
+def without_multiplier(simd, activation):
+    return [dot(code=code, simd=simd, activation=activation) for code in WITHOUT_MULTIPLIER]
+
+
+def weights_of(dut):
+    """Every weight that the cells can be given."""
+    return sorted({int(w) for w in dut.code.restored(np.arange(1 << dut.code.bits))})
 
 
 def vectors(dut, count, seed):
     """All corners of the operands, then random operands rich in extremes."""
-    ranges = bounds_of(dut.activation[0].shape()), weight_bounds(dut)
+    weights, (low, high) = weights_of(dut), bounds_of(dut.activation[0].shape())
     rng = random.Random(seed)
-    for x, w in product(*ranges):
+    for x, w in product((low, high), (weights[0], weights[-1])):
         yield [x] * dut.simd, [w] * dut.simd
     for _ in range(count):
-        yield tuple(
-            [rng.choice([low, high, rng.randint(low, high)]) for _ in range(dut.simd)]
-            for low, high in ranges
+        yield (
+            [rng.choice([low, high, rng.randint(low, high)]) for _ in range(dut.simd)],
+            [rng.choice([weights[0], weights[-1], rng.choice(weights)]) for _ in range(dut.simd)],
         )
 
 
-def run(dut, cases, *, enable=lambda: True):
-    """Feed one case per enabled cycle; return the sums, starting with that of the first case."""
+def run(dut, cases, *, enable=lambda: True, words=None):
+    """Feed one case per enabled cycle; return the sums, starting with that of the first case.
+
+    ``words`` are stored weights in place of those of the cases.
+    """
     cases, sums = list(cases), []
 
     async def bench(ctx):
@@ -45,7 +68,8 @@ def run(dut, cases, *, enable=lambda: True):
             enabled = enable()
             # Operands offered while the enable is low must leave no trace.
             ctx.set(dut.activation, activation if enabled else [0] * dut.simd)
-            ctx.set(dut.weight, weight if enabled else [1] * dut.simd)
+            stored = dut.code.stored(np.array(weight if enabled else [1] * dut.simd)).tolist()
+            ctx.set(dut.weight, words[min(steps, len(cases) - 1)] if words else stored)
             ctx.set(dut.en, enabled)
             await ctx.tick()
             steps += enabled
@@ -70,16 +94,16 @@ def check(dut, cases, **options):
 
 @pytest.mark.parametrize("simd", SIMDS)
 @pytest.mark.parametrize("activation", [signed(8), unsigned(8)])
-def test_ternary(simd, activation):
-    dut = TernaryDot(simd=simd, activation=activation)
-    check(dut, vectors(dut, 40, seed=simd))
+def test_without_multiplier(simd, activation):
+    for dut in without_multiplier(simd, activation):
+        check(dut, vectors(dut, 40, seed=simd))
 
 
 @pytest.mark.parametrize("dsp", [True, False])
 @pytest.mark.parametrize("simd", SIMDS)
 def test_int8(simd, dsp):
     for activation in signed(8), unsigned(8):
-        dut = IntDot(simd=simd, activation=activation, weight=signed(8), dsp=dsp)
+        dut = int_dot(simd, activation, 8, dsp)
         check(dut, vectors(dut, 15, seed=simd))
 
 
@@ -87,9 +111,9 @@ def test_int8(simd, dsp):
 def test_activation_bits(bits):
     for simd, activation in product([2, 3], [signed(bits), unsigned(bits)]):
         for dut in (
-            TernaryDot(simd=simd, activation=activation),
-            IntDot(simd=simd, activation=activation, weight=signed(3), dsp=True),
-            IntDot(simd=simd, activation=activation, weight=signed(3), dsp=False),
+            *without_multiplier(simd, activation),
+            int_dot(simd, activation, 3),
+            int_dot(simd, activation, 3, dsp=False),
         ):
             check(dut, vectors(dut, 25, seed=bits))
 
@@ -97,40 +121,42 @@ def test_activation_bits(bits):
 @pytest.mark.parametrize("dsp", [True, False])
 @pytest.mark.parametrize("bits", range(2, 17))
 def test_weight_bits(bits, dsp):
-    dut = IntDot(simd=2, activation=signed(8), weight=signed(bits), dsp=dsp)
+    dut = int_dot(2, signed(8), bits, dsp)
     check(dut, vectors(dut, 40, seed=bits))
 
 
 @pytest.mark.parametrize("activation", [signed(3), unsigned(3)])
-@pytest.mark.parametrize("ternary", [True, False])
-def test_exhaustive(activation, ternary):
-    """All operands of two lanes with 3-bit activations, for ternary, 2-bit and radix-4 weights."""
+@pytest.mark.parametrize("multiplies", [False, True])
+def test_exhaustive(activation, multiplies):
+    """All operands of two lanes with 3-bit activations: every code, DSP blocks and radix 4."""
     duts = (
-        [TernaryDot(simd=2, activation=activation)]
-        if ternary
-        else [IntDot(simd=2, activation=activation, weight=signed(2), dsp=d) for d in (True, False)]
+        [int_dot(2, activation, 2, dsp) for dsp in (True, False)]
+        if multiplies
+        else without_multiplier(2, activation)
     )
     for dut in duts:
         low, high = bounds_of(activation)
-        xs, ws = range(low, high + 1), range(weight_bounds(dut)[0], 2)
+        xs, ws = range(low, high + 1), weights_of(dut)
         check(dut, product(product(xs, repeat=2), product(ws, repeat=2)))
 
 
-def test_fourth_ternary_code_is_zero():
-    dut = TernaryDot(simd=3, activation=signed(4))
-    codes = list(product([-2, -1, 0, 1], repeat=3))
-    expected = exact(([3, -8, 5], [0 if w == -2 else w for w in code]) for code in codes)
-    assert run(dut, [([3, -8, 5], code) for code in codes]) == expected
+def test_words_that_stand_for_nothing_are_zero():
+    """2 is no ternary word, and 3 exponents have no number beyond 3, but 4 and 5 have."""
+    for code in TernaryCode(), PowerOfTwoCode(4), PowerOfTwoCode(5):
+        dut = dot(code=code, simd=2, activation=signed(4))
+        words = list(product(range(1 << code.bits), repeat=2))
+        cases = [([3, -8], code.restored(np.array(pair)).tolist()) for pair in words]
+        assert run(dut, cases, words=words) == exact(cases)
 
 
 @pytest.mark.parametrize(
     "dut",
     [
-        TernaryDot(simd=5, activation=signed(8)),
-        IntDot(simd=5, activation=unsigned(8), weight=signed(8)),
-        IntDot(simd=5, activation=signed(8), weight=signed(8), dsp=False),
+        *without_multiplier(5, signed(8)),
+        int_dot(5, unsigned(8), 8),
+        int_dot(5, signed(8), 8, dsp=False),
     ],
-    ids=["ternary", "dsp", "booth"],
+    ids=[*map(str, WITHOUT_MULTIPLIER), "dsp", "booth"],
 )
 def test_enable(dut):
     """The sums are the same whenever the enable pauses the pipeline."""
@@ -143,8 +169,9 @@ def test_latency(simd):
     """One non-zero beat among zero ones shows up after exactly ``latency`` cycles."""
     for dut in (
         TernaryDot(simd=simd, activation=signed(4)),
-        IntDot(simd=simd, activation=signed(4), weight=signed(4)),
-        IntDot(simd=simd, activation=signed(4), weight=signed(4), dsp=False),
+        PowerOfTwoDot(simd=simd, activation=signed(4), code=PowerOfTwoCode(3)),
+        int_dot(simd, signed(4), 4),
+        int_dot(simd, signed(4), 4, dsp=False),
     ):
         seen = []
 
@@ -167,16 +194,21 @@ def test_sum_width():
     """The narrowest width that holds the extremes, one of which may be a power of two."""
     assert TernaryDot(simd=64, activation=signed(8)).sum.shape() == signed(15)
     assert TernaryDot(simd=3, activation=unsigned(8)).sum.shape() == signed(11)
-    assert IntDot(simd=1, activation=signed(8), weight=signed(8)).sum.shape() == signed(16)
-    assert IntDot(simd=2, activation=signed(8), weight=signed(8)).sum.shape() == signed(17)
+    assert BinaryDot(simd=3, activation=unsigned(8)).sum.shape() == signed(11)
+    powers = PowerOfTwoDot(simd=1, activation=signed(8), code=PowerOfTwoCode(6))
+    assert powers.sum.shape() == signed(14)
+    assert int_dot(1, signed(8), 8).sum.shape() == signed(16)
+    assert int_dot(2, signed(8), 8).sum.shape() == signed(17)
 
 
 @pytest.mark.parametrize(
     ("options", "kind", "latency"),
     [
-        ({"weight": signed(2), "ternary": True}, TernaryDot, 3),
-        ({"weight": signed(2), "ternary": False}, IntDot, 4),
-        ({"weight": signed(5), "ternary": False, "dsp": False}, IntDot, 5),
+        ({"code": TernaryCode()}, TernaryDot, 3),
+        ({"code": BinaryCode()}, BinaryDot, 3),
+        ({"code": PowerOfTwoCode(2)}, PowerOfTwoDot, 3),
+        ({"code": IntegerCode(IntFormat(bits=2, signed=True))}, IntDot, 4),
+        ({"code": IntegerCode(IntFormat(bits=5, signed=True)), "dsp": False}, IntDot, 5),
     ],
 )
 def test_dot(options, kind, latency):
@@ -191,20 +223,14 @@ def test_dot(options, kind, latency):
     [
         ({"simd": 0}, r"simd must be at least 1, not 0"),
         ({"activation": unsigned(0)}, r"activation must be at least 1 bit wide, not unsigned\(0\)"),
-        ({"weight": signed(17)}, r"weight must be signed\(2\) to signed\(16\), not signed\(17\)"),
-        ({"weight": unsigned(4)}, r"weight must be signed\(2\) to signed\(16\), not unsigned\(4\)"),
+        ({"code": parse_code("int17")}, "weight must be int2 to int16, not int17"),
+        ({"code": parse_code("uint4")}, "weight must be int2 to int16, not uint4"),
     ],
 )
 def test_errors(change, message):
-    options = {"simd": 4, "activation": signed(8), "weight": signed(8)}
+    options = {"simd": 4, "activation": signed(8), "code": parse_code("int8")}
     with pytest.raises(ConfigError, match=f"^{message}$"):
         IntDot(**options | change)
-
-
-def test_ternary_needs_two_bits():
-    message = r"^weight must be signed\(2\) when ternary, not signed\(8\)$"
-    with pytest.raises(ConfigError, match=message):
-        dot(weight=signed(8), activation=signed(8), simd=4, ternary=True)
 
 
 def cells(dut, path, options=""):
