@@ -14,8 +14,6 @@ from enum import StrEnum
 import numpy as np
 from sklearn.cluster import KMeans
 
-from fxsim.arithmetic.codes import code_of
-from fxsim.arithmetic.formats import IntFormat
 from fxsim.floats.checkpoint import LinearParameters
 from fxsim.floats.prune import Parameters, flat, unflat
 from fxsim.network import FloatArray, IntArray
@@ -154,7 +152,7 @@ def quantize_group(values: FloatArray, bits: int, quantizer: Quantizer) -> Float
             sign: FloatArray = np.copysign(np.abs(values).mean(), values)
             return sign
         top = (1 << bits - 1) - 1
-        step = float(l2_scale(values[None], code_of(IntFormat.for_levels(2 * top + 1)))[0])
+        step = float(l2_scale(values[None], np.arange(top + 1))[0])
         whole = np.clip(np.floor(np.abs(values) / step + 0.5), 0, top)
         result: FloatArray = np.copysign(whole * step, values)
         return result

@@ -18,14 +18,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fxsim.arithmetic.codes import WeightCode
+from fxsim.arithmetic.codes import thresholds
 from fxsim.network import FloatArray, IntArray
 
 _PIECE = 1 << 20
 """Breakpoints sorted at a time; bounds the memory for large groups."""
 
 
-def l2_scale(weight: FloatArray, code: WeightCode) -> FloatArray:
+def l2_scale(weight: FloatArray, magnitudes: IntArray) -> FloatArray:
     """Scale of least squared error for each row (group) of ``weight``.
 
     The time grows with the number of weights times that of magnitudes: about 0.1 s for a million
@@ -35,8 +35,8 @@ def l2_scale(weight: FloatArray, code: WeightCode) -> FloatArray:
     ----------
     weight : float array, shape (groups, n)
         Finite.
-    code : WeightCode
-        Weights become its `nearest` integers, times the scale.
+    magnitudes : int64 array
+        Those of the levels, in rising order; weights become the nearest ones, times the scale.
 
     Returns
     -------
@@ -44,15 +44,15 @@ def l2_scale(weight: FloatArray, code: WeightCode) -> FloatArray:
         Positive. 1.0 for a group of zeros.
     """
     magnitude = np.abs(np.asarray(weight, dtype=np.float64))
-    steps = _Steps(code.magnitudes, code.thresholds)
+    steps = _Steps(magnitudes, thresholds(magnitudes))
     return np.array([_scale(group, steps) for group in magnitude], dtype=np.float64)
 
 
 class _Steps(NamedTuple):
-    """Magnitudes of a code, and the thresholds between them."""
+    """Magnitudes of levels, and the thresholds between them."""
 
     magnitudes: IntArray
-    thresholds: FloatArray
+    middles: FloatArray
 
 
 def _scale(magnitude: FloatArray, steps: _Steps) -> float:
@@ -83,12 +83,12 @@ def _best_between(
     With integers q the best scale is a / b, a = sum(q |w|), b = sum(q^2), and the squared error
     sum(w^2) - a^2 / b.
     """
-    m, thresholds = steps
-    first, last = (np.searchsorted(thresholds, magnitude * end, "right") for end in (low, high))
+    m, middles = steps
+    first, last = (np.searchsorted(middles, magnitude * end, "right") for end in (low, high))
     crossed = last - first
     value, ends = np.repeat(magnitude, crossed), np.cumsum(crossed)
     index = np.arange(value.size) + np.repeat(first - (ends - crossed), crossed)
-    order = np.argsort(thresholds[index] / value, kind="stable")
+    order = np.argsort(middles[index] / value, kind="stable")
     taller, more = np.diff(m)[index[order]], np.diff(m**2)[index[order]]
     a = (m[first] * magnitude).sum() + np.append(0.0, np.cumsum(taller * value[order]))
     b = (m[first] ** 2).sum() + np.append(0, np.cumsum(more))

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fxsim.arithmetic.codes import WeightCode
+from fxsim.arithmetic.codes import nearest
 from fxsim.arithmetic.formats import Rounding
 from fxsim.network import FloatArray, IntArray
 from fxsim.network.lstm import GATES
@@ -32,7 +32,9 @@ def weight_scale(weight: FloatArray, layer: ProductSpec) -> FloatArray:
     groups = groups_of(layer, len(weight))
     weights, rows = layer.weights, weight.reshape(groups, -1)
     scale = (
-        range_scale(rows, weights.levels) if weights.asymmetric else l2_scale(rows, weights.code)
+        range_scale(rows, weights.levels)
+        if weights.asymmetric
+        else l2_scale(rows, weights.magnitudes)
     )
     if groups > 1:
         scale = np.repeat(scale, len(weight) // groups)
@@ -50,21 +52,22 @@ def integer_weight(weight: FloatArray, scale: FloatArray, layer: ProductSpec) ->
     if layer.weights.asymmetric:
         groups = groups_of(layer, len(weight))
         return quantize_asymmetric(weight, scale, layer.weights.levels, groups)
-    return quantize_weight(weight, scale, layer.weights.code)
+    return quantize_weight(weight, scale, layer.weights.magnitudes)
 
 
-def quantize_weight(weight: FloatArray, scale: FloatArray, code: WeightCode) -> IntArray:
-    """Nearest integers of a code, ties away from zero: eq. (3) of Sung et al. (2015).
+def quantize_weight(weight: FloatArray, scale: FloatArray, magnitudes: IntArray) -> IntArray:
+    """Nearest levels, ties away from zero: eq. (3) of Sung et al. (2015).
 
     Parameters
     ----------
     weight : float array, shape (outputs, inputs)
     scale : float array, shape (1,) or (outputs,)
-    code : WeightCode
+    magnitudes : int64 array
+        Those of the levels, in rising order.
     """
     with np.errstate(over="ignore"):
         ratio = np.asarray(weight, dtype=np.float64) / scale[:, None]
-    return code.nearest(ratio)
+    return nearest(ratio, magnitudes)
 
 
 def quantize_asymmetric(

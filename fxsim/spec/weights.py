@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
+import numpy as np
 from pydantic import Field, model_validator
 
 from fxsim.arithmetic.codes import AnyCode, BinaryCode, PowerOfTwoCode, code_of
 from fxsim.arithmetic.codes.power_of_two import FEWEST, MOST
 from fxsim.arithmetic.formats import IntFormat
+from fxsim.arithmetic.tensors import IntArray
 from fxsim.spec.formats import Fail, Model
 
 Scheme = Literal["symmetric", "asymmetric", "binary", "power_of_two"]
@@ -57,6 +59,13 @@ class LevelsSpec(Model):
                 return BinaryCode()
             case "power_of_two":
                 return PowerOfTwoCode(self.levels // 2)
+
+    @property
+    def magnitudes(self) -> IntArray:
+        """Magnitudes of levels about 0, in rising order; the code may have more."""
+        return (
+            np.arange(self.levels // 2 + 1) if self.scheme == "symmetric" else self.code.magnitudes
+        )
 
     def with_levels(self, levels: int) -> Self:
         """The same groups of weights, each of ``levels`` levels about 0."""

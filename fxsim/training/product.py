@@ -15,7 +15,7 @@ from fxsim.network import FloatArray
 from fxsim.quantizer.quantizer import groups_of
 from fxsim.spec.specification import ProductSpec
 from fxsim.training.activations import Quantizer, rounded
-from fxsim.training.rounding import round_asymmetric, round_to_code, straight_through
+from fxsim.training.rounding import round_asymmetric, round_to_levels, straight_through
 
 
 class QuantizeWeight(torch.autograd.Function):
@@ -36,7 +36,7 @@ class QuantizeWeight(torch.autograd.Function):
             groups = ratio.clamp_(-top, top).view(groups_of(spec, len(ratio)), -1)
             q = round_asymmetric(groups, top).view_as(ratio)
         else:
-            q = round_to_code(ratio, weights.code)
+            q = round_to_levels(ratio, weights)
         return (q * scale[:, None]).to(weight.dtype)
 
     @staticmethod

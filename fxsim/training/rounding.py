@@ -7,9 +7,10 @@ from typing import Any
 import numpy.typing as npt
 import torch
 
-from fxsim.arithmetic.codes import WeightCode
+from fxsim.arithmetic.codes import thresholds
 from fxsim.arithmetic.formats import Rounding
 from fxsim.quantizer.activation import precision
+from fxsim.spec.weights import LevelsSpec
 
 
 def round_real(value: torch.Tensor, rounding: Rounding) -> torch.Tensor:
@@ -43,14 +44,14 @@ def grid_ratio(x: torch.Tensor, scale: float, dtype: npt.DTypeLike) -> torch.Ten
     return torch.where(distance <= tolerance, whole, ratio)
 
 
-def round_to_code(ratio: torch.Tensor, code: WeightCode) -> torch.Tensor:
-    """`WeightCode.nearest` of real weights; those of even spacing are rounded in place."""
-    if code.multiplies:
-        top = code.format.max
+def round_to_levels(ratio: torch.Tensor, weights: LevelsSpec) -> torch.Tensor:
+    """`fxsim.arithmetic.codes.nearest` level; those of even spacing are rounded in place."""
+    if weights.scheme == "symmetric":
+        top = weights.levels // 2
         return round_real(ratio.clamp_(-top, top), Rounding.TIES_AWAY)
-    thresholds = torch.from_numpy(code.thresholds).to(ratio)
-    magnitudes = torch.from_numpy(code.magnitudes).to(ratio)
-    nearest = magnitudes[torch.bucketize(ratio.abs(), thresholds, right=True)]
+    magnitudes = torch.from_numpy(weights.magnitudes).to(ratio)
+    middles = torch.from_numpy(thresholds(weights.magnitudes)).to(ratio)
+    nearest = magnitudes[torch.bucketize(ratio.abs(), middles, right=True)]
     return torch.where(ratio < 0, -nearest, nearest)
 
 

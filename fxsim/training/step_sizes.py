@@ -8,7 +8,6 @@ from statistics import NormalDist
 
 import numpy as np
 
-from fxsim.arithmetic.codes import WeightCode
 from fxsim.errors import RangeError
 from fxsim.network import FloatArray
 from fxsim.quantizer.quantizer import fitting_scale, groups_of, weight_scale
@@ -84,7 +83,9 @@ def moment_scale(product: Product) -> FloatArray:
     if layer.weights.asymmetric:
         return weight_scale(weight, layer)
     groups = weight.reshape(groups_of(layer, len(weight)), -1)
-    scale = _normal_step(layer.weights.code) * np.sqrt(np.square(groups).mean(axis=1))
+    scale = _normal_step(tuple(layer.weights.magnitudes.tolist())) * np.sqrt(
+        np.square(groups).mean(axis=1)
+    )
     scale[scale == 0] = 1.0
     if len(scale) > 1:
         scale = np.repeat(scale, len(weight) // len(scale))
@@ -92,11 +93,11 @@ def moment_scale(product: Product) -> FloatArray:
 
 
 @functools.cache
-def _normal_step(code: WeightCode) -> float:
+def _normal_step(magnitudes: tuple[int, ...]) -> float:
     """L2-optimal step of a standard normal distribution: 1.22 for 3 levels, 0.65 for 7."""
     normal, count = NormalDist(), 4096
     weight = np.array([normal.inv_cdf((i + 0.5) / count) for i in range(count)])
-    return float(l2_scale(weight[None], code)[0])
+    return float(l2_scale(weight[None], np.array(magnitudes))[0])
 
 
 def refresh_updates(recipe: RetrainSpec, per_epoch: int) -> frozenset[int]:

@@ -201,7 +201,13 @@ def test_levels_tell_retrained_schemes_apart():
     [
         ({"scheme": "asymmetric"}, "levels must be even with scheme: asymmetric, not 255"),
         (BYTE | {"levels": 258}, "levels must be at most 256 with scheme: asymmetric, not 258"),
+        (BYTE | {"levels": 2}, "levels must be at least 4 with scheme: asymmetric, not 2"),
         ({"levels": 256}, "levels must be odd, not 256"),
+        ({"scheme": "binary", "levels": 3}, "levels must be 2 with scheme: binary, not 3"),
+        (
+            {"scheme": "power_of_two"},
+            "levels must be 5, 7, 9, 11 or 13 with scheme: power_of_two, not 255",
+        ),
     ],
 )
 def test_levels_that_do_not_fit(weights, message):
@@ -209,5 +215,8 @@ def test_levels_that_do_not_fit(weights, message):
         with pytest.raises(SpecError) as caught:
             make_spec({"weights": layer}, {"weights": last})
         assert str(caught.value) == f"{message} (t: layers[{where}].weights.levels)"
-    with pytest.raises(SpecError, match=r"^scheme must be 'symmetric' or 'asymmetric', not 'odd'"):
+    with pytest.raises(
+        SpecError,
+        match=r"^scheme must be 'symmetric', 'asymmetric', 'binary' or 'power_of_two', not 'odd'",
+    ):
         make_spec({"weights": {"scheme": "odd"}})

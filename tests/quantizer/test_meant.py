@@ -23,7 +23,7 @@ from fxsim.quantizer import quantize
 from fxsim.spec.specification import NetworkSpec, parse_spec
 from tests.oracles import meant
 from tests.oracles.bound import NEARLY, hold
-from tests.oracles.meant import HALF, fractions
+from tests.oracles.meant import fractions
 from tests.strategies import unhurried
 
 EXTREMES = [
@@ -85,6 +85,9 @@ def weighted(draw, *, batch_norm: bool) -> dict[str, object]:
     weights: dict[str, object] = {"levels": draw(st.sampled_from([3, 7, 255])), "per": per}
     if not batch_norm and draw(st.integers(0, 3)) == 0:
         weights |= {"levels": draw(st.sampled_from([4, 256])), "scheme": "asymmetric"}
+    elif draw(st.booleans()):
+        levels = draw(st.sampled_from([2, 5, 7, 9, 11, 13]))
+        weights |= {"levels": levels, "scheme": "binary" if levels == 2 else "power_of_two"}
     plain = per == "tensor" and not batch_norm and draw(st.integers(0, 5)) == 0
     return {
         "weights": weights,
@@ -174,8 +177,8 @@ def test_linear_layers(data, rounding):
     weight = fractions(product.weight) * fractions(
         np.broadcast_to(product.weight_scale, outputs)
     ).reshape(-1, 1)
-    if "scheme" not in layer["weights"]:
-        check_weights(weight, parent, product, layer["weights"]["levels"])
+    if layer["weights"].get("scheme") != "asymmetric":
+        check_weights(weight, parent, product, magnitudes_of(**layer["weights"]))
     biases = fractions(parent.bias)
     saturating = product.accumulator.mode is AccumulatorMode.SATURATE
     for x in xs:
@@ -186,7 +189,18 @@ def test_linear_layers(data, rounding):
         hold(product, sums, biases, result.activations, told)
 
 
-def check_weights(weight, parent, product, levels):
+def magnitudes_of(levels, scheme="symmetric", per=""):
+    """Magnitudes of levels, from what the documentation says of a scheme."""
+    match scheme:
+        case "binary":
+            return [1]
+        case "power_of_two":
+            return [0, *(2**k for k in range(levels // 2))]
+        case "symmetric":
+            return range(levels // 2 + 1)
+
+
+def check_weights(weight, parent, product, magnitudes):
     """Each weight is the level nearest to it, in steps of its scale; a gain scales the steps.
 
     Channels of zeros have any scale.
@@ -198,9 +212,12 @@ def check_weights(weight, parent, product, levels):
     for real, got, scale in zip(wanted, weight, scales, strict=True):
         if not got.any():
             continue
-        top = levels // 2 * scale
-        nearest = np.minimum(np.maximum(real, -top), top)
-        assert max(abs(nearest - got)) <= scale * HALF * (1 + NEARLY) + levels * tiny
+        steps = [Fraction(float(m)) for m in magnitudes]
+        for wanted_weight, found in zip(real, got, strict=True):
+            distance = min(abs(abs(wanted_weight) - step * scale) for step in steps)
+            assert abs(found) / scale in steps
+            slack = (abs(wanted_weight) + max(steps) * scale) * NEARLY + max(steps) * tiny
+            assert abs(wanted_weight - found) <= distance + slack
 
 
 @unhurried

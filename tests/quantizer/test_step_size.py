@@ -1,8 +1,11 @@
+"""Step sizes against a dense scan, Lloyd from many starts, and by eye."""
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from fxsim.arithmetic.codes import WITHOUT_MULTIPLIER, BinaryCode, PowerOfTwoCode
 from fxsim.quantizer import step_size
 from fxsim.quantizer.step_size import l2_scale
 
@@ -14,6 +17,10 @@ def squared_error(weight, scale, levels):
     return np.square(magnitude - scale[:, None] * q).sum(axis=1)
 
 
+def uniform(weight, levels):
+    return l2_scale(weight, np.arange(levels // 2 + 1))
+
+
 weights = st.lists(
     st.one_of(st.floats(-4, 4, width=16), st.integers(-9, 9).map(float)), min_size=1, max_size=40
 ).map(np.array)
@@ -22,12 +29,38 @@ weights = st.lists(
 @given(weight=weights, levels=st.sampled_from([3, 5, 7, 15, 63, 255]))
 @settings(max_examples=150, deadline=None)
 def test_no_scale_of_a_dense_scan_is_better(weight, levels):
-    scale = l2_scale(weight[None], levels)
+    scale = uniform(weight[None], levels)
     peak = np.abs(weight).max() or 1.0
     scan = np.geomspace(peak / levels / 30, 2 * peak, 4000)
     best = squared_error(weight, scan, levels).min()
     hair = 1e-12 * np.square(weight).sum()
     assert squared_error(weight, scale, levels)[0] <= best + hair
+
+
+@given(weight=weights, code=st.sampled_from(WITHOUT_MULTIPLIER))
+@settings(max_examples=150, deadline=None)
+def test_no_scale_of_a_dense_scan_is_better_for_any_code(weight, code):
+    """Each weight goes to the nearest one of all that the code has, which are tried one by one."""
+    values = np.concatenate([code.magnitudes, -code.magnitudes])
+
+    def error(scales):
+        distance = np.abs(weight[:, None] - scales[:, None, None] * values)
+        return np.square(distance.min(axis=2)).sum(axis=1)
+
+    peak = np.abs(weight).max() or 1.0
+    scan = np.geomspace(peak / values.max() / len(weight) / 4, 2 * peak, 2000)
+    hair = 1e-12 * np.square(weight).sum()
+    scale = l2_scale(weight[None], code.magnitudes)
+    if weight.any():
+        assert error(scale)[0] <= error(scan).min() + hair
+
+
+def test_other_codes_by_eye():
+    """Binary: the mean magnitude, zeros counted. Powers of two: met exactly where they can be."""
+    weight = np.array([[1.0, -2.0, 0.0, 5.0]])
+    assert l2_scale(weight, BinaryCode().magnitudes).tolist() == [2.0]
+    weight = 0.3 * np.array([[8, -1, 0, 2, -4]])
+    assert l2_scale(weight, PowerOfTwoCode(4).magnitudes) == pytest.approx(0.3)
 
 
 @pytest.mark.parametrize("kind", ["gaussian", "laplace", "pruned"])
@@ -39,7 +72,7 @@ def test_never_worse_than_lloyd_from_any_start(kind, levels):
         "laplace": rng.laplace(size=300),
         "pruned": rng.normal(size=300) + 4 * rng.choice([-1, 0, 0, 1], 300),
     }[kind]
-    best = squared_error(weight, l2_scale(weight[None], levels), levels)[0]
+    best = squared_error(weight, uniform(weight[None], levels), levels)[0]
     for start in np.geomspace(0.01, 2, 40):
         scale = start
         for _ in range(30):
@@ -52,27 +85,27 @@ def test_never_worse_than_lloyd_from_any_start(kind, levels):
 @pytest.mark.parametrize(("levels", "expected"), [(3, 1.224), (7, 0.651), (15, 0.353)])
 def test_gaussian_weights_meet_the_known_optimum(levels, expected):
     weight = np.random.default_rng(0).normal(size=(1, 200_000))
-    assert l2_scale(weight, levels)[0] == pytest.approx(expected, rel=0.01)
+    assert uniform(weight, levels)[0] == pytest.approx(expected, rel=0.01)
 
 
 def test_groups_are_independent():
     weight = np.random.default_rng(1).normal(size=(9, 20))
-    alone = [l2_scale(row[None], 7)[0] for row in weight]
-    assert l2_scale(weight, 7).tolist() == alone
+    alone = [uniform(row[None], 7)[0] for row in weight]
+    assert uniform(weight, 7).tolist() == alone
 
 
 def test_integers_times_a_scale_are_met_exactly():
     weight = 0.37 * np.array([[-3, 3, 1, 0, 2, -1]])
-    assert squared_error(weight[0], l2_scale(weight, 7), 7)[0] < 1e-30
+    assert squared_error(weight[0], uniform(weight, 7), 7)[0] < 1e-30
 
 
 def test_zeros_and_extreme_magnitudes():
     weight = np.array([[0, 0], [5e-324, 0], [1e-300, -5e-301], [3e300, -1e300]])
-    assert l2_scale(weight, 7).tolist() == pytest.approx([1.0, 1.0, 5e-301, 1e300])
+    assert uniform(weight, 7).tolist() == pytest.approx([1.0, 1.0, 5e-301, 1e300])
 
 
 def test_pieces_do_not_change_the_result(monkeypatch):
     weight = np.random.default_rng(2).laplace(size=(1, 500))
-    whole = l2_scale(weight, 31)
+    whole = uniform(weight, 31)
     monkeypatch.setattr(step_size, "_PIECE", 100)
-    assert l2_scale(weight, 31) == pytest.approx(whole, rel=1e-12)
+    assert uniform(weight, 31) == pytest.approx(whole, rel=1e-12)

@@ -65,7 +65,7 @@ def test_the_quantizer_of_training_is_the_one_of_quantize(levels, per):
         scale = weight_scale(weight.numpy(), spec.layers[0])
         np.testing.assert_array_equal(product.scale, scale)
         assert len(scale) == (24 if per == "gate" else 1)
-        q = quantize_weight(weight.numpy(), scale, levels)
+        q = quantize_weight(weight.numpy(), scale, spec.layers[0].weights.magnitudes)
         real = product.real_weight().detach().numpy()
         np.testing.assert_array_equal(real, (scale[:, None] * q).astype(np.float32))
         np.testing.assert_array_equal(np.rint(real / scale[:, None]), q)

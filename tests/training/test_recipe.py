@@ -173,7 +173,7 @@ def test_a_searched_step_without_retraining_is_direct_quantization_that_loses_le
         checkpoint = train(make_spec({"epochs": 0, "step": step}, epochs=6), data)
         network = Network(make_spec())
         for product, saved in zip(network.linears(), checkpoint.retrained.values(), strict=True):
-            q = quantize_weight(saved.weight, saved.scale, saved.levels)
+            q = quantize_weight(saved.weight, saved.scale, product.layer.weights.magnitudes)
             product.weight.data[:] = torch.from_numpy(saved.scale[:, None] * q)
             product.bias.data[:] = torch.from_numpy(saved.bias)
         logits = network.eval()(torch.from_numpy(data.validation.x.astype(np.float32)))

@@ -11,7 +11,7 @@ from fxsim.data.dataset import Dataset, Split
 from fxsim.errors import RangeError, SpecError
 from fxsim.floats.forward import forward
 from fxsim.floats.scores import accuracy
-from fxsim.quantizer.quantizer import quantize_weight, quantized_parameters, weight_scale
+from fxsim.quantizer.quantizer import integer_weight, quantized_parameters, weight_scale
 from fxsim.spec.specification import LinearSpec, WeightsSpec, parse_spec
 from fxsim.training import Progress, step_sizes, train
 from fxsim.training.module import Network
@@ -46,14 +46,24 @@ def same(a, b):
     return a.keys() == b.keys() and all(np.array_equal(a[key], b[key]) for key in a)
 
 
-@pytest.mark.parametrize("levels", [3, 7, 15, 255])
+SCHEMES = [
+    *((levels, "symmetric") for levels in (3, 7, 15, 255)),
+    (256, "asymmetric"),
+    (2, "binary"),
+    *((levels, "power_of_two") for levels in (5, 7, 9, 11, 13)),
+]
+
+
+@pytest.mark.parametrize(("levels", "scheme"), SCHEMES)
 @pytest.mark.parametrize("per", ["tensor", "channel"])
-def test_the_quantizer_of_training_is_the_one_of_quantize(levels, per):
+def test_the_quantizer_of_training_is_the_one_of_quantize(levels, scheme, per):
     torch.manual_seed(levels)
     weight = torch.randn(20, 30)
-    spec = LinearSpec(type="linear", units=20, weights=WeightsSpec(levels=levels, per=per))
+    spec = LinearSpec(
+        type="linear", units=20, weights=WeightsSpec(levels=levels, scheme=scheme, per=per)
+    )
     scale = weight_scale(weight.numpy(), spec)
-    q = quantize_weight(weight.numpy(), scale, levels)
+    q = integer_weight(weight.numpy(), scale, spec)
     quantized = QuantizeWeight.apply(weight, torch.from_numpy(scale), spec)
     assert quantized.dtype == torch.float32
     np.testing.assert_array_equal(quantized.numpy(), (scale[:, None] * q).astype(np.float32))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fxsim.arithmetic.codes.binary import BinaryCode
 from fxsim.arithmetic.codes.code import WeightCode
 from fxsim.arithmetic.codes.integer import IntegerCode
+from fxsim.arithmetic.codes.levels import nearest, thresholds
 from fxsim.arithmetic.codes.power_of_two import FEWEST, MOST, PowerOfTwoCode
 from fxsim.arithmetic.codes.ternary import TernaryCode
 from fxsim.arithmetic.formats import IntFormat
@@ -28,7 +29,9 @@ __all__ = [
     "TernaryCode",
     "WeightCode",
     "code_of",
+    "nearest",
     "parse_code",
+    "thresholds",
 ]
 
 

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from fxsim.arithmetic.codes.levels import nearest
 from fxsim.arithmetic.formats import IntFormat
 from fxsim.arithmetic.tensors import FloatArray, IntArray
 from fxsim.errors import RangeError
@@ -79,16 +80,5 @@ class WeightCode(ABC):
         return ", ".join(f"±{m}" if m else "0" for m in self.magnitudes.tolist())
 
     def nearest(self, ratio: FloatArray) -> IntArray:
-        """Weights nearest to real ones of any shape; of two as near, the one of greater magnitude.
-
-        A code without 0 makes 0 positive.
-        """
-        index = np.searchsorted(self.thresholds, np.abs(ratio), side="right")
-        magnitude = self.magnitudes[index]
-        return np.where(ratio < 0, -magnitude, magnitude)
-
-    @property
-    def thresholds(self) -> FloatArray:
-        """Magnitudes half way between neighbours, where the nearest weight changes."""
-        halves: FloatArray = (self.magnitudes[1:] + self.magnitudes[:-1]) / 2
-        return halves
+        """Weights nearest to real ones, see `fxsim.arithmetic.codes.levels.nearest`."""
+        return nearest(ratio, self.magnitudes)
