@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from fxsim import reference
+from fxsim.arithmetic.codes import parse_code
 from fxsim.arithmetic.formats import AccumulatorMode, IntFormat, Overflow, Rounding
 from fxsim.arithmetic.integers import accumulate, overflow, requantize, saturate, shift_round, wrap
 from fxsim.network import Activation, QuantizedAdd, Tail
@@ -55,6 +56,20 @@ def check_weights(row):
         fmt = IntFormat.for_levels(levels)
         q = saturate(shift_round(real.numerator, shift, Rounding.TIES_AWAY), fmt)
         assert q == int(row[f"q for M = {levels}"])
+
+
+def check_codes(row):
+    ratio = np.array([float(row["w / scale"])])
+    for code, key in (("binary", "q, binary"), ("po2_2", "q, 2 exponents")):
+        assert parse_code(code).nearest(ratio).tolist() == [int(row[key])]
+    assert parse_code("po2_4").nearest(ratio).tolist() == [int(row["q, 4 exponents"])]
+
+
+def check_words(row):
+    code, weight, word = parse_code(row["code"]), int(row["weight"]), row["word"]
+    assert code.bits == int(row["bits"]) == len(word)
+    assert code.stored(np.array([weight])).tolist() == [int(word, 2)]
+    assert code.restored(np.array([int(word, 2)])).tolist() == [weight]
 
 
 def check_asymmetric(row):
@@ -161,6 +176,8 @@ def check_formulas(row):
 CHECKS = {
     ("format", "smallest", "largest"): (check_formats, 7),
     ("w / scale", "q for M = 3", "q for M = 7"): (check_weights, 8),
+    ("w / scale", "q, binary", "q, 2 exponents", "q, 4 exponents"): (check_codes, 10),
+    ("code", "bits", "weight", "word"): (check_words, 10),
     ("w / scale of a group, 256 levels", "zero point", "V'", "q"): (check_asymmetric, 5),
     ("type of x", "e", "d"): (check_precision, 3),
     (
