@@ -231,8 +231,11 @@ class Kind(Model, ABC):
 
 
 def check_divides(product: Product, fail: Fail) -> None:
-    """Refuse lanes that do not divide a product, unless it is padded."""
-    folding = product.hardware
+    """Refuse lanes that do not divide a product, unless it is padded with weights of 0."""
+    folding, code = product.hardware, product.spec.weights.code
+    if folding.pad and not code.pads:
+        fail(f"pad must be false with {code} weights, which have no 0", f"{product.path}.pad")
+    hint = " (or set pad: true)" if code.pads else ""
     for key, lanes, size in (
         ("rows", folding.rows, product.outputs),
         ("simd", folding.simd, product.inputs),
@@ -241,6 +244,6 @@ def check_divides(product: Product, fail: Fail) -> None:
             fail(f"{key} must be at most {size}, not {lanes}", f"{product.path}.{key}")
         if size % lanes and not folding.pad:
             fail(
-                f"{key} must divide {size}, not {lanes} (or set pad: true)",
+                f"{key} must divide {size}, not {lanes}{hint}",
                 f"{product.path}.{key}",
             )

@@ -285,7 +285,7 @@ def _layers(seed: int) -> Iterator[QuantizedLinear]:
             ]
         )
         weight = code.nearest(weight)
-        weight[0, :] = weight_format.max  # the first output reaches the bound that is proven
+        weight[0, :] = code.magnitudes[-1]  # the first output reaches the bound that is proven
         bias = np.array([generator.randint(-40, 40) for _ in range(outputs)])
         needed = IntFormat.spanning(*accumulator_bounds(weight, bias, source), signed=True).bits
         least = IntFormat.spanning(int(bias.min()), int(bias.max()), signed=True).bits

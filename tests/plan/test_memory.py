@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fxsim.arithmetic.codes import TernaryCode
 from fxsim.arithmetic.formats import MemoryStyle
 from fxsim.network import Folding
 from fxsim.plan.memory import POLYNOMIAL, WeightMemory, checksum
@@ -67,7 +68,7 @@ def test_a_cut_that_matters_is_found(words: list[int], lines: int) -> None:
 def test_what_a_memory_is_made_of(outputs: int, inputs: int, style: str, expected: str) -> None:
     folding = Folding(rows=1, simd=1, memory=MemoryStyle(style))
     weights = np.ones((outputs, inputs), np.int64)
-    memory = WeightMemory.holding(weights, 2, folding, "first")
+    memory = WeightMemory.holding(weights, TernaryCode(), folding, "first")
     assert str(memory.style) == expected
     assert memory.file == ("first_weights.hex" if expected == "block" else None)
     assert (memory.depth, memory.bits) == (outputs * inputs, 2 * outputs * inputs)
@@ -78,8 +79,8 @@ def test_few_wide_words_stay_in_luts() -> None:
     """64 words: a LUT of 6 inputs has room for a bit of each."""
     folding = Folding(rows=64, simd=16)
     weights = np.ones((64, 16 * 64), np.int64)
-    memory = WeightMemory.holding(weights, 2, folding, "wide")
+    memory = WeightMemory.holding(weights, TernaryCode(), folding, "wide")
     assert (memory.depth, memory.bits) == (64, 1 << 17)
     assert memory.style is MemoryStyle.AUTO
     folding = replace(folding, rows=32)
-    assert WeightMemory.holding(weights, 2, folding, "deep").style is MemoryStyle.BLOCK
+    assert WeightMemory.holding(weights, TernaryCode(), folding, "deep").style is MemoryStyle.BLOCK

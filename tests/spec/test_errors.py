@@ -119,8 +119,8 @@ ERRORS = [
     ),
     (
         "layers.0.weights",
-        {"levels": 2},
-        "levels must be greater than or equal to 3, not 2",
+        {"levels": 1},
+        "levels must be greater than or equal to 2, not 1",
         "layers[0].weights.levels",
     ),
     (
@@ -155,6 +155,19 @@ ERRORS = [
         "Layer1",
         "name must be unique, but layers[0] is 'Layer1' too",
         "layers[1].name",
+    ),
+    ("layers.0.weights", {"levels": 2}, "levels must be odd, not 2", "layers[0].weights.levels"),
+    (
+        "layers.0",
+        BASE["layers"][0] | {"weights": {"scheme": "binary"}, "hardware": {"pad": True}},
+        "pad must be false with binary weights, which have no 0",
+        "layers[0].hardware.pad",
+    ),
+    (
+        "layers.0",
+        BASE["layers"][0] | {"weights": {"scheme": "binary"}, "hardware": {"rows": 3}},
+        "rows must divide 8, not 3",
+        "layers[0].hardware.rows",
     ),
     ("layers.0.weights", {"levels": 4}, "levels must be odd, not 4", "layers[0].weights.levels"),
     (

@@ -168,7 +168,7 @@ ERRORS = [
     (
         "layers.0.weights",
         {"levels": 4, "scheme": "asymmetric"},
-        "scheme must be 'symmetric' with batch_norm, whose gain may turn the sign of weights",
+        "scheme must not be 'asymmetric' with batch_norm, whose gain may turn signs of weights",
         "layers[0].weights.scheme",
     ),
     ("layers.0.kernl", 4, "unknown key 'kernl'; did you mean 'kernel'?", "layers[0].kernl"),
