@@ -63,5 +63,5 @@ def stages(spec: NetworkSpec) -> list[Stage]:
     found = [Stage("float", spec.train)]
     if (retrain := spec.retrain) is not None:
         found += [Stage(f"retrain {n}", retrain, retrain, n) for n in retrain.gradual]
-        found.append(Stage("retrain", retrain, retrain, 3))
+        found.append(Stage("retrain", retrain, retrain, 2))
     return found

@@ -74,7 +74,8 @@ def test_blocks_of_the_digits_network():
     kind, sizes = found["layer0.mac_array"]
     assert kind == "mac_array"
     assert (sizes["rows"], sizes["simd"], sizes["tiles"], sizes["beats"]) == (8, 8, 8, 8)
-    assert (sizes["weight"], sizes["source"], sizes["ternary"]) == (2, 8, 1)
+    assert (sizes["weight"], sizes["source"], sizes["multiplies"]) == (2, 8, 0)
+    assert (sizes["reach"], sizes["choices"]) == (1, 2)
     assert sizes["dsp"] == int(layer.folding.dsp)
     assert 0 < sizes["columns"] <= 8 * 8 * 2  # of the bits of a word
     assert 0 < sizes["bias_columns"] <= 8 * layer.accumulator.format.bits

@@ -44,4 +44,4 @@ def test_multipliers_in_luts_and_beside_dsp_blocks():
     cells = array.rows * array.simd * array.activation.bits / 8
     assert luts([block]) == round(17 * cells)
     soft = Block(block.path, replace(array, dsp=False), block.sources, block.output)
-    assert luts([soft]) == round(57 * cells * array.weight.bits / 8)
+    assert luts([soft]) == round(57 * cells * array.code.bits / 8)

@@ -29,7 +29,7 @@ def made_up(block):
     """Cells by a rule that a model can learn: smooth in word lengths and lanes, and a constant."""
     facts, lut = block.facts, 40.0
     if block.kind == "mac_array":
-        each = facts["source"] * (1 if facts["ternary"] else facts["weight"])
+        each = facts["source"] * (facts["weight"] if facts["multiplies"] else 1)
         lut += facts["rows"] * (facts["simd"] * each + 3 * facts["accumulator"])
     ends = block.path == REST
     return {

@@ -9,9 +9,16 @@ import torch
 from fxsim.data import load
 from fxsim.data.dataset import Dataset, Split
 from fxsim.errors import RangeError, SpecError
+from fxsim.floats.checkpoint import load_checkpoint, save_checkpoint
 from fxsim.floats.forward import forward
 from fxsim.floats.scores import accuracy
-from fxsim.quantizer.quantizer import integer_weight, quantized_parameters, weight_scale
+from fxsim.quantizer.quantizer import (
+    integer_weight,
+    quantize,
+    quantized_parameters,
+    uses_retrained,
+    weight_scale,
+)
 from fxsim.spec.specification import LinearSpec, WeightsSpec, parse_spec
 from fxsim.training import Progress, step_sizes, train
 from fxsim.training.module import Network
@@ -83,6 +90,28 @@ def test_gradients_see_quantized_weights_and_pass_straight_through():
     assert torch.allclose(last.weight.grad, outer.T @ hidden, atol=1e-4)
     back = (outer @ _quantized(last)) * (hidden > 0)
     assert torch.allclose(first.weight.grad, back.T @ x, atol=1e-4)
+
+
+@pytest.mark.parametrize(("levels", "scheme"), [(2, "binary"), (9, "power_of_two")])
+@pytest.mark.parametrize("gradual", [[], [15]])
+def test_other_codes_are_retrained_stored_and_used(tmp_path, levels, scheme, gradual):
+    """On the way down the levels are evenly spaced; the last ones are those of the code."""
+    retrain = {"epochs": 3, "optimizer": {"lr": 0.02}, "gradual": gradual}
+    value = make_spec(retrain, epochs=4).model_dump(mode="json")
+    value["layers"][0]["weights"] = {"levels": levels, "scheme": scheme, "per": "channel"}
+    spec, digits = parse_spec(value, "test"), load("digits")
+    save_checkpoint(train(spec, digits), tmp_path / "checkpoint.npz")
+    checkpoint = load_checkpoint(tmp_path / "checkpoint.npz", spec)
+    assert uses_retrained(spec, checkpoint)
+    value["layers"][0]["weights"] = {"levels": 9 if levels == 9 else 3, "per": "channel"}
+    assert not uses_retrained(parse_spec(value, "test"), checkpoint)
+    network = quantize(spec, checkpoint, digits.train.x)
+    assert network.linears[0].code == spec.layers[0].weights.code
+    x, y = digits.train.x, digits.train.y
+    direct = accuracy(forward(spec, quantized_parameters(spec, checkpoint, direct=True), x), y)
+    retrained = accuracy(forward(spec, quantized_parameters(spec, checkpoint), x), y)
+    assert retrained > direct
+    assert retrained > 0.8
 
 
 def _quantized(linear):
