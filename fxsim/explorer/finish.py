@@ -25,6 +25,7 @@ from fxsim.floats.scores import accuracy, bits_per_character
 from fxsim.network import QuantizedNetwork
 from fxsim.quantizer import quantize
 from fxsim.simulator import simulate
+from fxsim.simulator.evaluate import with_logits
 from fxsim.spec.specification import RetrainSpec, parse_spec
 
 if TYPE_CHECKING:
@@ -103,7 +104,8 @@ def retrain_front(
 
 
 def scores(network: QuantizedNetwork, split: Split) -> dict[str, float]:
-    """Error and loss of a network on a split."""
+    """Error and loss of a network on a split, by what enters its argmax if it ends in one."""
+    network = with_logits(network)
     output = network.output
     answer = simulate(network, split.x)
     real = output.scale * (answer.astype(np.float64) - output.zero_point)

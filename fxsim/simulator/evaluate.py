@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -36,6 +37,21 @@ def answers(network: QuantizedNetwork, outputs: IntArray) -> IntArray:
     if network.classifies:
         return outputs[..., 0]
     return np.asarray(outputs.argmax(axis=-1), dtype=np.int64)
+
+
+def with_logits(network: QuantizedNetwork) -> QuantizedNetwork:
+    """The network without the argmax at its end, if it has one, to be simulated only."""
+    if not network.classifies:
+        return network
+    name = network.last.name
+    return replace(
+        network,
+        layers=tuple(layer for layer in network.layers if layer.name != name),
+        sources={layer: taken for layer, taken in network.sources.items() if layer != name},
+        outputs=network.taken[name],
+        depths={},
+        output_depths={},
+    )
 
 
 def float_accuracy(

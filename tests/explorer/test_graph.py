@@ -6,6 +6,7 @@ from fxsim.data import Dataset, Split
 from fxsim.errors import SpecError
 from fxsim.explorer import evaluate as module
 from fxsim.explorer.evaluate import Evaluator
+from fxsim.explorer.finish import scores
 from fxsim.explorer.job import make_job
 from fxsim.explorer.space import parse_space
 from fxsim.floats.checkpoint import Checkpoint
@@ -64,6 +65,15 @@ def test_points_share_branches(monkeypatch):
         fresh = quantize(job.space.apply(choices), job.checkpoint, job.calibration, direct=True)
         assert network_hash(evaluator.network(choices)) == network_hash(fresh)
         assert found["error"] == 1.0 - accuracy(fresh, job.validation)
+
+
+def test_test_scores_of_an_argmax_are_those_of_what_enters_it():
+    """The split is that of the evaluator, which goes by layers of the specification."""
+    job = job_of(LAYERS)
+    for choices in job.space:
+        found = Evaluator(job)(choices)
+        again = scores(Evaluator(job).network(choices), job.validation)
+        assert again == {"error": found["error"], "loss": found["loss"]}
 
 
 def test_rescales_of_a_concat_run_with_it():
