@@ -32,7 +32,7 @@ GOWIN = Target(
         block=16384,
         widths=(1, 2, 4, 9, 18, 36),
         rom=2048,
-        ram=2048,
+        ram=1500,  # less than of a ROM: banks of memory in LUTs have multiplexers
         lut_ram=(16, 4),
         multipliers=(
             Multiplier(36, 36, least_wide=22, least_slim=22, share=4),
