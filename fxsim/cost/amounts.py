@@ -28,7 +28,7 @@ def dsp_blocks(kind: str, facts: Facts, target: str) -> int:
     """DSP blocks that the products of a block take on a target."""
     on = find_target(target).fabric
     if kind == "mac_array" and facts["dsp"] and not facts["ternary"]:
-        blocks, _ = _multiply(on, facts["source"], facts["weight"])
+        blocks, _ = _cell(facts, on)
         return ceil(facts["rows"] * facts["simd"] * blocks)
     if kind == "requantizer":
         return ceil(facts["lanes"] * _scaling(facts, on)[0])
@@ -42,7 +42,7 @@ def _mac_array(f: Facts, on: Fabric) -> list[float]:
     accumulator, lanes = f["accumulator"], f["rows"] * f["simd"]
     ternary, booth = f["ternary"], not f["ternary"] and not f["dsp"]
     plain = not ternary and not booth
-    blocks, soft = _multiply(on, source, weight)
+    blocks, soft = _cell(f, on)
     # What an accumulator that does not saturate drops is never computed.
     most = 99 if f["saturate"] else accumulator
     wide = min(weight + source, most)
@@ -53,7 +53,7 @@ def _mac_array(f: Facts, on: Fabric) -> list[float]:
     depth = f["tiles"] * f["beats"]
     digits = (weight + 1) // 2
     return [
-        lanes * blocks * plain,
+        ceil(lanes * blocks) * plain,
         lanes * soft * plain,
         lanes * min(weight, source) * (plain and blocks == 0),
         lanes * wide * (plain and blocks > 0),
@@ -93,7 +93,7 @@ def _mac_array_of_large_luts(f: Facts, on: Fabric) -> list[float]:
     rows, simd, weight, source = f["rows"], f["simd"], f["weight"], f["source"]
     lanes, depth, tiles = rows * simd, f["tiles"] * f["beats"], f["tiles"]
     ternary, booth = f["ternary"], not f["ternary"] and not f["dsp"]
-    blocks, soft = _multiply(on, source, weight)
+    blocks, soft = _cell(f, on)
     dsp, logic = (0, 0) if ternary or booth else (blocks, blocks == 0)
     most = 99 if f["saturate"] else f["accumulator"]
     product = min(source + 1 if ternary else weight + source, most)
@@ -135,6 +135,11 @@ def _mac_array_of_large_luts(f: Facts, on: Fabric) -> list[float]:
     ]
 
 
+def _cell(f: Facts, on: Fabric) -> tuple[float, int]:
+    """`_multiply` of an activation and a weight."""
+    return _multiply(on, f["source"] + on.sign * (1 - f["signed"]), f["weight"])
+
+
 def _requantizer(f: Facts, on: Fabric) -> list[float]:
     lanes, accumulator, bits = f["lanes"], f["accumulator"], f["multiplier"]
     wide = max(accumulator + bits, f["offset"])
@@ -142,7 +147,7 @@ def _requantizer(f: Facts, on: Fabric) -> list[float]:
     left = max(wide - f["shift"], 1)
     varied, counted = f["varied"], f["varied"] or f["moved"]
     return [
-        lanes * blocks,
+        ceil(lanes * blocks),
         lanes * max(blocks - 1, 0) * wide,
         lanes * soft * varied,
         lanes * accumulator * f["ones"] * (blocks == 0),
@@ -242,7 +247,7 @@ def _lstm_cell(f: Facts, on: Fabric) -> list[float]:
     return [
         *(ports * (3 * a + 2 * b) for a, b in zip(gates, squashes, strict=True)),
         *_ram(on, f["cells"], cell),
-        blocks,
+        ceil(blocks),
         soft,
         f["terms"],
         f["preactivation"],

@@ -40,6 +40,7 @@ GOWIN = Target(
             Multiplier(9, 9, least_wide=4, least_slim=4, share=0.5),
         ),
         carry=1,
+        sign=1,
     ),
     parts={
         "gw1n-4": Part(lut=4608, ff=3456, dsp=16, block_ram=10),

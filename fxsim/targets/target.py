@@ -59,6 +59,7 @@ class Fabric(NamedTuple):
     ``block`` the bits and the widths of a block RAM; ``rom`` and ``ram`` the bits up to which
     memory that one block RAM would hold is made of LUTs instead, ``lut_ram`` the depth and width
     of memory in LUTs, if there is any; ``multipliers`` the sizes of multipliers, largest first;
+    ``sign`` the bits that a word without sign is longer by where the other one has a sign;
     ``carry`` the bits of a carry cell; ``shift`` the registers in a row from which on they become
     a shift register in a LUT, if Yosys makes these.
     """
@@ -71,6 +72,7 @@ class Fabric(NamedTuple):
     lut_ram: tuple[int, int] | None
     multipliers: tuple[Multiplier, ...]
     carry: int
+    sign: int = 0
     shift: int | None = None
 
 
