@@ -8,13 +8,15 @@ import numpy as np
 import fxsim
 from fxsim.arithmetic.codes import AnyCode, BinaryCode, PowerOfTwoCode, code_of
 from fxsim.arithmetic.formats import AccumulatorMode, IntFormat, MemoryStyle
+from fxsim.cli.pipeline import choose_targets
 from fxsim.files import write_text
 from fxsim.hw.blocks.mac_array import MacArray
 from fxsim.hw.emit import accelerator_verilog, memory_files, verilog_of
-from fxsim.hw.tools.synth import TARGETS, SynthResult, synthesize
+from fxsim.hw.tools.synth import SynthResult, synthesize
 from fxsim.network import Folding, QuantizedNetwork, accumulator_bounds
 from fxsim.network.storage import load_network
 from fxsim.plan.mac_array import MacArrayConfig
+from fxsim.targets.registry import DEFAULT, TARGETS
 from fxsim.timing.cycles import predict
 
 PAGE = Path(__file__).parents[1] / "docs" / "area.md"
@@ -44,8 +46,8 @@ LSTM_FOLDINGS = Folding(rows=8, simd=6), Folding(rows=8, simd=4)
 
 INTRODUCTION = f"""# Area of the MAC array
 
-`make area` wrote this page (fxsim {fxsim.__version__}, pyosys 0.70, `synth_xilinx -family xc7
--flatten`).
+`make area` wrote this page (fxsim {fxsim.__version__}, pyosys 0.70,
+`{TARGETS[DEFAULT].synthesis(dsp=True)}`).
 
 A whole `MacArray` of {ROWS} rows x {SIMD} lanes: weight memory, dot products, accumulators, biases
 and control. The layer has {ROWS * TILES} outputs and {SIMD * BEATS} inputs, and its weights are in
@@ -153,7 +155,7 @@ def image_lines() -> list[str]:
     network = load_network(PAGE.parents[1] / "models" / IMAGE_MODEL)
     verilog, files = accelerator_verilog(network), memory_files(network)
     lines = [IMAGE_INTRODUCTION]
-    for target in ("xc7", "ecp5"):
+    for target in choose_targets(network):
         found = synthesize(verilog, network.name, target, blocks=False, memories=files)
         counts = (found.lut, found.lut_ram, found.ff, found.dsp, found.block_ram)
         lines.append(f"| {target} | {' | '.join(map(str, counts))} |")
@@ -169,7 +171,7 @@ def main() -> None:
         (memory,) = block.memories
         files = {memory.content.file: memory.content.text}
         verilog = verilog_of(block, "mac_array")
-        result = synthesize(verilog, "mac_array", "xc7", dsp=dsp, blocks=False, memories=files)
+        result = synthesize(verilog, "mac_array", DEFAULT, dsp=dsp, blocks=False, memories=files)
         lines.append(row(name, target, result))
         print(lines[-1], f"{result.seconds:.0f} s", flush=True)
     write_text(PAGE, "\n".join([*lines, COMPARISON, *lstm_lines(), *image_lines(), ""]))

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from fxsim.cli.synthesis import synthesis
-from fxsim.cost.amounts import FABRICS, SYNTHESISED
+from fxsim.cost.amounts import SYNTHESISED
 from fxsim.cost.model import CostModel, relative
 from fxsim.errors import RangeError, SpecError
 from fxsim.explorer.space import parse_space
@@ -26,6 +26,7 @@ from fxsim.files import write_text
 from fxsim.floats.checkpoint import Checkpoint, LinearParameters
 from fxsim.quantizer import quantize
 from fxsim.spec import parse_spec
+from fxsim.targets.registry import TARGETS
 
 PAGE = Path(__file__).parents[1] / "docs" / "exploration.md"
 DRAWS = (1, 20261122)
@@ -169,6 +170,9 @@ CASES = (
     ("mlp", "xc7", (40, 0), 30, 20261127),
     ("lstm", "ecp5", (40, 0), 30, 20261127),
     ("images", "ice40", (40, 0), 30, 20261127),
+    ("mlp", "gowin", (40, 30), 30, 20261130),
+    ("lstm", "gowin", (40, 0), 30, 20261130),
+    ("images", "gowin", (40, 0), 30, 20261130),
 )
 """Network, target, configurations of each draw of the fit, held-out ones, and their seed."""
 
@@ -242,7 +246,7 @@ def main() -> None:
     """Measure, and replace what is between the markers of the page."""
     parser = argparse.ArgumentParser()
     parser.add_argument("network", nargs="?", default="all", choices=["all", *NETWORKS])
-    parser.add_argument("target", nargs="?", default="all", choices=["all", *FABRICS])
+    parser.add_argument("target", nargs="?", default="all", choices=["all", *TARGETS])
     parser.add_argument("--train", action="store_true", help="cross-validation only; no page")
     parser.add_argument("-j", dest="parallel", type=int, default=1)
     parser.add_argument("--collect", action="store_true", help="synthesise only")

@@ -98,7 +98,7 @@ def clock_rows():
     for rows, issue in FOLDINGS:
         made = {"dense array": dense(rows, issue), "sparse array": SparseMac(config(rows, issue))}
         for name, part in (made | parts(rows, issue)).items():
-            clocks = clocks_mhz(verilog_of(part, "part"), "part")
+            clocks = clocks_mhz(verilog_of(part, "part"), "part", target="ecp5")
             each = ", ".join(f"{clock:.1f}" for clock in clocks)
             yield f"| {rows} x {issue} | {name} | {median(clocks):.1f} | {each} |"
 

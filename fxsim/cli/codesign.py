@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fxsim.cli.options import (
+    TARGETS_METAVAR,
     JsonOption,
     NetworkArgument,
     SeedOption,
     Simulator,
     SimulatorOption,
-    Target,
     VectorsOption,
+    check_target,
 )
 from fxsim.cli.output import Steps, percent, print_json, print_line, print_table
-from fxsim.cli.pipeline import REPORT, run
+from fxsim.cli.pipeline import IMAGE_LUTS, REPORT, run
 from fxsim.cli.runs import check_runs
 from fxsim.cli.synth import print_area
 from fxsim.cli.verify import print_runs
@@ -36,9 +37,13 @@ def codesign(
     simulators: SimulatorOption = list(Simulator),  # noqa: B006  Typer copies it
     vectors: VectorsOption = None,
     targets: Annotated[
-        list[Target] | None,
+        list[str] | None,
         typer.Option(
-            "--target", help="FPGA family; repeat for more. Default: all; images: xc7 and ecp5."
+            "--target",
+            metavar=TARGETS_METAVAR,
+            parser=check_target,
+            help="FPGA family; repeat for more. Default: all; images: those with parts"
+            f" of {IMAGE_LUTS:,} LUTs.",
         ),
     ] = None,
     seed: SeedOption = 1,

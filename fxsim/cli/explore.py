@@ -16,6 +16,7 @@ from fxsim.cli.options import JsonOption, SeedOption, SpecArgument
 from fxsim.cli.output import Steps, print_json, print_line
 from fxsim.cli.paths import STORE, check_data, check_outputs
 from fxsim.errors import MismatchError, SpecError
+from fxsim.targets.registry import PLACED
 
 SPACE = "explore.yaml"
 GRADUAL = (63, 15, 7)
@@ -88,7 +89,7 @@ def explore(
         typer.Option("--scheme", help="How --retrain-front retrains; default: as specified."),
     ] = None,
     clock: Annotated[
-        bool, typer.Option("--clock", help="Clock of each point by nextpnr (ecp5, ice40).")
+        bool, typer.Option("--clock", help=f"Clock of each point by nextpnr ({', '.join(PLACED)}).")
     ] = False,
     pick: Annotated[
         int | None, typer.Option("--pick", metavar="N", help="Write the specification of point N.")

@@ -7,6 +7,9 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+from fxsim.errors import ConfigError
+from fxsim.targets.registry import TARGETS, find_target
+
 NetworkArgument: TypeAlias = Annotated[
     str, typer.Argument(metavar="NETWORK", help="Folder of a network, or its name.")
 ]
@@ -28,13 +31,16 @@ class Simulator(StrEnum):
     ICARUS = "icarus"
 
 
-class Target(StrEnum):
-    """FPGA families that Yosys synthesizes for."""
+def check_target(name: str) -> str:
+    """Take the name of a family of FPGAs; an unknown one is a wrong value of its option."""
+    try:
+        return find_target(name).name
+    except ConfigError as error:
+        raise typer.BadParameter(str(error)) from None
 
-    XC7 = "xc7"
-    ECP5 = "ecp5"
-    ICE40 = "ice40"
 
+TARGETS_METAVAR = "|".join(TARGETS)
+"""What ``--help`` shows as the values of ``--target``."""
 
 SimulatorOption: TypeAlias = Annotated[
     list[Simulator], typer.Option("--sim", help="Simulator; repeat for more.")

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, TypedDict
 
 import fxsim
 from fxsim.cli.lookup import CHECKPOINT, SPEC, find_network
-from fxsim.cli.options import Simulator, Target
+from fxsim.cli.options import Simulator
 from fxsim.cli.output import Steps
 from fxsim.cli.paths import check_data
 from fxsim.cli.verify import choose_patterns, choose_vectors
+from fxsim.targets.registry import TARGETS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from fxsim.testbenches.verify import NetworkRun
 
 REPORT, RESULTS = "report.html", "results.json"
+IMAGE_LUTS = 10_000
+"""LUTs that a part must have for a network on images."""
 
 
 class _Grid(TypedDict, total=False):
@@ -50,7 +53,7 @@ def run(
     *,
     simulators: Sequence[Simulator],
     vectors: int | None,
-    targets: Sequence[Target] | None,
+    targets: Sequence[str] | None,
     seed: int,
     steps: Steps,
 ) -> tuple[Results, list[NetworkRun]]:
@@ -168,21 +171,20 @@ def _logs(network: QuantizedNetwork, patterns: Sequence[str]) -> list[str]:
     return names
 
 
-def choose_targets(network: QuantizedNetwork) -> Sequence[Target]:
-    """Every family; of networks on images not iCE40, which has no room for one."""
-    return [target for target in Target if not (network.spatial and target is Target.ICE40)]
+def choose_targets(network: QuantizedNetwork) -> Sequence[str]:
+    """Every family; for networks on images those with a part that has room for one."""
+    least = IMAGE_LUTS if network.spatial else 0
+    return [name for name, family in TARGETS.items() if family.largest.lut >= least]
 
 
-def _synthesize(
-    network: QuantizedNetwork, target: Target, targets: Sequence[Target]
-) -> SynthResult:
+def _synthesize(network: QuantizedNetwork, target: str, targets: Sequence[str]) -> SynthResult:
     from fxsim.hw.emit import accelerator_verilog, memory_files
     from fxsim.hw.tools.synth import synthesize
 
     # The page shows blocks of one target; they take as long as the whole again.
     return synthesize(
-        *(accelerator_verilog(network), network.name, target.value),
-        blocks=target is targets[0],
+        *(accelerator_verilog(network), network.name, target),
+        blocks=target == targets[0],
         memories=memory_files(network),
     )
 
@@ -227,7 +229,7 @@ def _commands(
     output: Path,
     simulators: Sequence[Simulator],
     vectors: int | None,
-    targets: Sequence[Target],
+    targets: Sequence[str],
     seed: int,
 ) -> dict[str, str]:
     def command(verb: str, *options: str) -> str:

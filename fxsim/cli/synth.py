@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from fxsim.cli.lookup import read_network
-from fxsim.cli.options import JsonOption, NetworkArgument, Target
+from fxsim.cli.options import TARGETS_METAVAR, JsonOption, NetworkArgument, check_target
 from fxsim.cli.output import Steps, print_json, print_table
 from fxsim.cli.units import read_unit
+from fxsim.targets.registry import DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +22,10 @@ _HEADS = ("LUT", "flip-flop", "carry", "DSP", "block RAM", "LUT as RAM")
 
 def synth(
     network: NetworkArgument,
-    target: Annotated[Target, typer.Option("--target", help="FPGA family.")] = Target.XC7,
+    target: Annotated[
+        str,
+        typer.Option("--target", metavar=TARGETS_METAVAR, parser=check_target, help="FPGA family."),
+    ] = DEFAULT,
     as_json: JsonOption = False,
 ) -> None:
     """Synthesize with Yosys and count LUTs, registers and memories.
@@ -39,7 +43,7 @@ def synth(
     else:
         verilog = unit_verilog(design)
     with Steps().step("synthesize"):
-        result = synthesize(verilog, design.name, target.value, memories=memories)
+        result = synthesize(verilog, design.name, target, memories=memories)
     if as_json:
         print_json({"name": design.name, **asdict(result)})
         return

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from math import ceil
-from typing import NamedTuple
+
+from fxsim.targets.registry import find_target
+from fxsim.targets.target import Fabric, Multiplier
 
 Facts = Mapping[str, int]
 
@@ -17,49 +19,20 @@ SYNTHESISED = ("lut", "ff", "carry", "dsp", "block_ram")
 """Cells that synthesis counts, on every target."""
 
 
-class Fabric(NamedTuple):
-    """What a target is made of.
-
-    ``address`` is the number of inputs up to which a function of one bit takes a LUT or so;
-    ``block`` the bits and the widths of a block RAM; ``rom`` and ``ram`` the bits up to which
-    memory that one block RAM would hold is made of LUTs instead, ``lut_ram`` the depth and width
-    of memory in LUTs, if there is any; ``dsp`` the word lengths of a multiplier and the least word
-    length of a product that takes one; ``carry`` the bits of a carry cell; ``shift`` the registers
-    in a row from which on they become a shift register in a LUT, which Yosys makes for 7-series
-    only. There it also moves the registers before a product into its DSP block.
-    """
-
-    address: int
-    block: int
-    widths: tuple[int, ...]
-    rom: int
-    ram: int
-    lut_ram: tuple[int, int] | None
-    dsp: tuple[int, int, int]
-    carry: int
-    shift: int | None = None
-
-
-FABRICS = {
-    "xc7": Fabric(6, 16384, (1, 2, 4, 9, 18, 36), 8256, 3072, (32, 6), (25, 18, 9), 4, 3),
-    "ecp5": Fabric(4, 16384, (1, 2, 4, 9, 18, 36), 2048, 2048, (16, 4), (18, 18, 0), 2),
-    "ice40": Fabric(4, 4096, (2, 4, 8, 16), 1024, 64, None, (16, 16, 11), 1),
-}
-
-
 def amounts(kind: str, facts: Facts, target: str) -> list[float]:
     """Amounts of a block (`fxsim.cost.facts.Block`) on a target; the last one is 1."""
-    return [*map(float, _KINDS[kind](facts, FABRICS[target])), 1.0]
+    return [*map(float, _KINDS[kind](facts, find_target(target).fabric)), 1.0]
 
 
 def dsp_blocks(kind: str, facts: Facts, target: str) -> int:
     """DSP blocks that the products of a block take on a target."""
-    on = FABRICS[target]
+    on = find_target(target).fabric
     if kind == "mac_array" and facts["dsp"] and facts["multiplies"]:
-        return facts["rows"] * facts["simd"] * _multiply(on, facts["source"], facts["weight"])[0]
+        blocks, _ = _cell(facts, on)
+        return ceil(facts["rows"] * facts["simd"] * blocks)
     if kind == "requantizer":
-        return facts["lanes"] * _scaling(facts, on)[0]
-    return _elementwise(facts, on)[0] if kind == "lstm_cell" else 0
+        return ceil(facts["lanes"] * _scaling(facts, on)[0])
+    return ceil(_elementwise(facts, on)[0]) if kind == "lstm_cell" else 0
 
 
 def _mac_array(f: Facts, on: Fabric) -> list[float]:
@@ -69,7 +42,7 @@ def _mac_array(f: Facts, on: Fabric) -> list[float]:
     accumulator, lanes = f["accumulator"], f["rows"] * f["simd"]
     signs, booth = 1 - f["multiplies"], f["multiplies"] and not f["dsp"]
     plain = f["multiplies"] and f["dsp"]
-    blocks, soft = _multiply(on, source, weight)
+    blocks, soft = _cell(f, on)
     # What an accumulator that does not saturate drops is never computed.
     most = 99 if f["saturate"] else accumulator
     wide = min(weight + source, most)
@@ -81,7 +54,7 @@ def _mac_array(f: Facts, on: Fabric) -> list[float]:
     digits = (weight + 1) // 2
     gated, choices = _scaled(f)
     return [
-        lanes * blocks * plain,
+        ceil(lanes * blocks) * plain,
         lanes * soft * plain,
         lanes * min(weight, source) * (plain and blocks == 0),
         lanes * wide * (plain and blocks > 0),
@@ -128,7 +101,7 @@ def _mac_array_of_large_luts(f: Facts, on: Fabric) -> list[float]:
     rows, simd, weight, source = f["rows"], f["simd"], f["weight"], f["source"]
     lanes, depth, tiles = rows * simd, f["tiles"] * f["beats"], f["tiles"]
     signs, booth = 1 - f["multiplies"], f["multiplies"] and not f["dsp"]
-    blocks, soft = _multiply(on, source, weight)
+    blocks, soft = _cell(f, on)
     dsp, logic = (0, 0) if signs or booth else (blocks, blocks == 0)
     most = 99 if f["saturate"] else f["accumulator"]
     product = min(source + (f["reach"] if signs else weight), most)
@@ -172,6 +145,11 @@ def _mac_array_of_large_luts(f: Facts, on: Fabric) -> list[float]:
     ]
 
 
+def _cell(f: Facts, on: Fabric) -> tuple[float, int]:
+    """`_multiply` of an activation and a weight."""
+    return _multiply(on, f["source"] + on.sign * (1 - f["signed"]), f["weight"])
+
+
 def _requantizer(f: Facts, on: Fabric) -> list[float]:
     lanes, accumulator, bits = f["lanes"], f["accumulator"], f["multiplier"]
     wide = max(accumulator + bits, f["offset"])
@@ -179,7 +157,7 @@ def _requantizer(f: Facts, on: Fabric) -> list[float]:
     left = max(wide - f["shift"], 1)
     varied, counted = f["varied"], f["varied"] or f["moved"]
     return [
-        lanes * blocks,
+        ceil(lanes * blocks),
         lanes * max(blocks - 1, 0) * wide,
         lanes * soft * varied,
         lanes * accumulator * f["ones"] * (blocks == 0),
@@ -203,7 +181,7 @@ def _requantizer(f: Facts, on: Fabric) -> list[float]:
     ]
 
 
-def _scaling(f: Facts, on: Fabric) -> tuple[int, int]:
+def _scaling(f: Facts, on: Fabric) -> tuple[float, int]:
     """`_multiply` of an accumulator and its multiplier."""
     return _multiply(on, f["accumulator"], f["multiplier"]) if f["multiplier"] > 1 else (0, 0)
 
@@ -279,7 +257,7 @@ def _lstm_cell(f: Facts, on: Fabric) -> list[float]:
     return [
         *(ports * (3 * a + 2 * b) for a, b in zip(gates, squashes, strict=True)),
         *_ram(on, f["cells"], cell),
-        blocks,
+        ceil(blocks),
         soft,
         f["terms"],
         f["preactivation"],
@@ -296,7 +274,7 @@ def _lstm_cell(f: Facts, on: Fabric) -> list[float]:
     ]
 
 
-def _elementwise(f: Facts, on: Fabric) -> tuple[int, int]:
+def _elementwise(f: Facts, on: Fabric) -> tuple[float, int]:
     """`_multiply` of gates and states, apart or by turns, and of what tables interpolate."""
     sigmoid, tanh, cell = f["sigmoid"], f["tanh"], f["cell"]
     pairs = [(sigmoid, cell), (sigmoid, tanh + 1), (sigmoid, tanh + 1)]
@@ -384,16 +362,35 @@ def _tree(terms: int, bits: int, most: int, carry: int) -> tuple[int, int, int, 
     return adders, added, kept, carries, bits
 
 
-def _multiply(on: Fabric, a: int, b: int) -> tuple[int, int]:
-    """DSP blocks of a product, or the bits of partial products that it takes in LUTs.
+def _multiply(on: Fabric, a: int, b: int) -> tuple[float, int]:
+    """DSP blocks of a product, and the bits of partial products that it takes in LUTs.
 
     A LUT of six inputs adds two partial products, bits and gates, so there it is bits of adders.
     """
-    wide, slim, least = on.dsp
-    if min(a, b) < 2 or a + b < least:
-        return 0, (min(a, b) - 1) * (max(a, b) + 2) if on.address == 6 else a * b
-    a, b = max(a, b), min(a, b)
-    return ceil(a / wide) * ceil(b / slim), 0
+    wide, slim = max(a, b), min(a, b)
+    if not any(size.takes(wide, slim) for size in on.multipliers):
+        return 0, (slim - 1) * (wide + 2) if on.address == 6 else a * b
+    first, *smaller = on.multipliers
+    if not smaller:
+        return first.share * ceil(wide / first.wide) * ceil(slim / first.slim), 0
+    return _cut(on.multipliers, wide, slim)
+
+
+def _cut(sizes: tuple[Multiplier, ...], wide: int, slim: int) -> tuple[float, int]:
+    """`_multiply` where what the largest size cuts off goes to smaller ones, or to LUTs."""
+    if not sizes:
+        return 0, wide * slim
+    first = sizes[0]
+    if not first.takes(wide, slim):
+        return _cut(sizes[1:], wide, slim)
+    if wide > first.wide:
+        pieces = [(first.wide, slim), (wide - first.wide, slim)]
+    elif slim > first.slim:
+        pieces = [(wide, first.slim), (wide, slim - first.slim)]
+    else:
+        return first.share, 0
+    found = [_cut(sizes, *piece) for piece in pieces]
+    return sum(blocks for blocks, _ in found), sum(soft for _, soft in found)
 
 
 def _delay(on: Fabric, cycles: int) -> tuple[int, int]:

@@ -8,7 +8,7 @@ from functools import cached_property
 
 from fxsim.explorer.metrics import METRICS
 from fxsim.explorer.space import Choices, Space
-from fxsim.targets.parts import find_part
+from fxsim.targets.registry import find_part
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Goals:
         if wanted.accuracy_loss is not None:
             limit_to("error", self.float_error + wanted.accuracy_loss)
         if wanted.part is not None:
-            part = find_part(wanted.part)
+            _, part = find_part(wanted.part)
             for name in ("lut", "ff", "dsp", "block_ram"):
                 limit_to(name, float(getattr(part, name)))
         return limits

@@ -27,13 +27,13 @@ from typing import Annotated, Any, Literal, TypeAlias, get_args
 from pydantic import Field, ValidationError
 
 from fxsim.cost.amounts import SYNTHESISED
-from fxsim.errors import SpecError
+from fxsim.errors import ConfigError, SpecError
 from fxsim.explorer.metrics import METRICS
 from fxsim.explorer.point import check_key, check_value, set_key
 from fxsim.files import read_yaml
 from fxsim.spec.formats import Model
 from fxsim.spec.specification import NetworkSpec, parse_spec
-from fxsim.targets.parts import find_part
+from fxsim.targets.registry import DEFAULT, find_part, find_target
 
 Choices: TypeAlias = tuple[int, ...]
 """A point: for each variable the index of its value."""
@@ -92,7 +92,7 @@ class ExploreSpec(Model):
     variables: Annotated[dict[str, VariableSpec], Field(min_length=1, max_length=64)]
     objectives: Annotated[tuple[Metric, ...], Field(min_length=1)] = ("error", "weight_memory_bits")
     constraints: ConstraintsSpec = ConstraintsSpec()
-    target: Literal["xc7", "ecp5", "ice40"] = "xc7"
+    target: str = DEFAULT
     cost_samples: Annotated[int, Field(ge=4, le=10000)] = 60
 
 
@@ -228,14 +228,18 @@ def _check(space: Space, source: str) -> None:
     repeated = [name for name in wanted.objectives if wanted.objectives.count(name) > 1]
     if repeated:
         raise SpecError(f"objectives must differ, not {repeated[0]!r} twice ({source}: objectives)")
+    try:
+        find_target(wanted.target)
+    except ConfigError as error:
+        raise SpecError(f"{error} ({source}: target)") from None
     if (name := wanted.constraints.part) is not None:
         try:
-            part = find_part(name)
+            family, _ = find_part(name)
         except SpecError as error:
             raise SpecError(f"{error} ({source}: constraints.part)") from None
-        if part.target != wanted.target:
+        if family.name != wanted.target:
             raise SpecError(
-                f"target must be {part.target!r} for {name}, not {wanted.target!r}"
+                f"target must be {family.name!r} for {name}, not {wanted.target!r}"
                 f" ({source}: target)"
             )
     for name, variable in wanted.variables.items():
@@ -277,8 +281,8 @@ def _explain(error: ValidationError, source: str) -> str:
     if first["type"] == "missing":
         return f"{first['loc'][-1]} is missing {where}"
     if first["type"] == "literal_error":
-        known = list(METRICS) if first["loc"][0] == "objectives" else ["xc7", "ecp5", "ice40"]
-        return f"unknown value {first['input']!r}; {nearest(str(first['input']), known)} {where}"
+        close = nearest(str(first["input"]), list(METRICS))
+        return f"unknown value {first['input']!r}; {close} {where}"
     problem = first["msg"].removeprefix("Input should be ")
     return f"{first['loc'][-1]} must be {problem}, not {first['input']!r} {where}"
 

@@ -14,6 +14,7 @@ from fxsim.files import write_text
 from fxsim.plan.memory import LARGE_BITS, LUT_DEPTH
 from fxsim.report.figures import area_figure, range_figure, sweep_figure, weights_label
 from fxsim.report.results import Area, Results
+from fxsim.targets.registry import DEFAULT
 
 
 def render(results: Results) -> str:
@@ -57,8 +58,8 @@ def write_report(results: Results, path: Path) -> None:
 
 
 def _main_area(areas: Sequence[Area]) -> Area | None:
-    """The target that the figure shows: Xilinx 7-series, else the first."""
-    return next((area for area in areas if area.target == "xc7"), areas[0] if areas else None)
+    """Area that the figure shows: that of the default target, else the first."""
+    return next((area for area in areas if area.target == DEFAULT), areas[0] if areas else None)
 
 
 def _grid(rows: Sequence[SweepRow]) -> list[dict[str, Any]]:

@@ -11,21 +11,12 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from fxsim.hw.tools.synth import KINDS, check_target, command_of, count_cells
 from fxsim.hw.tools.yosys import run_yosys
+from fxsim.targets.registry import find_target
+from fxsim.targets.target import Target
 
 REST = ""
 """Path of what lies outside of the named modules."""
-
-# LUTs that a cell occupies. 7 series: UG474, tables 2-3 and 2-5; ECP5: FPGA-TN-02204, and nextpnr,
-# which counts two LUTs for a carry cell, four for a memory of 16 x 4 and two for its write port.
-_LUTS = {
-    **dict.fromkeys(("RAM32M", "RAM64M", "RAM128X1D", "RAM256X1S"), 4),
-    **dict.fromkeys(("RAM32X1D", "RAM64X1D", "RAM16X1D", "RAM128X1S"), 2),
-    **dict.fromkeys(("RAM32X1S", "RAM64X1S", "SRL16E", "SRLC16E", "SRLC32E"), 1),
-    "TRELLIS_DPR16X4": 6,
-    "CCU2C": 2,
-}
 
 _MODULE = re.compile(r"^module (\S+) ?\(.*?^endmodule$", re.MULTILINE | re.DOTALL)
 _NUMBERED = re.compile(r"(dump_module\$|port\$\d+\$)(\d+)")
@@ -77,7 +68,7 @@ def synthesize_parts(
     Parameters
     ----------
     target : str
-        One of `fxsim.hw.tools.synth.TARGETS`.
+        One of `fxsim.targets.registry.TARGETS`.
     paths : sequence of str
         Modules below ``top`` that are counted by themselves.
     known : sequence of str
@@ -98,11 +89,11 @@ def synthesize_parts(
     MissingToolError
         Like `fxsim.hw.tools.synth.synthesize`.
     """
-    check_target(target)
+    family = find_target(target)
     script = ["read_verilog design.v"]
     script += [f"blackbox {_escaped(top, path)}" for path in known]
     script += [f"setattr -mod -set keep_hierarchy 1 {_escaped(top, path)}" for path in paths]
-    script += [f"{command_of(target, dsp=dsp)} -top {top}", "tee -q -o stat.json stat -json"]
+    script += [f"{family.synthesis(dsp=dsp)} -top {top}", "tee -q -o stat.json stat -json"]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for file, text in {"design.v": verilog, **(memories or {})}.items():
@@ -110,13 +101,15 @@ def synthesize_parts(
         run_yosys("\n".join(script), folder)
         modules = json.loads((folder / "stat.json").read_text())["modules"]
     found = {name.removeprefix("\\"): seen["num_cells_by_type"] for name, seen in modules.items()}
-    result = {REST: _cells(found[top])}
-    return result | {path: _cells(found.get(f"{top}.{path}", {})) for path in paths}
+    result = {REST: _cells(family, found[top])}
+    return result | {path: _cells(family, found.get(f"{top}.{path}", {})) for path in paths}
 
 
 def rules_of(target: str) -> str:
     """What decides the counts beside the design: commands, and what cells count as."""
-    return repr((command_of(target, dsp=True), sorted(_LUTS.items()), KINDS))
+    family = find_target(target)
+    counted = (family.cells, family.shares, family.luts)
+    return repr((family.synthesis(dsp=True), *(sorted(part.items()) for part in counted)))
 
 
 def _modules(verilog: str) -> list[tuple[str, str]]:
@@ -133,8 +126,7 @@ def _escaped(top: str, path: str) -> str:
     return f"\\{top}.{path}"
 
 
-def _cells(cells: Mapping[str, int]) -> dict[str, int]:
-    counted = count_cells(dict(cells))
-    taken = sum(_LUTS.get(cell, 0) * number for cell, number in cells.items())
+def _cells(family: Target, cells: Mapping[str, int]) -> dict[str, int]:
+    counted = family.count(cells)
     kept = {kind: counted[kind] for kind in ("ff", "carry", "dsp", "block_ram")}
-    return {"lut": counted["lut"] + taken, **kept}
+    return {"lut": family.count_luts(cells), **kept}

@@ -1,4 +1,4 @@
-"""Clock by nextpnr: the emitted Verilog, mapped, placed and routed for an ECP5 or an iCE40."""
+"""Clock by nextpnr: the emitted Verilog, mapped, placed and routed on a part of a family."""
 
 import json
 import shutil
@@ -9,16 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from fxsim.errors import ConfigError, MissingToolError
-from fxsim.hw.tools.synth import command_of
 from fxsim.hw.tools.yosys import run_yosys
-
-PARTS = {
-    # Ports are left unplaced, so that blocks with more ports than a package has pins can be
-    # measured; nextpnr-ice40 cannot do that. Its default router may go round in circles.
-    "ecp5": "--85k --package CABGA756 --speed 6 --out-of-context",
-    "ice40": "--hx8k --package ct256 --router router2",
-}
-"""Options of the largest part: an LFE5UM-85F of speed grade 6, an iCE40HX8K."""
+from fxsim.targets.registry import PLACED, TARGETS, find_target
 
 
 def find_nextpnr(target: str) -> str:
@@ -27,12 +19,12 @@ def find_nextpnr(target: str) -> str:
     Raises
     ------
     ConfigError
-        If the target has none.
+        If the target is unknown or has none.
     MissingToolError
         If it is not installed.
     """
-    if target not in PARTS:
-        raise ConfigError(f"target must be one of {', '.join(PARTS)} for a clock, not {target!r}")
+    if find_target(target).name not in PLACED:
+        raise ConfigError(f"target must be one of {', '.join(PLACED)} for a clock, not {target!r}")
     names = (f"nextpnr-{target}", f"yowasp-nextpnr-{target}")
     beside = [str(Path(sys.executable).parent / name) for name in names]
     found = next(filter(None, map(shutil.which, [*names, *beside])), None)
@@ -47,7 +39,7 @@ def clocks_mhz(
     verilog: str,
     top: str,
     *,
-    target: str = "ecp5",
+    target: str,
     dsp: bool = False,
     seeds: Sequence[int] = (1, 2, 3),
     memories: Mapping[str, str] | None = None,
@@ -58,9 +50,9 @@ def clocks_mhz(
     Parameters
     ----------
     target : str
-        One of `PARTS`.
+        One of `PLACED`.
     dsp : bool
-        Whether multipliers may use DSP blocks; the iCE40 has none.
+        Whether multipliers may use DSP blocks, if the part has any.
     seeds : sequence of int
         Of the placer, which places the same synthesis once for each; clocks vary by some percent.
     memories : mapping of str to str, optional
@@ -71,17 +63,18 @@ def clocks_mhz(
     Raises
     ------
     ConfigError
-        If the target has no nextpnr.
+        If the target is unknown or has no nextpnr.
     MissingToolError
         If nextpnr is not installed, takes longer than ``limit_s``, or with its last line if it or
         Yosys fails.
     """
     tool = find_nextpnr(target)
-    command = command_of(target, dsp=dsp and target != "ice40")
+    family, placement = TARGETS[target], PLACED[target]
+    command = family.synthesis(dsp=dsp and family.parts[placement.part].dsp > 0)
     script = f"""read_verilog design.v
 {command} -top {top}
 write_json design.json"""
-    options = f"{PARTS[target]} --timing-allow-fail --freq 400"
+    options = f"{placement.options} --timing-allow-fail --freq 400"
     options += " --json design.json --report report.json"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

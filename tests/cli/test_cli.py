@@ -12,8 +12,9 @@ import pytest
 import fxsim
 from fxsim import reference
 from fxsim.cli.lookup import find_network
-from fxsim.cli.options import Simulator, Target
+from fxsim.cli.options import Simulator
 from fxsim.network.storage import network_hash, save_network
+from fxsim.targets.registry import TARGETS
 from tests.commands import TERNARY, fxsim_cli, fxsim_process, small_network
 from tests.places import MODELS
 
@@ -58,11 +59,20 @@ def test_version():
 
 
 def test_choices_are_those_of_the_tools():
-    from fxsim.hw.tools.synth import TARGETS
     from fxsim.testbenches.bench.simulators import SIMULATORS
 
-    assert tuple(Target) == TARGETS
     assert tuple(Simulator) == SIMULATORS
+
+
+@pytest.mark.parametrize("command", ["synth", "codesign"])
+def test_targets_are_those_of_the_registry(command, small, tmp_path):
+    text = " ".join(fxsim_cli(command, "--help").stdout.split())
+    assert all(f"{name}" in text for name in TARGETS)
+    out = ["-o", tmp_path / "out"] if command == "codesign" else []
+    wrong = fxsim_cli(command, small, "--target", "gowim", *out, status=2)
+    said = " ".join(wrong.stderr.replace("│", " ").split())
+    assert "Invalid value for '--target': unknown target 'gowim'; did you mean 'gowin'?" in said
+    assert not (tmp_path / "out").exists()
 
 
 def test_names_take_dashes_and_underscores(monkeypatch, tmp_path, small):

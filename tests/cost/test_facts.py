@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from fxsim.cost.amounts import FABRICS, amounts
+from fxsim.cost.amounts import amounts
 from fxsim.cost.facts import REST, blocks_of
 from fxsim.network.storage import load_network
+from fxsim.targets.registry import TARGETS
 from fxsim.testbenches.cases.samples import encoder_decoder, residual
 from tests.places import MODELS
 
@@ -62,7 +63,7 @@ def test_blocks_of_an_encoder_and_decoder():
     assert found["both.concat"] == ("concat", {"bits": 2 * both, "streams": 2, "beats": 1})
     kind, sizes = found["both_fine.requantizer"]
     assert (kind, sizes["accumulator"], sizes["output"]) == ("requantizer", 8, both)
-    for target in FABRICS:
+    for target in TARGETS:
         for kind, sizes in found.values():
             assert all(amount >= 0 for amount in amounts(kind, sizes, target))
 

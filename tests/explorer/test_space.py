@@ -83,7 +83,16 @@ def test_values_may_be_mappings_for_keys_that_go_together():
         ({"variable": {}} | SPACE, r"unknown key 'variable'; did you mean 'variables'\? \(x: var"),
         (SPACE | {"objectives": ["luts"]}, r"unknown value 'luts'; did you mean 'lut'\?"),
         (SPACE | {"objectives": ["error", "error"]}, r"'error' twice \(x: objectives\)"),
-        (SPACE | {"target": "xc6"}, r"unknown value 'xc6'; did you mean 'xc7'\? \(x: target\)"),
+        (SPACE | {"target": "xc6"}, r"unknown target 'xc6'; did you mean 'xc7'\? \(x: target\)"),
+        (
+            SPACE | {"target": "gowim"},
+            r"unknown target 'gowim'; did you mean 'gowin'\? \(x: target\)",
+        ),
+        (SPACE | {"target": 7}, r"target must be a valid string, not 7 \(x: target\)"),
+        (
+            SPACE | {"target": "virtex"},
+            r"unknown target 'virtex'; known targets: xc7, ecp5, ice40, gowin \(x: target\)",
+        ),
         (SPACE | {"constraints": {"luts": 4}}, r"'luts'; did you mean 'lut'\? \(x: constraints"),
         (SPACE | {"constraints": {"part": "xc7a35"}}, r"'xc7a35t'\? \(x: constraints\.part\)"),
         (SPACE | {"constraints": {"part": "ice40up5k"}}, r"target must be 'ice40' for ice40up5k"),

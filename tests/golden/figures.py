@@ -41,11 +41,12 @@ def figures_of(name: str) -> Figures:
     blocks that they take by the rules of Yosys, ``memory_bits`` what its memories hold, whatever
     they are made of.
     """
-    from fxsim.cost.amounts import FABRICS, dsp_blocks
+    from fxsim.cost.amounts import dsp_blocks
     from fxsim.cost.facts import blocks_of
     from fxsim.hw import emit
     from fxsim.network.storage import load_network
     from fxsim.spec.skip_unit import load_skip_unit
+    from fxsim.targets.registry import TARGETS
     from fxsim.timing.cycles import predict
 
     folder = MODELS / name
@@ -60,7 +61,7 @@ def figures_of(name: str) -> Figures:
         blocks = blocks_of(network)
         cycles["dsp"] = {
             target: sum(dsp_blocks(block.kind, block.facts, target) for block in blocks)
-            for target in FABRICS
+            for target in TARGETS
         }
     else:
         text = emit.unit_verilog(load_skip_unit(folder.with_suffix(".yaml")))

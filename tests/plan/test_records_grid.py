@@ -21,7 +21,7 @@ from amaranth.lib.wiring import Component, In, Member
 from fxsim.arithmetic.codes import code_of
 from fxsim.arithmetic.formats import AccumulatorMode, IntFormat, Overflow, Rounding
 from fxsim.arithmetic.windows import Windows
-from fxsim.cost.amounts import FABRICS, amounts
+from fxsim.cost.amounts import amounts
 from fxsim.cost.facts import facts_of
 from fxsim.hw.blocks.layouts import layout_of
 from fxsim.hw.build import BLOCKS, build
@@ -38,6 +38,7 @@ from fxsim.plan.records import Record, takes
 from fxsim.plan.requantizer import RequantizerConfig
 from fxsim.plan.resize import NarrowConfig, WidenConfig
 from fxsim.plan.window import WindowConfig
+from fxsim.targets.registry import TARGETS
 from fxsim.testbenches.cases import blocks as cases
 from fxsim.testbenches.cases.backward import Tied
 from fxsim.testbenches.cases.gradient_cases import random_layer
@@ -137,7 +138,7 @@ def costed(record: Record) -> None:
     """Its facts are integers, of which every target makes amounts."""
     kind, facts = facts_of(record)
     assert all(type(value) is int and value >= 0 for value in facts.values()), facts
-    for target in FABRICS:
+    for target in TARGETS:
         found = amounts(kind, facts, target)
         assert found[-1] == 1
         assert all(math.isfinite(amount) and amount >= 0 for amount in found)

@@ -23,7 +23,7 @@ UINT8 = IntFormat(bits=8, signed=False)
 WINDOWS = Windows(channels=16, height=16, width=16, kernel=(5, 5), padding=2)
 
 
-@pytest.mark.parametrize("target", ["xc7", "ecp5"])
+@pytest.mark.parametrize("target", ["xc7", "ecp5", "gowin"])
 def test_memory_of_a_line_buffer(target: str) -> None:
     """Six rows of 20 x 16 pixels of 8 bits, 16 of them a word."""
     verilog = verilog_of(Window(WindowConfig(windows=WINDOWS, format=UINT8, simd=16)), "window")
@@ -34,7 +34,7 @@ def test_memory_of_a_line_buffer(target: str) -> None:
     assert area.lut < 400
 
 
-@pytest.mark.parametrize("target", ["xc7", "ecp5"])
+@pytest.mark.parametrize("target", ["xc7", "ecp5", "gowin"])
 def test_weights_that_are_meant_for_block_ram(target: str) -> None:
     """The fully connected layer of the narrow network: 16 384 ternary weights."""
     layer = load_network(MODELS / "house-numbers-cnn-narrow").linears[-2]

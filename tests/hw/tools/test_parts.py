@@ -12,6 +12,7 @@ from fxsim.explorer.evaluate import Evaluator
 from fxsim.hw.emit import accelerator_verilog
 from fxsim.hw.tools.parts import synthesize_parts, texts_of
 from fxsim.hw.tools.synth import synthesize
+from fxsim.targets.registry import TARGETS
 from tests.explorer.small import make
 from tests.image_strategies import image_networks
 from tests.lstm_strategies import recurrent_networks
@@ -48,7 +49,7 @@ endmodule
 ADDER = "module top(input [7:0] a, b, output [7:0] y); assign y = a + b; endmodule"
 
 
-@pytest.mark.parametrize("target", ["xc7", "ecp5", "ice40"])
+@pytest.mark.parametrize("target", TARGETS)
 def test_each_part_is_counted_by_itself_and_known_ones_are_left_out(target):
     found = synthesize_parts(DESIGN, "top", target, paths=PATHS)
     assert set(found) == {*PATHS, REST}
@@ -59,13 +60,16 @@ def test_each_part_is_counted_by_itself_and_known_ones_are_left_out(target):
 
 
 def test_luts_are_all_that_are_taken():
-    memory = {t: synthesize_parts(MEMORY, "top", t)[REST]["lut"] for t in ("xc7", "ecp5")}
+    memory = {t: synthesize_parts(MEMORY, "top", t)[REST]["lut"] for t in ("xc7", "ecp5", "gowin")}
     assert memory["xc7"] >= 8  # two RAM32M of 4 LUTs
     assert memory["ecp5"] >= 4 * 6  # 32 x 8 bits: four memories of 16 x 4
+    assert memory["gowin"] >= 4 * 8
     adder = synthesize_parts(ADDER, "top", "ecp5")[REST]
     assert adder["carry"] >= 4
     assert adder["lut"] == 2 * adder["carry"] + synthesize(ADDER, "top", "ecp5", blocks=False).lut
     assert synthesize_parts(ADDER, "top", "ice40")[REST]["lut"] == 8
+    adder = synthesize_parts(ADDER, "top", "gowin")[REST]
+    assert (adder["lut"], adder["carry"]) == (8, 8)  # the carry cells stand in places of LUTs
 
 
 def test_the_text_of_a_block_has_no_place():
@@ -90,7 +94,7 @@ def test_the_content_of_a_memory_belongs_to_its_block():
 
 
 def test_unknown_target():
-    with pytest.raises(ConfigError, match=r"^target must be one of xc7, ecp5, ice40, not 'xc9'$"):
+    with pytest.raises(ConfigError, match=r"^unknown target 'xc9'; did you mean 'xc7'\?$"):
         synthesize_parts(DESIGN, "top", "xc9")
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from fxsim.errors import ConfigError, MissingToolError
 from fxsim.hw.tools import pnr
+from fxsim.targets.target import Placement
 
 DESIGN = """
 module top(input clk, input [7:0] a, b, output reg [7:0] y);
@@ -57,25 +58,27 @@ def test_one_synthesis_is_placed_for_each_seed_and_the_slowest_clock_counts(
 
 def test_a_failure_is_one_line(tmp_path, monkeypatch):
     fake(tmp_path, monkeypatch, "ecp5")
-    monkeypatch.setitem(pnr.PARTS, "ecp5", "no-such")
+    monkeypatch.setitem(pnr.PLACED, "ecp5", Placement("lfe5u-85", "no-such"))
     with pytest.raises(MissingToolError, match=r"^nextpnr failed: ERROR: cannot place$"):
-        pnr.clocks_mhz(DESIGN, "top")
+        pnr.clocks_mhz(DESIGN, "top", target="ecp5")
 
 
 def test_a_router_that_never_ends_is_stopped(tmp_path, monkeypatch):
     fake(tmp_path, monkeypatch, "ecp5")
-    monkeypatch.setitem(pnr.PARTS, "ecp5", "in-circles")
+    monkeypatch.setitem(pnr.PLACED, "ecp5", Placement("lfe5u-85", "in-circles"))
     message = r"^nextpnr placed and routed nothing within 1 s \(seed 2\)$"
     with pytest.raises(MissingToolError, match=message):
-        pnr.clocks_mhz(DESIGN, "top", seeds=(2,), limit_s=1)
+        pnr.clocks_mhz(DESIGN, "top", target="ecp5", seeds=(2,), limit_s=1)
 
 
 def test_missing(monkeypatch):
     monkeypatch.setattr(pnr.shutil, "which", lambda name: None)
     with pytest.raises(MissingToolError, match=r"pip install 'fxsim\[pnr\]'"):
-        pnr.clocks_mhz("module top; endmodule", "top")
+        pnr.clocks_mhz("module top; endmodule", "top", target="ecp5")
 
 
 def test_a_target_without_place_and_route():
     with pytest.raises(ConfigError, match=r"^target must be one of ecp5, ice40 for a clock, not"):
         pnr.find_nextpnr("xc7")
+    with pytest.raises(ConfigError, match=r"^unknown target 'ecp6'; did you mean 'ecp5'\?$"):
+        pnr.find_nextpnr("ecp6")

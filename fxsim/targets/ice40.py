@@ -1,0 +1,39 @@
+"""Lattice iCE40.
+
+Sources: iCE40 UltraPlus (FPGA-DS-02008) and iCE40 LP/HX (FPGA-DS-02029) family data sheets. A carry
+cell is next to its LUT, which is counted; no memory is made of LUTs.
+"""
+
+from fxsim.targets.target import Fabric, Multiplier, Part, Placement, Target
+
+ICE40 = Target(
+    name="ice40",
+    title="Lattice iCE40",
+    command="synth_ice40",
+    with_dsp="-dsp",
+    cells={
+        "lut": ("SB_LUT4",),
+        "ff": ("SB_DFF*",),
+        "carry": ("SB_CARRY",),
+        "dsp": ("SB_MAC16",),
+        "block_ram": ("SB_RAM40_4K",),
+    },
+    fabric=Fabric(
+        address=4,
+        block=4096,
+        widths=(2, 4, 8, 16),
+        rom=1024,
+        ram=64,
+        lut_ram=None,
+        multipliers=(Multiplier(16, 16, least_sum=11),),
+        carry=1,
+    ),
+    parts={
+        "ice40up5k": Part(lut=5280, ff=5280, dsp=8, block_ram=30),
+        "ice40hx1k": Part(lut=1280, ff=1280, dsp=0, block_ram=16),
+        "ice40hx4k": Part(lut=3520, ff=3520, dsp=0, block_ram=20),
+        "ice40hx8k": Part(lut=7680, ff=7680, dsp=0, block_ram=32),
+    },
+    # The default router may go round in circles.
+    placement=Placement("ice40hx8k", "--hx8k --package ct256 --router router2"),
+)
