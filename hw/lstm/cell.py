@@ -8,6 +8,7 @@ from fxsim.arithmetic.formats import IntFormat
 from fxsim.hw.blocks.arith import is_zero, saturate, shift_round
 from fxsim.hw.blocks.layouts import layout_of, shape_of
 from fxsim.hw.blocks.lookup import Lookup
+from fxsim.hw.blocks.pipeline import Pipeline
 from fxsim.network import Table
 from fxsim.plan.lstm_cell import LstmCellConfig
 
@@ -69,23 +70,13 @@ class LstmCell(wiring.Component):
         config = self._config
         advance, both = Signal(), Signal()
         turn = Signal() if self._shared else Const(1, 1)
+        pipeline = Pipeline(m, self.o, advance)
+        register, delay = pipeline.register, pipeline.delay
         m.d.comb += [
-            advance.eq(~self.o.valid | self.o.ready),
             both.eq(self.x.valid & self.h.valid & turn),
             self.x.ready.eq(advance & self.h.valid & turn),
             self.h.ready.eq(advance & self.x.valid & turn),
         ]
-
-        def register(value: Value, name: str) -> Signal:
-            signal = Signal(value.shape(), name=name, reset_less=True)
-            with m.If(advance):
-                m.d.sync += signal.eq(value)
-            return signal
-
-        def delay(value: Value, cycles: int, name: str) -> Value:
-            for k in range(cycles):
-                value = register(value, f"{name}_{k}")
-            return value
 
         def rounded(value: Value, shift: int) -> Value:
             return shift_round(value, shift, config.rounding)
@@ -120,14 +111,8 @@ class LstmCell(wiring.Component):
             gates[gate] = lookup(table, z, self._gate_latency, f"gate_{gate}")
 
         # Where each cell is, counted in cycles since its terms were taken.
-        valid = [both]
-        for k in range(self.latency - 1):
-            stage = Signal(name=f"valid_{k}")
-            with m.If(advance):
-                m.d.sync += stage.eq(valid[-1])
-            valid.append(stage)
-        with m.If(advance):
-            m.d.sync += self.o.valid.eq(valid[-1])
+        valid = [valid for (valid,) in pipeline.stages(self.latency - 1, both)]
+        pipeline.end(valid[-1])
 
         if self._shared:
             # Cells are 3 cycles apart, or more; an empty pipeline takes the next one at once.

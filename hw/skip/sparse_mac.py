@@ -13,6 +13,7 @@ from fxsim.arithmetic.formats import IntFormat, MemoryStyle
 from fxsim.errors import ConfigError
 from fxsim.hw.blocks.dot import dot
 from fxsim.hw.blocks.layouts import beat_of, shape_of
+from fxsim.hw.blocks.pipeline import Pipeline
 from fxsim.hw.skip.pairs import ZeroSkipConfig
 from fxsim.network import IntArray
 from fxsim.network.skip_unit import product_accumulator
@@ -150,8 +151,8 @@ class SparseMac(wiring.Component):
         config, issue = self._config, self._config.skip.issue
         items, content = config.skip.items, config.weight_words
         advance, accept, first = Signal(), Signal(), Signal(init=1)
+        pipeline = Pipeline(m, self.o, advance)
         m.d.comb += [
-            advance.eq(~self.o.valid | self.o.ready),
             self.i.ready.eq(advance),
             accept.eq(self.i.valid & advance),
         ]
@@ -199,14 +200,9 @@ class SparseMac(wiring.Component):
                 ]
 
         # What a group is travels beside the data, through weight memory and dot product.
-        valid, starts, ends = accept, first, self.i.payload.last
-        for k in range(2 + self._dots[0].latency):
-            next_valid = Signal(name=f"valid_{k}")
-            next_starts = Signal(name=f"first_{k}", reset_less=True)
-            next_ends = Signal(name=f"last_{k}", reset_less=True)
-            with m.If(advance):
-                m.d.sync += [next_valid.eq(valid), next_starts.eq(starts), next_ends.eq(ends)]
-            valid, starts, ends = next_valid, next_starts, next_ends
+        cycles = 2 + self._dots[0].latency
+        stages = pipeline.stages(cycles, accept, first=first, last=self.i.payload.last)
+        valid, starts, ends = stages[-1]
 
         for row, unit in enumerate(self._dots):
             m.submodules[f"row{row}"] = unit
@@ -221,6 +217,5 @@ class SparseMac(wiring.Component):
             ]
             with m.If(advance & valid):
                 m.d.sync += accumulator.eq(Mux(starts, 0, accumulator) + unit.sum)
-        with m.If(advance):
-            m.d.sync += self.o.valid.eq(valid & ends)
+        pipeline.end(valid & ends)
         return m
