@@ -43,22 +43,26 @@ def explore(
         Path | None,
         typer.Option(
             "--space",
-            help="Search space; default: explore in the specification, or explore.yaml beside it.",
+            help="Search space; default: explore in the specification, or explore.yaml next to it.",
         ),
     ] = None,
     checkpoint: Annotated[
         Path | None,
-        typer.Option("--checkpoint", help="Float parameters; default: beside the specification."),
+        typer.Option("--checkpoint", help="Float parameters; default: next to the specification."),
     ] = None,
     method: Annotated[
         str, typer.Option("--method", help="grid, sung-kum, greedy, fisher, milp, nsga2 or tpe.")
     ] = "grid",
     budget: Annotated[
-        int | None, typer.Option("--budget", min=1, help="Evaluations at most.")
+        int | None, typer.Option("--budget", min=1, help="Maximum number of evaluations.")
     ] = None,
     seed: SeedOption = 1,
     retrained: Annotated[
-        bool, typer.Option("--retrained", help="Retrained weights at points of their levels.")
+        bool,
+        typer.Option(
+            "--retrained",
+            help="Use retrained weights at points whose levels they were trained for.",
+        ),
     ] = False,
     store: Annotated[
         Path | None,

@@ -244,7 +244,7 @@ def _dot_rows(rows: int, chains: int, halves: int = 2) -> Any:
 
 @intrinsic
 def narrow_excess(typing: Any, x: Any, groups: Any) -> Any:
-    """What `dot_row_narrow` is too large by, from a row of activations."""
+    """Excess of `dot_row_narrow` for a row of activations."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         x, groups = args
@@ -309,7 +309,7 @@ def _emit_narrow_dots(builder: Any, args: Any, *, fetch: bool) -> None:
 
 
 class Cut(IntEnum):
-    """What `beat_rows` does with a sum after each beat."""
+    """Treatment of a sum by `beat_rows` after each beat."""
 
     SATURATE = 0
     """Clamp it."""

@@ -178,7 +178,7 @@ class QuantizedLinear:
                 f" not {fmt.bits} + {self.tail.multiplier_bits}"
             )
         if self.tail.overflow is Overflow.WRAP and self.output.format.narrow:
-            raise RangeError("output must not be narrow when it wraps")
+            raise RangeError("a narrow output cannot wrap")
 
     @property
     def linears(self) -> tuple[QuantizedLinear, ...]:

@@ -92,7 +92,7 @@ class Machine:
         return len(self._blocks) - 1
 
     def add(self, block: Block, *sources: int) -> int:
-        """Put a block behind streams; the new stream that it yields is returned."""
+        """Put a block after streams; the new stream that it yields is returned."""
         sink = self.stream()
         self.put(block, sources, [sink])
         return sink
@@ -161,10 +161,10 @@ class Machine:
         cycles : int
             After which no other vector is waited for, from the second one on.
         rests : bool
-            Whether the first word waits until nothing moves any more after reset.
+            True if the first word waits until nothing moves any more after reset.
         together : bool
-            Whether no port by which words come in may be more than a vector ahead of another: an
-            endless queue behind it would hold ever more.
+            True if no port by which words come in may be more than a vector ahead of another: an
+            endless queue after it would hold ever more.
 
         Raises
         ------

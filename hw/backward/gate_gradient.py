@@ -224,7 +224,7 @@ class GateGradient(wiring.Component):
         address = shift_round(stored.cell, layer.cell_shift, layer.rounding)
         address = register(clamped(address, layer.tanh.input), "address")
 
-        # What does not depend on dc, beside the table and up to the cycle in which dc is known.
+        # Independent of dc: in the cycles of the table, and up to that in which dc is known.
         m.submodules[f"tanh{lane}"] = tanh = Lookup(layer.tanh)
         m.d.comb += [tanh.en.eq(pipeline.advance), tanh.i.eq(address.value)]
         fmt = layer.tanh.output

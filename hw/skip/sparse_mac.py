@@ -102,7 +102,7 @@ class SparseMac(wiring.Component):
 
     A word of the weight memory holds the weights of one index for all rows, so that every row is a
     bank of its own and pairs never compete for one. Each of the ``issue`` pairs has a read port and
-    a register behind it, without which block RAM would set the clock.
+    a register after it; without that one block RAM would set the clock.
 
     Parameters
     ----------
@@ -199,7 +199,7 @@ class SparseMac(wiring.Component):
                     values[lane].eq(waiting[lane]),
                 ]
 
-        # What a group is travels beside the data, through weight memory and dot product.
+        # Flags of a group travel next to the data, through weight memory and dot product.
         cycles = 2 + self._dots[0].latency
         stages = pipeline.stages(cycles, accept, first=first, last=self.i.payload.last)
         valid, starts, ends = stages[-1]

@@ -11,7 +11,7 @@ from fxsim.timing.kernels.blocks import BoolArray, after
 GATES = 4
 
 SINKS = 5
-"""Consumers of the pairs, each behind a buffer: dh, dx, dW, dU, db."""
+"""Consumers of the pairs, each after a buffer: dh, dx, dW, dU, db."""
 
 # Columns of the shape of a product: 1 if pairs are scaled; stages of the array; sums of a wide word
 # and of a vector, parts of a wide word and output beats of a vector (0 where words are not
@@ -51,7 +51,7 @@ DH, DX = range(2)
 def _ready(
     at: IntArray, shape: IntArray, k: int, ready: bool
 ) -> tuple[bool, bool, bool, bool, bool]:
-    """Whether scaler, array, both words and cut of a product move, given its sink."""
+    """Moves of scaler, array, both words and cut of a product, given its sink."""
     cut = at[k, _OUT] == 0 or ready
     slim = cut
     if shape[k, SPLIT]:
@@ -199,7 +199,7 @@ def run(
 def _meet(
     at: IntArray, beats: int, steps: int, advance: bool, back: bool, final: bool
 ) -> tuple[bool, bool]:
-    """Whether a beat of cells is taken, and whether dh is: for it, or as that before all steps."""
+    """Ready for a beat of cells, and for dh: that of these cells, or that before all steps."""
     first = at[_CELLS] // beats % steps == 0
     return advance and (first or (back and not final)), final or (advance and not first)
 
@@ -233,7 +233,7 @@ def _note(
 
 @inlined
 def _everywhere(buffers: IntArray, room: int) -> bool:
-    """Whether each buffer has the group that is offered, or has room for it."""
+    """True if each buffer has the group that is offered, or has room for it."""
     everywhere = True
     for k in range(SINKS):
         everywhere &= buffers[k, _SERVED] != 0 or buffers[k, _STORED] < room
@@ -242,7 +242,7 @@ def _everywhere(buffers: IntArray, room: int) -> bool:
 
 @inlined
 def _unread(buffers: IntArray) -> bool:
-    """Whether a buffer has groups to give."""
+    """True if a buffer has groups to give."""
     unread = False
     for k in range(SINKS):
         unread |= buffers[k, _UNREAD] > 0

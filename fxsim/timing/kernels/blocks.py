@@ -50,7 +50,7 @@ STREAMS = 2
 TURN, TAKEN = range(1, 3)
 
 # Queue: words that it holds, the words that it keeps to while no queue of its group is shorter, and
-# that group, 0 if there is none; words stored behind the register.
+# that group, 0 if there is none; words stored, but for that in the register.
 DEPTH, ROOM, GROUP = range(2, 5)
 STORED = 1
 
@@ -130,7 +130,7 @@ def widens(
     later: BoolArray,
     ready: BoolArray,
 ) -> None:
-    """Slim beats to wide words, of which the last one of a vector may lack some."""
+    """Slim beats to wide words; the last one of a vector may lack some."""
     for k in these:
         source, sink = size[k, SOURCE], size[k, SINK]
         if ready[source]:
@@ -167,7 +167,7 @@ def narrows(
 
 @inlined
 def ends_word(part: int, parts: int, beat: int, beats: int) -> bool:
-    """Whether a slim beat is the last one of a wide word."""
+    """True if a slim beat is the last one of a wide word."""
     return part == parts - 1 or beat == beats - 1
 
 
@@ -286,7 +286,7 @@ def concats(
 
 @inlined
 def empty(stages: int, latency: int) -> bool:
-    """Whether there is no word in a pipeline, but for that in its last register."""
+    """True if there is no word in a pipeline, but for that in its last register."""
     return stages & ((1 << (latency - 1)) - 1) == 0
 
 

@@ -76,7 +76,7 @@ def run(
     cycles : int
         After which no other vector is waited for, from the second one on.
     rests : bool
-        Whether the input waits until nothing moves any more after reset.
+        True if the input waits until nothing moves any more after reset.
 
     Returns
     -------
@@ -215,7 +215,7 @@ def _leave(
 
 @inlined
 def _moves(valid: BoolArray, ready: BoolArray) -> bool:
-    """Whether a word is taken anywhere."""
+    """True if a word is taken anywhere."""
     moves = False
     for stream in range(len(valid)):
         moves |= valid[stream] & ready[stream]
@@ -353,7 +353,7 @@ def _admit_join(inputs: IntArray, k: int, takes: bool, valid: BoolArray, ready: 
 
 @inlined
 def _all_served(outputs: IntArray, k: int, at: IntArray, ready: BoolArray) -> bool:
-    """Whether each sink of a fork has taken its word, or takes it now."""
+    """True if each sink of a fork has taken its word, or takes it now."""
     done = True
     for place in range(outputs.shape[1]):
         if outputs[k, place] >= 0:
