@@ -1,4 +1,4 @@
-"""Area and clock of zero skipping beside the array that it feeds, 64 MACs without DSP blocks.
+"""Area and clock of zero skipping next to the array that it feeds, 64 MACs without DSP blocks.
 
 ``python -m benchmarks.skip_area area`` (Yosys, a minute) and ``... clock`` (nextpnr-ecp5, an
 hour) write their tables into docs/zero-skipping.md.

@@ -251,7 +251,7 @@ def check_file(path: Path) -> None:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside ``path`` that takes its place when the block ends well.
+    """Give a temporary path next to ``path`` that takes its place when the block ends well.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""A whole network behind AXI4-Stream ports: wires blocks, nothing else."""
+"""A whole network with AXI4-Stream ports: wires blocks, nothing else."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Accelerator(wiring.Component):
 
     memory_error : Out(1), s_axi_awaddr and so on
         Only with weights in block RAM: goes high, and stays, when what was read from a memory is
-        not what its file should hold; status and checksums are behind the AXI4-Lite port. See
+        not what its file should hold; the AXI4-Lite port has status and checksums. See
         `fxsim.hw.edges.memory_check`.
 
     With LSTM layers, tlast marks the last beat of a sequence instead, on both sides: the state is
@@ -185,7 +185,7 @@ class Accelerator(wiring.Component):
         if not self.plan.recurrent:
             m.d.comb += tlast.eq(last_beat)
             return
-        # The end of a sequence travels beside the data, one bit a vector.
+        # The end of a sequence travels next to the data, one bit a vector.
         tail = self._queue(m, f"last_{port}", flags)
         m.d.comb += [tlast.eq(last_beat & tail.payload), tail.ready.eq(sent & last_beat)]
 

@@ -62,7 +62,7 @@ def test_random_graphs_on_both(
 def test_random_graphs_with_state(
     data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """LSTM layers in any branch, and behind images."""
+    """LSTM layers in any branch, and after images."""
     network = data.draw(graph_networks(max_layers=6, max_side=3, max_items=4, recurrent=True))
     leading = (2, 3) if network.recurrent else (5,)
     batch = batches_of(data.draw, network, *leading)

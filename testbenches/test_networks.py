@@ -105,7 +105,7 @@ def test_folding_extremes(folding: Folding, tmp_path: Path) -> None:
 def test_tiles_that_leave_faster_than_they_are_taken(tmp_path: Path) -> None:
     """The second layer gives a tile a cycle, and the third takes it in two.
 
-    Its pipeline stops with what is behind the tile, so the second vector is a cycle later than its
+    It stops with what comes after the tile, so the second vector is a cycle later than its
     own layers would make it, as the machine of `fxsim.timing` says.
     """
     foldings = [Folding(rows=1, simd=1), Folding(rows=2, simd=9), Folding(rows=1, simd=1)]

@@ -1,4 +1,4 @@
-"""Zero-skipping units behind their AXI ports: words, cycles, counters, weights, framing."""
+"""Zero-skipping units with their AXI ports: words, cycles, counters, weights, framing."""
 
 from dataclasses import replace
 from itertools import product

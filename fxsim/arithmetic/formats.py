@@ -12,7 +12,7 @@ MAX_BITS = 62
 
 
 class Rounding(StrEnum):
-    """What becomes of the bits below the new least significant bit.
+    """Treatment of the bits below the new least significant bit.
 
     ============  =========================================  ==================================
     mode          result for real value r                    same as
@@ -33,7 +33,7 @@ class Rounding(StrEnum):
 
 
 class Overflow(StrEnum):
-    """What becomes of a value outside its format: high bits dropped, or clamped to the range."""
+    """Treatment of a value outside its format: high bits dropped, or clamped to the range."""
 
     WRAP = "wrap"
     SATURATE = "saturate"
@@ -52,7 +52,7 @@ class AccumulatorMode(StrEnum):
 
 
 class MemoryStyle(StrEnum):
-    """What the weight memory is made of: the synthesiser's choice, block RAM, or LUTs."""
+    """Cells of the weight memory: the choice of the synthesis tool, block RAM, or LUTs."""
 
     AUTO = "auto"
     BLOCK = "block"
@@ -101,7 +101,7 @@ class IntFormat:
         return (1 << (self.bits - self.signed)) - 1
 
     def holds(self, low: int, high: int | None = None) -> bool:
-        """Whether every integer from ``low`` to ``high`` (default: ``low`` alone) is in range."""
+        """True if every integer from ``low`` to ``high`` (default: ``low`` alone) is in range."""
         return self.min <= low and (low if high is None else high) <= self.max
 
     @classmethod

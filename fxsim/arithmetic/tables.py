@@ -31,7 +31,7 @@ class Table:
     input : IntFormat
         Signed and narrow; real input = 2**-input_fraction * integer.
     input_fraction : int
-        Bits behind the binary point of the input, 0 or more.
+        Bits after the binary point of the input, 0 or more.
     bits : int
         Word length of a stored value; real output = 2**-bits * integer. Values of sigmoid are
         unsigned, those of tanh get a sign, so both reach 2**bits - 1 at most.

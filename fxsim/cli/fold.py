@@ -101,7 +101,7 @@ def describe(folded: Folded) -> dict[str, Any]:
 
 
 def _hardware(layer: Layer) -> dict[str, Any]:
-    """What the key ``hardware`` of a layer says of its folding."""
+    """Folding of a layer, as its key ``hardware`` has it."""
     if not layer.linears:
         return {"lanes": layer.lanes_in}
     folding = layer.linears[0].folding

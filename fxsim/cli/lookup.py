@@ -1,4 +1,4 @@
-"""What the user calls a network or a specification -> where it is."""
+"""Files of a network or a specification, by the name that the user gives."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def noise(
     spec: SpecArgument,
     checkpoint: Annotated[
         Path | None,
-        typer.Option("--checkpoint", help="Float parameters; default: beside the specification."),
+        typer.Option("--checkpoint", help="Float parameters; default: next to the specification."),
     ] = None,
     direct: Annotated[
         bool, typer.Option("--direct", help="Leave retrained parameters aside.")

@@ -145,7 +145,7 @@ class Steps:
         self._done(name, time.perf_counter() - start)
 
     def beside(self, name: str, wait: Callable[[], Result]) -> Result:
-        """Wait for a step that runs beside others; its time is its own, not that of the wait."""
+        """Wait for a step that runs while others do; its time is its own, not that of the wait."""
         with self._console.status(name):
             result = wait()
         self._done(name, result.seconds)

@@ -75,7 +75,7 @@ def check_data(outputs: Mapping[str, Path | None], data: str) -> None:
 
 
 def _is_in(path: Path, root: Path) -> bool:
-    """Whether a file is also in a folder, by a link there."""
+    """True if a file is also in a folder, by a link there."""
     if not path.is_file():
         return False
     return any(found.exists() and path.samefile(found) for found in root.rglob("*"))

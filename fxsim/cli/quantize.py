@@ -23,7 +23,7 @@ def quantize(
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the network.")],
     checkpoint: Annotated[
         Path | None,
-        typer.Option("--checkpoint", help="Float parameters; default: beside the specification."),
+        typer.Option("--checkpoint", help="Float parameters; default: next to the specification."),
     ] = None,
     direct: Annotated[
         bool, typer.Option("--direct", help="Leave retrained parameters aside.")

@@ -119,7 +119,7 @@ def _sources(folder: Path) -> tuple[NetworkSpec, Checkpoint] | None:
 
 
 def _float_accuracy(folder: Path, split: Split) -> float | None:
-    """Of the float parent, where it is known."""
+    """Accuracy of the float parent, where it is known."""
     from fxsim.simulator.evaluate import float_accuracy
 
     sources = _sources(folder)
@@ -129,7 +129,7 @@ def _float_accuracy(folder: Path, split: Split) -> float | None:
 def _bits_per_character(
     network: QuantizedNetwork, folder: Path, seen: Trace, split: Split
 ) -> dict[str, float | None]:
-    """Of the float parent, where it is known, and of the fixed-point network."""
+    """Accuracy of the float parent, where it is known, and of the fixed-point network."""
     import numpy as np
 
     from fxsim.floats.scores import bits_per_character
@@ -190,7 +190,7 @@ def _print(facts: dict[str, Any]) -> None:
             row = ["-" if bits is None else f"{bits:.3f}" for bits in shown]
             print_table("Bits per character", ["float", "fixed"], [row])
         if facts["accuracy_float"] is None:
-            print_line(f"no float accuracy: {SPEC} and {CHECKPOINT} are not beside the network")
+            print_line(f"no float accuracy: {SPEC} and {CHECKPOINT} are not next to the network")
     if "layers" in facts:
         print_records("Ranges", _RANGES, facts["layers"])
         print_records("Zero operands", _ZEROS, facts["layers"])

@@ -31,7 +31,7 @@ def train(
 ) -> None:
     """Train and retrain a network; needs PyTorch, the train extra.
 
-    An interrupted run keeps its state beside the output; the same command goes on from there.
+    An interrupted run keeps its state next to the output; the same command goes on from there.
     """
     from fxsim import data
     from fxsim.errors import SpecError

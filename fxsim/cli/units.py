@@ -1,4 +1,4 @@
-"""Hardware units that are a YAML file with a ``kind``, served beside networks."""
+"""Hardware units that are a YAML file with a ``kind``, served like networks."""
 
 from __future__ import annotations
 

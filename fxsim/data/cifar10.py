@@ -54,7 +54,7 @@ def load(folder: Path | None = None, *, published: bool = True) -> Dataset:
     folder : Path, optional
         See `fxsim.data.local`.
     published : bool
-        Whether the files must be the published ones.
+        True if the files must be the published ones.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What every data set looks like."""
+"""Splits and samples that every data set has."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Split:
         return self.x.shape[self.y.ndim :]
 
     def shaped(self, shape: tuple[int, ...]) -> Split:
-        """The same samples in another shape of as many values; itself where it has not as many.
+        """Samples in another shape of as many values; itself where it has not as many.
 
         So an image serves a network that takes it flat, channel by channel and row by row, and one
         that does not fit at all reaches the check that says so.
@@ -59,7 +59,7 @@ class Dataset:
     validation : Split, optional
         For every choice made between training and the last figure: word lengths, early stopping.
     validation_in_train : bool
-        Whether the validation samples are among the training samples, where there are too few to
+        True if the validation samples are among the training samples, where there are too few to
         hold back. They then compare networks, but tell nothing of new samples.
     fold : int64 array, shape (classes,), optional
         What each class counts as when it is scored.

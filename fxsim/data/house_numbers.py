@@ -1,6 +1,6 @@
 """Coloured digits of 32 x 32 pixels in the manner of SVHN, drawn from strokes.
 
-Walls and digits have colours and a change of light across them; beside the digit in the middle
+Walls and digits have colours and a change of light across them; next to the digit in the middle
 stand parts of its neighbours; lines run across the wall; contrast, sharpness and noise vary. Every
 machine draws the same ones, without a download.
 """

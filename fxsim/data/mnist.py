@@ -56,7 +56,7 @@ def load(folder: Path | None = None, *, published: bool = True) -> Dataset:
     folder : Path, optional
         See `fxsim.data.local`.
     published : bool
-        Whether the files must be the published ones. False takes other sets in this format; the
+        True if the files must be the published ones. False takes other sets in this format; the
         last sixth of the training images is the validation split then too.
 
     Raises

@@ -23,7 +23,7 @@ def draw(
     points : float64 array, shape (n, p, 2)
         Vertices (x, y) in pixels; the centre of the first pixel is (0, 0).
     pen : bool array, shape (p,)
-        Whether the line from the vertex before leads here.
+        True if the line from the vertex before leads here.
     radius, edge : float64 array, shape (n,)
         Half the width of the pen, and the width over which its edge fades, in pixels.
     ink : float32 array, shape (n, height, width)

@@ -34,7 +34,7 @@ def load(folder: Path | None = None, *, published: bool = True) -> Dataset:
     folder : Path, optional
         See `fxsim.data.local`.
     published : bool
-        Whether the files must be the published ones. The last fifteenth of other training images
+        True if the files must be the published ones. The last fifteenth of other training images
         is the validation split.
 
     Raises

@@ -41,7 +41,7 @@ DEVELOPMENT = frozenset(_DEVELOPMENT.split())
 """Speakers of the validation split, from the test part outside the core set."""
 
 UTTERANCES = {"train": 3696, "validation": 400, "test": 192}
-"""Of the whole corpus, in each split; no checksums are published."""
+"""Utterances of the whole corpus in each split; no checksums are published."""
 
 RATE = 16_000
 _WINDOW, _HOP, _TRANSFORM = 400, 160, 512
@@ -100,7 +100,7 @@ def load(folder: Path | None = None, *, published: bool = True) -> Dataset:
     folder : Path, optional
         With the folders TRAIN and TEST, in capitals or not; see `fxsim.data.local`.
     published : bool
-        Whether every utterance must be there.
+        True if every utterance must be there.
 
     Raises
     ------

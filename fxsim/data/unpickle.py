@@ -30,7 +30,7 @@ _PLACES = 1 << 20
 
 
 class _Array:
-    """What is told of an array, until it is checked."""
+    """Description of an array that has not been checked yet."""
 
     def __init__(self, *_: object) -> None:
         self.state: Any = None

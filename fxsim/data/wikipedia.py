@@ -47,7 +47,7 @@ def read_text(
     folder : Path, optional
         See `fxsim.data.local`.
     published : bool
-        Whether the file must be the published one.
+        True if the file must be the published one.
 
     Raises
     ------

@@ -29,7 +29,7 @@ _RETRIES = 3
 
 
 class _Holder:
-    """What a worker keeps of a job; a Dask worker plugin."""
+    """Dask worker plugin that keeps a job."""
 
     def __init__(self, job: Job, name: str) -> None:
         self.name = name

@@ -1,4 +1,4 @@
-"""What a point is worth: accuracy on the validation samples, memory, cycles, energy, area.
+"""Metrics of a point: accuracy on the validation samples, memory, cycles, energy, area.
 
 Points share what they have in common: weights of the same levels, and layers (calibrated, and run
 on the validation samples) whose own keys and those of all that they depend on are the same.
@@ -94,7 +94,7 @@ class Evaluator:
         return result
 
     def _key(self, spec: NetworkSpec, network: QuantizedNetwork, name: str) -> tuple[Hashable, ...]:
-        """What the integers that an input or a layer yields depend on.
+        """Key of all that the integers of an input or a layer depend on.
 
         Only an accumulator that saturates makes the folding part of the arithmetic.
         """

@@ -1,4 +1,4 @@
-"""What is done behind the search, mostly to its front: test accuracy, retraining, clock.
+"""Work after the search, mostly on its front: test accuracy, retraining, clock.
 
 Each finding is a note of its point in the store as soon as it is known, so a run that is killed
 here goes on here. The search never sees a note.

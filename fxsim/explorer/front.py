@@ -16,7 +16,7 @@ from fxsim.explorer.space import Space
 from fxsim.explorer.store import Store
 
 NOTES = ("test", "retrained", "clock")
-"""What may be known of a point of the front beside its metrics; see `fxsim.explorer.finish`."""
+"""Results of a point of the front in addition to its metrics; see `fxsim.explorer.finish`."""
 
 
 def in_words(value: Any) -> str:
@@ -25,7 +25,7 @@ def in_words(value: Any) -> str:
 
 
 def extras(rows: Sequence[dict[str, Any]]) -> dict[str, list[float | str | None]]:
-    """Columns of what is known of some points beside their metrics, in their order."""
+    """Columns of what is known of some points besides their metrics, in their order."""
     found: dict[str, list[float | str | None]] = {}
     for name, read in _EXTRAS.items():
         values = [read(row) for row in rows]

@@ -34,7 +34,7 @@ class Job:
     validation : Split
         Samples that points are compared on.
     direct : bool
-        Whether retrained parameters are left aside where the point has their levels.
+        True if retrained parameters are left aside where the point has their levels.
     costs : CostModel, optional
         Predicts what synthesis would find.
     """
@@ -73,7 +73,7 @@ class Job:
 
 
 def with_costs(job: Job, costs: CostModel) -> Job:
-    """The same job with a cost model."""
+    """Job with a cost model."""
     return replace(job, costs=costs)
 
 

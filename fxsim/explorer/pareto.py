@@ -68,7 +68,7 @@ def _volume(points: FloatArray, reference: FloatArray) -> float:
 
 
 def convergence(outcomes: Sequence[Outcome], goals: Goals, reference: Values) -> list[float]:
-    """Hypervolume behind each evaluation, in the order of their places."""
+    """Hypervolume after each evaluation, in the order of their places."""
     found: list[Values] = []
     curve = []
     volume = 0.0

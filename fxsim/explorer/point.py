@@ -101,7 +101,7 @@ def _paths(spec: NetworkSpec, key: str, where: str) -> list[Path]:
 
 
 def _unknown(spec: NetworkSpec, path: Path) -> str:
-    """What is wrong with a path; nothing if the specification has it."""
+    """Error of a path that the specification lacks; empty if it has it."""
     if path[0] == "layers" and len(path) > 1 and not isinstance(path[1], int):
         return "layers must have an index, as in layers[0] or layers[*]"
     model: Any = type(spec)

@@ -24,12 +24,12 @@ StartWorkers = Callable[[Job], AbstractContextManager[Workers]]
 
 
 DEFAULT_BUDGET = 1000
-"""Evaluations at most of methods other than the grid, where no budget is given."""
+"""Default budget of evaluations of methods other than the grid."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How to explore: method, seed, evaluations at most, and retrained parameters or not."""
+    """Method of an exploration, its seed, and the maximum number of evaluations."""
 
     method: str = "grid"
     seed: int = 1
@@ -37,7 +37,7 @@ class Settings:
 
 
 def facts_of(job: Job, settings: Settings, command: str = "", rebuild: str = "") -> dict[str, Any]:
-    """What the store says of a run, by name; ``rebuild`` is a command that makes ``{point}``."""
+    """Facts of a run for the store, by name; ``rebuild`` is a command that makes ``{point}``."""
     packages = ("numpy", "numba", "scipy", "optuna")
     return {
         "name": job.space.spec.name,

@@ -23,12 +23,12 @@ class BudgetSpent(Exception):
 
 
 class Search:
-    """What a method sees: the space, the goals, and `ask`.
+    """Interface of a method: the space, the goals, and `ask`.
 
     Parameters
     ----------
     budget : int or None
-        Evaluations at most.
+        Maximum number of evaluations.
     on_outcome : callable, optional
         Called with each new outcome as it comes.
     """

@@ -180,7 +180,7 @@ class Space:
 
     @property
     def synthesis(self) -> bool:
-        """Whether an objective or a constraint needs synthesised costs."""
+        """True if an objective or a constraint needs synthesised costs."""
         limits = self.wanted.constraints
         asked = set(self.wanted.objectives) | {
             name for name in SYNTHESISED if getattr(limits, name) is not None
@@ -288,6 +288,6 @@ def _explain(error: ValidationError, source: str) -> str:
 
 
 def nearest(text: str, known: list[str]) -> str:
-    """What to say of an unknown name."""
+    """Error text of an unknown name."""
     near = difflib.get_close_matches(text, known, n=1, cutoff=0.5)
     return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"

@@ -32,7 +32,7 @@ class SweepRow:
     activation_bits : int
         Word length of the input and of the hidden activations.
     retrained : bool
-        Whether the weights are the retrained ones, or the float parent's quantized directly.
+        True if the weights are the retrained ones, not the float parent's quantized directly.
     accuracy : float
         Of the fixed-point network on the test split.
     weight_memory_bits : int

@@ -13,7 +13,7 @@ from fxsim.threads import one_thread_each
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """Here, and in processes that are started meanwhile."""
+    """Limit this process, and those started inside the block, to one thread."""
     try:
         with one_thread_each(), threadpool_limits(1):
             threads.cache_clear()

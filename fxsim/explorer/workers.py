@@ -1,4 +1,4 @@
-"""Who evaluates points: this process, processes on this machine, or a Dask cluster."""
+"""Workers that evaluate points: this process, processes on this machine, or a Dask cluster."""
 
 from __future__ import annotations
 

@@ -222,7 +222,7 @@ def named_layout(path: Path) -> str:
 
 
 def fits(arrays: Arrays, spec: NetworkSpec, layout: str) -> bool:
-    """Whether arrays have the names and shapes of a layout."""
+    """True if arrays have the names and shapes of a layout."""
     try:
         _in_layout(arrays, spec, layout)
     except (RangeError, SpecError):

@@ -218,7 +218,7 @@ def lstm_cells(
     x: FloatArray,
     projection: LinearParameters | None = None,
 ) -> FloatArray:
-    """Like `lstm`, what enters the projection: o * tanh(c), shape (n, t, cells)."""
+    """Inputs of the projection of an LSTM layer: o * tanh(c), shape (n, t, cells)."""
     cells = len(hidden_product.weight) // 4
     from_input = x @ input_product.weight.T + input_product.bias + hidden_product.bias
     hidden = np.zeros((len(x), hidden_product.weight.shape[1]))

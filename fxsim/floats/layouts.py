@@ -1,7 +1,7 @@
 """Layouts of checkpoints: the order in which a tool stores weights, brought to that of fxsim.
 
 Orders differ in three places, and none shows in the shape of a matrix: the columns of a
-convolution, the columns behind a flattened image (and the rows of what is added to one), and the
+convolution, the columns after a flattened image (and the rows of what is added to one), and the
 rows of the gates of an LSTM. A checkpoint therefore names its layout.
 
 ==========  ====================  =======================  ==========  ====================

@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 def by_name(value: T | Mapping[str, T], names: Sequence[str], what: str) -> dict[str, T]:
-    """What is given for each name: one thing for one name, or a mapping.
+    """Values by name, given as a mapping or, for one name, alone.
 
     Raises
     ------

@@ -21,7 +21,7 @@ Parameters = Mapping[str, LinearParameters]
 
 
 class Criterion(StrEnum):
-    """What decides which parameters go first."""
+    """Measure of importance: parameters that have least of it go first."""
 
     MAGNITUDE = "mag"
     FISHER = "fisher"
@@ -37,7 +37,7 @@ def prune(
     fisher_share: float = 0.05,
     products: Sequence[str] | None = None,
 ) -> dict[str, LinearParameters]:
-    """The same parameters, the least important of them 0.
+    """Parameters with the least important of them set to 0.
 
     Parameters
     ----------

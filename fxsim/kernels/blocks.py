@@ -38,7 +38,7 @@ class Block(NamedTuple):
     width: int
     """Outputs of the panel that are wanted; the first of 32."""
     again: bool
-    """Whether the panel was read before."""
+    """True if the panel was read before."""
     target: int
     pitch: int
 
@@ -101,7 +101,7 @@ def _places_of_pairs(weight: PairWeight) -> PairPlaces:
 
 @jit
 def excess_of(places: TilePlaces | LanePlaces, x: int) -> int:
-    """What `row_of_panel` needs to know of a row."""
+    """Arguments of `row_of_panel` for a row."""
     return unit.narrow_excess(x, places.groups) if places.narrow != 0 else 0
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from enum import IntEnum
+from functools import reduce
 from itertools import product
 from typing import Any
 
@@ -44,6 +45,7 @@ _V8, _V16_16, _V32_8 = (
     ir.VectorType(kind, lanes) for kind, lanes in ((_I32, 8), (_I16, 16), (_I8, 32))
 )
 _ZERO = ir.Constant(_V16, [0] * 16)
+_HALVES = range(2)
 
 
 def _call(builder: Any, name: str, result: Any, *arguments: Any) -> Any:
@@ -242,7 +244,7 @@ def _dot_rows(rows: int, chains: int, halves: int = 2) -> Any:
 
 @intrinsic
 def narrow_excess(typing: Any, x: Any, groups: Any) -> Any:
-    """What `dot_row_narrow` is too large by, from a row of activations."""
+    """Excess of `dot_row_narrow` for a row of activations."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         x, groups = args
@@ -307,7 +309,7 @@ def _emit_narrow_dots(builder: Any, args: Any, *, fetch: bool) -> None:
 
 
 class Cut(IntEnum):
-    """What `beat_rows` does with a sum after each beat."""
+    """Treatment of a sum by `beat_rows` after each beat."""
 
     SATURATE = 0
     """Clamp it."""
@@ -316,103 +318,136 @@ class Cut(IntEnum):
     """Leave it: what wraps is the same sum, cut once. Count how often its upper bits change."""
 
 
-def _emit_beats(builder: Any, args: Any, rows: int, cut: Cut, *, single: bool) -> None:
-    """Emit `beat_rows` for one number of rows and one cut; with ``single`` a beat is one quad."""
-    x, stride, panel, floors, margins, start, beats, size, quads, span, *results = args
-    target, pitch, found = results
-    halves = range(2)
-    spots = list(product(range(rows), halves))
-    span = _splat(builder, builder.trunc(span, _I32))
+class _Beats:
+    """Emit `beat_rows` for one number of rows and one cut.
 
-    def loads(address: Any, offset: Any, align: int = 64) -> list[Any]:
-        begin = builder.add(address, offset)
-        return [_load(builder, begin, 64 * half, _V16, align) for half in halves]
+    The sums of a row are the halves of a panel, two vectors of 16.
+    """
 
-    def vector(operation: str, *operands: Any) -> Any:
-        return _call(builder, f"llvm.{operation}.v16i32", _V16, *operands)
+    def __init__(self, builder: Any, args: Any, rows: int, cut: Cut):
+        self.builder, self.rows, self.cut = builder, rows, cut
+        self.x, self.stride, self.panel, self.floors, self.margins, *rest = args
+        self.start, self.beats, self.size, self.quads, span, *self.results = rest
+        self.span = _splat(builder, builder.trunc(span, _I32))
+        self.spots = list(product(range(rows), _HALVES))
+        biases = self.loads(self.start, _I64(0), align=4)
+        self.sums = {
+            spot: cgutils.alloca_once_value(builder, biases[spot[1]]) for spot in self.spots
+        }
+        self.former = {spot: cgutils.alloca_once(builder, _V16) for spot in self.spots}
+        self.count = cgutils.alloca_once_value(builder, _I64(0))
 
-    def read(variables: dict[Any, Any], spot: Any) -> Any:
-        return builder.load(variables[spot], typ=_V16)
+    def loads(self, address: Any, offset: Any, align: int = 64) -> list[Any]:
+        begin = self.builder.add(address, offset)
+        return [_load(self.builder, begin, 64 * half, _V16, align) for half in _HALVES]
 
-    biases = loads(start, _I64(0), align=4)
-    sums = {spot: cgutils.alloca_once_value(builder, biases[spot[1]]) for spot in spots}
-    former = {spot: cgutils.alloca_once(builder, _V16) for spot in spots}
-    count = cgutils.alloca_once_value(builder, _I64(0))
+    def vector(self, operation: str, *operands: Any) -> Any:
+        return _call(self.builder, f"llvm.{operation}.v16i32", _V16, *operands)
 
-    def add_quad(quad: Any) -> None:
-        pair = loads(panel, builder.mul(quad, _I64(128)))
-        source = builder.add(x, builder.mul(quad, _I64(4)))
-        for row in range(rows):
-            word = _load(builder, source, builder.mul(stride, _I64(row)), _I32, 1)
+    def read(self, variables: dict[Any, Any], spot: Any) -> Any:
+        return self.builder.load(variables[spot], typ=_V16)
+
+    def add_quad(self, quad: Any) -> None:
+        """Add four products to every sum."""
+        builder = self.builder
+        pair = self.loads(self.panel, builder.mul(quad, _I64(128)))
+        source = builder.add(self.x, builder.mul(quad, _I64(4)))
+        for row in range(self.rows):
+            word = _load(builder, source, builder.mul(self.stride, _I64(row)), _I32, 1)
             word = _splat(builder, word)
-            for half in halves:
-                _add_dot(builder, sums[row, half], word, pair[half])
+            for half in _HALVES:
+                _add_dot(builder, self.sums[row, half], word, pair[half])
 
-    def add_count(overflows: Any) -> None:
+    def add_quads(self, begin: Any, quads: Any) -> None:
+        with cgutils.for_range(self.builder, quads) as loop:
+            self.add_quad(self.builder.add(begin, loop.index))
+
+    def add_count(self, overflows: Any) -> None:
         # Masks are counted outside of the vector units, which are what the sums wait for.
-        some = _call(builder, "llvm.ctpop.i16", _I16, builder.bitcast(overflows, _I16))
-        builder.store(builder.add(builder.load(count, typ=_I64), builder.zext(some, _I64)), count)
+        builder, mask = self.builder, self.builder.bitcast(overflows, _I16)
+        some = builder.zext(_call(builder, "llvm.ctpop.i16", _I16, mask), _I64)
+        builder.store(builder.add(builder.load(self.count, typ=_I64), some), self.count)
 
-    def treat(spot: Any, floor: Any) -> None:
-        exact = read(sums, spot)
-        if cut is Cut.WRAP_COUNTED:
+    def treat(self, spot: Any, floor: Any) -> None:
+        """Cut a sum after a beat, or count what the cut would do."""
+        builder, exact = self.builder, self.read(self.sums, spot)
+        if self.cut is Cut.WRAP_COUNTED:
             above = builder.sub(exact, floor)
-            changes = builder.xor(above, read(former, spot))
-            builder.store(above, former[spot])
-            add_count(builder.icmp_unsigned(">", changes, span))
+            changes = builder.xor(above, self.read(self.former, spot))
+            builder.store(above, self.former[spot])
+            self.add_count(builder.icmp_unsigned(">", changes, self.span))
             return
-        value = vector("smin", vector("smax", exact, floor), builder.add(floor, span))
-        builder.store(value, sums[spot])
-        if cut is Cut.SATURATE_COUNTED:
-            add_count(builder.icmp_signed("!=", exact, value))
+        highest = builder.add(floor, self.span)
+        value = self.vector("smin", self.vector("smax", exact, floor), highest)
+        builder.store(value, self.sums[spot])
+        if self.cut is Cut.SATURATE_COUNTED:
+            self.add_count(builder.icmp_signed("!=", exact, value))
 
-    def risky(first: Any, chunk: Any) -> Any:
-        """Whether a sum of any row is nearer to a limit than a chunk can reach."""
-        floor = loads(floors, builder.mul(first, _I64(128)))
+    def risky(self, first: Any, chunk: Any) -> Any:
+        """True if a sum of any row is nearer to a limit than a chunk can reach."""
+        builder = self.builder
+        floor = self.loads(self.floors, builder.mul(first, _I64(128)))
         place = builder.mul(chunk, _I64(256))
-        reach, room = loads(margins, place), loads(margins, builder.add(place, _I64(128)))
+        reach = self.loads(self.margins, place)
+        room = self.loads(self.margins, builder.add(place, _I64(128)))
         outside = []
-        for half in halves:
-            distances = []
-            for row in range(rows):
-                above = builder.sub(read(sums, (row, half)), floor[half])
-                builder.store(above, former[row, half])
-                if cut is Cut.WRAP_COUNTED:
-                    above = builder.and_(above, span)
-                distances.append(builder.sub(above, reach[half]))
-            highest = distances[0]
-            for distance in distances[1:]:
-                highest = vector("umax", highest, distance)
+        for half in _HALVES:
+            highest = self.farthest(half, floor[half], reach[half])
             outside.append(builder.bitcast(builder.icmp_unsigned(">", highest, room[half]), _I16))
         return builder.icmp_unsigned("!=", builder.or_(*outside), _I16(0))
 
-    chunks = builder.udiv(builder.add(beats, builder.sub(size, _I64(1))), size)
-    with cgutils.for_range(builder, chunks) as some:
-        first = builder.mul(some.index, size)
-        left = builder.sub(beats, first)
-        here = builder.select(builder.icmp_signed("<", left, size), left, size)
-        with builder.if_else(risky(first, some.index)) as (careful, plain):
+    def farthest(self, half: int, floor: Any, reach: Any) -> Any:
+        """Emit the largest distance of the sums of all rows from the lowest safe one."""
+        builder, distances = self.builder, []
+        for row in range(self.rows):
+            above = builder.sub(self.read(self.sums, (row, half)), floor)
+            builder.store(above, self.former[row, half])
+            if self.cut is Cut.WRAP_COUNTED:
+                above = builder.and_(above, self.span)
+            distances.append(builder.sub(above, reach))
+        return reduce(lambda highest, other: self.vector("umax", highest, other), distances)
+
+    def chunk(self, index: Any, *, single: bool) -> None:
+        """Add the beats of a chunk, with a cut after each only where one may be needed."""
+        builder = self.builder
+        first = builder.mul(index, self.size)
+        left = builder.sub(self.beats, first)
+        here = builder.select(builder.icmp_signed("<", left, self.size), left, self.size)
+        with builder.if_else(self.risky(first, index)) as (careful, plain):
             with careful, cgutils.for_range(builder, here) as loop:
                 beat = builder.add(first, loop.index)
                 if single:
-                    add_quad(beat)
+                    self.add_quad(beat)
                 else:
-                    begin = builder.mul(beat, quads)
-                    with cgutils.for_range(builder, quads) as inner:
-                        add_quad(builder.add(begin, inner.index))
-                floor = loads(floors, builder.mul(builder.add(beat, _I64(1)), _I64(128)))
-                for spot in spots:
-                    treat(spot, floor[spot[1]])
+                    self.add_quads(builder.mul(beat, self.quads), self.quads)
+                after = builder.mul(builder.add(beat, _I64(1)), _I64(128))
+                floor = self.loads(self.floors, after)
+                for spot in self.spots:
+                    self.treat(spot, floor[spot[1]])
             with plain:
-                begin = builder.mul(first, quads)
-                with cgutils.for_range(builder, builder.mul(here, quads)) as loop:
-                    add_quad(builder.add(begin, loop.index))
-    lowest, last = loads(floors, _I64(0)), loads(floors, builder.mul(beats, _I64(128)))
-    for row, half in spots:
-        value = builder.add(builder.sub(read(sums, (row, half)), last[half]), lowest[half])
-        offset = builder.add(builder.mul(pitch, _I64(row)), _I64(64 * half))
-        builder.store(value, _pointer(builder, target, offset), align=4)
-    builder.store(builder.load(count, typ=_I64), _pointer(builder, found))
+                self.add_quads(builder.mul(first, self.quads), builder.mul(here, self.quads))
+
+    def store(self) -> None:
+        """Store the sums, from where their floors were in the end, and the count."""
+        builder, (target, pitch, found) = self.builder, self.results
+        lowest = self.loads(self.floors, _I64(0))
+        last = self.loads(self.floors, builder.mul(self.beats, _I64(128)))
+        for row, half in self.spots:
+            above = builder.sub(self.read(self.sums, (row, half)), last[half])
+            offset = builder.add(builder.mul(pitch, _I64(row)), _I64(64 * half))
+            value = builder.add(above, lowest[half])
+            builder.store(value, _pointer(builder, target, offset), align=4)
+        builder.store(builder.load(self.count, typ=_I64), _pointer(builder, found))
+
+
+def _emit_beats(builder: Any, args: Any, rows: int, cut: Cut, *, single: bool) -> None:
+    """Emit `beat_rows` for one number of rows and one cut; with ``single`` a beat is one quad."""
+    emitted = _Beats(builder, args, rows, cut)
+    size = emitted.size
+    chunks = builder.udiv(builder.add(emitted.beats, builder.sub(size, _I64(1))), size)
+    with cgutils.for_range(builder, chunks) as chunk:
+        emitted.chunk(chunk.index, single=single)
+    emitted.store()
 
 
 @intrinsic

@@ -39,7 +39,20 @@ def jit(function: F) -> F:
 
     Never with fast floats.
     """
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+    return _compile(function, {})
+
+
+def inlined(function: F) -> F:
+    """Compile a part of a kernel into each kernel that calls it.
+
+    A call costs some nanoseconds for each array that it passes, which is more than a step of a
+    block takes.
+    """
+    return _compile(function, {"forceinline": True})
+
+
+def _compile(function: F, special: dict[str, Any]) -> F:
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", **special}
     try:
         compiled: F = numba.njit(cache=True, **options)(function)
     except RuntimeError:  # numba finds no folder to write to

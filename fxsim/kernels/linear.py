@@ -30,7 +30,7 @@ def kernel_of(layer: QuantizedLinear) -> LinearKernel:
 
 
 class LinearKernel:
-    """What is computed once for a `QuantizedLinear`; inputs have shape (rows, inputs)."""
+    """Packed weights and constants of a `QuantizedLinear`; inputs have shape (rows, inputs)."""
 
     def __init__(self, layer: QuantizedLinear) -> None:
         fmt = layer.accumulator.format
@@ -38,7 +38,7 @@ class LinearKernel:
         self.exact = layer.accumulator.mode is AccumulatorMode.WIDE or fmt.holds(
             *accumulator_bounds(layer.weight, layer.bias, source)
         )
-        """Whether no accumulator can overflow."""
+        """True if no accumulator can overflow."""
         self._saturates = layer.accumulator.mode is AccumulatorMode.SATURATE
         self._bits, self._simd = fmt.bits, layer.folding.simd
         self._low, self._high = fmt.min, fmt.max
@@ -90,7 +90,7 @@ class LinearKernel:
         return requantize(accumulators, self._epilogue)
 
     def activations(self, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """What the layer yields, in a narrow type, and nothing else."""
+        """Outputs of the layer in a narrow type, without a trace."""
         if self._fused:
             assert self._product is not None
             assert self._epilogue is not None
@@ -102,7 +102,7 @@ class LinearKernel:
 
 
 def _lanes_fit(layer: QuantizedLinear) -> bool:
-    """Whether bytes and 32-bit lanes hold the operands, and any sum and range of `beat_sums`."""
+    """True if bytes and 32-bit lanes hold the operands, and any sum and range of `beat_sums`."""
     weights = layer.weight_format
     return (
         chosen() in {Backend.AMX, Backend.VNNI}

@@ -37,11 +37,11 @@ class Elementwise(NamedTuple):
     low: int
     high: int
     quick: bool
-    """Whether `run` may fuse the cuts: 32-bit sums and multipliers, and no ties to even."""
+    """True if `run` may fuse the cuts: 32-bit sums and multipliers, and no ties to even."""
 
 
 class States(NamedTuple):
-    """What a backward pass needs, (n, t, ...); of size 0 when nobody asks."""
+    """Tensors for a backward pass, (n, t, ...); of size 0 when nobody asks."""
 
     gates: npt.NDArray[np.signedinteger]
     cells: npt.NDArray[np.int32]

@@ -49,7 +49,7 @@ class Contract(NamedTuple):
 
 
 class Forward(NamedTuple):
-    """What the forward pass left: (n, t, ...) each; ``squashed`` is tanh of the cell state."""
+    """Tensors of the forward pass, (n, t, ...) each; ``squashed`` is tanh of the cell state."""
 
     gates: npt.NDArray[Any]
     cells: npt.NDArray[Any]

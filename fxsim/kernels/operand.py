@@ -33,9 +33,9 @@ class Operand(NamedTuple):
     digits: int
     pitch: int
     complete: bool
-    """Whether there is one plane and one digit, and the 32-bit sums hold ``start`` already."""
+    """True if there is one plane and one digit, and the 32-bit sums hold ``start`` already."""
     words: bool
-    """Whether the one plane and the one digit have 16 bits."""
+    """True if the one plane and the one digit have 16 bits."""
 
 
 def planes_of(low: int, high: int) -> tuple[int, int]:
@@ -66,7 +66,7 @@ def digits_of(weight: npt.NDArray[Any]) -> list[npt.NDArray[np.int8]]:
 def words_fit(
     weight: npt.NDArray[Any], start: IntArray, low: int, high: int, backend: Backend
 ) -> bool:
-    """Whether words, signed, do in one pass what takes bytes several."""
+    """True if words, signed, do in one pass what takes bytes several."""
     least, greatest = int(weight.min(initial=0)), int(weight.max(initial=0))
     fits = all(-(1 << 15) <= value < 1 << 15 for value in (low, high, least, greatest))
     bytes_ = planes_of(low, high)[0] == 1 and least >= -128 and greatest <= 127

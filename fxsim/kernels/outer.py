@@ -69,7 +69,7 @@ class OuterSums:
         return sums, clamped
 
     def totals(self, bits: int) -> tuple[IntArray, int]:
-        """Sum of dnet[n, t, j], saturated likewise, shape (rows,)."""
+        """Sum of dnet[n, t, j], also saturated, shape (rows,)."""
         if (self._reach < 1 << bits - 1).all():
             return self._totals, 0
         sums, clamped = self.of(np.ones((*self._dnet.shape[:2], 1), np.int64), 0, bits, 1)

@@ -3,7 +3,7 @@
 A panel holds 32 outputs. For every 64 inputs it has two tiles of 16 outputs, each 16 rows of 64
 bytes: row r holds inputs 4r .. 4r + 3 of output 0, then of output 1, and so on. AMX, VNNI and AVX2
 read the same bytes; words are two of them. Missing inputs and outputs are zeros, so what stands
-beside an activation vector in memory does not matter. Weights of two bits are packed once more,
+next to an activation vector in memory does not matter. Weights of two bits are packed once more,
 four to a byte, for single rows, which are bound by reading them.
 """
 

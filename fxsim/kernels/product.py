@@ -78,7 +78,7 @@ class Product:
         narrow = reach + int(np.abs(start).max(initial=0)) < 1 << 31
         self._words = words_fit(weight, start, low, high, self.backend)
         self.fused = (passes == 1 and narrow) or self._words
-        """Whether sums are 32 bits and `requantized` may be called."""
+        """True if sums are 32 bits and `requantized` may be called."""
         self.flip = 0x80 if offset and not self._words else 0
         if self.fused:
             corrected = start if self._words else start - offset * weight.sum(axis=1)

@@ -21,7 +21,7 @@ from fxsim.network import IntArray, QuantizedLinear, QuantizedLstm
 from fxsim.network.lstm_gradient import row_multipliers
 
 _SUM_BITS = 30
-"""Of W x and U h, so that 32 bits hold their sum with what rounding adds."""
+"""Bits of W x and of U h, so that 32 bits hold their sum with what rounding adds."""
 
 _transposed: WeakKeyDictionary[QuantizedLstm, dict[int, tuple[Any, Any]]] = WeakKeyDictionary()
 _kernels: WeakKeyDictionary[QuantizedLstm, LstmKernel] = WeakKeyDictionary()
@@ -36,7 +36,7 @@ def lstm_kernel_of(layer: QuantizedLstm) -> LstmKernel:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LstmRun:
-    """What a run yields: ``outputs`` and, where asked for, states and details."""
+    """Result of a run: ``outputs`` and, where asked for, states and details."""
 
     outputs: npt.NDArray[Any]
     states: lstm.States
@@ -45,7 +45,7 @@ class LstmRun:
 
 
 class LstmKernel:
-    """What is computed once for a `QuantizedLstm`."""
+    """Packed weights and constants of a `QuantizedLstm`."""
 
     def __init__(self, layer: QuantizedLstm) -> None:
         self._layer = layer
@@ -53,7 +53,7 @@ class LstmKernel:
         self.exact = all(
             kernel_of(product).exact and product.inputs <= MAX_INPUTS for product in products
         )
-        """Whether no accumulator can overflow, so that `run` may be called."""
+        """True if no accumulator can overflow, so that `run` may be called."""
         quick = False
         if self.exact:
             packed = [_operand(product) for product in products]
@@ -69,7 +69,7 @@ class LstmKernel:
             )
             quick = quick and not rounding_terms(layer.rounding, layer.guard_bits)[2]
         self.streams = quick and _may_stream(layer)
-        """Whether a sequence of its own takes the short step of `fxsim.kernels.stream`."""
+        """True if a sequence of its own takes the short step of `fxsim.kernels.stream`."""
         self.constants = _constants(layer, quick=quick)
 
     def run(
@@ -113,7 +113,7 @@ class LstmKernel:
 
 
 def _may_stream(layer: QuantizedLstm) -> bool:
-    """Whether a layer that is ``quick`` may be run by `fxsim.kernels.stream`."""
+    """True if a layer that is ``quick`` may be run by `fxsim.kernels.stream`."""
     return (
         chosen() in {Backend.AMX, Backend.VNNI}
         and layer.projection is None

@@ -25,7 +25,7 @@ from fxsim.network import IntArray
 
 _BLOCK = 48
 _MOST_BEATS, _PRODUCTS = 16, 64
-"""Of a chunk: more can hardly be safe, fewer do not repay the look at the sums."""
+"""Beats of a chunk: more can hardly be safe, fewer do not repay the look at the sums."""
 _SATURATE = int(Cut.SATURATE)
 _SATURATE_COUNTED, _WRAP_COUNTED = int(Cut.SATURATE_COUNTED), int(Cut.WRAP_COUNTED)
 

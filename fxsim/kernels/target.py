@@ -72,7 +72,7 @@ def target_features() -> frozenset[str]:
 
 
 def has_vnni() -> bool:
-    """Whether kernels of AVX-512 VNNI can run, whatever is chosen for the dense products."""
+    """True if kernels of AVX-512 VNNI can run, whatever is chosen for the dense products."""
     return not obstacles()[Backend.VNNI]
 
 

@@ -37,7 +37,7 @@ def gather(
     count, height, width, channels = images.shape
     tall, wide = kernel
     # The image in its frame, so that no pixel needs a test. Runs of pixels are copied a few bytes
-    # too long: what they overwrite is written later, and the last ones have slack behind them.
+    # too long: what they overwrite is written later, and the last ones have slack after them.
     across = width + 2 * padding
     frame = np.empty((height + 2 * padding) * across * depth + _SLACK, images.dtype)
     frame[:] = outside

@@ -101,16 +101,16 @@ class QuantizedAdd:
                 f"accumulator must hold {low} to {high}, which {self.accumulator} does not"
             )
         if tail.overflow is Overflow.WRAP and self.output.format.narrow:
-            raise RangeError("output must not be narrow when it wraps")
+            raise RangeError("a narrow output cannot wrap")
 
     @property
     def multipliers(self) -> tuple[int, ...]:
-        """Of each summand."""
+        """Multiplier of each summand."""
         return tuple(self.tail.multiplier.tolist())
 
     @property
     def bias(self) -> int:
-        """What all zero points come to: accumulator = multipliers . x + bias."""
+        """Constant for all zero points: accumulator = multipliers . x + bias."""
         pairs = zip(self.multipliers, self.summands, strict=True)
         return -sum(multiplier * summand.zero_point for multiplier, summand in pairs)
 

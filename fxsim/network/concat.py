@@ -66,7 +66,7 @@ class Concat:
 
     @property
     def operands(self) -> tuple[TensorType, ...]:
-        """What is joined, in order."""
+        """Operands, in order."""
         return tuple(TensorType(shape, self.input) for shape in self.shapes)
 
     @property
@@ -76,7 +76,7 @@ class Concat:
 
     @property
     def output(self) -> Activation:
-        """What the layer yields: what it takes."""
+        """Activation of the output, which is that of the operands."""
         return self.input
 
     @property

@@ -93,7 +93,7 @@ class QuantizedConvolution:
 
     @property
     def raw(self) -> bool:
-        """Whether it yields accumulators."""
+        """True if the outputs are accumulators."""
         return self.product.raw
 
     @property
@@ -144,12 +144,12 @@ class QuantizedConvolution:
 
     @property
     def input(self) -> Activation:
-        """What the layer takes."""
+        """Activation of the input."""
         return self.product.input
 
     @property
     def output(self) -> Activation:
-        """What the layer yields."""
+        """Activation of the output."""
         return self.product.output
 
     @property

@@ -31,7 +31,7 @@ def only(values: Mapping[str, T], what: str) -> T:
 def connect(
     inputs: Iterable[str], layers: Sequence[Layer], sources: Mapping[str, tuple[str, ...]]
 ) -> dict[str, tuple[str, ...]]:
-    """What yields the operands of each layer, by its name: the layer before, if left out.
+    """Sources of the operands of each layer, by its name: the layer before, if left out.
 
     Raises
     ------

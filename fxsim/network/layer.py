@@ -44,11 +44,11 @@ class LayerKind(Protocol):
 
     @property
     def operands(self) -> tuple[TensorType, ...]:
-        """What the layer takes; whoever yields it is the business of the network."""
+        """Types of the operands; the network knows who yields them."""
 
     @property
     def state(self) -> Mapping[str, TensorType]:
-        """What it carries from one vector to the next, by name; real 0 in a new sequence."""
+        """State from one vector to the next, by name; real 0 in a new sequence."""
 
     @property
     def inputs(self) -> int:
@@ -92,15 +92,15 @@ class LayerKind(Protocol):
 
     @property
     def raw(self) -> bool:
-        """Whether it yields accumulators, without requantization."""
+        """True if it yields accumulators, without requantization."""
 
     @property
     def classifies(self) -> bool:
-        """Whether it yields the index of a class: only the order of its inputs matters then."""
+        """True if it yields the index of a class: only the order of its inputs matters then."""
 
     @property
     def spatial(self) -> bool:
-        """Whether it works on windows of images, which makes tensors large."""
+        """True if it works on windows of images, which makes tensors large."""
 
     @property
     def sizes(self) -> Mapping[str, int]:

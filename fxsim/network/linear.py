@@ -140,8 +140,11 @@ class QuantizedLinear:
         if not (np.isfinite(self.weight_scale).all() and (self.weight_scale > 0).all()):
             raise RangeError("weight_scale must be positive and finite")
         self.code.check(self.weight, "weight")
-        if self.folding.pad and not self.code.pads:
-            raise RangeError(f"pad must be false with {self.code} weights, which have no 0")
+        self._check_sums()
+        self._check_folding()
+        self._check_tail()
+
+    def _check_sums(self) -> None:
         fmt = self.accumulator.format
         if not fmt.signed or fmt.narrow:
             raise RangeError(f"accumulator must be signed and not narrow, not {fmt}")
@@ -151,12 +154,19 @@ class QuantizedLinear:
             raise RangeError(f"sums must fit {MAX_BITS} bits, but reach {low} to {high}")
         if self.accumulator.mode is AccumulatorMode.WIDE and not fmt.holds(low, high):
             raise RangeError(f"wide accumulator must hold {low} to {high}, which {fmt} does not")
+
+    def _check_folding(self) -> None:
+        if self.folding.pad and not self.code.pads:
+            raise RangeError(f"pad must be false with {self.code} weights, which have no 0")
         rows, simd = self.folding.rows, self.folding.simd
         for key, lanes, size in (("rows", rows, self.outputs), ("simd", simd, self.inputs)):
             if lanes > size:
                 raise RangeError(f"{key} must be at most {size}, not {lanes}")
             if size % lanes and not self.folding.pad:
                 raise RangeError(f"{key} must divide {size}, not {lanes} (or pad)")
+
+    def _check_tail(self) -> None:
+        fmt = self.accumulator.format
         if self.tail is None:
             if self.output.format != fmt or self.output.zero_point:
                 raise RangeError("output must be the accumulator itself without a requantizer")
@@ -171,7 +181,7 @@ class QuantizedLinear:
                 f" not {fmt.bits} + {self.tail.multiplier_bits}"
             )
         if self.tail.overflow is Overflow.WRAP and self.output.format.narrow:
-            raise RangeError("output must not be narrow when it wraps")
+            raise RangeError("a narrow output cannot wrap")
 
     @property
     def linears(self) -> tuple[QuantizedLinear, ...]:

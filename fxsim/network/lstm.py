@@ -23,7 +23,7 @@ class QuantizedLstm:
     """An LSTM layer (Zhu et al. 2017, section 2.2: no peepholes), with or without projection.
 
     One step takes x(t), h(t-1), c(t-1) to h(t), c(t). R(v, s) is the rounding shift of v by s bits
-    in the layer's mode, S saturates, and bits behind the binary point are called fraction::
+    in the layer's mode, S saturates, and bits after the binary point are called fraction::
 
         z = S(R(W x + U h, guard_bits))                  gates i, f, o, g, formats of the tables
         i, f, o = sigmoid(z), g = tanh(z)                table lookups, fraction ``gate bits``
@@ -256,17 +256,17 @@ class QuantizedLstm:
 
     @property
     def input(self) -> Activation:
-        """What the layer takes."""
+        """Activation of the input."""
         return self.input_product.input
 
     @property
     def output(self) -> Activation:
-        """What the layer yields and feeds back."""
+        """Activation of the output, which is also fed back."""
         return self.cell_output if self.projection is None else self.projection.output
 
     @property
     def output_fraction(self) -> int:
-        """Bits behind the binary point of m."""
+        """Bits after the binary point of m."""
         return round(-math.log2(self.cell_output.scale))
 
     @property

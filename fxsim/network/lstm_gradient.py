@@ -173,7 +173,7 @@ class LstmGradient:
         }
 
     def rescaled(self, exponent: int) -> LstmGradient:
-        """The same arithmetic for gradients that are read as 2**-exponent times the value."""
+        """Arithmetic of gradients that are read as 2**-exponent times the value."""
 
         def moved(fmt: GradientFormat) -> GradientFormat:
             return GradientFormat(bits=fmt.bits, fraction=fmt.fraction + exponent)

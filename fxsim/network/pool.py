@@ -95,7 +95,7 @@ class MaxPool:
 
     @property
     def output(self) -> Activation:
-        """What the layer yields: what it takes."""
+        """Activation of the output, which is that of the input."""
         return self.input
 
     @property

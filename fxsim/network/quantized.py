@@ -54,13 +54,13 @@ class InputQuantizer:
 
     @property
     def tensor(self) -> TensorType:
-        """What the quantizer yields."""
+        """Network of integers, which the quantizer yields."""
         return TensorType(self.shape, self.activation)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class QuantizedNetwork:
-    """A graph of layers behind input quantizers.
+    """A graph of layers after input quantizers.
 
     Parameters
     ----------
@@ -213,15 +213,15 @@ class QuantizedNetwork:
 
     @property
     def spatial(self) -> bool:
-        """Whether a layer works on images."""
+        """True if a layer works on images."""
         return any(layer.spatial for layer in self.layers)
 
     @property
     def recurrent(self) -> bool:
-        """Whether a layer carries state from one vector to the next."""
+        """True if a layer carries state from one vector to the next."""
         return any(layer.state for layer in self.layers)
 
     @property
     def classifies(self) -> bool:
-        """Whether the only output is the index of a class, rather than a value for each."""
+        """True if the only output is the index of a class, rather than a value for each."""
         return self.last.classifies

@@ -84,7 +84,7 @@ class Rescale:
                 f" not {self.input.format.bits} + {tail.multiplier_bits}"
             )
         if tail.overflow is Overflow.WRAP and self.output.format.narrow:
-            raise RangeError("output must not be narrow when it wraps")
+            raise RangeError("a narrow output cannot wrap")
         _ = self.folded  # its offsets must fit
 
     @property

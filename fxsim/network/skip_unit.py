@@ -22,7 +22,7 @@ def product_accumulator(
     ----------
     weights : int64 array, shape (items, outputs)
     loadable : bool
-        Whether to allow for all weights of their format instead of these.
+        True to allow for all weights of their format instead of these.
     """
     columns = weights.T
     if loadable:
@@ -34,7 +34,7 @@ def product_accumulator(
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SkipProduct:
-    """The matrix behind the skipper, and how its products are made.
+    """The matrix after the skipper, and how its products are made.
 
     Parameters
     ----------
@@ -43,11 +43,11 @@ class SkipProduct:
     weight : IntFormat
     weights : int64 array, shape (items, outputs)
     loadable : bool
-        Whether these are only the weights after power-up, and others may be written.
+        True if these are only the weights after power-up, and others may be written.
     tail : Tail
     output : Activation
     dsp : bool
-        Whether multipliers are meant for DSP blocks or for LUTs.
+        True if multipliers are meant for DSP blocks, false for LUTs.
     memory : MemoryStyle
     """
 

@@ -1,4 +1,4 @@
-"""What a batch of sequences carries from one call of the simulator to the next."""
+"""State of a batch of sequences from one call of the simulator to the next."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ _HASH = re.compile("[0-9a-f]{64}")
 _LEFT = re.compile(
     r"network-[0-9a-f]{64}\.npz|\.network(-[0-9a-f]{64}\.npz|\.yaml)-\w+\.(npz|yaml)"
 )
-"""What a save that was killed leaves: tensors under their first name, and temporary files."""
+"""Files that a killed save leaves: tensors under their first name, and temporary files."""
 
 
 def network_hash(network: QuantizedNetwork) -> str:

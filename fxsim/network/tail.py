@@ -1,4 +1,4 @@
-"""What ends every kind that computes: from sums to activations."""
+"""From sums to activations: the end of every kind that computes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fxsim.arithmetic.tensors import IntArray, check_bool, check_range, freeze, 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Tail:
-    """What happens to a sum once it is complete (`fxsim.arithmetic.integers.requantize`).
+    """Treatment of a sum once it is complete (`fxsim.arithmetic.integers.requantize`).
 
     The hardware of it is a `fxsim.hw.blocks.requantizer.Requantizer`.
 
@@ -31,7 +31,7 @@ class Tail:
         Low bits that are cleared before the rounding, 0 to ``shift``.
     rounding : Rounding
     relu : bool
-        Whether what is rounded is at least 0, before the zero point is added.
+        True if what is rounded is at least 0, before the zero point is added.
     overflow : Overflow
 
     Raises
@@ -66,12 +66,12 @@ class Tail:
 
     @property
     def per_channel(self) -> bool:
-        """Whether channels differ in their multiplier or in their offset."""
+        """True if channels differ in their multiplier or in their offset."""
         return varies(self.multiplier) or varies(self.offset)
 
     @property
     def scales(self) -> bool:
-        """Whether anything comes before the shift: a multiplier or an offset."""
+        """True if anything comes before the shift: a multiplier or an offset."""
         return self.multiplier_bits > 0 or bool(self.offset.any())
 
     def rows(self, which: slice | IntArray) -> Tail:
@@ -83,5 +83,5 @@ class Tail:
 
 
 def varies(array: IntArray) -> bool:
-    """Whether an array holds more than one value."""
+    """True if an array holds more than one value."""
     return bool((array != array[0]).any())

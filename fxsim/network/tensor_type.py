@@ -32,7 +32,7 @@ class TensorType:
         return math.prod(self.shape)
 
     def admits(self, shape: tuple[int, ...]) -> bool:
-        """Whether values of a shape fit: the same shape, or any of as many items for a vector."""
+        """True if values of a shape fit: the same shape, or any of as many items for a vector."""
         return self.shape in {shape, (math.prod(shape),)}
 
 

@@ -12,7 +12,7 @@ from fxsim.plan.requantizer import RequantizerConfig
 
 
 def plan_add(layer: QuantizedAdd, sources: Sequence[Stream], depths: Sequence[int]) -> Group:
-    """Group of an add behind the streams of its summands, with queues of so many words."""
+    """Group of an add after the streams of its summands, with queues of so many words."""
     channels = [layer.shape[0]] * len(sources)
     chain, summands = join(sources, depths, lanes=layer.lanes, items=channels)
     total = WeightedSumConfig(

@@ -1,4 +1,4 @@
-"""What a stream carries at a time."""
+"""Beats: the words of a stream."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fxsim.errors import ConfigError
 
 @dataclass(frozen=True)
 class Beat:
-    """What a stream carries at a time: ``lanes`` integers of one format."""
+    """Word of a stream: ``lanes`` integers of one format."""
 
     format: IntFormat
     lanes: int

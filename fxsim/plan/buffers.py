@@ -10,7 +10,7 @@ from fxsim.plan.beat import Beat, check_sizes
 
 @dataclass(frozen=True, kw_only=True)
 class _SameBeat:
-    """What gives the beats that it takes."""
+    """Block that gives the beats that it takes."""
 
     beat: Beat
 
@@ -26,7 +26,7 @@ class _SameBeat:
 
     @property
     def ratio(self) -> tuple[int, int]:
-        """As many beats after as before."""
+        """Beats after the block, as many as before it."""
         return 1, 1
 
 

@@ -1,4 +1,4 @@
-"""Making a group: blocks are added one by one, each behind those before."""
+"""Making a group: blocks are added one by one, each after those before."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Chain:
         self._streams = dict(inputs)
 
     def add(self, path: str, record: Record | Group, *sources: str | Source) -> str:
-        """Put a block behind streams, those of nodes or of inputs; its path is returned."""
+        """Put a block after streams, those of nodes or of inputs; its path is returned."""
         places = tuple(source if isinstance(source, tuple) else (source, 0) for source in sources)
         if isinstance(record, Group):
             output = record.output
@@ -59,7 +59,7 @@ class Chain:
 
 
 def resizes(beat: Beat, *, lanes: int, items: int) -> list[tuple[str, WidenConfig | NarrowConfig]]:
-    """What brings a stream of vectors of ``items`` to a number of lanes; none if it has them."""
+    """Blocks that bring a stream of vectors of ``items`` to other lanes; none if it has them."""
     common = beat.lanes * lanes // gcd(beat.lanes, lanes)
     found: list[tuple[str, WidenConfig | NarrowConfig]] = []
     fmt = beat.format

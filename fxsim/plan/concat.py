@@ -12,7 +12,7 @@ from fxsim.plan.join import join
 
 
 def plan_concat(layer: Concat, sources: Sequence[Stream], depths: Sequence[int]) -> Group:
-    """Group of a concatenation behind its operands, with queues of so many words."""
+    """Group of a concatenation after its operands, with queues of so many words."""
     chain, operands = join(sources, depths, lanes=layer.lanes, items=layer.channels)
     config = ConcatConfig(
         beat=Beat(layer.input.format, layer.lanes),

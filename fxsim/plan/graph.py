@@ -23,7 +23,7 @@ class Stream:
         return cls(Beat(fmt, lanes), -(-items // lanes))
 
     def through(self, record: Record) -> Stream:
-        """What a block makes of the stream."""
+        """Stream that a block makes of the one it takes."""
         taken, given = record.ratio
         return Stream(record.o, self.count // taken * given)
 

@@ -28,7 +28,7 @@ def plan_linear(layer: QuantizedLinear, source: Stream, *, lanes_out: int | None
 
 
 def add_product(chain: Chain, layer: QuantizedLinear, source: str, lanes_out: int) -> str:
-    """Add MAC array, its output and requantizer behind a stream of vectors, one for each tile."""
+    """Add MAC array, its output and requantizer after a stream of vectors, one for each tile."""
     at = chain.add("mac_array", MacArrayConfig.from_layer(layer), source)
     at = chain.resize("output", at, lanes=lanes_out, items=layer.outputs)
     if layer.tail is None:

@@ -85,7 +85,7 @@ class LstmCellConfig:
 
     @property
     def cell_fraction(self) -> int:
-        """Bits behind the binary point of the cell state."""
+        """Bits after the binary point of the cell state."""
         return self.sigmoid.bits + self.tanh.bits - self.input_shift
 
     @property

@@ -32,7 +32,7 @@ class Memory:
     count : int
         How many there are.
     constant : bool
-        Whether nothing is ever written to them.
+        True if nothing is ever written to them.
     style : MemoryStyle
         What they are to be made of; AUTO leaves that to the synthesizer.
     file : str, optional

@@ -47,7 +47,7 @@ class Plan:
     Parameters
     ----------
     group : Group
-        A group for each layer, by its name, a fork ``<name>$fork`` behind each layer or input that
+        A group for each layer, by its name, a fork ``<name>$fork`` after each layer or input that
         several take from, and a queue ``<name>$queue`` at ports that have one. Inputs and outputs
         have the names of those of the network.
     recurrent : tuple of str
@@ -168,7 +168,7 @@ def _entering(network: QuantizedNetwork, name: str) -> Stream:
 
 
 def plan_layer(layer: Layer, *sources: Stream, depths: Sequence[int] = ()) -> Group:
-    """Group of a layer behind a stream for each operand; of the layer's own lanes if left out.
+    """Group of a layer after a stream for each operand; of the layer's own lanes if left out.
 
     ``depths`` are those of the queues at operands; wires if left out.
     """

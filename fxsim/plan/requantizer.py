@@ -125,12 +125,12 @@ class RequantizerConfig:
 
     @property
     def per_channel(self) -> bool:
-        """Whether the multiplier or the offset changes from beat to beat."""
+        """True if the multiplier or the offset changes from beat to beat."""
         return varies(self.multiplier) or varies(self.offset)
 
     @property
     def scales(self) -> bool:
-        """Whether anything comes before the shift: a multiplier or an offset."""
+        """True if anything comes before the shift: a multiplier or an offset."""
         return self.multiplier_bits > 0 or bool(self.offset.any())
 
     @property
@@ -159,7 +159,7 @@ class RequantizerConfig:
 
     @property
     def ratio(self) -> tuple[int, int]:
-        """As many beats after as before."""
+        """Beats after the block, as many as before it."""
         return 1, 1
 
     @property

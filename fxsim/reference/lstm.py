@@ -13,7 +13,7 @@ from fxsim.reference.result import LayerResult, LstmState
 
 @dataclass(frozen=True, kw_only=True)
 class LstmResult(LayerResult):
-    """What an LSTM layer does to one vector; gates in block order i, f, o, g."""
+    """Step of an LSTM layer on one vector; gates in block order i, f, o, g."""
 
     state: LstmState
     input_product: LayerResult

@@ -9,7 +9,7 @@ from fxsim.network import LayerKind
 
 @dataclass(frozen=True)
 class LstmState:
-    """What an LSTM layer carries from one vector to the next."""
+    """State of an LSTM layer from one vector to the next."""
 
     hidden: list[int]
     cell: list[int]
@@ -17,7 +17,7 @@ class LstmState:
 
 @dataclass(frozen=True)
 class LayerResult:
-    """What a layer does to one vector or image; without accumulators, both lists are the same."""
+    """Result of a layer for one vector or image; without accumulators, both lists are the same."""
 
     accumulators: list[int]
     activations: list[int]

@@ -177,7 +177,7 @@ def sensitivity_figure(added: Mapping[str, float]) -> str:
 
 
 def convergence_figure(curve: Sequence[float]) -> str:
-    """Hypervolume behind each evaluation, as a share of the last."""
+    """Hypervolume after each evaluation, as a share of the last."""
     last = curve[-1] or 1.0
 
     def draw(figure: Any) -> None:

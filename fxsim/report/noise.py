@@ -14,7 +14,7 @@ def noise_figure(
     weights: Mapping[str, float | None],
     layers: Mapping[str, tuple[float | None, float | None]],
 ) -> str:
-    """Groups of weights beside layers, as one SVG; None is left out.
+    """Groups of weights next to layers, as one SVG; None is left out.
 
     Parameters
     ----------

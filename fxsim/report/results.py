@@ -1,4 +1,4 @@
-"""What a co-design run found, as frozen plain data: all that the report knows."""
+"""Results of a co-design run as frozen plain data: all that the report knows."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Values:
 
     @classmethod
     def of(cls, fmt: IntFormat, seen: tuple[int, int]) -> Self:
-        """Of a tensor in ``fmt`` whose least and greatest integer are ``seen``."""
+        """Range of a tensor in ``fmt`` whose least and greatest integer are ``seen``."""
         return cls(format=str(fmt), limits=(fmt.min, fmt.max), seen=seen)
 
 
@@ -111,7 +111,7 @@ class Mismatch:
 
 @dataclass(frozen=True, kw_only=True)
 class Regression:
-    """What a simulator compared: ``words`` in all, of which ``wrong`` differed."""
+    """Comparison by a simulator: ``words`` in all, and ``wrong``, those that differed."""
 
     simulator: str
     version: str
@@ -130,7 +130,7 @@ class Regression:
 
     @property
     def ok(self) -> bool:
-        """Whether words were compared and none differed, and no test failed."""
+        """True if words were compared and none differed, and no test failed."""
         compared = self.tests > 0 and self.words > 0
         return compared and not (self.failed or self.wrong or self.mismatch)
 
@@ -194,9 +194,9 @@ class Results:
     Parameters
     ----------
     vectors : int
-        Vectors behind the ranges and counts of ``layers``.
+        Vectors that gave the ranges and counts of ``layers``.
     versions, seconds, commands : mapping
-        Tool to version; step to the seconds that it took, beside others maybe; part of the page to
+        Tool to version; step to the seconds that it took, next to others maybe; part of the page to
         the command that reproduces it.
     """
 
@@ -245,7 +245,7 @@ class Results:
         return Verdict(status="failed", text=f"failed on {run.simulator}: {reason}")
 
     def cycles_agree(self, run: Regression) -> bool | None:
-        """Whether the cycles measured are those predicted; None when none were measured."""
+        """True if the cycles measured are those predicted; None when none were measured."""
         pairs = (
             (run.latency_measured, self.cycles.latency),
             (run.interval_measured, self.cycles.interval),

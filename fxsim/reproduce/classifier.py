@@ -45,9 +45,9 @@ def feed_forward(
     levels : int
         Of all weights.
     batch_norm : bool
-        Whether hidden layers have batch normalisation.
+        True if hidden layers have batch normalisation.
     signed : bool
-        Whether the inputs are.
+        True if the inputs are signed.
     """
     layers = [_hidden(units) | {"batch_norm": batch_norm} for units in hidden]
     return _network(flat(dataset), layers, levels, train, retrain, signed=signed)
@@ -114,7 +114,7 @@ def _network(
 
 
 def flat(dataset: Dataset) -> Dataset:
-    """The same samples as vectors."""
+    """Samples as vectors."""
     return dataset.shaped((math.prod(dataset.train.shape),))
 
 
@@ -148,7 +148,7 @@ def direct(spec: NetworkSpec, parent: Parameters) -> dict[str, LinearParameters]
 def in_integers(
     spec: NetworkSpec, checkpoint: Checkpoint, dataset: Dataset, samples: int = 4000
 ) -> dict[str, float]:
-    """The fixed-point network beside the one with quantized weights and float activations.
+    """The fixed-point network next to the one with quantized weights and float activations.
 
     Returns
     -------
@@ -182,7 +182,7 @@ def integers_table(
     rows: Sequence[tuple[Sequence[Any], Mapping[str, float]]],
     score: str = "Errors in percent",
 ) -> Table:
-    """What `in_integers` found, a row for each network; ``columns`` are those that name it."""
+    """Table of what `in_integers` found, a row for each network, which ``columns`` name."""
     shown = {
         "fake": "fake",
         "fixed": "fixed point",

@@ -1,4 +1,4 @@
-"""What every reproduction yields: verdicts on the paper's claims, tables, figures, one page."""
+"""Result of a reproduction: verdicts on the paper's claims, tables, figures, one page."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def language_model(
 def in_integers(
     spec: NetworkSpec, checkpoint: Checkpoint, dataset: Dataset, sequences: int = 16
 ) -> dict[str, float]:
-    """The fixed-point network beside the one with quantized weights and float arithmetic.
+    """The fixed-point network next to the one with quantized weights and float arithmetic.
 
     Returns
     -------
@@ -98,7 +98,7 @@ def in_integers(
 
 
 def _wide(spec: NetworkSpec) -> NetworkSpec:
-    """The same network with words so long that little is lost but in the weights."""
+    """Network with words so long that little is lost but in the weights."""
     value = spec.model_dump(mode="json", exclude_unset=True)
     wide = {"bits": 16}
     for layer in value["layers"]:

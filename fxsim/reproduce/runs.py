@@ -23,18 +23,18 @@ if TYPE_CHECKING:
         """All that the result of a run depends on, besides the data: a frozen dataclass."""
 
         kind: ClassVar[str]
-        """Of data: ``frames``, ``images`` or ``text``."""
+        """Kind of data: ``frames``, ``images`` or ``text``."""
 
         @property
         def name(self) -> str:
-            """Of the run, in the store."""
+            """Name of the run in the store."""
 
         def run(self, dataset: Dataset) -> dict[str, Any]:
             """Do it; returns plain values."""
 
 
 _VERSION = 2
-"""Of what runs do and yield: stored ones of another version are done again."""
+"""Version of what runs do and yield: stored ones of another version are done again."""
 
 Results = Mapping[str, dict[str, Any]]
 """Results of finished runs by their names."""
@@ -44,7 +44,7 @@ OnRun = Callable[[str], None]
 
 
 class Plan(Protocol):
-    """What runs there are."""
+    """Runs of a reproduction."""
 
     @property
     def recipes(self) -> Sequence[Recipe]:
@@ -56,7 +56,7 @@ P = TypeVar("P", bound=Plan)
 
 @dataclass(frozen=True, kw_only=True)
 class Experiment(Generic[P]):
-    """What reproduces a paper.
+    """Reproduction of a paper.
 
     Parameters
     ----------
@@ -172,7 +172,7 @@ class _Run:
 
 
 def seconds(results: Results) -> Table:
-    """What the runs took."""
+    """Time that the runs took."""
     return Table(
         name="seconds",
         title="Time",

@@ -19,7 +19,7 @@ def run(layer: QuantizedAdd, *operands: Tensor) -> Tensor:
 
 
 def trace(layer: QuantizedAdd, *operands: IntArray) -> LayerTrace:
-    """Like `run`, with accumulators and clipped values."""
+    """Trace of `run`: also accumulators and clipped values."""
     accumulators, activations, clipped = _added(layer, operands)
     return LayerTrace(
         name=layer.name,

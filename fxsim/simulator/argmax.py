@@ -14,5 +14,5 @@ def run(layer: Argmax, x: Tensor) -> IntArray:
 
 
 def trace(layer: Argmax, x: IntArray) -> LayerTrace:
-    """Like `run`; there is nothing else to see."""
+    """Trace of `run`, whose outputs are all there is to see."""
     return LayerTrace(name=layer.name, tensors={"activations": run(layer, x)}, counts={})

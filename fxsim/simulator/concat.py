@@ -19,5 +19,5 @@ def run(layer: Concat, *operands: Tensor) -> Tensor:
 
 
 def trace(layer: Concat, *operands: IntArray) -> LayerTrace:
-    """Like `run`; there is nothing else to see."""
+    """Trace of `run`, whose outputs are all there is to see."""
     return LayerTrace(name=layer.name, tensors={"activations": run(layer, *operands)}, counts={})

@@ -25,7 +25,7 @@ def run(layer: QuantizedConvolution, x: Tensor) -> Tensor:
 
 
 def trace(layer: QuantizedConvolution, x: IntArray) -> LayerTrace:
-    """Like `run`, with the trace of the product over all windows."""
+    """Trace of `run`, with that of the product over all windows."""
     parts = []
     for count, groups in _windows(layer, x):
         shape = (count, layer.outputs)

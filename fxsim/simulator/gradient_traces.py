@@ -2,7 +2,7 @@
 
 Stored are the network, its input x, the gradient dy of its LSTM layer's output and the contract of
 the backward pass; everything else is simulated when a trace is loaded. A hash of the results is
-stored beside them, so that a simulator that changed cannot go unseen.
+stored next to them, so that a simulator that changed cannot go unseen.
 """
 
 from __future__ import annotations
@@ -198,6 +198,6 @@ def _gradient(network: QuantizedNetwork, value: dict[str, Any]) -> LstmGradient:
 
 
 def _small(values: IntArray) -> np.ndarray[Any, Any]:
-    """The same integers in the least signed type that holds them."""
+    """Integers in the least signed type that holds them."""
     most = int(np.abs(values).max(initial=0))
     return values.astype(np.min_scalar_type(-most - 1))

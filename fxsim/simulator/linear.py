@@ -18,7 +18,7 @@ def run(layer: QuantizedLinear, x: Tensor) -> Tensor:
 
 
 def trace(layer: QuantizedLinear, x: IntArray) -> LayerTrace:
-    """Like `run`, with everything that a trace tells of a matrix product."""
+    """Trace of `run`, with everything that one tells of a matrix product."""
     kernel = kernel_of(layer)
     accumulators, overflows = kernel.accumulate(x.reshape(-1, layer.inputs), count=True)
     activations, clipped = kernel.requantize(accumulators)

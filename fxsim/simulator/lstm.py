@@ -21,7 +21,7 @@ def run(layer: QuantizedLstm, x: Tensor, state: LstmState | None = None) -> IntA
 
 
 def trace(layer: QuantizedLstm, x: IntArray, state: LstmState | None = None) -> LayerTrace:
-    """Like `run`, with gates, cells and products of every step."""
+    """Trace of `run`, with gates, cells and products of every step."""
     kernel = lstm_kernel_of(layer)
     start = state or reset_state(layer, len(x))
     if not kernel.exact:
@@ -55,7 +55,7 @@ def trace(layer: QuantizedLstm, x: IntArray, state: LstmState | None = None) -> 
 
 
 def trace_states(layer: QuantizedLstm, x: IntArray) -> LayerTrace:
-    """Like `trace`, with no more than a backward pass needs, of any integer type."""
+    """Trace with no more than a backward pass needs, of any integer type."""
     kernel = lstm_kernel_of(layer)
     if not kernel.exact:
         return trace(layer, x)

@@ -53,7 +53,7 @@ def weight_ratios(
     source: Mapping[str, LinearParameters],
     quantized: Mapping[str, LinearParameters],
 ) -> dict[str, float]:
-    """The same for given float weights and what they became."""
+    """Noise of given float weights and what they became."""
     return {
         group: decibels(source[name].effective_weight, quantized[name].effective_weight)
         for group, name in weight_groups(spec).items()

@@ -20,5 +20,5 @@ def run(layer: MaxPool, x: Tensor) -> Tensor:
 
 
 def trace(layer: MaxPool, x: IntArray) -> LayerTrace:
-    """Like `run`; there is nothing else to see."""
+    """Trace of `run`, whose outputs are all there is to see."""
     return LayerTrace(name=layer.name, tensors={"activations": run(layer, x)}, counts={})

@@ -13,7 +13,7 @@ def run(layer: Rescale, x: Tensor) -> Tensor:
 
 
 def trace(layer: Rescale, x: IntArray) -> LayerTrace:
-    """Like `run`, with clipped values."""
+    """Trace of `run`, with clipped values."""
     activations, clipped = _requantized(layer, x)
     return LayerTrace(
         name=layer.name, tensors={"activations": activations}, counts={"clipped": clipped}

@@ -65,7 +65,7 @@ def simulate(network: QuantizedNetwork, x: Batch, state: State | None = None) ->
 def simulate_outputs(
     network: QuantizedNetwork, x: Batch, state: State | None = None
 ) -> dict[str, IntArray]:
-    """Like `simulate`, for networks with any number of outputs, by the names of their layers."""
+    """Outputs of a network with any number of them, by the names of their layers."""
     sources = as_inputs(network, x, narrowest)
     last_taken = {
         source: place
@@ -90,7 +90,7 @@ def simulate_outputs(
 
 
 def simulate_ranges(network: QuantizedNetwork, x: Batch, state: State | None = None) -> Trace:
-    """Like `simulate_trace`, but with images all tensors between the layers are cut short.
+    """Trace as of `simulate_trace`, but with images all tensors between the layers are cut short.
 
     Each holds its least and its greatest integer then, all that a report needs of it: the whole
     ones of thousands of images would not fit.
@@ -144,7 +144,7 @@ def _blocks(
 
 
 def simulate_trace(network: QuantizedNetwork, x: Batch, state: State | None = None) -> Trace:
-    """Like `simulate_outputs`, with every tensor, range and count of every layer."""
+    """Trace of a network: every tensor, range and count of every layer."""
     sources = as_inputs(network, x)
     states = as_state(network, state, len(next(iter(sources.values()))))
     layers: list[LayerTrace] = []
@@ -157,7 +157,7 @@ def simulate_trace(network: QuantizedNetwork, x: Batch, state: State | None = No
 
 
 def run_layer(layer: Layer, *operands: Tensor, state: LstmState | None = None) -> Tensor:
-    """What one layer yields for integers validated by the caller, in a type that may be narrow.
+    """Outputs of one layer for integers validated by the caller, in a type that may be narrow.
 
     ``state`` is for a layer that has one; left out, sequences are new.
     """
@@ -167,7 +167,7 @@ def run_layer(layer: Layer, *operands: Tensor, state: LstmState | None = None) -
 
 
 def trace_layer(layer: Layer, *operands: IntArray, state: LstmState | None = None) -> LayerTrace:
-    """Like `run_layer`, with all that a trace tells."""
+    """Trace of one layer, see `run_layer`."""
     leading, rows = _rows(layer, operands)
     return _driver(layer).trace(*rows, *_given(state)).reshaped(leading)
 
@@ -188,7 +188,7 @@ def _given(state: LstmState | None) -> tuple[LstmState, ...]:
 
 
 class _Driver(NamedTuple):
-    """What runs a layer, with or without a trace: functions of its operands and its state."""
+    """Driver of a layer, with or without a trace: functions of its operands and its state."""
 
     run: Callable[..., Tensor]
     trace: Callable[..., LayerTrace]

@@ -58,7 +58,7 @@ class LayerTrace:
         return self.tensors[name]
 
     def reshaped(self, leading: tuple[int, ...]) -> LayerTrace:
-        """The same with tensors (*leading, items)."""
+        """Trace with tensors (*leading, items)."""
         tensors = {
             name: tensor.reshape(*leading, tensor.shape[-1])
             for name, tensor in self.tensors.items()
@@ -72,7 +72,7 @@ class LayerTrace:
 
     @property
     def activations(self) -> IntArray:
-        """What the layer yields."""
+        """Outputs of the layer."""
         return self["activations"]
 
     @property
@@ -119,7 +119,7 @@ class Trace:
 
     @property
     def state(self) -> dict[str, LstmState]:
-        """What layers with state leave, by name: `fxsim.simulator.simulate` goes on from it."""
+        """State that layers leave, by name: `fxsim.simulator.simulate` goes on from it."""
         return {seen.name: seen.state for seen in self.layers if seen.state is not None}
 
     @property
@@ -129,17 +129,17 @@ class Trace:
 
     @property
     def input(self) -> IntArray:
-        """What the only input took."""
+        """Integers of the only input."""
         return only(self.inputs, "input")
 
     @property
     def outputs(self) -> dict[str, IntArray]:
-        """What leaves the network, by the names of layers."""
+        """Outputs of the network, by the names of layers."""
         return {name: self[name].activations for name in self.leaving}
 
     @property
     def output(self) -> IntArray:
-        """What leaves by the only output, shape (n, outputs) or (n, t, outputs)."""
+        """Integers of the only output, shape (n, outputs) or (n, t, outputs)."""
         return only(self.outputs, "output")
 
 

@@ -77,7 +77,7 @@ def _check_layers(spec: NetworkSpec, fail: Fail) -> None:
 
 
 def _rounders(spec: NetworkSpec) -> list[str | None]:
-    """For each layer the first one behind it that takes no raw accumulators."""
+    """For each layer the first one after it that takes no raw accumulators."""
     graph, found = spec.graph, dict[int, str | None]()
     for i in reversed(range(len(spec.layers))):
         found[i] = None

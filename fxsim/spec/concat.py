@@ -1,4 +1,4 @@
-"""What layers yield, side by side."""
+"""Outputs of layers, side by side."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is wrong with a specification, in one line that ends with the file and the key path."""
+"""Errors of a specification, each in one line that ends with the file and the key path."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def explain(
     model: Any,
     layers: Mapping[str, Any] = MappingProxyType({}),
 ) -> str:
-    """What the first error of a validation against ``model`` says to its user.
+    """Message of the first error of a validation against ``model``.
 
     Parameters
     ----------

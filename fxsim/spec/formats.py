@@ -43,7 +43,7 @@ class OutputSpec(FormatSpec):
 
     @property
     def signed_follows(self) -> bool:
-        """Whether the nonlinearity of the layer says if it is signed."""
+        """True if the nonlinearity of the layer says if it is signed."""
         return "signed" not in self.model_fields_set
 
 

@@ -35,13 +35,13 @@ class Matrix:
     hardware : HardwareSpec, optional
         Its own folding; that of the network if left out.
     suffix : str
-        Of its name, behind that of the layer.
+        Suffix of its name, after that of the layer.
     gain : bool
-        Whether training leaves a factor for each output (batch normalisation).
+        True if training leaves a factor for each output (batch normalisation).
     window : tuple of int, optional
         Shape (channels, rows, columns) of what a row of the matrix is laid over, if it moves.
     gates : bool
-        Whether its rows are those of the gates of cells.
+        True if its rows are those of the gates of cells.
     inner_bits : int, optional
         Word length of what it takes, if that comes from within the layer.
     """
@@ -98,9 +98,9 @@ class Context:
     consumers : tuple of str
         Names of the layers that take what it yields.
     rounder : str, optional
-        The first layer behind it that takes no raw accumulators, if there is one.
+        The first layer after it that takes no raw accumulators, if there is one.
     sparsified : bool
-        Whether training zeroes gate gradients.
+        True if training zeroes gate gradients.
     """
 
     sources: tuple[str, ...]
@@ -117,7 +117,7 @@ class Context:
 
 
 def left_out(value: object) -> bool:
-    """Whether a key is missing: it stays so when a specification is written."""
+    """True if a key is missing: it stays so when a specification is written."""
     return value is None
 
 
@@ -134,22 +134,22 @@ class Kind(Model, ABC):
     )
 
     joins: ClassVar[bool] = False
-    """Whether it takes two operands or more; others take one."""
+    """True if it takes two operands or more; others take one."""
     in_hardware: ClassVar[bool] = True
-    """Whether a quantized network has a layer for it."""
+    """True if a quantized network has a layer for it."""
     recurrent: ClassVar[bool] = False
-    """Whether it carries state from one vector to the next."""
+    """True if it carries state from one vector to the next."""
     classifies: ClassVar[bool] = False
-    """Whether it yields the number of a class, and not a value for each."""
+    """True if it yields the number of a class, and not a value for each."""
     takes_raw: ClassVar[bool] = False
-    """Whether raw accumulators may enter it."""
+    """True if raw accumulators may enter it."""
     dense: ClassVar[bool] = False
-    """Whether it is a matrix over all of its input, a bias and a nonlinearity."""
+    """True if it is a matrix over all of its input, a bias and a nonlinearity."""
     elementwise: ClassVar[bool] = False
-    """Whether value i of what it yields depends on value i of each operand only."""
+    """True if value i of what it yields depends on value i of each operand only."""
 
     side_by_side: ClassVar[bool] = False
-    """Whether it yields the values of its operands, one after the other."""
+    """True if it yields the values of its operands, one after the other."""
 
     @abstractmethod
     def shape_out(self, *shapes: Shape) -> Shape:
@@ -175,17 +175,17 @@ class Kind(Model, ABC):
 
     @property
     def tail(self) -> Tail | None:
-        """What says how its sums become what it yields; None if it yields what it takes."""
+        """Specification of its tail, from sums to outputs; None if it yields what it takes."""
         return None
 
     @property
     def relu(self) -> bool:
-        """Whether it yields 0 for what is negative."""
+        """True if it yields 0 for what is negative."""
         return self.tail is not None and self.tail.nonlinearity == "relu"
 
     @property
     def raw(self) -> bool:
-        """Whether it yields raw accumulators."""
+        """True if it yields raw accumulators."""
         return self.tail is not None and self.tail.output is None
 
     @property
@@ -203,7 +203,7 @@ class Kind(Model, ABC):
         return ()
 
     def with_levels(self, levels: int) -> Self:
-        """The same layer with symmetric weights of ``levels`` levels."""
+        """Layer with symmetric weights of ``levels`` levels."""
         return self
 
     def check_folding(self, shape: Shape, products: Sequence[Product], fail: Fail) -> None:

@@ -213,11 +213,11 @@ class NetworkSpec(Model):
         return f"{self.layer_name(index)}_{source}"
 
     def is_input(self, name: str) -> bool:
-        """Whether a name stands for values of an input, flattened or not."""
+        """True if a name stands for values of an input, flattened or not."""
         return self.in_network(name) in self.graph.inputs
 
     def logits(self, output: str) -> str:
-        """What yields the values of an output: what an argmax takes, or the output itself."""
+        """Layer that yields the values of an output: the one before an argmax, or itself."""
         i = self.layer_index(output)
         return self.layer_sources(i)[0] if self.layers[i].classifies else output
 
@@ -259,12 +259,12 @@ class NetworkSpec(Model):
 
     @property
     def spatial(self) -> bool:
-        """Whether a sample is an image, or has one."""
+        """True if a sample is an image, or has one."""
         return any(len(source.shape) == 3 for source in self.inputs.values())
 
     @property
     def classifies(self) -> bool:
-        """Whether the only output is an argmax; the float network ends before it, with logits."""
+        """True if the only output is an argmax; the float network ends before it, with logits."""
         return self.layers[self.layer_index(self.output)].classifies
 
     @property
@@ -274,5 +274,5 @@ class NetworkSpec(Model):
 
     @property
     def recurrent(self) -> bool:
-        """Whether a layer carries state from one vector to the next."""
+        """True if a layer carries state from one vector to the next."""
         return any(layer.recurrent for layer in self.layers)

@@ -12,7 +12,7 @@ from fxsim.spec.kind import Context, Kind
 
 
 class RescaleSpec(Kind):
-    """What it takes, in another format and scale; with ``relu`` also 0 for what is negative."""
+    """Activations in another format and scale; with ``relu`` also 0 for what is negative."""
 
     type: Literal["rescale"]
     nonlinearity: Literal["none", "relu"] = "none"

@@ -28,7 +28,7 @@ class SignedFormatSpec(FormatSpec):
 
 
 class MatrixSpec(Model):
-    """Weights: a ``file`` (npy of integers, shape (items, outputs)) beside this one, or a ``seed``.
+    """Weights: a ``file`` (npy of integers, shape (items, outputs)) next to it, or a ``seed``.
 
     ``load`` lets them be replaced over a stream; those given are then what is there after power-up.
     """
@@ -52,7 +52,7 @@ class ScaleSpec(Model):
 
 
 class MatvecSpec(Model):
-    """The product behind the skipper: sizes, weights, output and hardware."""
+    """The product after the skipper: sizes, weights, output and hardware."""
 
     outputs: Size
     rows: Size

@@ -94,7 +94,7 @@ class SparsifySpec(Model):
 
     @property
     def steered(self) -> bool:
-        """Whether the threshold follows the norm of the gradients."""
+        """True if the threshold follows the norm of the gradients."""
         return self.sparsity is not None or self.correlation is not None
 
 
@@ -127,7 +127,7 @@ class RetrainSpec(ScheduleSpec):
     of the layers, each for ``epochs`` epochs, such as [63, 31, 15, 7]; a layer never has fewer
     levels than its own. No epochs leave the weights of the parent, with the step sizes chosen for
     them. ``backward`` is which weights errors pass on their way back: the quantized ones of the
-    forward pass (Sung et al. 2015), or the float ones behind them (Alvarez et al. 2016,
+    forward pass (Sung et al. 2015), or the float ones that they stand for (Alvarez et al. 2016,
     Algorithm 1); gradients of the weights are then of inputs not rounded on the fly either.
 
     ``activations`` is what forward passes, those on the validation split too, do to activations;

@@ -60,7 +60,7 @@ def _cell_latency(record: LstmCellConfig) -> int:
 
 
 def block_of(record: Record) -> parts.Block:
-    """What the machine knows of a block."""
+    """Block of the machine for a record of the plan."""
     match record:
         case WidenConfig():
             return parts.widen(record.parts, record.slim_beats)

@@ -1,6 +1,6 @@
 """Depths of the queues in which the operands of a layer wait for one another, and outputs.
 
-A fork gives each word to several layers, and an add behind them takes a word of each together. The
+A fork gives each word to several layers, and an add after them takes a word of each together. The
 layers must see some words before they yield the first: rows of an image, a whole vector. If a queue
 at the add holds fewer, the fork waits for the queue, the queue for the add, the add for the layers,
 and these for the fork: forever. Whether that happens is a matter of how many words the layers need
@@ -131,7 +131,7 @@ def ends_depth(network: QuantizedNetwork) -> int:
 
     The most vectors between the first input and an output, and one more: a full queue would keep
     the next vector waiting from its first word on. Layers with state take theirs no later than the
-    outputs behind them.
+    outputs after them.
     """
     machine, _ = machine_of(plan_network(network), watched=True)
     flow = machine.repeat()

@@ -83,7 +83,7 @@ class Flow:
         return -(-int(ends[-1] - ends[0]) // max(len(ends) - 1, 1))
 
     def never_later(self, other: Flow) -> bool:
-        """Whether each word is known to leave no later than in another run, however many come."""
+        """True if each word is known to leave no later than in another run, however many come."""
         if not self.cycles or not other.cycles:
             return False
         if self.cycles * other.turn > other.cycles * self.turn:

@@ -92,7 +92,7 @@ class Machine:
         return len(self._blocks) - 1
 
     def add(self, block: Block, *sources: int) -> int:
-        """Put a block behind streams; the new stream that it yields is returned."""
+        """Put a block after streams; the new stream that it yields is returned."""
         sink = self.stream()
         self.put(block, sources, [sink])
         return sink
@@ -161,10 +161,10 @@ class Machine:
         cycles : int
             After which no other vector is waited for, from the second one on.
         rests : bool
-            Whether the first word waits until nothing moves any more after reset.
+            True if the first word waits until nothing moves any more after reset.
         together : bool
-            Whether no port by which words come in may be more than a vector ahead of another: an
-            endless queue behind it would hold ever more.
+            True if no port by which words come in may be more than a vector ahead of another: an
+            endless queue after it would hold ever more.
 
         Raises
         ------
@@ -220,8 +220,8 @@ class Machine:
             counts=self.counts,
             first=first,
             last=cycle,
-            before=tuple(before[1:].tolist()),
-            cycles=cycle - int(before[0]) if end == kernel.REPEATS else 0,
+            before=tuple(before[kernel.WORDS :].tolist()),
+            cycles=cycle - int(before[kernel.CYCLE]) if end == kernel.REPEATS else 0,
         )
 
 
@@ -253,7 +253,7 @@ def _by_ready(built: Sequence[Block], inputs: Streams, outputs: Streams) -> IntA
     takers = {stream: k for k in free for stream in inputs[k]}
     order = _ordered({k: [takers[s] for s in outputs[k] if s in takers] for k in sorted(free)})
     rows = [(built[k].kind, k, inputs[k][0], outputs[k][0]) for k in order.tolist()]
-    return np.array(rows, np.int64).reshape(-1, 4)
+    return np.array(rows, np.int64).reshape(-1, kernel.ORDER_COLUMNS)
 
 
 def _by_valid(built: Sequence[Block], inputs: Streams, outputs: Streams) -> IntArray:

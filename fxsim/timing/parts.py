@@ -1,4 +1,4 @@
-"""What the machine of `fxsim.timing.machine` is made of: kinds and sizes of blocks."""
+"""Parts of the machine of `fxsim.timing.machine`: kinds and sizes of blocks."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def _searched(search: _Search) -> Depths:
 
 
 def _waits_forever(machine: Machine, depths: Depths) -> bool:
-    """Whether blocks may wait for one another where pauses have drained the pipelines."""
+    """True if blocks may wait for one another where pauses have drained the pipelines."""
     queues = {k: parts.queue(depth) if depth else None for k, depth in depths.items()}
     try:
         machine.repeat(queues | machine.drained())

@@ -78,7 +78,7 @@ def zero_skipper_cycles(
     threshold : int
         Values of at most this magnitude count as zeros.
     summary : bool
-        Whether to leave out the cycles of single beats, which takes less time and memory.
+        True to leave out the cycles of single beats, which takes less time and memory.
 
     Raises
     ------

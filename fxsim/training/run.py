@@ -98,63 +98,89 @@ class Run:
 
     def stage(self, index: int, stage: Stage) -> None:
         """Run one stage, or what is left of it."""
-        state, network, recipe, retrain = self.state, self.network, stage.recipe, stage.retrain
         if stage.levels is not None:
-            for product in network.linears():
-                product.limit_levels(stage.levels)
-            if not self.parent:
-                self.parent = state.values.get("parent", {}) and unpack(state.values["parent"])
-        if index < state.stage:
+            self._limit(stage.levels)
+        if index < self.state.stage:
             return
-        if retrain is not None and retrain.activations == "on_the_fly":
-            quantize_on_the_fly(network)
+        if stage.retrain is not None and stage.retrain.activations == "on_the_fly":
+            quantize_on_the_fly(self.network)
         count = batches(self.data, self.spec.train)[1]
-        optimizer = make_optimizer(network, recipe.optimizer)
-        schedule = Schedule(optimizer, recipe, recipe.epochs * count)
-        best = None
-        resumed = state.epoch > 0
-        if resumed:
-            optimizer.load_state_dict(state.values["optimizer"])
-            schedule.load_state_dict(state.values["schedule"])
-            best = state.values["best"]
-        elif retrain is not None:
-            data = self.data if self.held_out is None else self.held_out
-            step_sizes.choose(
-                network, retrain.step, lambda: evaluate(network, data)[0], self._calibrate
-            )
-        for epoch in range(state.epoch, recipe.epochs):
+        optimizer = make_optimizer(self.network, stage.recipe.optimizer)
+        schedule = Schedule(optimizer, stage.recipe, stage.recipe.epochs * count)
+        best = self._begin(stage, optimizer, schedule)
+        for epoch in range(self.state.epoch, stage.recipe.epochs):
             if schedule.ended:
                 break
-            loss, accuracy = self._epoch(epoch, count, optimizer, schedule, retrain)
-            held_out = None if self.held_out is None else evaluate(network, self.held_out)
+            loss, accuracy = self._epoch(epoch, count, optimizer, schedule, stage.retrain)
+            held_out = None if self.held_out is None else evaluate(self.network, self.held_out)
             better = schedule.after_epoch(loss if held_out is None else held_out[0])
-            if better and recipe.early_stop is not None:
+            if better and stage.recipe.early_stop is not None:
                 best = self._snapshot()
             self._save(index, epoch + 1, optimizer, schedule, best)
-            self.report(
-                Progress(
-                    stage=stage.name,
-                    epoch=epoch + 1,
-                    epochs=recipe.epochs,
-                    loss=loss,
-                    accuracy=accuracy,
-                    validation_loss=held_out and held_out[0],
-                    validation_accuracy=held_out and held_out[1],
-                    steps={
-                        name: product.scale
-                        for name, product in zip(self._names, network.linears(), strict=True)
-                        if product.scale is not None
-                    },
-                )
-            )
+            self.report(self._progress(stage, epoch, loss, accuracy, held_out))
         if best is not None:
             self._restore(best)
         if stage.levels is None:
-            self.parent = dict(snapshot(self.spec, network).parent)
-            if recipe.optimizer.type == "adam":
-                self.fisher = dict(zip(self._names, fisher(network, optimizer), strict=True))
-        state.stage, state.epoch = index + 1, 0
-        state.values.pop("best", None)
+            self._keep_parent(stage, optimizer)
+        self.state.stage, self.state.epoch = index + 1, 0
+        self.state.values.pop("best", None)
+
+    def _limit(self, levels: int) -> None:
+        """Train with weights of so many levels from now on; the parent stays that of floats."""
+        for product in self.network.linears():
+            product.limit_levels(levels)
+        if not self.parent:
+            values = self.state.values
+            self.parent = values.get("parent", {}) and unpack(values["parent"])
+
+    def _begin(
+        self, stage: Stage, optimizer: torch.optim.Optimizer, schedule: Schedule
+    ) -> dict[str, Any] | None:
+        """Go on with an interrupted stage, or choose step sizes; returns the best state so far."""
+        values, retrain = self.state.values, stage.retrain
+        if self.state.epoch > 0:
+            optimizer.load_state_dict(values["optimizer"])
+            schedule.load_state_dict(values["schedule"])
+            best: dict[str, Any] | None = values["best"]
+            return best
+        if retrain is not None:
+            data = self.data if self.held_out is None else self.held_out
+            step_sizes.choose(
+                self.network,
+                retrain.step,
+                lambda: evaluate(self.network, data)[0],
+                self._calibrate,
+            )
+        return None
+
+    def _progress(
+        self,
+        stage: Stage,
+        epoch: int,
+        loss: float,
+        accuracy: float,
+        held_out: tuple[float, float] | None,
+    ) -> Progress:
+        return Progress(
+            stage=stage.name,
+            epoch=epoch + 1,
+            epochs=stage.recipe.epochs,
+            loss=loss,
+            accuracy=accuracy,
+            validation_loss=held_out and held_out[0],
+            validation_accuracy=held_out and held_out[1],
+            steps={
+                name: product.scale
+                for name, product in zip(self._names, self.network.linears(), strict=True)
+                if product.scale is not None
+            },
+        )
+
+    def _keep_parent(self, stage: Stage, optimizer: torch.optim.Optimizer) -> None:
+        """Keep the float parameters, and with Adam their Fisher information."""
+        self.parent = dict(snapshot(self.spec, self.network).parent)
+        if stage.recipe.optimizer.type == "adam":
+            self.fisher = dict(zip(self._names, fisher(self.network, optimizer), strict=True))
 
     def checkpoint(self) -> Checkpoint:
         """The float parent, and the retrained network if there is one."""

@@ -16,6 +16,7 @@ from fxsim.hw.backward.steps import STEP_BITS, StepCounter
 from fxsim.hw.blocks.arith import Bounded, saturate, shift_round, shift_round_random
 from fxsim.hw.blocks.layouts import beat_of, shape_of
 from fxsim.hw.blocks.lookup import Lookup
+from fxsim.hw.blocks.pipeline import Pipeline
 from fxsim.network import QuantizedLstm
 from fxsim.network.lstm_gradient import STREAMS, LstmGradient
 
@@ -115,9 +116,9 @@ class GateGradient(wiring.Component):
         words: dict[tuple[str, ...], stream.Interface] = {}
         present = self._words(m, words) if self._stochastic else 1
         advance, accept, taken = Signal(), Signal(), Signal()
+        pipeline = Pipeline(m, order.i, advance)
         given = Signal()  # r is there, or is none
         m.d.comb += [
-            advance.eq(~order.i.valid | order.i.ready),
             given.eq(place.fresh | self.r.valid),
             taken.eq(advance & present),
             accept.eq(taken & self.i.valid & self.dy.valid & given),
@@ -127,13 +128,8 @@ class GateGradient(wiring.Component):
             place.en.eq(accept),
             place.steps.eq(self.steps),
         ]
-        valid, fresh = [accept], [place.fresh]
-        for k in range(self.latency):
-            stage, flag = Signal(name=f"valid_{k}"), Signal(name=f"fresh_{k}", reset_less=True)
-            with m.If(advance):
-                m.d.sync += [stage.eq(valid[-1]), flag.eq(fresh[-1])]
-            valid.append(stage)
-            fresh.append(flag)
+        stages = pipeline.stages(self.latency, accept, fresh=place.fresh)
+        valid, fresh = zip(*stages, strict=True)
         m.d.comb += order.i.valid.eq(valid[-1])
         for group, at in ((_STATE, at_state), (_GATES, at_gates)):
             if self._stochastic:
@@ -164,7 +160,7 @@ class GateGradient(wiring.Component):
                 return words[group].payload[group.index(name)][lane]
 
             later = Mux(fresh[at_state], 0, read.data[lane])
-            dnet, dc, kept = self._cell(m, advance, lane, place, later, random)
+            dnet, dc, kept = self._cell(m, pipeline, lane, place, later, random)
             m.d.comb += [
                 self.dc.payload[lane].eq(dc),
                 write.data[lane].eq(kept),
@@ -175,7 +171,7 @@ class GateGradient(wiring.Component):
     def _cell(
         self,
         m: Module,
-        advance: Value,
+        pipeline: Pipeline,
         lane: int,
         place: StepCounter,
         later: Value,
@@ -187,9 +183,7 @@ class GateGradient(wiring.Component):
         table = self._table_latency
 
         def register(term: Bounded, name: str) -> Bounded:
-            signal = Signal(term.shape, name=f"{name}_{lane}", reset_less=True)
-            with m.If(advance):
-                m.d.sync += signal.eq(term.value)
+            signal = pipeline.register(term.value, f"{name}_{lane}", term.shape)
             return Bounded(signal, term.low, term.high)
 
         def delay(term: Bounded, cycles: int, name: str) -> Bounded:
@@ -230,9 +224,9 @@ class GateGradient(wiring.Component):
         address = shift_round(stored.cell, layer.cell_shift, layer.rounding)
         address = register(clamped(address, layer.tanh.input), "address")
 
-        # What does not depend on dc, beside the table and up to the cycle in which dc is known.
+        # Independent of dc: in the cycles of the table, and up to that in which dc is known.
         m.submodules[f"tanh{lane}"] = tanh = Lookup(layer.tanh)
-        m.d.comb += [tanh.en.eq(advance), tanh.i.eq(address.value)]
+        m.d.comb += [tanh.en.eq(pipeline.advance), tanh.i.eq(address.value)]
         fmt = layer.tanh.output
         q = Bounded(tanh.o, fmt.min, fmt.max)
         slope_o = delay(slope(o, "slope_o"), table - 1, "slope_o")

@@ -1,6 +1,6 @@
 """Sums of products -> gradients: multiply, round as the contract says, saturate."""
 
-from amaranth.hdl import Module, Signal, Value
+from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -10,6 +10,7 @@ from fxsim.hw.backward.random_words import RandomWords
 from fxsim.hw.backward.steps import STEP_BITS
 from fxsim.hw.blocks.arith import saturate, shift_round, shift_round_random
 from fxsim.hw.blocks.layouts import beat_of
+from fxsim.hw.blocks.pipeline import Pipeline
 
 
 class GradientCut(wiring.Component):
@@ -73,14 +74,9 @@ class GradientCut(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         advance, accept, present = Signal(), Signal(), 1
-        valid = [accept]
-        for k in range(self.latency - 1):
-            stage = Signal(name=f"valid_{k}")
-            with m.If(advance):
-                m.d.sync += stage.eq(valid[-1])
-            valid.append(stage)
-        with m.If(advance):
-            m.d.sync += self.o.valid.eq(valid[-1])
+        pipeline = Pipeline(m, self.o, advance)
+        valid = [valid for (valid,) in pipeline.stages(self.latency - 1, accept)]
+        pipeline.end(valid[-1])
 
         if self._stochastic:
             m.submodules.words = words = RandomWords(
@@ -93,30 +89,20 @@ class GradientCut(wiring.Component):
             ]
             present = words.o.valid
         m.d.comb += [
-            advance.eq(~self.o.valid | self.o.ready),
             self.i.ready.eq(advance & present),
             accept.eq(self.i.valid & self.i.ready),
         ]
 
         fmt = self._output
         for lane in range(self._lanes):
-
-            def register(value: Value, name: str, lane: int = lane) -> Signal:
-                signal = Signal(value.shape(), name=f"{name}_{lane}", reset_less=True)
-                with m.If(advance):
-                    m.d.sync += signal.eq(value)
-                return signal
-
             value = self.i.payload[lane]
             if self._multiplier != 1:
-                value = register(value * self._multiplier, "product")
+                value = pipeline.register(value * self._multiplier, f"product_{lane}")
             if isinstance(self._rounding, Stochastic):
                 word = words.o.payload[0][lane]
                 value = shift_round_random(value, self._shift, word)
             else:
                 value = shift_round(value, self._shift, self._rounding)
-            value = register(value, "rounded")
-            m.d.comb += self.o.payload[lane].eq(
-                register(saturate(value, fmt.min, fmt.max), "gradient")
-            )
+            value = saturate(pipeline.register(value, f"rounded_{lane}"), fmt.min, fmt.max)
+            m.d.comb += self.o.payload[lane].eq(pipeline.register(value, f"gradient_{lane}"))
         return m

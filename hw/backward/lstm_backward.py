@@ -128,7 +128,7 @@ class LstmBackwardConfig:
 class LstmBackward(wiring.Component):
     """The backward pass of `fxsim.network.lstm_gradient.LstmGradient`, all of it.
 
-    Gate gradients go through one `ZeroSkipper` to five consumers, each behind a buffer of two
+    Gate gradients go through one `ZeroSkipper` to five consumers, each after a buffer of two
     vectors: dh, which goes round to the `GateGradient` for the step before, dx, dU, dW, and db,
     which is an outer product with 1. Only dh is part of the recurrence; the others work on a step
     while the next ones are under way.

@@ -1,6 +1,8 @@
 """Accumulators of an outer product in memory: read, add, saturate, write, once a cycle."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import memory, stream, wiring
@@ -66,6 +68,13 @@ class OuterConfig:
         return self.skip.items * self.tiles
 
 
+class _Stage(NamedTuple):
+    """A group on its way."""
+
+    valid: Value
+    address: Value
+
+
 class OuterAccumulator(wiring.Component):
     """A[j, :] += d_j * (x[:] - zero point) for every pair (j, d_j), ``columns`` sums a cycle.
 
@@ -110,100 +119,138 @@ class OuterAccumulator(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self._config
-        items, tiles, fmt = config.skip.items, config.tiles, config.accumulator
         m.submodules.sums = sums = memory.Memory(
-            shape=beat_of(fmt, config.columns), depth=config.words, init=[]
+            shape=beat_of(config.accumulator, config.columns), depth=config.words, init=[]
         )
         read, write = sums.read_port(), sums.write_port()
+        full, step, last, free = Signal(), Signal(), Signal(), Signal()
+        m.d.comb += free.eq(~self.o.valid | self.o.ready)
 
-        # Working, or sweeping over the memory: to drain it, or silently after reset.
-        sweeping, silent = Signal(init=1), Signal(init=1)
+        # Reset and a drain sweep over the memory in the same way; only a drain shows what it reads.
+        with m.FSM(init="CLEAR") as states:
+            for sweep in ("CLEAR", "DRAIN"):
+                with m.State(sweep), m.If(step & last):
+                    m.next = "LEAVE"
+            with m.State("LEAVE"), m.If(free):
+                m.next = "WORK"
+            with m.State("WORK"), m.If(full):
+                m.next = "DRAIN"
+        # Expressions, which no simulator leaves unknown until the state changes.
+        works, shows = states.ongoing("WORK"), states.ongoing("DRAIN")
+        sweeps = states.ongoing("CLEAR") | shows
+
+        valid, address = self._take(m, works, full)
+        stages = self._stages(m, valid, address)
+        reading, adding, writing, _ = stages
+        idle = ~(reading.valid | adding.valid | writing.valid)
+        place, last_part = self._place(m, step, last)
+        m.d.comb += [
+            step.eq(sweeps & idle & free),
+            read.en.eq(reading.valid | step),
+            read.addr.eq(Mux(reading.valid, reading.address, place)),
+            write.en.eq(writing.valid | step),
+            write.addr.eq(Mux(writing.valid, writing.address, place)),
+        ]
+        final = Signal()  # the word that is shown is the last one of its row
+        with m.If(step):
+            m.d.sync += final.eq(last_part)
+        filled = config.inputs - (config.tiles - 1) * config.columns  # lanes of such a word
+        for column, result in enumerate(self._add(m, stages, read.data)):
+            shown = read.data[column]
+            m.d.comb += [
+                # A word is cleared in the cycle in which it is read.
+                write.data[column].eq(Mux(writing.valid, result, 0)),
+                self.o.payload[column].eq(shown if column < filled else Mux(final, 0, shown)),
+            ]
+        with m.If(step | self.o.ready):
+            m.d.sync += self.o.valid.eq(step & shows)
+        return m
+
+    def _take(self, m: Module, works: Value, full: Signal) -> tuple[Value, Value]:
+        """Take groups and beats of x; returns if there is one, and the address of its word.
+
+        ``full`` is driven: 1 with the last group of the last vector.
+        """
+        config = self._config
+        tiles = config.tiles
         accept, ends, done = Signal(), Signal(), Signal(COUNT_BITS)
         base, tile = Signal(range(config.words)), Signal(range(max(tiles, 2)))
         last_tile = tile == tiles - 1
         m.d.comb += [
-            self.i.ready.eq(~sweeping & self.x.valid),
-            self.x.ready.eq(~sweeping & self.i.valid & self.i.payload.last),
-            accept.eq(~sweeping & self.i.valid & self.x.valid),
+            self.i.ready.eq(works & self.x.valid),
+            self.x.ready.eq(works & self.i.valid & self.i.payload.last),
+            accept.eq(works & self.i.valid & self.x.valid),
             ends.eq(accept & self.i.payload.last & last_tile),
+            full.eq(ends & (done == self.vectors - 1)),
         ]
         with m.If(accept & self.i.payload.last):
             m.d.sync += [
                 tile.eq(Mux(last_tile, 0, tile + 1)),
-                base.eq(Mux(last_tile, 0, base + items)),
+                base.eq(Mux(last_tile, 0, base + config.skip.items)),
             ]
-        full = ends & (done == self.vectors - 1)
         with m.If(ends):
             m.d.sync += done.eq(Mux(full, 0, done + 1))
+        return accept, base + self.i.payload.pairs[0].index
 
-        # Product, one cycle; read, the next; sum; write.
-        stages = []  # valid and address of the groups on their way
-        valid, address = accept, base + self.i.payload.pairs[0].index
+    def _stages(self, m: Module, valid: Value, address: Value) -> list[_Stage]:
+        """Groups on their way, which nothing stops: product; read, the next cycle; sum; write."""
+        stages = []
         for k in range(4):
-            stage = Signal(name=f"valid_{k}"), Signal(range(config.words), name=f"address_{k}")
-            m.d.sync += [stage[0].eq(valid), stage[1].eq(address)]
+            stage = _Stage(
+                Signal(name=f"valid_{k}"), Signal(range(self._config.words), name=f"address_{k}")
+            )
+            m.d.sync += [stage.valid.eq(valid), stage.address.eq(address)]
             stages.append(stage)
             valid, address = stage
-        reading, adding, writing, written = stages
+        return stages
 
-        def follows(other: tuple[Signal, Signal]) -> Value:
-            """Whether what ``other`` made is the word that is needed now."""
-            return other[0] & (other[1] == adding[1])
+    def _add(self, m: Module, stages: Sequence[_Stage], word: Value) -> list[Value]:
+        """Sum of each column: of the word that is read, or that was made a moment ago."""
+        config, fmt = self._config, self._config.accumulator
+        _, adding, writing, written = stages
+
+        def made_by(stage: _Stage) -> Value:
+            """1 if ``stage`` has made the word that is needed now."""
+            return stage.valid & (stage.address == adding.address)
 
         after_one, after_two = Signal(), Signal()
-        m.d.comb += [after_one.eq(follows(writing)), after_two.eq(follows(written))]
+        m.d.comb += [after_one.eq(made_by(writing)), after_two.eq(made_by(written))]
         results = []
         for column in range(config.columns):
             x = self.x.payload[column] - config.source.zero_point
-            first = Signal((self.i.payload.pairs[0].value * x).shape(), name=f"first_{column}")
-            product = Signal(first.shape(), name=f"product_{column}")
+            exact = self.i.payload.pairs[0].value * x
+            first = Signal(exact.shape(), name=f"first_{column}")
+            product = Signal(exact.shape(), name=f"product_{column}")
             result = Signal(shape_of(fmt), name=f"result_{column}")
             former = Signal(shape_of(fmt), name=f"former_{column}")
-            stored = Mux(after_two, former, read.data[column])
+            stored = Mux(after_two, former, word[column])
             total = Mux(after_one, result, stored) + product
             m.d.sync += [
-                first.eq(self.i.payload.pairs[0].value * x),
+                first.eq(exact),
                 product.eq(first),
                 result.eq(saturate(total, fmt.min, fmt.max)),
                 former.eq(result),
             ]
             results.append(result)
+        return results
 
+    def _place(self, m: Module, step: Value, last: Signal) -> tuple[Value, Value]:
+        """Address of a sweep, row after row, and if it is that of the last word of a row.
+
+        ``last`` is driven: 1 at the last address.
+        """
+        config = self._config
+        items, tiles = config.skip.items, config.tiles
         row, part = Signal(range(items)), Signal(range(max(tiles, 2)))
         place = Signal(range(config.words))  # row + part * items
-        last_row, last_part = row == items - 1, part == tiles - 1
-        step, idle, all_read = Signal(), Signal(), Signal()
-        m.d.comb += [
-            idle.eq(~(reading[0] | adding[0] | writing[0])),
-            step.eq(sweeping & idle & ~all_read & (~self.o.valid | self.o.ready)),
-            read.en.eq(reading[0] | step),
-            read.addr.eq(Mux(reading[0], reading[1], place)),
-            write.en.eq(writing[0] | step),
-            write.addr.eq(Mux(writing[0], writing[1], place)),
-        ]
-        for column, result in enumerate(results):
-            # A word is cleared in the cycle in which it is read.
-            m.d.comb += write.data[column].eq(Mux(writing[0], result, 0))
-            beyond = column >= config.inputs - (tiles - 1) * config.columns
-            shown = read.data[column]
-            if beyond:
-                final = Signal(name=f"final_{column}")
-                with m.If(step):
-                    m.d.sync += final.eq(last_part)
-                shown = Mux(final, 0, shown)
-            m.d.comb += self.o.payload[column].eq(shown)
+        last_part = part == tiles - 1
+        m.d.comb += last.eq(last_part & (row == items - 1))
         with m.If(step):
             m.d.sync += [
                 part.eq(Mux(last_part, 0, part + 1)),
                 place.eq(Mux(last_part, row + 1, place + items)),
                 row.eq(row + last_part),
             ]
-            with m.If(last_part & last_row):
-                m.d.sync += [row.eq(0), place.eq(0), all_read.eq(1)]
-        with m.If(step | self.o.ready):
-            m.d.sync += self.o.valid.eq(step & ~silent)
-        with m.If(full):
-            m.d.sync += sweeping.eq(1)
-        with m.If(all_read & (~self.o.valid | self.o.ready)):
-            m.d.sync += [sweeping.eq(0), silent.eq(0), all_read.eq(0)]
-        return m
+            with m.If(last):
+                m.d.sync += [row.eq(0), place.eq(0)]
+        return place, last_part

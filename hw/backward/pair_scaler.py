@@ -18,7 +18,7 @@ class PairScaler(wiring.Component):
 
     Rows of a transposed product whose weights have scales of their own are summed over, so the
     scales must be applied before. One multiplier for each of the ``issue`` pairs does it for all
-    outputs; the products behind it are wider in return.
+    outputs; the products after it are wider in return.
 
     Parameters
     ----------

@@ -1,6 +1,7 @@
 """Random words for stochastic rounding: functions of the position that run ahead of the data."""
 
 from collections.abc import Callable
+from itertools import count
 
 from amaranth.hdl import Module, Signal, Value, ValueLike
 from amaranth.lib import stream, wiring
@@ -9,6 +10,7 @@ from amaranth.lib.wiring import In, Out
 
 from fxsim.arithmetic.stochastic import WORD_BITS
 from fxsim.hw.backward.steps import STEP_BITS, StepCounter
+from fxsim.hw.blocks.pipeline import Pipeline
 
 
 class RandomWords(wiring.Component):
@@ -50,19 +52,12 @@ class RandomWords(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.place = place = StepCounter(beats=self._beats)
-        advance, names = Signal(), iter(range(1 << 20))
-        m.d.comb += [
-            advance.eq(~self.o.valid | self.o.ready),
-            place.en.eq(advance),
-            place.steps.eq(self.steps),
-        ]
+        advance, names = Signal(), count()
+        pipeline = Pipeline(m, self.o, advance)
+        m.d.comb += [place.en.eq(advance), place.steps.eq(self.steps)]
 
         def register(value: ValueLike) -> Signal:
-            value = Value.cast(value)
-            signal = Signal(value.shape(), name=f"stage_{next(names)}", reset_less=True)
-            with m.If(advance):
-                m.d.sync += signal.eq(value)
-            return signal
+            return pipeline.register(value, f"stage_{next(names)}")
 
         def delayed(value: Value, cycles: int) -> Value:
             for _ in range(cycles):
@@ -77,14 +72,7 @@ class RandomWords(wiring.Component):
             for lane, word in enumerate(words):
                 m.d.comb += word.eq(_mix(key + beat * self._lanes + lane, register))
 
-        valid = 1
-        for k in range(self.latency - 1):
-            stage = Signal(name=f"valid_{k}")
-            with m.If(advance):
-                m.d.sync += stage.eq(valid)
-            valid = stage
-        with m.If(advance):
-            m.d.sync += self.o.valid.eq(valid)
+        pipeline.end(*pipeline.stages(self.latency - 1, 1)[-1])
         return m
 
 

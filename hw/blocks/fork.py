@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 
 class Fork(wiring.Component):
-    """Give every word to all sinks, each of which takes it when it likes.
+    """Give every word to all sinks; each takes it when it likes.
 
     Parameters
     ----------

@@ -10,6 +10,7 @@ from amaranth.lib.wiring import In, Out
 from fxsim.arithmetic.formats import Overflow
 from fxsim.hw.blocks.arith import saturate, shape_spanning, shift_round
 from fxsim.hw.blocks.layouts import beat_of, shape_of
+from fxsim.hw.blocks.pipeline import Pipeline
 from fxsim.plan.requantizer import RequantizerConfig, spanning
 
 
@@ -49,22 +50,15 @@ class Requantizer(wiring.Component):
         m = Module()
         config = self._config
         advance = Signal()
-        m.d.comb += [
-            advance.eq(~self.o.valid | self.o.ready),
-            self.i.ready.eq(advance),
-        ]
+        pipeline = Pipeline(m, self.o, advance)
+        m.d.comb += self.i.ready.eq(advance)
 
         def register(
             values: Iterable[Value], name: str, shape: Shape | None = None
         ) -> list[Signal]:
-            """Registers behind ``values``, one for each lane, that move when the pipeline does."""
-            stage = []
-            for lane, value in enumerate(values):
-                signal = Signal(shape or value.shape(), name=f"{name}_{lane}", reset_less=True)
-                with m.If(advance):
-                    m.d.sync += signal.eq(value)
-                stage.append(signal)
-            return stage
+            """Registers of all lanes."""
+            named = enumerate(values)
+            return [pipeline.register(value, f"{name}_{lane}", shape) for lane, value in named]
 
         lanes = [self.i.payload[lane] for lane in range(config.lanes)]
         multipliers, offsets = self._constants(m, advance)
@@ -89,14 +83,7 @@ class Requantizer(wiring.Component):
         for lane, value in enumerate(register(lanes, "activation")):
             m.d.comb += self.o.payload[lane].eq(value)
 
-        valid = self.i.valid
-        for k in range(self.latency - 1):
-            stage = Signal(name=f"valid_{k}")
-            with m.If(advance):
-                m.d.sync += stage.eq(valid)
-            valid = stage
-        with m.If(advance):
-            m.d.sync += self.o.valid.eq(valid)
+        pipeline.end(*pipeline.stages(self.latency - 1, self.i.valid)[-1])
         return m
 
     def _constants(self, m: Module, advance: Value) -> list[View | list[int]]:

@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from fxsim.hw.blocks.arith import equals, exceeds
 from fxsim.hw.blocks.layouts import layout_of
+from fxsim.hw.blocks.pipeline import Pipeline
 from fxsim.plan.window import WindowConfig
 
 
@@ -107,7 +108,8 @@ class Window(wiring.Component):
         tall, wide = windows.kernel
         stride, padding = windows.stride, windows.padding
         advance, present, issue = Signal(), Signal(), Signal()
-        m.d.comb += [advance.eq(~self.o.valid | self.o.ready), issue.eq(advance & present)]
+        pipeline = Pipeline(m, self.o, advance)
+        m.d.comb += issue.eq(advance & present)
 
         # From the inside out: parts of a pixel, columns and rows of the window, repeats, groups,
         # and the place of the window. Positions count from the corner of the padded image.
@@ -192,13 +194,11 @@ class Window(wiring.Component):
         for k in range(rows * columns):
             pixel = flat[k * width : (k + 1) * width]
             if padding:
-                outside = Signal(name=f"outside_{k}", reset_less=True)
                 y = top + tap_row * rows + k // columns
                 x = left + tap_column * columns + k % columns
                 beyond = (y < padding) | (y >= windows.height + padding)
                 beside = (x < padding) | (x >= windows.width + padding)
-                with m.If(advance):
-                    m.d.sync += outside.eq(beyond | beside)
+                outside = pipeline.register(beyond | beside, f"outside_{k}")
                 pixel = Mux(outside, filling.replicate(self._config.i.lanes), pixel)
             pixels.append(pixel)
         m.d.comb += self.o.payload.eq(Cat(pixels))

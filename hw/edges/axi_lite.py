@@ -1,4 +1,4 @@
-"""A file of 32-bit registers behind an AXI4-Lite slave port."""
+"""A file of 32-bit registers with an AXI4-Lite slave port."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

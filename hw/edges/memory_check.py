@@ -1,4 +1,4 @@
-"""Status and checksums of the memories that files fill, behind an AXI4-Lite port."""
+"""Status and checksums of the memories that files fill, with an AXI4-Lite port."""
 
 from collections.abc import Sequence
 

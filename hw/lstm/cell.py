@@ -1,5 +1,7 @@
 """The elementwise part of an LSTM step: gates, cell state, output."""
 
+from collections.abc import Sequence
+
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -8,6 +10,7 @@ from fxsim.arithmetic.formats import IntFormat
 from fxsim.hw.blocks.arith import is_zero, saturate, shift_round
 from fxsim.hw.blocks.layouts import layout_of, shape_of
 from fxsim.hw.blocks.lookup import Lookup
+from fxsim.hw.blocks.pipeline import Pipeline
 from fxsim.network import Table
 from fxsim.plan.lstm_cell import LstmCellConfig
 
@@ -67,75 +70,53 @@ class LstmCell(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self._config
-        advance, both = Signal(), Signal()
+        advance, both = (Signal() for _ in range(2))
         turn = Signal() if self._shared else Const(1, 1)
+        pipeline = Pipeline(m, self.o, advance)
         m.d.comb += [
-            advance.eq(~self.o.valid | self.o.ready),
             both.eq(self.x.valid & self.h.valid & turn),
             self.x.ready.eq(advance & self.h.valid & turn),
             self.h.ready.eq(advance & self.x.valid & turn),
         ]
 
-        def register(value: Value, name: str) -> Signal:
-            signal = Signal(value.shape(), name=name, reset_less=True)
-            with m.If(advance):
-                m.d.sync += signal.eq(value)
-            return signal
-
-        def delay(value: Value, cycles: int, name: str) -> Value:
-            for k in range(cycles):
-                value = register(value, f"{name}_{k}")
-            return value
-
-        def rounded(value: Value, shift: int) -> Value:
-            return shift_round(value, shift, config.rounding)
-
-        def clamped(value: Value, fmt: IntFormat) -> Value:
-            return saturate(value, fmt.min, fmt.max)
-
-        def lookup(table: Table, value: Value, latency: int, name: str) -> Value:
-            m.submodules[name] = unit = Lookup(table)
-            m.d.comb += [unit.en.eq(advance), unit.i.eq(value)]
-            return delay(unit.o, latency - unit.latency, name)
-
-        if self._shared:
-            phase = Signal(2)  # stages of the cells inside, modulo 3
-            left = Signal(config.sigmoid.bits)
-            right = Signal(signed(max(config.cell.bits, config.tanh.output.bits)))
-            shared = register(left * right, "shared")
-
-        def multiply(stage: int, a: Value, b: Value, name: str) -> Signal:
-            """Register with a * b, the operands being those of the cell in ``stage``."""
-            if not self._shared:
-                return register(a * b, name)
-            with m.If(phase == stage % 3):
-                m.d.comb += [left.eq(a), right.eq(b)]
-            return shared
-
+        steps = _Steps(m, pipeline, config)
         gates = {}
         for lane, gate in enumerate("ifog"):
-            total = rounded(self.x.payload[lane] + self.h.payload[lane], config.guard_bits)
-            z = register(clamped(total, config.tanh.input), f"preactivation_{gate}")
+            total = steps.rounded(self.x.payload[lane] + self.h.payload[lane], config.guard_bits)
+            z = pipeline.register(steps.clamped(total, config.tanh.input), f"preactivation_{gate}")
             table = config.tanh if gate == "g" else config.sigmoid
-            gates[gate] = lookup(table, z, self._gate_latency, f"gate_{gate}")
+            gates[gate] = steps.lookup(table, z, self._gate_latency, f"gate_{gate}")
 
         # Where each cell is, counted in cycles since its terms were taken.
-        valid = [both]
-        for k in range(self.latency - 1):
-            stage = Signal(name=f"valid_{k}")
-            with m.If(advance):
-                m.d.sync += stage.eq(valid[-1])
-            valid.append(stage)
-        with m.If(advance):
-            m.d.sync += self.o.valid.eq(valid[-1])
+        valid = [valid for (valid,) in pipeline.stages(self.latency - 1, both)]
+        pipeline.end(valid[-1])
 
         if self._shared:
             # Cells are 3 cycles apart, or more; an empty pipeline takes the next one at once.
-            idle = is_zero(Cat(valid[1:]))
+            phase, idle = steps.phase, is_zero(Cat(valid[1:]))
             m.d.comb += turn.eq(idle | is_zero(phase))
             with m.If(advance):
                 m.d.sync += phase.eq(Mux(both, 1, Mux(idle | (phase == 2), 0, phase + 1)))
 
+        read, write = self._memory(m, advance, valid)
+        # The cell state is read in the same cycle as the last stage of the gate tables.
+        before = Signal(shape_of(config.cell))
+        m.d.comb += [read.en.eq(advance), before.eq(Mux(self.fresh, 0, read.data))]
+        state = self._state(steps, gates, before)
+        m.d.comb += [
+            write.en.eq(advance & valid[self._state_stage]),
+            write.data.eq(state),
+            self.state.valid.eq(write.en),
+            self.state.payload.eq(state),
+        ]
+        m.d.comb += self.o.payload[0].eq(self._output(steps, gates["o"], state))
+        return m
+
+    def _memory(
+        self, m: Module, advance: Value, valid: Sequence[Value]
+    ) -> tuple[memory.ReadPort, memory.WritePort]:
+        """Memory of the cell states; returns its ports, at the address of the next cell."""
+        config = self._config
         m.submodules.cells = cells = memory.Memory(
             shape=shape_of(config.cell), depth=config.cells, init=[]
         )
@@ -146,32 +127,70 @@ class LstmCell(wiring.Component):
             m.d.comb += port.addr.eq(address)
             with m.If(advance & valid[stage]):
                 m.d.sync += address.eq(Mux(address == config.cells - 1, 0, address + 1))
+        return read, write
 
-        # The cell state is read beside the last stage of the gate tables.
-        before = Signal(shape_of(config.cell))
-        m.d.comb += [read.en.eq(advance), before.eq(Mux(self.fresh, 0, read.data))]
+    def _state(self, steps: "_Steps", gates: dict[str, Value], before: Value) -> Value:
+        """New cell state, f * c + i * g; a shared multiplier takes i * g a cycle later."""
+        config, register = self._config, steps.pipeline.register
         stage = 1 + self._gate_latency
-        kept = multiply(stage, gates["f"], before, "kept")
+        kept = steps.multiply(stage, gates["f"], before, "kept")
         if self._shared:
             stage += 1
-            kept = register(rounded(kept, config.forget_shift), "kept_round")
+            kept = register(steps.rounded(kept, config.forget_shift), "kept_round")
             gates |= {gate: register(gates[gate], f"late_{gate}") for gate in "igo"}
         else:
-            kept = rounded(kept, config.forget_shift)
-        added = rounded(multiply(stage, gates["i"], gates["g"], "added"), config.input_shift)
-        state = register(clamped(kept + added, config.cell), "state")
-        m.d.comb += [
-            write.en.eq(advance & valid[at_write]),
-            write.data.eq(state),
-            self.state.valid.eq(write.en),
-            self.state.payload.eq(state),
-        ]
+            kept = steps.rounded(kept, config.forget_shift)
+        added = steps.multiply(stage, gates["i"], gates["g"], "added")
+        total = kept + steps.rounded(added, config.input_shift)
+        return register(steps.clamped(total, config.cell), "state")
 
-        address = clamped(rounded(state, config.cell_shift), config.tanh.input)
+    def _output(self, steps: "_Steps", gate: Value, state: Value) -> Value:
+        """Output o * tanh(c) of the gate o and the new cell state."""
+        config = self._config
+        address = steps.clamped(steps.rounded(state, config.cell_shift), config.tanh.input)
         wait = self._tanh_latency + self._wait
-        squashed = lookup(config.tanh, address, wait, "cell_tanh")
-        opened = delay(gates["o"], 2 + wait, "opened")
-        product = multiply(stage + 2 + wait, opened, squashed, "product")
-        output = clamped(rounded(product, config.output_shift), config.output)
-        m.d.comb += self.o.payload[0].eq(register(output, "output"))
-        return m
+        squashed = steps.lookup(config.tanh, address, wait, "cell_tanh")
+        opened = steps.pipeline.delay(gate, 2 + wait, "opened")
+        product = steps.multiply(self._state_stage + wait, opened, squashed, "product")
+        output = steps.clamped(steps.rounded(product, config.output_shift), config.output)
+        return steps.pipeline.register(output, "output")
+
+
+class _Steps:
+    """Arithmetic in the pipeline of a cell.
+
+    Attributes
+    ----------
+    phase : Signal
+        Stages of the cells inside, modulo 3, where they share a multiplier.
+    """
+
+    def __init__(self, m: Module, pipeline: Pipeline, config: LstmCellConfig):
+        self._m, self.pipeline, self._config = m, pipeline, config
+        self._shared = None
+        if config.multipliers == 1:
+            self.phase = Signal(2, name="phase")
+            self._left = Signal(config.sigmoid.bits, name="left")
+            bits = max(config.cell.bits, config.tanh.output.bits)
+            self._right = Signal(signed(bits), name="right")
+            self._shared = pipeline.register(self._left * self._right, "shared")
+
+    def rounded(self, value: Value, shift: int) -> Value:
+        return shift_round(value, shift, self._config.rounding)
+
+    def clamped(self, value: Value, fmt: IntFormat) -> Value:
+        return saturate(value, fmt.min, fmt.max)
+
+    def lookup(self, table: Table, value: Value, latency: int, name: str) -> Value:
+        """Entry of a table, ``latency`` stages later."""
+        self._m.submodules[name] = unit = Lookup(table)
+        self._m.d.comb += [unit.en.eq(self.pipeline.advance), unit.i.eq(value)]
+        return self.pipeline.delay(unit.o, latency - unit.latency, name)
+
+    def multiply(self, stage: int, a: Value, b: Value, name: str) -> Signal:
+        """Register with a * b, where these are operands of the cell in ``stage``."""
+        if self._shared is None:
+            return self.pipeline.register(a * b, name)
+        with self._m.If(self.phase == stage % 3):
+            self._m.d.comb += [self._left.eq(a), self._right.eq(b)]
+        return self._shared

@@ -1,4 +1,4 @@
-"""What travels behind a gradient once its zeros are gone: (index, value) pairs."""
+"""Pairs (index, value), which are left of a gradient without its zeros."""
 
 from dataclasses import dataclass
 from typing import Self

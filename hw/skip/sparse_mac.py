@@ -14,6 +14,7 @@ from fxsim.arithmetic.formats import IntFormat, MemoryStyle
 from fxsim.errors import ConfigError
 from fxsim.hw.blocks.dots import dot
 from fxsim.hw.blocks.layouts import beat_of, shape_of
+from fxsim.hw.blocks.pipeline import Pipeline
 from fxsim.hw.skip.pairs import ZeroSkipConfig
 from fxsim.network import IntArray
 from fxsim.network.skip_unit import product_accumulator
@@ -97,7 +98,7 @@ class SparseMac(wiring.Component):
 
     A word of the weight memory holds the weights of one index for all rows, so that every row is a
     bank of its own and pairs never compete for one. Each of the ``issue`` pairs has a read port and
-    a register behind it, without which block RAM would set the clock.
+    a register after it; without that one block RAM would set the clock.
 
     Parameters
     ----------
@@ -145,8 +146,8 @@ class SparseMac(wiring.Component):
         config, issue = self._config, self._config.skip.issue
         items, content = config.skip.items, config.weight_words
         advance, accept, first = Signal(), Signal(), Signal(init=1)
+        pipeline = Pipeline(m, self.o, advance)
         m.d.comb += [
-            advance.eq(~self.o.valid | self.o.ready),
             self.i.ready.eq(advance),
             accept.eq(self.i.valid & advance),
         ]
@@ -193,15 +194,10 @@ class SparseMac(wiring.Component):
                     values[lane].eq(waiting[lane]),
                 ]
 
-        # What a group is travels beside the data, through weight memory and dot product.
-        valid, starts, ends = accept, first, self.i.payload.last
-        for k in range(2 + self._dots[0].latency):
-            next_valid = Signal(name=f"valid_{k}")
-            next_starts = Signal(name=f"first_{k}", reset_less=True)
-            next_ends = Signal(name=f"last_{k}", reset_less=True)
-            with m.If(advance):
-                m.d.sync += [next_valid.eq(valid), next_starts.eq(starts), next_ends.eq(ends)]
-            valid, starts, ends = next_valid, next_starts, next_ends
+        # Flags of a group travel next to the data, through weight memory and dot product.
+        cycles = 2 + self._dots[0].latency
+        stages = pipeline.stages(cycles, accept, first=first, last=self.i.payload.last)
+        valid, starts, ends = stages[-1]
 
         for row, unit in enumerate(self._dots):
             m.submodules[f"row{row}"] = unit
@@ -216,6 +212,5 @@ class SparseMac(wiring.Component):
             ]
             with m.If(advance & valid):
                 m.d.sync += accumulator.eq(Mux(starts, 0, accumulator) + unit.sum)
-        with m.If(advance):
-            m.d.sync += self.o.valid.eq(valid & ends)
+        pipeline.end(valid & ends)
         return m

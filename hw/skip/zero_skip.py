@@ -14,7 +14,7 @@ class ZeroSkipper(wiring.Component):
 
     Beats of zeros alone are not queued: they cost the source a cycle, but never the sink while
     there is work in the queue. With ``issue`` 1 the pairs leave the `Picker` as they are; with more
-    a `Gather` behind it fills groups across beats.
+    a `Gather` after it fills groups across beats.
 
     Parameters
     ----------

@@ -54,7 +54,7 @@ class Pass:
 
     @cached_property
     def recurrent(self) -> IntArray:
-        """R of each step, shape (n, t, cells): what the step behind it handed on, 0 at the end."""
+        """R of each step, shape (n, t, cells): what the step after it handed on, 0 at the end."""
         gradient = self.gradient
         product = gradient.layer.hidden_product
         weight = product.weight.astype(object) * row_multipliers(product)[:, None]

@@ -346,7 +346,7 @@ def mac_array_cases() -> Iterator[Case]:
 
 
 def linear_cases() -> Iterator[Case]:
-    """A fully connected layer: its blocks in a row, behind streams of other widths."""
+    """A fully connected layer: its blocks in a row, after streams of other widths."""
     generator = random.Random(6)
     for k, layer in enumerate(_layers(7)):
         if k % 5 != 1:

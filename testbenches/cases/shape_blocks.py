@@ -58,7 +58,7 @@ def concat_cases() -> Iterator[Case]:
 
 
 def concat_layer_cases() -> Iterator[Case]:
-    """A concatenation: its blocks behind streams of other widths, some of them in queues."""
+    """A concatenation: its blocks after streams of other widths, some of them in queues."""
     generator, formats = random.Random(44), cycle(FORMATS)
     shapes = [
         *[((4, 2, 3), (2, 2, 3)), ((3, 2, 2), (6, 2, 2), (3, 2, 2)), ((1, 1, 5), (1, 1, 5))],

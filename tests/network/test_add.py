@@ -160,7 +160,7 @@ def test_an_index_takes_as_many_bits_as_it_needs(items, bits):
                 "tail": replace(ADD.tail, overflow=Overflow.WRAP),
                 "output": Activation(format=IntFormat(bits=8, signed=True, narrow=True), scale=1.0),
             },
-            "output must not be narrow when it wraps",
+            "a narrow output cannot wrap",
         ),
     ],
 )

@@ -223,7 +223,7 @@ def test_networks_of_all_kinds(data):
                 "tail": replace(RESCALE.tail, overflow=Overflow.WRAP),
                 "output": Activation(format=IntFormat(bits=8, signed=True, narrow=True), scale=1.0),
             },
-            "output must not be narrow when it wraps",
+            "a narrow output cannot wrap",
         ),
     ],
 )

@@ -143,7 +143,7 @@ LINEAR = [
      "output must be the accumulator itself without a requantizer"),
     ({"tail": tail(overflow=Overflow.WRAP),
       "output": Activation(format=IntFormat(bits=4, signed=True, narrow=True), scale=1.0)},
-     "output must not be narrow when it wraps"),
+     "a narrow output cannot wrap"),
 ]  # fmt: skip
 
 

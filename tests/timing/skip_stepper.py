@@ -5,9 +5,96 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 import numpy as np
 
 from fxsim.arithmetic.tensors import IntArray
+
+Entry = tuple[int, bool]
+"""Pairs of an entry of the queue, and if it is the last one of its vector."""
+
+
+class _Marker:
+    """Holds a beat with pairs until it is known to be its vector's last entry or not."""
+
+    def __init__(self) -> None:
+        self.full, self.known, self.held = False, False, 0
+
+    def step(self, offered: bool, count: int, ends: bool, space: bool) -> tuple[bool, Entry | None]:
+        """Return if the beat is taken, and the entry that is pushed."""
+        accept = offered and (space or not self.full)
+        closes = ends and count == 0
+        push = self.full and space and (self.known or closes or count > 0)
+        load = accept and (count > 0 or (ends and (self.known or not self.full)))
+        entry = (self.held, self.known or closes) if push else None
+        self.full = load or (self.full and not push)
+        if load:
+            self.held, self.known = count, ends
+        return accept, entry
+
+
+class _Picker:
+    """Takes entries apart into pieces; one is in its register."""
+
+    def __init__(self, issue: int) -> None:
+        self.issue = issue
+        self.rest, self.started = 0, False
+        self.piece, self.last, self.valid = 0, False, False
+
+    def step(self, queue: deque[Entry]) -> None:
+        self.valid = bool(queue)
+        if queue:
+            pairs, closing = queue[0]
+            self.rest = self.rest if self.started else pairs
+            self.piece, self.started = min(self.rest, self.issue), self.rest > self.issue
+            self.rest -= self.piece
+            self.last = closing and not self.started
+            if not self.started:
+                queue.popleft()
+
+
+class _Gather:
+    """Makes groups of pieces; one is in its register."""
+
+    def __init__(self, issue: int) -> None:
+        self.issue = issue
+        self.level, self.ending = 0, False
+        self.valid, self.last = False, False
+
+    def step(self, take: bool, piece: int, closing: bool) -> None:
+        total = self.level + (piece if take else 0)
+        end = self.ending or (take and closing)
+        self.valid, self.last = end or total >= self.issue, end and total <= self.issue
+        self.level = max(total - self.issue, 0) if self.valid else total
+        self.ending = end and not self.last
+
+
+class _Buffer:
+    """Gives the groups of a vector once for every tile; the last tile frees them."""
+
+    def __init__(self, tiles: int) -> None:
+        self.tiles = tiles
+        self.groups: deque[bool] = deque()  # whether each is the last one of its vector
+        self.unread = self.here = self.tile = 0
+
+    def step(self, moved: bool, last: bool) -> bool:
+        """Return if the last group of a pass is given."""
+        finished = False
+        if self.unread > 0:
+            finished, final = self.groups[self.here], self.tile == self.tiles - 1
+            self.unread -= 1
+            if final:
+                self.groups.popleft()
+            else:
+                self.here += 1
+            if finished:
+                self.here, self.tile = 0, 0 if final else self.tile + 1
+                self.unread = self.unread if final else len(self.groups)
+        if moved:
+            self.groups.append(last)
+            self.unread += 1
+        return finished
 
 
 def step_all(
@@ -20,94 +107,45 @@ def step_all(
     without any before those of each vector.
     """
     vectors, beats = counts.shape
-    accepted = np.zeros(vectors * beats, np.int64)
-    outputs = np.zeros(vectors * tiles if room else vectors * beats + counts.sum(), np.int64)
-    done = ended = busy = beat = 0
+    marker, picker, gather, buffer = _Marker(), _Picker(issue), _Gather(issue), _Buffer(tiles)
+    queue: deque[Entry] = deque()
+    accepted, outputs = list[int](), list[int]()
     starved = np.zeros(vectors, np.int64)
-
-    full, known, held = False, False, 0  # marker
-    queue, lasts = np.zeros(depth, np.int64), np.zeros(depth, np.bool_)
-    read = queued = 0
-    rest, started, piece, p_last, p_valid = 0, False, 0, False, False  # picker and its register
-    level, ending = 0, False  # gather
-    valid, last = False, False
-    groups = np.zeros(max(room, 1), np.bool_)  # buffer: the end flags of its groups
-    write = start = here = stored = unread = tile = 0
-
-    cycle = 0
-    while ended < vectors * tiles if room else ended < vectors:
+    ended = busy = cycle = 0
+    while ended < vectors * tiles:
         # Combinational values, from the sink to the source.
-        ready = room == 0 or stored < room
-        moved = valid and ready
-        step = ready or not valid
-        take = p_valid and not ending
-        total = level + (piece if take else 0)
-        end = ending or (take and p_last)
-        emit = end or total >= issue
-        if issue == 1:
-            valid, last, moved = p_valid, p_last, p_valid and ready
-            pick = ready or not p_valid
+        ready = room == 0 or len(buffer.groups) < room
+        if issue == 1:  # there is nothing to gather
+            valid, last = picker.valid, picker.last
+            pick = ready or not picker.valid
         else:
-            pick = not p_valid or (step and not ending)
-        space = queued < depth
-        offered = beat < vectors * beats
-        count = counts[beat // beats, beat % beats] if offered else 0
+            valid, last = gather.valid, gather.last
+            step = ready or not gather.valid
+            pick = not picker.valid or (step and not gather.ending)
+        moved = valid and ready
+        beat = len(accepted)
+        offered = beat < counts.size
+        count = int(counts.flat[beat]) if offered else 0
         ends = offered and beat % beats == beats - 1
-        accept = offered and (space or not full)
-        closes = ends and count == 0
-        push = full and space and (known or closes or count > 0)
-        load = accept and (count > 0 or (ends and (known or not full)))
 
         # Registers, from the sink to the source.
-        if cycle > 0 and not (unread > 0 if room else moved):
+        works = buffer.unread > 0 if room else moved
+        busy += works
+        if cycle > 0 and not works:
             starved[ended // tiles] += 1
-        if room:
-            if unread > 0:
-                busy += 1
-                finished, final = groups[here], tile == tiles - 1
-                here = (here + 1) % room
-                unread -= 1
-                stored -= final
-                if finished:
-                    outputs[ended] = cycle
-                    ended += 1
-                    if final:
-                        start, tile = here, 0
-                    else:
-                        here, unread, tile = start, stored, tile + 1
-            if moved:
-                groups[write] = last
-                write = (write + 1) % room
-                stored += 1
-                unread += 1
-        elif moved:
-            outputs[done] = cycle
-            done += 1
-            ended += last
-            busy += 1
-        if step and issue > 1:
-            valid, last = emit, end and total <= issue
-            level = max(total - issue, 0) if emit else total
-            ending = end and not last
+        finished = buffer.step(moved, last) if room else moved and last
+        if finished or (moved and not room):
+            outputs.append(cycle)
+        ended += finished
+        space = len(queue) < depth
+        if issue > 1 and step:
+            gather.step(picker.valid and not gather.ending, picker.piece, picker.last)
         if pick:
-            p_valid = queued > 0
-            if queued > 0:
-                rest = rest if started else queue[read]
-                piece, started = min(rest, issue), rest > issue
-                rest -= piece
-                p_last = lasts[read] and not started
-                if not started:
-                    read = (read + 1) % depth
-                    queued -= 1
-        if push:
-            slot = (read + queued) % depth
-            queue[slot], lasts[slot] = held, known or closes
-            queued += 1
-        full = load or (full and not push)
-        if load:
-            held, known = count, ends
+            picker.step(queue)
+        accept, entry = marker.step(offered, count, ends, space)
+        if entry is not None:
+            queue.append(entry)
         if accept:
-            accepted[beat] = cycle
-            beat += 1
+            accepted.append(cycle)
         cycle += 1
-    return accepted, outputs if room else outputs[:done], busy, starved
+    return np.array(accepted), np.array(outputs), busy, starved

@@ -1,4 +1,4 @@
-"""What zero skipping would gain: the cycle model over thresholds, sizes and lane mappings."""
+"""Gain of zero skipping: the cycle model over thresholds, sizes and lane mappings."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from fxsim.training import train
 
 BITS = (8, 6, 5, 4)
 QAT_BITS = (8, 4)
-"""Of these quantization-aware training is done too."""
+"""Networks for which quantization-aware training is done too."""
 
 
 KNOWS = {"scheme": "every_update", "backward": "float"}

@@ -26,7 +26,7 @@ def bias_table(biases: list[list[Bias]]) -> Table:
 
 
 def tables(networks: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Table]:
-    """What integers cost; seeds of each network by its label."""
+    """Cost of integers; seeds of each network by its label."""
 
     def cell(runs: Sequence[Mapping[str, Any]], key: str, bits: int) -> str:
         if str(bits) not in runs[0][key]:
@@ -63,7 +63,7 @@ def tables(networks: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[Table]:
 
 
 def plot(runs: Mapping[str, dict[str, Any]]) -> Plot:
-    """The same, over bits."""
+    """Cost of integers over bits."""
     series = [
         Series(label=name, x=list(BITS), y=[loss(run, "mismatch", bits) for bits in BITS])
         for name, run in runs.items()

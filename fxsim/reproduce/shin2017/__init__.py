@@ -21,10 +21,10 @@ refreshed eight times in the first epoch, then fixed ("1 epoch update and fix", 
 for convolutional and recurrent networks). A step is never refreshed after the last update. Networks
 are feed-forward ones with two hidden layers on frames of {frames.name}, with and without batch
 normalisation (errors in percent, classes folded); convolutional ones on {images.name}, with 5 x 5
-kernels and a max pool behind each convolution (errors in percent, of {images_train} images to train
+kernels and a max pool after each convolution (errors in percent, of {images_train} images to train
 and {images_test} to test); and character language models on {text.name} (bits per character).
 Biases and activations stay float, as in the paper. *Gradual* retraining goes down 6, 4, 3, 2 bits
-with as many epochs each; beside it stands straight retraining for as many epochs in all, a control
+with as many epochs each; next to it stands straight retraining for as many epochs in all, a control
 that the paper lacks."""
 
 

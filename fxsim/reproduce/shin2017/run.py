@@ -24,7 +24,7 @@ Parameters = Mapping[str, LinearParameters]
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """What the kinds of networks differ in.
+    """Differences between the kinds of networks.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class Task:
         Makes a network from its weight levels, its recipe and that of retraining, if there is one.
     dataset : Dataset
     common, base, optimizer : mapping
-        Recipe of all training, of float training besides, and the optimizer of retraining.
+        Recipe of all training, of float training also, and the optimizer of retraining.
     epochs : int
         Of retraining, or of each of its stages.
     final_lr : float
@@ -59,7 +59,7 @@ def retraining(
 ) -> dict[str, Any]:
     """Scores of the float network, of direct quantization, and of each scheme and word length.
 
-    ``gradual`` goes down `GRADUAL` to the fewest bits, beside as many epochs straight. The last of
+    ``gradual`` goes down `GRADUAL` to the fewest bits, next to as many epochs straight. The last of
     ``schemes`` at the fewest bits runs in integers, and the steps of ``adaptive`` are kept.
     """
     dataset, few = task.dataset, min(bits)

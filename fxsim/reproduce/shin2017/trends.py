@@ -51,7 +51,7 @@ def trends(frames: Rows, images: Rows, text: Rows) -> list[Trend]:
 
 
 def _below_noise(values: Sequence[float]) -> bool:
-    """Whether the mean is below 0 by more than its standard error."""
+    """True if the mean is below 0 by more than its standard error."""
     if len(values) == 1:
         return values[0] < 0
     return float(np.mean(values) + np.std(values, ddof=1) / np.sqrt(len(values))) < 0

@@ -24,7 +24,7 @@ single convolution), {more_epochs} epochs in float, then {more_extra}. Weights a
 (3) at the step of eq. (4) of the float parent, a step for each named group of weights, biases and
 activations stay float, as in the paper. Errors are in percent. The gap is that to the float network
 *trained for the same further epochs*, since retraining is training too; the gap to the float parent
-stands beside it. The paper has 1.1 million frames of TIMIT and the photographs of CIFAR-10; its
+stands next to it. The paper has 1.1 million frames of TIMIT and the photographs of CIFAR-10; its
 figures cannot be compared as such, the trends can."""
 
 

@@ -41,7 +41,7 @@ class Frames:
 
     @property
     def title(self) -> str:
-        """Of one network among all."""
+        """Share of one network among all."""
         return f"{self.layers} x {self.units}"
 
     @property
@@ -97,7 +97,7 @@ class Images:
 
     @property
     def title(self) -> str:
-        """Of one network among all."""
+        """Share of one network among all."""
         return self.label
 
     @property

@@ -138,5 +138,5 @@ def _depth(family: Family, gaps: str, errors: str) -> list[Trend]:
 
 
 def _falls(values: list[float]) -> bool:
-    """Whether each value is below the one before."""
+    """True if each value is below the one before."""
     return all(after < before for before, after in pairwise(values))

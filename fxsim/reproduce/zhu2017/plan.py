@@ -59,7 +59,7 @@ class Plan:
         return runs
 
     def networks(self) -> list[Recipe]:
-        """Those of the sensitivity test."""
+        """Runs of the sensitivity test."""
         base: dict[str, Any] = {"seed": self.seeds[0]}
         return [replace(self.sensitivity, **(base | topology)) for topology in self.topologies]
 

@@ -13,7 +13,7 @@ from fxsim.reproduce.zhu2017.plan import DENSE, Plan, run_name, tau_name, topolo
 from fxsim.reproduce.zhu2017.run import Recipe
 
 Run = Mapping[str, Any]
-"""What `fxsim.reproduce.zhu2017.run.run` returns."""
+"""Results that `fxsim.reproduce.zhu2017.run.run` returns."""
 
 
 @dataclass(frozen=True, kw_only=True)

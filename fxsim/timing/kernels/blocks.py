@@ -11,13 +11,14 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from fxsim.kernels.jit import jit
+from fxsim.kernels.jit import inlined, jit
 from fxsim.network import IntArray
 
 BoolArray = npt.NDArray[np.bool_]
 
 PIPE, WIDEN, NARROW, BUFFER, WINDOW, JOIN, CONCAT, QUEUE, FORK, FEEDBACK = range(10)
 """Kinds of blocks."""
+KINDS = 10
 
 # Sizes of every block: the first streams that it takes and gives.
 SOURCE, SINK = range(2)
@@ -49,7 +50,7 @@ STREAMS = 2
 TURN, TAKEN = range(1, 3)
 
 # Queue: words that it holds, the words that it keeps to while no queue of its group is shorter, and
-# that group, 0 if there is none; words stored behind the register.
+# that group, 0 if there is none; words stored, but for that in the register.
 DEPTH, ROOM, GROUP = range(2, 5)
 STORED = 1
 
@@ -61,7 +62,7 @@ SIZES, STATES = 11, 8
 """Columns, as many as a window has."""
 
 
-@jit
+@inlined
 def after(place: int, count: int) -> int:
     """The next of ``count`` places; the first one after the last."""
     return 0 if place == count - 1 else place + 1
@@ -129,7 +130,7 @@ def widens(
     later: BoolArray,
     ready: BoolArray,
 ) -> None:
-    """Slim beats to wide words, of which the last one of a vector may lack some."""
+    """Slim beats to wide words; the last one of a vector may lack some."""
     for k in these:
         source, sink = size[k, SOURCE], size[k, SINK]
         if ready[source]:
@@ -164,9 +165,9 @@ def narrows(
             at[k, VALID] = valid[source]
 
 
-@jit
+@inlined
 def ends_word(part: int, parts: int, beat: int, beats: int) -> bool:
-    """Whether a slim beat is the last one of a wide word."""
+    """True if a slim beat is the last one of a wide word."""
     return part == parts - 1 or beat == beats - 1
 
 
@@ -283,9 +284,9 @@ def concats(
                     at[k, TURN] = after(turn, size[k, STREAMS])
 
 
-@jit
+@inlined
 def empty(stages: int, latency: int) -> bool:
-    """Whether there is no word in a pipeline, but for that in its last register."""
+    """True if there is no word in a pipeline, but for that in its last register."""
     return stages & ((1 << (latency - 1)) - 1) == 0
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fxsim.kernels.jit import jit
+from fxsim.kernels.jit import inlined, jit
 from fxsim.network import IntArray
 from fxsim.timing.kernels import blocks
 from fxsim.timing.kernels.blocks import SINK, SOURCE, BoolArray
@@ -21,6 +21,13 @@ KEPT = 64
 DONE, REPEATS, LATE, STUCK = range(4)
 """Ends of a run: all vectors are there, or as many as there was time for; a state came again; a
 word is late; nothing moves any more."""
+
+KIND, NUMBER, TAKES, GIVES = range(4)
+"""Columns of the order: kind and number of a block, first streams that it takes and gives."""
+ORDER_COLUMNS = 4
+
+CYCLE, WORDS = range(2)
+"""Columns of a mark: its cycle, and words that had left, from this column on one for each port."""
 
 
 @jit
@@ -54,8 +61,8 @@ def run(
     needs, frees : int64 array, shape (n, rows of windows)
         `fxsim.arithmetic.windows.Windows.row_plan` of each line buffer; in ``needs`` also the words
         of each turn of a concat.
-    order : int64 array, shape (blocks without a memory, 4)
-        Kind, number, and first streams of blocks, each after those whose ready it looks at.
+    order : int64 array, shape (blocks without a memory, ORDER_COLUMNS)
+        Each block after those whose ready it looks at.
     passing : int64 array
         Blocks that offer words which they do not hold, each after those whose valid it looks at.
     entering, leaving : int64 arrays
@@ -69,7 +76,7 @@ def run(
     cycles : int
         After which no other vector is waited for, from the second one on.
     rests : bool
-        Whether the input waits until nothing moves any more after reset.
+        True if the input waits until nothing moves any more after reset.
 
     Returns
     -------
@@ -83,8 +90,7 @@ def run(
     sent : int64 array, shape (ports out,)
         Words that have left.
     before : int64 array, shape (1 + ports out,)
-        Cycle, and words that had left, when the blocks were in the state of the end before; -1
-        where that was never.
+        Mark of when the blocks were in the state of the end before; -1 where that was never.
     held : int64 array, shape (n,)
         The least depth of each queue that would have refused no word.
     """
@@ -97,68 +103,48 @@ def run(
     valid, later = np.zeros(streams, np.bool_), np.zeros(streams, np.bool_)
     ready = np.zeros(streams, np.bool_)
     held = np.zeros(count, np.int64)
-    these = [np.flatnonzero(kinds == kind) for kind in range(blocks.FEEDBACK + 1)]
+    these = [np.flatnonzero(kinds == kind) for kind in range(blocks.KINDS)]
     pipes, widens, narrows = these[blocks.PIPE], these[blocks.WIDEN], these[blocks.NARROW]
-    buffers, windows, joins = these[blocks.BUFFER], these[blocks.WINDOW], these[blocks.JOIN]
-    concats = these[blocks.CONCAT]
-    queues, forks, feedbacks = these[blocks.QUEUE], these[blocks.FORK], these[blocks.FEEDBACK]
+    buffers, windows, queues = these[blocks.BUFFER], these[blocks.WINDOW], these[blocks.QUEUE]
+    joins, concats = these[blocks.JOIN], these[blocks.CONCAT]
+    forks, feedbacks = these[blocks.FORK], these[blocks.FEEDBACK]
     at[windows, blocks.NEXT_COLUMN] = size[windows, blocks.PADDING]
     full = np.zeros(1 + count, np.bool_)
 
     taken = np.zeros((ports, 16 * counts.max()), np.int64)
     sent = np.zeros(ports, np.int64)
     kept = np.zeros((KEPT, *at.shape), np.int64)
-    marks = np.full((KEPT, 1 + ports), -1, np.int64)
-    before = np.full(1 + ports, -1, np.int64)
+    marks = np.full((KEPT, WORDS + ports), -1, np.int64)
+    before = np.full(WORDS + ports, -1, np.int64)
     ended = cycle = quiet = 0
     start = -1
     while True:
         valid[:] = later
-        least = _whole(entered, shares)
-        for port, stream in enumerate(entering):
-            waits = shares[port] > 0 and entered[port] >= shares[port] * (least + 2)
-            valid[stream] = not rests and not waits
+        if not rests:
+            _enter(entering, entered, shares, valid)
         _offer(kinds, size, outputs, passing, at, valid)
         for stream in leaving:
             ready[stream] = True
-        blocks.admit_buffers(buffers, size, at, ready)
-        blocks.admit_windows(windows, size, at, ready)
-        if len(queues):
-            blocks.admit_queues(queues, size, at, full, ready)
+        _admit_stored(buffers, windows, queues, size, at, full, ready)
         _admit(order, size, inputs, outputs, at, valid, ready)
 
         if not rests:
             if start < 0 and valid[entering[0]] and ready[entering[0]]:
                 start = cycle
-            for port in range(ports):
-                if valid[leaving[port]]:
-                    if sent[port] == taken.shape[1]:
-                        taken = np.concatenate((taken, np.zeros_like(taken)), axis=1)
-                    taken[port, sent[port]] = cycle
-                    sent[port] += 1
-                elif sent[port] < latest.shape[1] and cycle >= latest[port, sent[port]]:
-                    return LATE, cycle, start, taken, sent, before, held
+            if sent.max() == taken.shape[1]:
+                taken = np.concatenate((taken, np.zeros_like(taken)), axis=1)
+            if not _leave(leaving, valid, latest, cycle, taken, sent):
+                return LATE, cycle, start, taken, sent, before, held
 
         blocks.pipes(pipes, size, at, valid, later, ready)
         blocks.widens(widens, size, at, valid, later, ready)
         blocks.narrows(narrows, size, at, valid, later, ready)
         blocks.buffers(buffers, size, at, valid, later, ready)
         blocks.windows(windows, size, at, needs, frees, valid, later, ready)
-        if len(joins):
-            blocks.joins(joins, size, at, valid, later, ready)
-        if len(concats):
-            blocks.concats(concats, size, at, inputs, needs, valid, later, ready)
-        if len(queues):
-            blocks.queues(queues, size, at, valid, later, ready, held)
-        if len(forks):
-            blocks.forks(forks, size, at, outputs, valid, ready)
-        if len(feedbacks):
-            blocks.feedbacks(feedbacks, size, at, valid, ready)
+        _move_joins(joins, concats, size, at, inputs, needs, valid, later, ready)
+        _move_queues(queues, forks, feedbacks, size, at, outputs, valid, later, ready, held)
 
-        moves = False
-        for stream in range(streams):
-            moves |= valid[stream] & ready[stream]
-        quiet = 0 if moves else quiet + 1
+        quiet = 0 if _moves(valid, ready) else quiet + 1
         if quiet > PATIENCE:
             if not rests:
                 return STUCK, cycle, start, taken, sent, before, held
@@ -166,33 +152,132 @@ def run(
             continue
         if rests:
             continue
-        for port, stream in enumerate(entering):
-            entered[port] += shares[port] > 0 and valid[stream] and ready[stream]
+        _count(entering, entered, shares, valid, ready)
         cycle += 1
-        ends = True
-        for port in range(ports):
-            ends = ends and sent[port] >= counts[port] * (ended + 1)
-        if ends:
+        if _whole(sent, counts) > ended:
             ended += 1
             if ended == vectors or (ended > 1 and cycle >= cycles):
                 return DONE, cycle, start, taken, sent, before, held
             for port in range(len(entering)):
                 at[count, port] = entered[port] - ended * shares[port]
             found = _find(at, kept)
-            if found < KEPT and marks[found, 0] >= 0:
+            if found < KEPT and marks[found, CYCLE] >= 0:
                 return REPEATS, cycle, start, taken, sent, marks[found], held
             kept[ended % KEPT] = at
-            marks[ended % KEPT, 0] = cycle
-            marks[ended % KEPT, 1:] = sent
+            marks[ended % KEPT, CYCLE] = cycle
+            marks[ended % KEPT, WORDS:] = sent
 
 
-@jit
-def _whole(entered: IntArray, shares: IntArray) -> int:
-    """Vectors that have come in by every port."""
-    least = entered[0] // max(shares[0], 1)
-    for port in range(1, len(entered)):
-        least = min(least, entered[port] // max(shares[port], 1))
+@inlined
+def _whole(words: IntArray, shares: IntArray) -> int:
+    """Vectors that have passed by every port; ``shares`` are the words of one."""
+    least = words[0] // max(shares[0], 1)
+    for port in range(1, len(words)):
+        least = min(least, words[port] // max(shares[port], 1))
     return int(least)
+
+
+@inlined
+def _enter(entering: IntArray, entered: IntArray, shares: IntArray, valid: BoolArray) -> None:
+    """Offer a word at each port that is not a vector ahead of another."""
+    least = _whole(entered, shares)
+    for port, stream in enumerate(entering):
+        valid[stream] = shares[port] == 0 or entered[port] < shares[port] * (least + 2)
+
+
+@inlined
+def _count(
+    entering: IntArray, entered: IntArray, shares: IntArray, valid: BoolArray, ready: BoolArray
+) -> None:
+    """Count words that come in, where that matters."""
+    for port, stream in enumerate(entering):
+        entered[port] += shares[port] > 0 and valid[stream] and ready[stream]
+
+
+@inlined
+def _leave(
+    leaving: IntArray,
+    valid: BoolArray,
+    latest: IntArray,
+    cycle: int,
+    taken: IntArray,
+    sent: IntArray,
+) -> bool:
+    """Write down the cycle of each word that leaves; returns if none is late."""
+    for port in range(len(leaving)):
+        if valid[leaving[port]]:
+            taken[port, sent[port]] = cycle
+            sent[port] += 1
+        elif sent[port] < latest.shape[1] and cycle >= latest[port, sent[port]]:
+            return False
+    return True
+
+
+@inlined
+def _moves(valid: BoolArray, ready: BoolArray) -> bool:
+    """True if a word is taken anywhere."""
+    moves = False
+    for stream in range(len(valid)):
+        moves |= valid[stream] & ready[stream]
+    return moves
+
+
+@inlined
+def _admit_stored(
+    buffers: IntArray,
+    windows: IntArray,
+    queues: IntArray,
+    size: IntArray,
+    at: IntArray,
+    full: BoolArray,
+    ready: BoolArray,
+) -> None:
+    """Set ready of what blocks take that look at their own memory for it."""
+    blocks.admit_buffers(buffers, size, at, ready)
+    blocks.admit_windows(windows, size, at, ready)
+    if len(queues):
+        blocks.admit_queues(queues, size, at, full, ready)
+
+
+@inlined
+def _move_joins(
+    joins: IntArray,
+    concats: IntArray,
+    size: IntArray,
+    at: IntArray,
+    inputs: IntArray,
+    needs: IntArray,
+    valid: BoolArray,
+    later: BoolArray,
+    ready: BoolArray,
+) -> None:
+    """Clock edge of the blocks that take several streams."""
+    if len(joins):
+        blocks.joins(joins, size, at, valid, later, ready)
+    if len(concats):
+        blocks.concats(concats, size, at, inputs, needs, valid, later, ready)
+
+
+@inlined
+def _move_queues(
+    queues: IntArray,
+    forks: IntArray,
+    feedbacks: IntArray,
+    size: IntArray,
+    at: IntArray,
+    outputs: IntArray,
+    valid: BoolArray,
+    later: BoolArray,
+    ready: BoolArray,
+    held: IntArray,
+) -> None:
+    """Clock edge of the blocks that only networks with branches or loops have."""
+    if len(queues):
+        blocks.queues(queues, size, at, valid, later, ready, held)
+    if len(forks):
+        blocks.forks(forks, size, at, outputs, valid, ready)
+    if len(feedbacks):
+        blocks.feedbacks(feedbacks, size, at, valid, ready)
 
 
 @jit
@@ -227,7 +312,8 @@ def _admit(
 ) -> None:
     """Set ready of what blocks take that look at others for it."""
     for row in range(len(order)):
-        kind, k, source, sink = order[row, 0], order[row, 1], order[row, 2], order[row, 3]
+        kind, k = order[row, KIND], order[row, NUMBER]
+        source, sink = order[row, TAKES], order[row, GIVES]
         advance = not valid[sink] or ready[sink]
         if kind in (blocks.PIPE, blocks.WIDEN):
             ready[source] = advance
@@ -242,26 +328,37 @@ def _admit(
         elif kind == blocks.JOIN:
             idle = blocks.empty(at[k, blocks.STAGES], size[k, blocks.LATENCY])
             turn = size[k, blocks.SPACING] == 1 or idle or at[k, blocks.PHASE] == 0
-            missing = 0
-            for place in range(inputs.shape[1]):
-                if inputs[k, place] >= 0 and not valid[inputs[k, place]]:
-                    missing += 1
-            for place in range(inputs.shape[1]):
-                stream = inputs[k, place]
-                if stream >= 0:
-                    others = missing - (not valid[stream])
-                    ready[stream] = advance and turn and others == 0
+            _admit_join(inputs, k, advance and turn, valid, ready)
         elif kind == blocks.CONCAT:
             for place in range(size[k, blocks.STREAMS]):
                 ready[inputs[k, place]] = advance and place == at[k, blocks.TURN]
         elif kind == blocks.FORK:
-            done = True
-            for place in range(outputs.shape[1]):
-                if outputs[k, place] >= 0:
-                    done = done and (at[k, place] != 0 or ready[outputs[k, place]])
-            ready[source] = done
+            ready[source] = _all_served(outputs, k, at, ready)
         else:
             ready[source] = at[k, blocks.ZEROS] == size[k, blocks.BACK_BEATS] and ready[sink]
+
+
+@inlined
+def _admit_join(inputs: IntArray, k: int, takes: bool, valid: BoolArray, ready: BoolArray) -> None:
+    """Set ready of each stream whose word is the last one that is missing, or of all."""
+    missing = 0
+    for place in range(inputs.shape[1]):
+        if inputs[k, place] >= 0 and not valid[inputs[k, place]]:
+            missing += 1
+    for place in range(inputs.shape[1]):
+        stream = inputs[k, place]
+        if stream >= 0:
+            ready[stream] = takes and missing == (not valid[stream])
+
+
+@inlined
+def _all_served(outputs: IntArray, k: int, at: IntArray, ready: BoolArray) -> bool:
+    """True if each sink of a fork has taken its word, or takes it now."""
+    done = True
+    for place in range(outputs.shape[1]):
+        if outputs[k, place] >= 0:
+            done = done and (at[k, place] != 0 or ready[outputs[k, place]])
+    return done
 
 
 @jit

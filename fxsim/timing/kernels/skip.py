@@ -5,7 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from fxsim.arithmetic.tensors import IntArray
-from fxsim.kernels.jit import jit
+from fxsim.kernels.jit import inlined, jit
+from fxsim.timing.kernels.blocks import after
+
+_PASS = 0
+"""The only column of outputs that have one for each group."""
 
 
 @jit
@@ -54,7 +58,7 @@ def run(
     entries = emitted = level = point = block = 0
     head = tail = 0  # places in the queue and in the buffer
     beat = step = moved = picked = left = -1
-    every, ends = outputs.shape[0] > vectors, outputs.shape[1] - 1
+    every = outputs.shape[0] > vectors
     for v in range(vectors):
         held, size = 0, 0
         for b in range(beats):
@@ -64,15 +68,15 @@ def run(
             beat = now
             if len(accepted):
                 accepted[v * beats + b] = now
-            for turn in range(2):
-                if turn == 0:  # what is held is now known to be its vector's last entry, or not
-                    if held == 0 or (count == 0 and not end):
-                        continue
+            if count == 0 and not end:
+                continue
+            # What is held is now known to be its vector's last entry, or not. Then this beat is
+            # held, or is the last entry itself: with no pairs if the vector has none.
+            for turn in range(0 if held else 1, 1 if held and count == 0 else 2):
+                if turn == 0:
                     pairs, pushed, last = held, now, count == 0
                     block = 0
                 else:
-                    if count == 0 and not (end and held == 0):
-                        continue
                     space = taken[head] + 1 if entries >= depth else 0
                     block = space
                     held = count
@@ -80,49 +84,69 @@ def run(
                         continue
                     pairs, pushed, last = count, max(now + 1, space), True
                     block = pushed
-
-                # The picker takes the entry apart.
-                pieces = max(-(-pairs // issue), 1)
+                pieces = max(-(-pairs // issue), 1)  # the picker takes the entry apart
                 for k in range(pieces):
                     picked = max(picked + 1, pushed + 1, left)
                     closing = last and k == pieces - 1
-                    total = level + min(pairs - k * issue, issue)
                     if issue == 1:
                         step, emits = picked, 1
                     else:
                         step = max(picked + 1, step + 1, moved)
                         left = step
-                        emits = 1 + int(total > issue) if closing else int(total >= issue)
-                        level = 0 if closing else total - issue * emits
+                        total = level + min(pairs - k * issue, issue)
+                        emits, level = _gather(total, issue, closing)
                     for e in range(emits):
-                        if e > 0:
-                            step = max(step + 1, moved)
-                        moved = step + 1
-                        if room and emitted >= room:
-                            moved = max(moved, freed[tail] + 1)
-                        here = max(moved + 1, point + 1) if room else moved
+                        step = max(step + 1, moved) if e else step
+                        moved, here = _emit(step, point, freed[tail], room, emitted >= room)
                         starved[v] += here - point - 1
                         point = here
+                        if every:
+                            outputs[emitted, _PASS] = here
                         if room:
                             freed[tail] = here
-                            tail = tail + 1 if tail < room - 1 else 0
-                        elif every:
-                            outputs[emitted, 0] = here
+                            tail = after(tail, room)
                         emitted += 1
                         size += 1
                     if issue == 1:
                         left = moved
                 taken[head] = picked
                 entries += 1
-                head = head + 1 if head < depth - 1 else 0
+                head = after(head, depth)
         groups[v] = size
-        if tiles > 1:  # all later passes are without a gap; the last one frees the groups
-            place = tail
-            for k in range(size):
-                place = place - 1 if place else room - 1
-                freed[place] = point + (tiles - 1) * size - k
         if not every:
-            for t in range(tiles) if ends else range(tiles - 1, tiles):
-                outputs[v, min(t, ends)] = point + t * size
+            _repeat(freed, tail, outputs, v, point, size, tiles)
         point += (tiles - 1) * size
     return emitted
+
+
+@inlined
+def _gather(total: int, issue: int, closing: bool) -> tuple[int, int]:
+    """Groups of ``issue`` pairs that ``total`` pairs make, and the pairs that are left."""
+    emits = 1 + int(total > issue) if closing else int(total >= issue)
+    return emits, 0 if closing else total - issue * emits
+
+
+@inlined
+def _emit(step: int, point: int, freed: int, room: int, fills: bool) -> tuple[int, int]:
+    """Cycles in which a group leaves the gather, and in which it is worked on."""
+    moved = step + 1
+    if room and fills:
+        moved = max(moved, freed + 1)
+    return moved, max(moved + 1, point + 1) if room else moved
+
+
+@inlined
+def _repeat(
+    freed: IntArray, tail: int, outputs: IntArray, v: int, point: int, size: int, tiles: int
+) -> None:
+    """Give the groups of a vector again for each tile, without a gap; the last pass frees them.
+
+    ``outputs`` of the vector are the cycle of the last group of each pass, or of the last pass.
+    """
+    place = tail
+    for k in range(size if tiles > 1 else 0):
+        place = place - 1 if place else len(freed) - 1
+        freed[place] = point + (tiles - 1) * size - k
+    ends = outputs.shape[1] - 1
+    for t in range(tiles) if ends else range(tiles - 1, tiles):
+        outputs[v, min(t, ends)] = point + t * size
