@@ -21,7 +21,7 @@ from fxsim.network.skip_unit import product_accumulator
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SparseMacConfig:
-    """What a `SparseMac` needs to know.
+    """Configuration of a `SparseMac`.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ class SparseMacConfig:
 
     @property
     def ternary(self) -> bool:
-        """Whether weights are -1, 0 and +1 only, so that no multiplier is needed."""
+        """True if weights are -1, 0 and +1 only, so that no multiplier is needed."""
         return self.weight.bits == 2 and self.weight.narrow
 
     @property
