@@ -41,7 +41,7 @@ def image_networks() -> dict[str, QuantizedNetwork]:
 
 
 class Floats(nn.Module):
-    """The same layers in float32; weights are real ones."""
+    """Layers in float32; weights are real ones."""
 
     def __init__(self, network: QuantizedNetwork) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ class Floats(nn.Module):
 
 
 def _part(layer: Layer) -> nn.Module:
-    """What a layer is in PyTorch."""
+    """Layer of PyTorch for a layer of a network."""
     if isinstance(layer, MaxPool):
         shape = layer.windows
         return nn.MaxPool2d(shape.kernel, shape.stride, shape.padding)

@@ -1,6 +1,6 @@
 """Clean test of the cost model: fitted to some configurations, tested on others.
 
-``python -m benchmarks.cost_model`` synthesises random configurations of three networks, fits the
+``python -m benchmarks.cost_model`` synthesizes random configurations of three networks, fits the
 model of each network and target to the training ones, predicts the held-out ones, and writes the
 table of docs/exploration.md. All draws are seeded. While the amounts that the model counts were
 chosen, only training configurations were looked at (``--train``: cross-validation on these alone);
@@ -249,7 +249,7 @@ def main() -> None:
     parser.add_argument("target", nargs="?", default="all", choices=["all", *TARGETS])
     parser.add_argument("--train", action="store_true", help="cross-validation only; no page")
     parser.add_argument("-j", dest="parallel", type=int, default=1)
-    parser.add_argument("--collect", action="store_true", help="synthesise only")
+    parser.add_argument("--collect", action="store_true", help="synthesize only")
     arguments = parser.parse_args()
     if arguments.collect:
         for name, target, train, test, seed in CASES:

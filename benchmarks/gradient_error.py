@@ -193,7 +193,7 @@ def effective_weights(layer: QuantizedLstm) -> Weights:
 
 
 def real_states(layer: QuantizedLstm, trace: LayerTrace, x: IntArray) -> States:
-    """What the integers of a forward pass mean."""
+    """Real values of the integers of a forward pass."""
     cells = layer.cells
     scales = np.repeat([2.0**-layer.sigmoid.bits, 2.0**-layer.tanh.bits], [3 * cells, cells])
     return States(

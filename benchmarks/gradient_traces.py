@@ -38,7 +38,7 @@ the training step is finer there.
 """
 
 TAU = 2.5 / 64
-"""Of the training: what rounds to the threshold of the late stage, or less, is zeroed."""
+"""Threshold of the training: what rounds to the threshold of the late stage, or less, is zeroed."""
 
 
 def training_spec() -> NetworkSpec:

@@ -133,7 +133,7 @@ def streams(cells: int, seconds: float) -> dict[str, tuple[float, float]]:
 
 
 def step_by_step(net: torch.nn.LSTM, x: torch.Tensor) -> None:
-    """As a stream arrives: a call for each step, the state carried."""
+    """Run a stream as it arrives: a call for each step, the state carried."""
     state = None
     for t in range(x.shape[1]):
         _, state = net(x[:, t : t + 1], state)

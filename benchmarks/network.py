@@ -82,7 +82,7 @@ def ternary_network(seed: int = 0) -> QuantizedNetwork:
 
 
 def onnx_session(network: QuantizedNetwork) -> Callable[[np.ndarray], np.ndarray] | None:
-    """The same integers in onnxruntime on one thread; None without it."""
+    """Network of the same integers in onnxruntime on one thread; None without it."""
     try:
         import onnxruntime
         from onnx import TensorProto, helper, numpy_helper

@@ -40,7 +40,7 @@ def config(rows: int, issue: int) -> SparseMatVecConfig:
 
 
 def dense(rows: int, simd: int) -> MacArray:
-    """The same product without skipping."""
+    """Product without skipping."""
     same = config(rows, simd)
     return MacArray(
         MacArrayConfig(
@@ -59,7 +59,7 @@ def dense(rows: int, simd: int) -> MacArray:
 
 
 def parts(rows: int, issue: int) -> dict[str, Component]:
-    """What skipping adds, with and without a threshold."""
+    """Area that skipping adds, with and without a threshold."""
     made = config(rows, issue)
     threshold = replace(made.skip, threshold=True)
     return {

@@ -24,7 +24,7 @@ BITS = ((8, 8), (12, 8), (16, 8), (8, 12), (10, 10), (12, 12), (16, 16))
 
 
 def sums(operand: Operand, x: Any, planes: Any, partial: Any, out: Any) -> None:
-    """What a compiled layer does: split, multiply, put together."""
+    """Steps of a compiled layer: split, multiply, put together."""
     split(x, operand, planes, len(x))
     exact_sums(operand, planes, partial, out)
 

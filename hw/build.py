@@ -46,7 +46,7 @@ BLOCKS: dict[type, Callable[..., Component]] = {
     WidenConfig: Widen,
     WindowConfig: Window,
 }
-"""What makes the block of each record."""
+"""Functions that make the block of each record."""
 
 
 def build(record: Record) -> Component:

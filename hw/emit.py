@@ -60,7 +60,7 @@ def memory_files(network: QuantizedNetwork) -> dict[str, str]:
 
 
 def manifest_of(network: QuantizedNetwork) -> dict[str, object]:
-    """What a user of the Verilog must know: ports, formats, framing, hash."""
+    """Manifest for the user of the Verilog: ports, formats, framing, hash."""
     plan = plan_network(network)
 
     def port(name: str, stream: Stream) -> dict[str, object]:
@@ -121,7 +121,7 @@ def unit_verilog(unit: SkipUnit) -> str:
 
 
 def unit_manifest(unit: SkipUnit) -> dict[str, object]:
-    """What a user of the Verilog must know: ports, formats, framing, registers."""
+    """Manifest for the user of the Verilog: ports, formats, framing, registers."""
     product = unit.product
 
     def port(fmt: IntFormat, lanes: int, beats: int | None, **more: object) -> dict[str, object]:

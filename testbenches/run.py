@@ -23,7 +23,7 @@ RESULTS, LOG = "results.xml", "run.log"
 
 @dataclass(frozen=True, kw_only=True)
 class RunResult:
-    """What a job came to on one simulator."""
+    """Result of a job on one simulator."""
 
     simulator: str
     version: str
@@ -65,7 +65,7 @@ class RunResult:
 
     @property
     def ok(self) -> bool:
-        """Whether tests ran, none failed, and no word differed."""
+        """True if tests ran, none failed, and no word differed."""
         return self.tests > 0 and self.failed == 0 and self.wrong == 0
 
     @property
@@ -75,7 +75,7 @@ class RunResult:
 
     @property
     def complete(self) -> bool:
-        """Whether there is an outcome for every pattern."""
+        """True if there is an outcome for every pattern."""
         return len(self.outcomes) == len(self.patterns)
 
 
@@ -192,7 +192,7 @@ def _check_whole(folder: Path, job: Job | AccessJob, outcomes: Sequence[dict[str
 
 
 def _passed(outcome: Mapping[str, Any]) -> dict[str, int]:
-    """What an outcome has of `Job.passing`."""
+    """Times of `Job.passing` in an outcome."""
     found = {"words": outcome.get("words", 0)}
     for number, device in enumerate(outcome.get("devices", ())):
         times = [device["inputs"], device["outputs"], *device["more_outputs"]]

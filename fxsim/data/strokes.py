@@ -77,7 +77,7 @@ class Hand:
     Parameters
     ----------
     wobble : float
-        Of each point, in parts of the box of the digit.
+        Shift of each point, in parts of the box of the digit.
     turn, slant : float
         In radians, and x against y.
     size : tuple of float

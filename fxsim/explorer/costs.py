@@ -1,4 +1,4 @@
-"""Synthesised costs of a job: samples for the model, and the front for real."""
+"""Synthesized costs of a job: samples for the model, and the front for real."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Show = Callable[[int, int], None]
 def fit_costs(
     job: Job, synthesis: SynthCache, *, seed: int, parallel: int = 1, show: Show | None = None
 ) -> CostModel:
-    """Synthesise a sample of the space and fit the model to it.
+    """Synthesize a sample of the space and fit the model to it.
 
     Raises
     ------
@@ -63,7 +63,7 @@ def measure_front(
     parallel: int = 1,
     show: Show | None = None,
 ) -> int:
-    """Synthesise the points of the front until all on it are measured; returns how many were.
+    """Synthesize the points of the front until all on it are measured; returns how many were.
 
     A measured cost may move a point off the front and others onto it, so this goes on until the
     front holds no prediction.

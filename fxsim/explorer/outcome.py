@@ -16,7 +16,7 @@ class Outcome:
     """Metrics of a point, or why there is no such network.
 
     ``place`` is its place in the order in which the method asked; ``measured`` says that its cells
-    are synthesised, not predicted.
+    are synthesized, not predicted.
     """
 
     choices: Choices

@@ -85,7 +85,7 @@ assert get_args(Metric) == METRICS
 class ExploreSpec(Model):
     """The search space, what is to be made small, and what must hold.
 
-    ``cost_samples`` is the number of configurations that are synthesised for ``target`` to fit the
+    ``cost_samples`` is the number of configurations that are synthesized for ``target`` to fit the
     cost model, where an objective or a constraint needs it.
     """
 
@@ -180,7 +180,7 @@ class Space:
 
     @property
     def synthesis(self) -> bool:
-        """True if an objective or a constraint needs synthesised costs."""
+        """True if an objective or a constraint needs synthesized costs."""
         limits = self.wanted.constraints
         asked = set(self.wanted.objectives) | {
             name for name in SYNTHESISED if getattr(limits, name) is not None

@@ -59,7 +59,7 @@ class Store:
         self._write("insert or replace into outcomes values (?, ?, ?, ?, ?)", row)
 
     def measure(self, choices: Choices, metrics: Mapping[str, float]) -> None:
-        """Write the synthesised cells of a point."""
+        """Write the synthesized cells of a point."""
         self._write("insert or replace into measured values (?, ?)", _pair(choices, metrics))
 
     def verify(self, choices: Choices, result: Mapping[str, Any]) -> None:
@@ -77,7 +77,7 @@ class Store:
         return {tuple(json.loads(choices)): json.loads(value) for choices, value in rows}
 
     def outcomes(self) -> list[Outcome]:
-        """Every outcome by its point; synthesised cells stand in for predicted ones."""
+        """Every outcome by its point; synthesized cells stand in for predicted ones."""
         measured = self._pairs("measured")
         rows = self._connection.execute("select choices, place, metrics, reason from outcomes")
         found = []

@@ -34,9 +34,9 @@ class SweepRow:
     retrained : bool
         True if the weights are the retrained ones, not the float parent's quantized directly.
     accuracy : float
-        Of the fixed-point network on the test split.
+        Accuracy of the fixed-point network on the test split.
     weight_memory_bits : int
-        Of all layers.
+        Bits of all layers.
     """
 
     levels: int | None

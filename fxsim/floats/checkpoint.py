@@ -53,7 +53,7 @@ class LinearParameters:
     weight : float64 array, shape (outputs, inputs)
     bias : float64 array, shape (outputs,)
     gain : float64 array, shape (outputs,), optional
-        Of a batch normalisation: the output is gain * (weight @ x) + bias.
+        Gain of a batch normalisation: the output is gain * (weight @ x) + bias.
     """
 
     weight: FloatArray

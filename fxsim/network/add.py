@@ -31,7 +31,7 @@ class QuantizedAdd:
     ----------
     name : str
     shape : tuple of int
-        Of each summand and of the output: (channels, height, width) or (items,).
+        Shape of each summand and of the output: (channels, height, width) or (items,).
     summands : tuple of Activation
         Two or more.
     tail : Tail

@@ -23,9 +23,9 @@ class Concat:
     ----------
     name : str
     shapes : tuple of tuple of int
-        Of each operand: (channels, height, width), height and width in common, or (items,).
+        Shape of each operand: (channels, height, width), height and width in common, or (items,).
     input : Activation
-        Of every operand and of the output.
+        Activation of every operand and of the output.
     lanes : int
         Integers that hardware passes at a time; they divide the channels (or items) of each
         operand.

@@ -46,18 +46,18 @@ class QuantizedLstm:
     sigmoid, tanh : Table
         With one input format and fraction.
     cell : IntFormat
-        Of the cell state.
+        Format of the cell state.
     cell_fraction : int
         real c = 2**-cell_fraction * integer.
     cell_output : Activation
-        Of m; its scale is a power of two.
+        Activation of m; its scale is a power of two.
     projection : QuantizedLinear or None
         m to h (Sak et al. 2014, as Alvarez et al. 2016 use it).
     rounding : Rounding
-        Of the sum and of the elementwise products.
+        Rounding of the sum and of the elementwise products.
     multipliers : int
-        Of the elementwise unit in hardware: 3, a cell a cycle, or 1 that is shared, a cell every 3
-        cycles. It does not touch the arithmetic.
+        Multipliers of the elementwise unit in hardware: 3, a cell a cycle, or 1 that is shared, a
+        cell every 3 cycles. It does not touch the arithmetic.
 
     Raises
     ------

@@ -88,14 +88,14 @@ class LstmGradient:
     layer : QuantizedLstm
         Without a projection.
     dh : GradientFormat
-        Of dy, of the recurrent gradient r and of their sum.
+        Format of dy, of the recurrent gradient r and of their sum.
     dc, dnet, dx : GradientFormat
     accumulator_bits : int
-        Of dW, dU and db; their fractions follow from the factors, without a cut.
+        Bits of dW, dU and db; their fractions follow from the factors, without a cut.
     threshold : int
         In units of dnet; 0 keeps everything.
     rounding : Rounding or Stochastic
-        Of every cut.
+        Rounding of every cut.
 
     Raises
     ------

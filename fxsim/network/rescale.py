@@ -29,7 +29,7 @@ class Rescale:
     ----------
     name : str
     shape : tuple of int
-        Of input and output: (channels, height, width) or (items,).
+        Shape of input and output: (channels, height, width) or (items,).
     input : Activation
     tail : Tail
         With constants of shape (1,) or (channels,); (items,) for a vector.

@@ -24,7 +24,7 @@ class Resize:
     ----------
     name : str
     shape : tuple of int
-        Of the input: (channels, height, width).
+        Shape of the input: (channels, height, width).
     factors : tuple of int
         Vertical and horizontal, 1 to 1024, not both 1.
     input : Activation

@@ -38,7 +38,7 @@ class VectorBufferConfig(_SameBeat):
     ----------
     beat : Beat
     beats : int
-        Of a vector.
+        Beats of a vector.
     tiles : int
         How often each vector is given out.
 
@@ -110,7 +110,7 @@ class ConcatConfig:
     Parameters
     ----------
     beat : Beat
-        Of each stream that is taken, and of the one that is given.
+        Beats of each stream that is taken, and of the one that is given.
     counts : tuple of int
         Beats of each stream that are taken in a turn: those of a pixel, or of a vector.
 

@@ -42,7 +42,7 @@ class GreatestPlaceConfig:
     Parameters
     ----------
     format, place : IntFormat
-        Of a lane and of the index.
+        Formats of a lane and of the index.
     lanes : int
     beats : int
         Of a vector.
@@ -79,13 +79,13 @@ class WeightedSumConfig:
     Parameters
     ----------
     formats : tuple of IntFormat
-        Of a lane of each operand.
+        Format of a lane of each operand.
     multipliers : tuple of int
         One an operand.
     bias : int
-        What all zero points come to.
+        Constant for all zero points.
     accumulator : IntFormat
-        Of the sums.
+        Format of the sums.
     lanes : int
     """
 

@@ -26,7 +26,7 @@ class LoopGroup(Group):
     fed_back : Stream
         h on its way back to U h.
     zero : int
-        What stands for h = 0, which a sequence starts from.
+        Integer of h = 0, which a sequence starts from.
     """
 
     cell: LstmCellConfig

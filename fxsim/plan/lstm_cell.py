@@ -18,12 +18,12 @@ class LstmCellConfig:
     Parameters
     ----------
     first, second : IntFormat
-        Of the terms W x and U h.
+        Formats of the terms W x and U h.
     guard_bits : int
         Dropped from their sum.
     sigmoid, tanh : Table
     cell : IntFormat
-        Of the cell state.
+        Format of the cell state.
     cells : int
     forget_shift, input_shift, cell_shift, output_shift : int
         Bits dropped from f c, from i g, from c on its way to the tanh table, and from o tanh(c).

@@ -34,7 +34,7 @@ class Memory:
     constant : bool
         True if nothing is ever written to them.
     style : MemoryStyle
-        What they are to be made of; AUTO leaves that to the synthesizer.
+        Cells that they are to be made of; AUTO leaves that to the synthesizer.
     file : str, optional
         Name of the file that fills them; constants without one are in the Verilog.
     """

@@ -16,7 +16,7 @@ class _ResizeConfig:
     Parameters
     ----------
     format : IntFormat
-        Of a lane.
+        Format of a lane.
     lanes_in, lanes_out : int
         One divides the other and is less.
     items : int

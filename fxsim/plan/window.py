@@ -19,13 +19,13 @@ class WindowConfig:
     windows : Windows
         Sizes and order.
     format : IntFormat
-        Of a lane.
+        Format of a lane.
     simd : int
         Lanes of a beat of windows, one of ``windows.simd_choices()``.
     repeats : int
         How often each window is given out.
     outside : int
-        What stands for pixels outside the image.
+        Integer for pixels outside the image.
 
     Raises
     ------

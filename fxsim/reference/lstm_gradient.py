@@ -40,7 +40,7 @@ def run_backward(
     ----------
     gradient : LstmGradient
     results : by sequence and step
-        What `fxsim.reference.run_lstm` returned.
+        Result of `fxsim.reference.run_lstm`.
     x, dy : by sequence, step and lane
         Inputs of the layer and gradients of its outputs.
     """

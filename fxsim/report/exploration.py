@@ -36,7 +36,7 @@ def write_exploration(store: Store, path: Path, name: str, chosen: int | None = 
     Parameters
     ----------
     name : str
-        What the reader calls the store.
+        Name of the store for the reader.
     chosen : int, optional
         Number of the point to mark; default: the one that `knee` suggests.
 

@@ -42,7 +42,7 @@ def summarise(
     Parameters
     ----------
     trace : Trace
-        Of ``network`` on the samples whose ranges and counts are to be shown.
+        Trace of ``network`` on the samples whose ranges and counts are to be shown.
     regressions, areas
         Objects with the attributes of `Regression` and `Area`.
     """

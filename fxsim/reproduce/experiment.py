@@ -80,9 +80,9 @@ class Outcome:
     Parameters
     ----------
     name : str
-        Of the command and of the page.
+        Name of the command and of the page.
     title, setup : str
-        What was reproduced, and how: Markdown.
+        Description of what was reproduced, and how: Markdown.
     """
 
     name: str

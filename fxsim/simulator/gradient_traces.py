@@ -40,7 +40,7 @@ class GradientTrace:
     Parameters
     ----------
     stage : str
-        What is recorded, such as ``late``.
+        Recording, such as ``late``.
     step : int
         Training steps that the network had seen.
     network : QuantizedNetwork

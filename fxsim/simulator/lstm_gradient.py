@@ -68,9 +68,9 @@ def backward(gradient: LstmGradient, trace: LayerTrace, x: IntArray, dy: IntArra
     gradient : LstmGradient
         Holds the layer.
     trace : LayerTrace
-        Of the layer, from `fxsim.simulator.lstm.trace` or `trace_states`.
+        Trace of the layer, from `fxsim.simulator.lstm.trace` or `trace_states`.
     x : int64 array, shape (n, t, inputs)
-        What the layer took.
+        Integers that the layer took.
     dy : int64 array, shape (n, t, cells)
         Gradient of what it yielded, in the format ``gradient.dh``.
 

@@ -29,13 +29,13 @@ def sample(
     symbols : str
         The alphabet: input and output k of the network stand for ``symbols[k]``.
     prompt : str
-        What the network reads first, one character or more.
+        Text that the network reads first, one character or more.
     length : int
     temperature : float
         Characters are drawn with probabilities softmax(logits / temperature), the logits being the
         real values of the outputs. 0 takes the greatest output, the first of equals.
     seed : int
-        Of the draws.
+        Seed of the draws.
 
     Raises
     ------

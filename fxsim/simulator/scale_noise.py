@@ -39,7 +39,7 @@ class ScaleNoise:
     place : str
         Layer, or ``input``.
     chosen : Activation
-        What the network has.
+        Activation of the network.
     clipped : float
         Share of the values that its range cuts.
     decibels : float

@@ -25,7 +25,7 @@ class LayerTrace:
     Parameters
     ----------
     name : str
-        Of the layer or product.
+        Name of the layer or product.
     tensors : mapping of str to int64 array
         ``activations``: what it yields. ``accumulators``: before requantization, the same without a
         requantizer; of matrix products and adds. An LSTM layer has ``preactivations`` and ``gates``

@@ -43,7 +43,7 @@ def explain(
     ----------
     error : ValidationError
     value : any
-        What was validated.
+        Data that was validated.
     source : str
         Where it is from.
     model : pydantic model

@@ -155,7 +155,7 @@ class Machine:
         ----------
         vectors : int
         queues : mapping of int to Block or None, optional
-            What stands in place of blocks, by their numbers; None is a wire.
+            Substitutes of blocks, by their numbers; None is a wire.
         latest : sequence of int64 arrays, optional
             For each port that words leave by, cycles that they must not be later than.
         cycles : int

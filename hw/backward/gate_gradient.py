@@ -25,7 +25,7 @@ _STATE = ("output", "kept")
 
 
 def stored_of(layer: QuantizedLstm, lanes: int) -> ArrayLayout:
-    """What the forward pass left of ``lanes`` cells: gates, cell state, and the one before."""
+    """State of ``lanes`` cells from the forward pass: gates, cell state, and the one before."""
     sigmoid, tanh = shape_of(layer.sigmoid.output), shape_of(layer.tanh.output)
     cell = shape_of(layer.cell)
     gates = {"i": sigmoid, "f": sigmoid, "o": sigmoid, "g": tanh}
@@ -204,7 +204,7 @@ class GateGradient(wiring.Component):
             return shift_round(value, shift, rounding)
 
         def slope(gate: Bounded, name: str) -> Bounded:
-            """Of a sigmoid."""
+            """Slope of a sigmoid."""
             steep = Bounded(gate.value * (one - gate.value), 0, (one // 2) ** 2)
             return register(steep, name)
 

@@ -58,7 +58,7 @@ class LstmBackwardConfig:
 
     @property
     def skip(self) -> ZeroSkipConfig:
-        """Of the gate gradients."""
+        """Configuration of the skipper of gate gradients."""
         return ZeroSkipConfig(
             gradient=self.gradient.dnet.format,
             items=4 * self.gradient.layer.cells,
@@ -69,14 +69,14 @@ class LstmBackwardConfig:
 
     @property
     def dh(self) -> TransposedConfig:
-        """Of the product with U."""
+        """Configuration of the product dh = U^T dnet."""
         gradient = self.gradient
         product, fmt = gradient.layer.hidden_product, gradient.dh.format
         return self._transposed(product, self.dh_rows, fmt, "dh")
 
     @property
     def dx(self) -> TransposedConfig:
-        """Of the product with W."""
+        """Configuration of the product dx = W^T dnet."""
         gradient = self.gradient
         product, fmt = gradient.layer.input_product, gradient.dx.format
         return self._transposed(product, self.dx_rows, fmt, "dx")
@@ -100,19 +100,19 @@ class LstmBackwardConfig:
 
     @property
     def dU(self) -> OuterConfig:
-        """Of the sums with h."""
+        """Configuration of dU, the sums of outer products with h."""
         layer = self.gradient.layer
         return self._outer(layer.cells, self.dU_columns, layer.output)
 
     @property
     def dW(self) -> OuterConfig:
-        """Of the sums with x."""
+        """Configuration of dW, the sums of outer products with x."""
         layer = self.gradient.layer
         return self._outer(layer.inputs, self.dW_columns, layer.input)
 
     @property
     def db(self) -> OuterConfig:
-        """Of the sums with 1."""
+        """Configuration of db, the sums of gate gradients."""
         return self._outer(1, 1, _ONE)
 
     def _outer(self, inputs: int, columns: int, source: Activation) -> OuterConfig:

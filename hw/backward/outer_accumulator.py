@@ -21,7 +21,7 @@ COUNT_BITS = 32
 
 @dataclass(frozen=True, kw_only=True)
 class OuterConfig:
-    """What an outer product of sparse gradients needs to know.
+    """Configuration of an outer product of sparse gradients.
 
     Parameters
     ----------

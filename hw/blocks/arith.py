@@ -32,7 +32,7 @@ def bounds_of(shape: Shape) -> tuple[int, int]:
 
 
 def as_signed(value: ValueLike) -> Value:
-    """The same integer in a signed shape; an unsigned value grows by its sign bit."""
+    """Integer in a signed shape; an unsigned value grows by its sign bit."""
     value = Value.cast(value)
     return value if value.shape().signed else Cat(value, Const(0, 1)).as_signed()
 

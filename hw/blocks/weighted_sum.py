@@ -5,7 +5,6 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from fxsim.hw.blocks.layouts import layout_of, shape_of
-from fxsim.hw.blocks.pipeline import Pipeline
 from fxsim.plan.elementwise import WeightedSumConfig
 
 
@@ -39,8 +38,10 @@ class WeightedSum(wiring.Component):
         config = self._config
         operands = [getattr(self, f"i{k}") for k in range(len(config.operands))]
         advance, every, valid = Signal(), Signal(), Signal()
-        pipeline = Pipeline(m, self.o, advance)
-        m.d.comb += every.eq(Cat(operand.valid for operand in operands).all())
+        m.d.comb += [
+            advance.eq(~self.o.valid | self.o.ready),
+            every.eq(Cat(operand.valid for operand in operands).all()),
+        ]
         for operand in operands:
             others = Cat(other.valid for other in operands if other is not operand)
             m.d.comb += operand.ready.eq(advance & others.all())
@@ -51,9 +52,13 @@ class WeightedSum(wiring.Component):
             for k, (operand, multiplier) in enumerate(
                 zip(operands, config.multipliers, strict=True)
             ):
-                product = operand.payload[lane] * multiplier
-                products.append(pipeline.register(product, f"product{k}_{lane}"))
-            total = sum(products, config.bias)
-            total = pipeline.register(total, f"sum_{lane}", shape_of(config.accumulator))
+                value = operand.payload[lane] * multiplier
+                product = Signal(value.shape(), name=f"product{k}_{lane}", reset_less=True)
+                with m.If(advance):
+                    m.d.sync += product.eq(value)
+                products.append(product)
+            total = Signal(shape_of(config.accumulator), name=f"sum_{lane}", reset_less=True)
+            with m.If(advance):
+                m.d.sync += total.eq(sum(products, config.bias))
             m.d.comb += self.o.payload[lane].eq(total)
         return m

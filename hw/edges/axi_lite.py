@@ -15,7 +15,7 @@ OKAY, SLVERR = 0, 2
 
 
 class Access(StrEnum):
-    """What software may do with a register.
+    """Access of software to a register.
 
     READ shows what the hardware holds. WRITE keeps what was written, and can be read back. PULSE
     hands on written ones for a single cycle, and reads as 0.

@@ -98,7 +98,7 @@ class Marker(wiring.Component):
         return keep & ~ends if idle else keep
 
     def _beyond(self, value: Value) -> Value:
-        """Whether the magnitude of ``value`` exceeds the threshold, with one carry chain a lane."""
+        """1 if the magnitude of ``value`` exceeds the threshold, with one carry chain a lane."""
         if not self._config.gradient.signed:
             return value > self.threshold
         threshold, value = Bounded.whole(self.threshold), Bounded.whole(value)

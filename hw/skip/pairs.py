@@ -14,7 +14,7 @@ from fxsim.network.skip_unit import SkipUnit
 
 @dataclass(frozen=True, kw_only=True)
 class ZeroSkipConfig:
-    """What the blocks of a `fxsim.hw.skip.zero_skip.ZeroSkipper` need to know.
+    """Configuration of the blocks of a `fxsim.hw.skip.zero_skip.ZeroSkipper`.
 
     Parameters
     ----------

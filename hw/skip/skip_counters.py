@@ -17,7 +17,7 @@ COUNTERS = {
     "drain": "of these, cycles that waited for the output, or for the last results",
     "full": "cycles in which a beat was offered and had to wait",
 }
-"""What each counter counts, in the order of their registers."""
+"""Counters by name, in the order of their registers, with their meaning."""
 
 
 class SkipCounters(wiring.Component):

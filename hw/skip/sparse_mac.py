@@ -22,7 +22,7 @@ from fxsim.network.skip_unit import product_accumulator
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SparseMacConfig:
-    """What a `SparseMac` needs to know.
+    """Configuration of a `SparseMac`.
 
     Parameters
     ----------

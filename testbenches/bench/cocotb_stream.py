@@ -152,7 +152,7 @@ async def preload(dut: HierarchyObject, source: Source, channel: Channel) -> Non
 
 
 async def read_registers(dut: HierarchyObject) -> dict[str, int | str]:
-    """What every register holds."""
+    """Values of all registers."""
     if _JOB.registers is None:
         return {}
     master, reads = Master(dut, _JOB.registers.prefix, False, 0), _JOB.registers.reads

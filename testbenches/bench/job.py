@@ -1,4 +1,4 @@
-"""What one cocotb run is to do, as plain data that crosses the process border as JSON."""
+"""Job of one cocotb run, as plain data that crosses the process border as JSON."""
 
 from __future__ import annotations
 

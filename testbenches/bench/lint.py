@@ -22,7 +22,7 @@ WAIVERS = {
 def lint(
     verilog: str, top: str, folder: Path, *, waivers: Iterable[str] = tuple(WAIVERS)
 ) -> list[str]:
-    """What Verilator and Icarus have to say about ``verilog``, which goes to a file in ``folder``.
+    """Warnings of Verilator and Icarus about ``verilog``, which goes to a file in ``folder``.
 
     Raises
     ------

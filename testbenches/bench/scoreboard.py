@@ -41,7 +41,7 @@ class Scoreboard:
 
     @property
     def done(self) -> bool:
-        """Whether every expected word has passed."""
+        """True if every expected word has passed."""
         return self.seen >= len(self.channel.words)
 
     @property

@@ -60,7 +60,7 @@ class Pause(Protocol):
     """Says when a source or a sink pauses."""
 
     def now(self) -> bool:
-        """Whether to pause in this cycle."""
+        """True to pause in this cycle."""
 
 
 class Pauses:
@@ -79,7 +79,7 @@ class Pauses:
             yield from [True] * generator.randint(0, idle)
 
     def now(self) -> bool:
-        """Whether to pause in this cycle."""
+        """True to pause in this cycle."""
         return self._bits is not None and next(self._bits)
 
 
@@ -173,7 +173,7 @@ class Turn:
         ]
 
     def now(self) -> bool:
-        """Whether another stream has to pass a vector first."""
+        """True if another stream has to pass a vector first."""
         vectors = self._monitor.vectors
         return any(other.vectors <= vectors for other in self._earlier) or any(
             other.vectors < vectors for other in self._later

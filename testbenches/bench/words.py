@@ -16,7 +16,7 @@ FORMATS = [IntFormat(bits=bits, signed=signed) for bits in (1, 4, 8, 9) for sign
 
 
 class Traffic(Protocol):
-    """What passes a stream, in any layout of its words."""
+    """Words that pass a stream, in any layout."""
 
     def channel(self, name: str, port: str) -> Channel:
         """Channel at the stream ``port`` of the top module."""

@@ -97,7 +97,7 @@ class Tied(Component):
 
 
 def _registers(data: Pass) -> dict[str, int]:
-    """What the threshold, the length of a sequence and the seed are set to."""
+    """Values of the threshold, the length of a sequence and the seed."""
     rounding = data.gradient.rounding
     seed = {"seed": rounding.seed} if isinstance(rounding, Stochastic) else {}
     return {"threshold": data.gradient.threshold, "steps": data.steps, **seed}

@@ -44,7 +44,7 @@ class Pass:
 
     @cached_property
     def result(self) -> LstmGradients:
-        """What the simulator makes of it."""
+        """Result of the simulator for it."""
         return backward(self.gradient, self.trace, self.x, self.dy)
 
     @property

@@ -47,7 +47,7 @@ def row(
     foldings: Sequence[Folding],
     model: str = MODELS[0],
 ) -> QuantizedNetwork:
-    """Like `chain`, each layer from one of ``sizes`` to the next, in a folding of its own."""
+    """Layers, each from one of ``sizes`` to the next, in a folding of its own; see `chain`."""
     network = shipped(model)
     first = network.linears[0]
     tail = tail_of(first)

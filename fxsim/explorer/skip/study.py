@@ -35,12 +35,12 @@ class SkipRow:
     Parameters
     ----------
     sweep : str
-        What is varied: threshold, folding, lanes, depth or mapping.
+        Parameter that is varied: threshold, folding, lanes, depth or mapping.
     sparsity : float
         Share of zeros at this threshold.
     cycles, beats, dense : int
-        Of all vectors, those in which their beats arrive, and those of a dense array with the same
-        MACs.
+        Cycles of all vectors, those in which their beats arrive, and those of a dense array with
+        the same MACs.
     ideal : float
         Pairs * tiles / issue, or the arriving beats where they are more.
     starved, full, conflict : int
@@ -96,7 +96,7 @@ def study(
     ----------
     gradients : integer array, shape (vectors, items)
     outputs : int
-        Of the product: cells for dh, inputs for dx.
+        Outputs of the product: cells for dh, inputs for dx.
     macs : sequence of int
         MACs, each folded in all ways that divide it.
     lanes, depth : int

@@ -44,7 +44,7 @@ def compare(
     projection : int, optional
         Units of the recurrent projection.
     seed, epochs, extra : int
-        Of float training; ``extra`` epochs more are in float or quantized.
+        Epochs of float training; ``extra`` epochs more are in float or quantized.
     activations : str
         In these.
     """

@@ -40,7 +40,7 @@ class Task:
     score : callable
         Error or bits per character of a network with these parameters.
     in_integers : callable
-        What the simulator makes of a checkpoint.
+        Result of the simulator for a checkpoint.
     """
 
     make: Callable[..., NetworkSpec]

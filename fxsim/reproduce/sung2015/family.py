@@ -23,7 +23,7 @@ class Family:
     kind : str
         Before the names of tables and figures.
     title, of_width, of_depth : str
-        What the networks are, and what their columns say.
+        Description of the networks, and what their columns say.
     widths : dict
         Runs by label, of the greatest depth.
     places : list of int

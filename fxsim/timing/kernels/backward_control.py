@@ -134,14 +134,14 @@ def run(
         Pairs in each beat of gate gradients; sequences from their last step to their first. A step
         has as many beats of cells.
     steps : int
-        Of a sequence.
+        Steps of a sequence.
     latency : int
         Cycles from a beat of cells to their gate gradients.
     depth, room : int
         Beats that the queue holds, and groups that a buffer does.
     tiles : int64 array, shape (SINKS,)
     shapes : int64 array, shape (2, 7)
-        Of the products dh and dx.
+        Shapes of the products dh and dx.
     accepted, outputs, carried : int64 arrays
         Filled with the cycle of each beat of cells, of dx, and of dh before the first step.
     passed : int64 array, shape (SINKS,)

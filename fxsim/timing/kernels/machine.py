@@ -55,7 +55,7 @@ def run(
     ----------
     kinds : int64 array, shape (n,)
     size : int64 array, shape (n, SIZES)
-        Of each block.
+        Sizes of each block.
     inputs, outputs : int64 arrays, shape (n, most streams of a block)
         Streams by number, -1 where there is none.
     needs, frees : int64 array, shape (n, rows of windows)
