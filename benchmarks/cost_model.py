@@ -171,8 +171,6 @@ CASES = (
     ("lstm", "ecp5", (40, 0), 30, 20261127),
     ("images", "ice40", (40, 0), 30, 20261127),
     ("mlp", "gowin", (40, 30), 30, 20261130),
-    ("lstm", "gowin", (40, 0), 30, 20261130),
-    ("images", "gowin", (40, 0), 30, 20261130),
 )
 """Network, target, configurations of each draw of the fit, held-out ones, and their seed."""
 
