@@ -25,12 +25,12 @@ ROWS, SIMD, TILES, BEATS = 4, 64, 16, 8
 INT8, UINT8 = IntFormat(bits=8, signed=True), IntFormat(bits=8, signed=False)
 TERNARY, WEIGHT8 = (code_of(IntFormat.for_levels(levels)) for levels in (3, 255))
 CASES = [
-    ("binary x int8", BinaryCode(), INT8, False, "ternary"),
+    ("binary x int8", BinaryCode(), INT8, False, "at most 17 LUT"),
     ("ternary x int8", TERNARY, INT8, False, "at most 17 LUT"),
     ("ternary x uint8", TERNARY, UINT8, False, "at most 17 LUT"),
-    ("2 powers of two x int8", PowerOfTwoCode(2), INT8, False, "half of int8"),
-    ("4 powers of two x int8", PowerOfTwoCode(4), INT8, False, "half of int8"),
-    ("6 powers of two x int8", PowerOfTwoCode(6), INT8, False, "half of int8"),
+    ("2 powers of two x int8", PowerOfTwoCode(2), INT8, False, "at most 40 LUT"),
+    ("4 powers of two x int8", PowerOfTwoCode(4), INT8, False, "at most 40 LUT"),
+    ("6 powers of two x int8", PowerOfTwoCode(6), INT8, False, "at most 40 LUT"),
     ("int8 x int8, no DSP", WEIGHT8, INT8, False, "at most 125 LUT"),
     ("int8 x uint8, no DSP", WEIGHT8, UINT8, False, "at most 125 LUT"),
     ("int8 x int8, DSP", WEIGHT8, INT8, True, "1 DSP, at most 20 LUT"),

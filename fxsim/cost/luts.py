@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from fxsim.plan.graph import Block
 from fxsim.plan.mac_array import MacArrayConfig
 
-TERNARY, DSP, LUT = 12, 17, 57
+SIGN, SHIFT, EXPONENT, DSP, LUT = 12, 15, 3.75, 17, 57
 """LUTs of a cell with its share of the accumulator, as docs/area.md measures them on xc7 with
-weights and activations of 8 bits: ternary weights, a multiplier in a DSP block, one in LUTs."""
+activations of 8 bits: binary and ternary weights; powers of two, and each exponent of them; weights
+of 8 bits with a multiplier in a DSP block, and with one in LUTs."""
 
 
 def luts(blocks: Iterable[Block]) -> int:
@@ -22,5 +23,6 @@ def _luts(record: object) -> float:
         return 0.0
     cells = record.rows * record.simd * record.activation.bits / 8
     if not record.code.multiplies:
-        return TERNARY * cells
+        exponents = len(record.code.magnitudes) - record.code.pads
+        return cells * (SIGN if exponents == 1 else SHIFT + EXPONENT * exponents)
     return DSP * cells if record.dsp else LUT * cells * record.code.bits / 8
