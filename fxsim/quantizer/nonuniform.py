@@ -152,7 +152,7 @@ def quantize_group(values: FloatArray, bits: int, quantizer: Quantizer) -> Float
             sign: FloatArray = np.copysign(np.abs(values).mean(), values)
             return sign
         top = (1 << bits - 1) - 1
-        step = float(l2_scale(values[None], np.arange(top + 1))[0])
+        step = float(l2_scale(values[None], 2 * top + 1)[0])
         whole = np.clip(np.floor(np.abs(values) / step + 0.5), 0, top)
         result: FloatArray = np.copysign(whole * step, values)
         return result

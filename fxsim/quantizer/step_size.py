@@ -21,11 +21,19 @@ import numpy as np
 from fxsim.arithmetic.codes import thresholds
 from fxsim.network import FloatArray, IntArray
 
-_PIECE = 1 << 20
-"""Breakpoints sorted at a time; bounds the memory for large groups."""
+_PIECE = 1 << 17
+"""Breakpoints sorted at a time; few enough for the caches."""
+
+_HALVINGS = 8
+"""Steps of the search for the finest scale that is tried."""
 
 
-def l2_scale(weight: FloatArray, magnitudes: IntArray) -> FloatArray:
+def l2_scale(weight: FloatArray, levels: int) -> FloatArray:
+    """`scale_of_levels` for ``levels`` integers about 0, an odd number of 3 or more."""
+    return scale_of_levels(weight, np.arange(levels // 2 + 1))
+
+
+def scale_of_levels(weight: FloatArray, magnitudes: IntArray) -> FloatArray:
     """Scale of least squared error for each row (group) of ``weight``.
 
     The time grows with the number of weights times that of magnitudes: about 0.1 s for a million
@@ -62,9 +70,7 @@ def _scale(magnitude: FloatArray, steps: _Steps) -> float:
     magnitude = magnitude / peak  # so that no square leaves the range of a float
     if steps.magnitudes[0] == 0:
         magnitude = magnitude[magnitude > 0]  # any scale suits the others
-    # sum(q |w|) / sum(q^2) >= sum(q |w|) / sum(q) / top >= mean(|w|) / top, as q grows with |w|:
-    # no finer scale can be optimal.
-    finest = float(steps.magnitudes[-1]) / float(magnitude.mean())
+    finest = _finest(magnitude, steps)
     pieces = 1 + int(finest * magnitude.sum()) // _PIECE
     edges = np.linspace(0.0, finest, pieces + 1)
     best, scale = 0.0, 1.0
@@ -73,6 +79,23 @@ def _scale(magnitude: FloatArray, steps: _Steps) -> float:
         if gain > best:
             best, scale = gain, candidate
     return max(scale * peak, np.finfo(np.float64).tiny)
+
+
+def _finest(magnitude: FloatArray, steps: _Steps) -> float:
+    """Inverse of a scale that no optimal one is finer than; the greatest magnitude is 1.
+
+    sum(q |w|) / sum(q^2) >= sum(q |w|) / sum(q) / top >= mean(|w|) / top, as q grows with |w|. Nor
+    is a scale optimal if what it clips alone is a greater error than that of clipping nothing.
+    """
+    top = float(steps.magnitudes[-1])
+    coarse, fine = top, max(top / float(magnitude.mean()), top)
+    q = steps.magnitudes[np.searchsorted(steps.middles, magnitude * top, "right")]
+    error = np.square(magnitude - q / top).sum() * (1 + 1e-9)
+    for _ in range(_HALVINGS):
+        middle = (coarse + fine) / 2
+        clips_too_much = np.square(np.maximum(magnitude - top / middle, 0.0)).sum() > error
+        coarse, fine = (coarse, middle) if clips_too_much else (middle, fine)
+    return fine
 
 
 def _best_between(

@@ -15,7 +15,7 @@ from fxsim.arithmetic.codes import nearest
 from fxsim.arithmetic.formats import Rounding
 from fxsim.network import FloatArray, IntArray
 from fxsim.network.lstm import GATES
-from fxsim.quantizer.step_size import l2_scale
+from fxsim.quantizer.step_size import scale_of_levels
 from fxsim.spec.specification import ProductSpec
 
 
@@ -34,7 +34,7 @@ def weight_scale(weight: FloatArray, layer: ProductSpec) -> FloatArray:
     scale = (
         range_scale(rows, weights.levels)
         if weights.asymmetric
-        else l2_scale(rows, weights.magnitudes)
+        else scale_of_levels(rows, weights.magnitudes)
     )
     if groups > 1:
         scale = np.repeat(scale, len(weight) // groups)

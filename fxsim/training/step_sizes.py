@@ -11,7 +11,7 @@ import numpy as np
 from fxsim.errors import RangeError
 from fxsim.network import FloatArray
 from fxsim.quantizer.quantizer import fitting_scale, groups_of, weight_scale
-from fxsim.quantizer.step_size import l2_scale
+from fxsim.quantizer.step_size import scale_of_levels
 from fxsim.spec.train import RetrainSpec
 from fxsim.training.module import Network
 from fxsim.training.product import Product
@@ -97,7 +97,7 @@ def _normal_step(magnitudes: tuple[int, ...]) -> float:
     """L2-optimal step of a standard normal distribution: 1.22 for 3 levels, 0.65 for 7."""
     normal, count = NormalDist(), 4096
     weight = np.array([normal.inv_cdf((i + 0.5) / count) for i in range(count)])
-    return float(l2_scale(weight[None], np.array(magnitudes))[0])
+    return float(scale_of_levels(weight[None], np.array(magnitudes))[0])
 
 
 def refresh_updates(recipe: RetrainSpec, per_epoch: int) -> frozenset[int]:

@@ -108,7 +108,7 @@ def test_weights_have_the_l2_scale_of_their_gate(levels, per):
         weight = checkpoint.parent[name].weight
         groups = 4 if per == "gate" else 1
         magnitudes = np.arange(levels // 2 + 1)
-        scale = np.repeat(l2_scale(weight.reshape(groups, -1), magnitudes), 24 // groups)
+        scale = np.repeat(l2_scale(weight.reshape(groups, -1), levels), 24 // groups)
         np.testing.assert_array_equal(np.broadcast_to(product.weight_scale, 24), scale)
         np.testing.assert_array_equal(product.weight, quantize_weight(weight, scale, magnitudes))
         assert product.name == name

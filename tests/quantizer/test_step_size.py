@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from fxsim.arithmetic.codes import WITHOUT_MULTIPLIER, BinaryCode, PowerOfTwoCode
 from fxsim.quantizer import step_size
-from fxsim.quantizer.step_size import l2_scale
+from fxsim.quantizer.step_size import l2_scale, scale_of_levels
 
 
 def squared_error(weight, scale, levels):
@@ -15,10 +15,6 @@ def squared_error(weight, scale, levels):
     magnitude = np.abs(weight)
     q = np.minimum(np.floor(magnitude / scale[:, None] + 0.5), levels // 2)
     return np.square(magnitude - scale[:, None] * q).sum(axis=1)
-
-
-def uniform(weight, levels):
-    return l2_scale(weight, np.arange(levels // 2 + 1))
 
 
 weights = st.lists(
@@ -29,7 +25,7 @@ weights = st.lists(
 @given(weight=weights, levels=st.sampled_from([3, 5, 7, 15, 63, 255]))
 @settings(max_examples=150, deadline=None)
 def test_no_scale_of_a_dense_scan_is_better(weight, levels):
-    scale = uniform(weight[None], levels)
+    scale = l2_scale(weight[None], levels)
     peak = np.abs(weight).max() or 1.0
     scan = np.geomspace(peak / levels / 30, 2 * peak, 4000)
     best = squared_error(weight, scan, levels).min()
@@ -50,7 +46,7 @@ def test_no_scale_of_a_dense_scan_is_better_for_any_code(weight, code):
     peak = np.abs(weight).max() or 1.0
     scan = np.geomspace(peak / values.max() / len(weight) / 4, 2 * peak, 2000)
     hair = 1e-12 * np.square(weight).sum()
-    scale = l2_scale(weight[None], code.magnitudes)
+    scale = scale_of_levels(weight[None], code.magnitudes)
     if weight.any():
         assert error(scale)[0] <= error(scan).min() + hair
 
@@ -58,9 +54,9 @@ def test_no_scale_of_a_dense_scan_is_better_for_any_code(weight, code):
 def test_other_codes_by_eye():
     """Binary: the mean magnitude, zeros counted. Powers of two: met exactly where they can be."""
     weight = np.array([[1.0, -2.0, 0.0, 5.0]])
-    assert l2_scale(weight, BinaryCode().magnitudes).tolist() == [2.0]
+    assert scale_of_levels(weight, BinaryCode().magnitudes).tolist() == [2.0]
     weight = 0.3 * np.array([[8, -1, 0, 2, -4]])
-    assert l2_scale(weight, PowerOfTwoCode(4).magnitudes) == pytest.approx(0.3)
+    assert scale_of_levels(weight, PowerOfTwoCode(4).magnitudes) == pytest.approx(0.3)
 
 
 @pytest.mark.parametrize("kind", ["gaussian", "laplace", "pruned"])
@@ -72,7 +68,7 @@ def test_never_worse_than_lloyd_from_any_start(kind, levels):
         "laplace": rng.laplace(size=300),
         "pruned": rng.normal(size=300) + 4 * rng.choice([-1, 0, 0, 1], 300),
     }[kind]
-    best = squared_error(weight, uniform(weight[None], levels), levels)[0]
+    best = squared_error(weight, l2_scale(weight[None], levels), levels)[0]
     for start in np.geomspace(0.01, 2, 40):
         scale = start
         for _ in range(30):
@@ -85,27 +81,27 @@ def test_never_worse_than_lloyd_from_any_start(kind, levels):
 @pytest.mark.parametrize(("levels", "expected"), [(3, 1.224), (7, 0.651), (15, 0.353)])
 def test_gaussian_weights_meet_the_known_optimum(levels, expected):
     weight = np.random.default_rng(0).normal(size=(1, 200_000))
-    assert uniform(weight, levels)[0] == pytest.approx(expected, rel=0.01)
+    assert l2_scale(weight, levels)[0] == pytest.approx(expected, rel=0.01)
 
 
 def test_groups_are_independent():
     weight = np.random.default_rng(1).normal(size=(9, 20))
-    alone = [uniform(row[None], 7)[0] for row in weight]
-    assert uniform(weight, 7).tolist() == alone
+    alone = [l2_scale(row[None], 7)[0] for row in weight]
+    assert l2_scale(weight, 7).tolist() == alone
 
 
 def test_integers_times_a_scale_are_met_exactly():
     weight = 0.37 * np.array([[-3, 3, 1, 0, 2, -1]])
-    assert squared_error(weight[0], uniform(weight, 7), 7)[0] < 1e-30
+    assert squared_error(weight[0], l2_scale(weight, 7), 7)[0] < 1e-30
 
 
 def test_zeros_and_extreme_magnitudes():
     weight = np.array([[0, 0], [5e-324, 0], [1e-300, -5e-301], [3e300, -1e300]])
-    assert uniform(weight, 7).tolist() == pytest.approx([1.0, 1.0, 5e-301, 1e300])
+    assert l2_scale(weight, 7).tolist() == pytest.approx([1.0, 1.0, 5e-301, 1e300])
 
 
 def test_pieces_do_not_change_the_result(monkeypatch):
     weight = np.random.default_rng(2).laplace(size=(1, 500))
-    whole = uniform(weight, 31)
+    whole = l2_scale(weight, 31)
     monkeypatch.setattr(step_size, "_PIECE", 100)
-    assert uniform(weight, 31) == pytest.approx(whole, rel=1e-12)
+    assert l2_scale(weight, 31) == pytest.approx(whole, rel=1e-12)
