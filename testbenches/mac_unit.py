@@ -12,15 +12,13 @@ from fxsim.hw.mac_top import VERSION, registers_of, word_bytes
 from fxsim.network.mac_unit import MacUnit
 from fxsim.plan.mac_unit import array_of, plan_mac_unit
 from fxsim.reference.linear import run_linear
-from fxsim.spec.mac_unit import random_weights
 from fxsim.testbenches.bench.job import PATTERNS, Channel, Device, Job, Registers
 from fxsim.testbenches.units import (
     Expected,
     UnitRun,
     axis_channel,
     channel,
-    check_vectors,
-    verify_jobs,
+    verify_runs,
 )
 from fxsim.timing.mac_unit import mac_unit_cycles
 
@@ -44,14 +42,13 @@ def verify_mac_unit(
     vectors : mapping of str to int64 array, shape (n, inputs)
         For each simulator, the vectors that it streams through the unit.
     """
-    check_vectors(vectors)
     loaded = loaded_weights(unit, seed)
-    jobs = {
-        name: unit_job(unit, loaded, batch, patterns=patterns, seed=seed)
-        for name, batch in vectors.items()
-    }
-    expected = {name: _expected(unit, len(batch)) for name, batch in vectors.items()}
-    return verify_jobs(unit, jobs, expected, folder, patterns=patterns, quick=quick)
+
+    def prepare(batch: IntArray) -> tuple[Job, Expected]:
+        job = unit_job(unit, loaded, batch, patterns=patterns, seed=seed)
+        return job, _expected(unit, len(batch))
+
+    return verify_runs(unit, vectors, prepare, folder, patterns=patterns, quick=quick)
 
 
 def loaded_weights(unit: MacUnit, seed: int) -> IntArray | None:
@@ -59,7 +56,7 @@ def loaded_weights(unit: MacUnit, seed: int) -> IntArray | None:
     if not unit.loadable:
         return None
     layer = unit.layer
-    return random_weights(layer.code, layer.weight.shape, np.random.default_rng([seed, 1]))
+    return np.random.default_rng([seed, 1]).choice(layer.code.weights, layer.weight.shape)
 
 
 def hard_vectors(unit: MacUnit, seed: int) -> IntArray:

@@ -19,8 +19,7 @@ from fxsim.testbenches.units import (
     UnitRun,
     axis_channel,
     channel,
-    check_vectors,
-    verify_jobs,
+    verify_runs,
 )
 from fxsim.timing.skip_unit import (
     SkipCycles,
@@ -52,14 +51,13 @@ def verify_unit(
     threshold : int
         Written to the register before them.
     """
-    check_vectors(vectors)
     loaded = _loaded(unit, seed)
-    jobs = {
-        name: unit_job(unit, loaded, gradients, threshold, patterns=patterns, seed=seed)
-        for name, gradients in vectors.items()
-    }
-    expected = {name: _expected(unit, gradients, threshold) for name, gradients in vectors.items()}
-    return verify_jobs(unit, jobs, expected, folder, patterns=patterns, quick=quick)
+
+    def prepare(gradients: IntArray) -> tuple[Job, Expected]:
+        job = unit_job(unit, loaded, gradients, threshold, patterns=patterns, seed=seed)
+        return job, _expected(unit, gradients, threshold)
+
+    return verify_runs(unit, vectors, prepare, folder, patterns=patterns, quick=quick)
 
 
 def unit_cycles(unit: SkipUnit, gradients: IntArray, threshold: int) -> SkipCycles:

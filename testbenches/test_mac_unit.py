@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from fxsim.arithmetic.codes import parse_code
-from fxsim.hw.emit import unit_verilog
+from fxsim.hw.emit import unit_memory_files, unit_verilog
 from fxsim.network.mac_unit import MacUnit
 from fxsim.plan.mac_unit import array_of
 from fxsim.shipped import models_folder
@@ -135,11 +135,11 @@ def test_every_pair_of_operands(code: str, dsp: bool, signed: bool, tmp_path: Pa
     Each output has one weight, each vector one activation, so that an output is a product.
     """
     every = parse_code(code)
-    words = every.restored(np.arange(1 << every.bits))
-    weights = np.unique(words[words >= every.format.min])
-    assert len(weights) == every.levels
+    weights = every.weights
+    assert len(np.unique(weights)) == len(weights) == every.levels
+    assert np.array_equal(every.restored(every.stored(weights)), weights)
     np.save(tmp_path / "w.npy", weights[:, None])
-    rows = max(n for n in range(1, 65) if len(weights) % n == 0)
+    rows = max(n for n in range(1, 17) if len(weights) % n == 0)
     unit = small(
         tmp_path,
         {"outputs": len(weights), "inputs": 1, "rows": rows, "simd": 1, "columns": 2, "dsp": dsp}
@@ -175,7 +175,7 @@ def test_a_flipped_bit_of_a_weight_is_found(
 def test_a_damaged_file_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the words, and by the checksum and the status."""
     unit = small(tmp_path, SMALL["from a file"])
-    (name, text), *_ = units.unit_memory_files(unit).items()
+    ((name, text),) = unit_memory_files(unit).items()
     damaged = text.replace("1", "2", 1)
     monkeypatch.setattr(units, "unit_memory_files", lambda _: {name: damaged})
     seen = verified(unit, tmp_path)
@@ -234,7 +234,7 @@ def test_weights_wait_for_matrices_and_matrices_for_weights(tmp_path: Path) -> N
         replace(job, preload=[short]),
         tmp_path / "short",
     )
-    assert "no transfer for 20000 cycles: 0/" in seen.messages[0]
+    assert "no transfer for 20000 cycles: 0 of 9 words in" in seen.messages[0]
 
 
 def test_equal_units_give_equal_bytes(tmp_path: Path) -> None:

@@ -67,38 +67,46 @@ class Expected:
     sums: Callable[[Mapping[str, int]], str | None] = field(default=lambda _: None)
 
 
-def verify_jobs(
+def verify_runs(
     unit: AnyUnit,
-    jobs: Mapping[str, Job],
-    expected: Mapping[str, Expected],
+    vectors: Mapping[str, IntArray],
+    prepare: Callable[[IntArray], tuple[Job, Expected]],
     folder: Path,
     *,
     patterns: Sequence[str] = PATTERNS,
     quick: bool = False,
 ) -> list[UnitRun]:
-    """Run a job on each simulator, by its name, and compare what it came to.
+    """Run the job of some vectors on each simulator, and compare what it came to.
 
-    All simulators are looked up, and all files that would be overwritten, before any runs.
+    Parameters
+    ----------
+    vectors : mapping of str to int64 array, shape (n, items)
+        For each simulator, by its name.
+    prepare : callable
+        Makes the job of vectors.
+
+    Raises
+    ------
+    RangeError
+        If a simulator has no vectors.
+    MissingToolError, FileError
+        If a simulator is missing, or a file would be overwritten, before anything takes time.
     """
-    simulators = {name: find_simulator(name) for name in jobs}
+    simulators = {name: find_simulator(name) for name in vectors}
     memories = unit_memory_files(unit)
-    for name in jobs:
+    for name in vectors:
         check_room(folder / name, files_of(patterns, memories))
     verilog, results = unit_verilog(unit), []
-    for name, job in jobs.items():
+    for name, batch in vectors.items():
+        if len(batch) == 0:
+            raise RangeError(f"vectors must be at least 1, not 0 ({name})")
+        job, expected = prepare(batch)
         place = folder / name
         seen = run(
             *(simulators[name], verilog, unit.name, job, place), quick=quick, memories=memories
         )
-        results.append(_compared(seen, expected[name]))
+        results.append(_compared(seen, expected))
     return results
-
-
-def check_vectors(vectors: Mapping[str, IntArray]) -> None:
-    """Refuse a simulator without vectors."""
-    for name, batch in vectors.items():
-        if len(batch) == 0:
-            raise RangeError(f"vectors must be at least 1, not 0 ({name})")
 
 
 def _compared(seen: RunResult, expected: Expected) -> UnitRun:

@@ -17,8 +17,7 @@ def any_weight_bounds(
     code: WeightCode, inputs: int, bias: IntArray, activation: IntFormat
 ) -> tuple[int, int]:
     """Least and greatest accumulator for any weights of a code, partial sums included."""
-    weights = code.restored(np.arange(1 << code.bits)).clip(code.format.min)
-    extremes = int(weights.min()), int(weights.max())
+    extremes = code.weights[[0, -1]].tolist()
     products = [w * x for w in extremes for x in (activation.min, activation.max)]
     return inputs * min(products) + int(bias.min()), inputs * max(products) + int(bias.max())
 

@@ -161,7 +161,7 @@ def _code(spec: MacArraySpec, fail: Fail) -> AnyCode:
 def _weights(spec: MacArraySpec, code: AnyCode, path: Path) -> IntArray:
     shape = (spec.outputs, spec.inputs)
     if spec.weights.file is None:
-        return random_weights(code, shape, np.random.default_rng(spec.weights.seed))
+        return np.random.default_rng(spec.weights.seed).choice(code.weights, shape)
     fail, place = failing(path), "weights.file"
     weights = read_integers(spec.weights.file, path, shape, code.format, fail, place)
     try:
@@ -169,15 +169,6 @@ def _weights(spec: MacArraySpec, code: AnyCode, path: Path) -> IntArray:
     except RangeError as error:
         fail(str(error), place)
     return weights
-
-
-def random_weights(
-    code: AnyCode, shape: tuple[int, ...], generator: np.random.Generator
-) -> IntArray:
-    """Uniform weights of a code."""
-    weights = code.restored(np.arange(1 << code.bits))
-    legal = np.unique(weights[weights >= code.format.min])
-    return generator.choice(legal, shape)
 
 
 def _bias(spec: MacArraySpec, path: Path) -> IntArray:

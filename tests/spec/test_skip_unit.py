@@ -13,6 +13,7 @@ from fxsim.arithmetic.formats import IntFormat
 from fxsim.cli import app
 from fxsim.errors import FileError, SpecError
 from fxsim.spec.skip_unit import load_skip_unit, parse_skip_spec
+from fxsim.spec.units import load_unit
 from tests.places import MODELS
 
 GOOD = {
@@ -152,6 +153,8 @@ def test_unknown_kind(tmp_path: Path) -> None:
 
 def test_shipped_units() -> None:
     names = [path.stem for path in sorted(MODELS.glob("*.yaml"))]
-    assert names == ["zero-skip-64", "zero-skipper"]
+    assert names == ["mac-array-16x8", "zero-skip-64", "zero-skipper"]
     for name in names:
-        assert load_skip_unit(MODELS / f"{name}.yaml").items == 256
+        unit = load_unit(MODELS / f"{name}.yaml")
+        assert unit is not None
+        assert unit.name == name.replace("-", "_")
