@@ -147,7 +147,7 @@ class MacTop(wiring.Component):
 
     @staticmethod
     def _idle(m: Module, accept: Value, ends: Value, left: Value, most: int) -> Signal:
-        """Whether no matrix is inside."""
+        """Bit that is set while no matrix is inside."""
         inside, starts, idle = Signal(range(most + 1)), Signal(init=1), Signal()
         with m.If(accept):
             m.d.sync += starts.eq(ends)

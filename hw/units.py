@@ -31,7 +31,7 @@ class UnitHardware:
     ports : dict
         What the manifest says of each AXI4-Stream port, by name.
     registers : list of Register
-        Behind the AXI4-Lite port.
+        Those of the AXI4-Lite port.
     memories : list of WeightMemory
         Those that files fill.
     """

@@ -1,4 +1,4 @@
-"""MAC arrays behind their AXI ports: words, cycles, codes, weights, framing, faults."""
+"""MAC arrays with their AXI ports: words, cycles, codes, weights, framing, faults."""
 
 from __future__ import annotations
 

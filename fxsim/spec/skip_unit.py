@@ -38,7 +38,7 @@ class MatrixSpec(SourceSpec):
 
 
 class MatvecSpec(Model):
-    """The product behind the skipper: sizes, weights, output and hardware."""
+    """The product after the skipper: sizes, weights, output and hardware."""
 
     outputs: Size
     rows: Size

@@ -28,7 +28,7 @@ class SignedFormatSpec(FormatSpec):
 
 
 class SourceSpec(Model):
-    """Integers: a ``file`` (npy) beside this one, or a ``seed`` of random ones."""
+    """Integers: a ``file`` (npy) next to the YAML, or a ``seed`` of random ones."""
 
     file: str | None = None
     seed: Annotated[int, Field(ge=0, lt=1 << 32)] | None = None
@@ -113,10 +113,10 @@ def check_wide(fmt: FormatSpec, fail: Fail, path: str) -> None:
 
 
 def read_integers(
-    file: str, beside: Path, shape: tuple[int, ...], fmt: IntFormat, fail: Fail, path: str
+    file: str, spec: Path, shape: tuple[int, ...], fmt: IntFormat, fail: Fail, path: str
 ) -> IntArray:
-    """Integers of a npy file beside ``beside``, of one shape and within a format."""
-    found = read_npy(beside.parent / file)
+    """Integers of a npy file next to a specification, of one shape and within a format."""
+    found = read_npy(spec.parent / file)
     if found.shape != shape or found.dtype.kind not in "iu":
         fail(
             f"{file} must hold integers of shape {shape}, not {found.dtype} of {found.shape}", path

@@ -32,9 +32,9 @@ def load_between(
     words : int
         Beats of a set.
     idle : Value
-        Whether no vector is inside.
+        High while no vector is inside.
     accept, ends : Value
-        Whether a beat of a vector is taken, and is its last.
+        High when a beat of a vector is taken, and where it is the last.
     loading : Signal
         Driven high from the first beat of a set to its last.
     admit : Signal

@@ -272,12 +272,13 @@ def test_commands(tmp_path: Path) -> None:
 
 
 def test_synth(tmp_path: Path) -> None:
-    """Three rows, four lanes, two columns: a DSP block for each of 24 products."""
+    """A row of two lanes in two columns: a DSP block for each of 4 products."""
     path = tmp_path / "unit.yaml"
-    path.write_text(json.dumps(GOOD | {"columns": 2}))
+    sizes = {"outputs": 2, "inputs": 2, "rows": 1, "simd": 2, "columns": 2}
+    path.write_text(json.dumps(GOOD | sizes))
     code, out, _ = fxsim("synth", str(path), "--json")
     assert code == 0
-    assert json.loads(out)["dsp"] == 24
+    assert json.loads(out)["dsp"] == 4
 
 
 def test_unknown_kind(tmp_path: Path) -> None:
