@@ -99,32 +99,15 @@ class MacTop(wiring.Component):
         blocks = {block.path: build(block.record) for block in plan.blocks}
         for path, block in blocks.items():
             m.submodules[path] = block
-        first, *_, last = chain = list(blocks.values())
+        chain = list(blocks.values())
         for before, after in pairwise(chain):
             wiring.connect(m, before.o, after.i)
 
-        accept, admit, sent, wrong = Signal(), Signal(), Signal(), Signal()
-        loading, wrong_weights = Signal(), Signal()
-        source, sink = plan.input, plan.output
-        ends = count_beats(m, accept, source.count, "s_axis")
-        leaves = count_beats(m, sent, sink.count, "m_axis")
-        m.d.comb += [
-            first.i.payload.eq(unpack(self.s_axis_tdata, source.beat.format, source.beat.lanes)),
-            first.i.valid.eq(self.s_axis_tvalid & admit),
-            self.s_axis_tready.eq(first.i.ready & admit),
-            accept.eq(first.i.valid & first.i.ready),
-            wrong.eq(accept & (self.s_axis_tlast != ends)),
-            self.m_axis_tdata.eq(pack(last.o.payload, sink.beat.format, sink.beat.lanes)),
-            self.m_axis_tvalid.eq(last.o.valid),
-            last.o.ready.eq(self.m_axis_tready),
-            sent.eq(last.o.valid & last.o.ready),
-            self.m_axis_tlast.eq(leaves),
-        ]
-        with m.If(wrong | wrong_weights):
-            m.d.sync += self.frame_error.eq(1)
+        admit, loading, wrong = Signal(), Signal(), Signal()
+        accept, ends = self._source(m, chain[0], admit, wrong)
         # Two matrices in the buffer, and at most one in each stage of the others.
         most = 2 + sum(block.latency for block in chain)
-        idle = self._idle(m, accept, ends, sent & leaves, most)
+        idle = self._idle(m, accept, ends, self._sink(m, chain[-1]), most)
         array = blocks["mac_array"]
         if unit.loadable:
             load_between(
@@ -138,12 +121,45 @@ class MacTop(wiring.Component):
                 ends=ends,
                 loading=loading,
                 admit=admit,
-                wrong=wrong_weights,
+                wrong=wrong,
             )
         else:
             m.d.comb += admit.eq(1)
         self._registers(m, Cat(idle, self.frame_error, loading), array.memories)
         return m
+
+    def _source(
+        self, m: Module, block: wiring.Component, admit: Value, wrong: Value
+    ) -> tuple[Signal, Signal]:
+        """Connect the port by which matrices come in; when a beat is taken, and is the last.
+
+        No beat is taken without ``admit``; ``wrong`` is that of the weights' tlast.
+        """
+        entering, accept = self.plan.input, Signal()
+        beat, ends = entering.beat, count_beats(m, accept, entering.count, "s_axis")
+        m.d.comb += [
+            block.i.payload.eq(unpack(self.s_axis_tdata, beat.format, beat.lanes)),
+            block.i.valid.eq(self.s_axis_tvalid & admit),
+            self.s_axis_tready.eq(block.i.ready & admit),
+            accept.eq(block.i.valid & block.i.ready),
+        ]
+        with m.If(wrong | (accept & (self.s_axis_tlast != ends))):
+            m.d.sync += self.frame_error.eq(1)
+        return accept, ends
+
+    def _sink(self, m: Module, block: wiring.Component) -> Signal:
+        """Connect the port by which products leave; when the last beat of one is taken."""
+        leaving, sent, left = self.plan.output, Signal(), Signal()
+        last = count_beats(m, sent, leaving.count, "m_axis")
+        m.d.comb += [
+            self.m_axis_tdata.eq(pack(block.o.payload, leaving.beat.format, leaving.beat.lanes)),
+            self.m_axis_tvalid.eq(block.o.valid),
+            self.m_axis_tlast.eq(last),
+            block.o.ready.eq(self.m_axis_tready),
+            sent.eq(block.o.valid & block.o.ready),
+            left.eq(sent & last),
+        ]
+        return left
 
     @staticmethod
     def _idle(m: Module, accept: Value, ends: Value, left: Value, most: int) -> Signal:
