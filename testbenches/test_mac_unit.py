@@ -217,12 +217,40 @@ def test_frame_error(tmp_path: Path) -> None:
         assert seen.outcomes[0]["registers"]["status"] == 0b00011
 
 
-def test_weights_wait_for_matrices_and_matrices_for_weights(tmp_path: Path) -> None:
-    """With matrices offered while weights come, no product is that of a mixture.
+@pytest.mark.parametrize(("order", "behind"), [("in_turn", 1), ("in_reverse", 0)])
+def test_a_set_of_weights_for_each_matrix(order: str, behind: int, tmp_path: Path) -> None:
+    """A set waits until the last product has left, a matrix until a set is whole.
 
-    The preload ends before the first matrix in every other test; here the set lacks its last word,
-    which no product may do without.
+    Matrices and sets are offered in turn: the matrix first, so that it is multiplied by the set
+    before, or the set first.
     """
+    unit = small(tmp_path, SMALL["loaded columns"])
+    vectors = random_vectors(unit, 4 * unit.columns, 1)
+    sets = [loaded_weights(unit, seed) for seed in range(4)]
+    loads = [unit_job(unit, weights, vectors).preload[0] for weights in sets]
+    used = [unit.layer.weight, *sets][1 - behind :]
+    job = unit_job(unit, None, vectors, patterns=[order])
+    (device,) = job.devices
+    parts = [unit_job(unit.with_weights(weights), None, vectors).devices[0] for weights in used]
+    beats = device.sink.beats
+    wanted = [parts[k].sink.words[k * beats : (k + 1) * beats] for k in range(4)]
+    changed = replace(
+        device,
+        more_sources=[replace(loads[0], words=[word for load in loads for word in load.words])],
+        sink=replace(device.sink, words=[word for words in wanted for word in words]),
+    )
+    seen = run(
+        find_simulator("icarus"),
+        unit_verilog(unit),
+        unit.name,
+        replace(job, devices=[changed]),
+        tmp_path / order,
+    )
+    assert seen.messages == []
+    assert seen.words == 4 * beats
+
+
+def test_a_set_without_its_last_word_lets_no_matrix_in(tmp_path: Path) -> None:
     unit = small(tmp_path, SMALL["loaded columns"])
     job = unit_job(unit, loaded_weights(unit, 1), random_vectors(unit, 7, 1), patterns=["none"])
     (weights,) = job.preload
