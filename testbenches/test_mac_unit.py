@@ -217,37 +217,40 @@ def test_frame_error(tmp_path: Path) -> None:
         assert seen.outcomes[0]["registers"]["status"] == 0b00011
 
 
-@pytest.mark.parametrize(("order", "behind"), [("in_turn", 1), ("in_reverse", 0)])
-def test_a_set_of_weights_for_each_matrix(order: str, behind: int, tmp_path: Path) -> None:
-    """A set waits until the last product has left, a matrix until a set is whole.
+@pytest.mark.parametrize(("order", "late"), [("in_turn", 1), ("in_reverse", 0)])
+def test_a_set_of_weights_for_each_pair_of_matrices(order: str, late: int, tmp_path: Path) -> None:
+    """A set waits until the last product has left.
 
-    Matrices and sets are offered in turn: the matrix first, so that it is multiplied by the set
-    before, or the set first.
+    Pairs of matrices and sets are offered in turn: the pair first, so that it is multiplied by the
+    set before, or the set first. Taken at once, a set would overtake the second matrix.
     """
     unit = small(tmp_path, SMALL["loaded columns"])
-    vectors = random_vectors(unit, 4 * unit.columns, 1)
-    sets = [loaded_weights(unit, seed) for seed in range(4)]
+    pairs, vectors = 3, random_vectors(unit, 6 * unit.columns, 1)
+    sets = [weights for seed in range(pairs) if (weights := loaded_weights(unit, seed)) is not None]
+    (device,) = unit_job(unit, None, vectors).devices
+    words: list[int] = []
+    beats = 2 * device.sink.beats
+    for k, weights in enumerate([unit.layer.weight, *sets][1 - late :][:pairs]):
+        (seen,) = unit_job(unit.with_weights(weights), None, vectors).devices
+        words += seen.sink.words[k * beats : (k + 1) * beats]
     loads = [unit_job(unit, weights, vectors).preload[0] for weights in sets]
-    used = [unit.layer.weight, *sets][1 - behind :]
-    job = unit_job(unit, None, vectors, patterns=[order])
-    (device,) = job.devices
-    parts = [unit_job(unit.with_weights(weights), None, vectors).devices[0] for weights in used]
-    beats = device.sink.beats
-    wanted = [parts[k].sink.words[k * beats : (k + 1) * beats] for k in range(4)]
+    entering, size = device.source, device.source.beats
     changed = replace(
         device,
+        # A turn takes two matrices, whose first has a tlast, too.
+        source=replace(
+            entering,
+            beats=2 * size,
+            inverted=list(range(size - 1, len(entering.words), 2 * size)),
+        ),
         more_sources=[replace(loads[0], words=[word for load in loads for word in load.words])],
-        sink=replace(device.sink, words=[word for words in wanted for word in words]),
+        sink=replace(device.sink, words=words),
+        flag=None,
     )
-    seen = run(
-        find_simulator("icarus"),
-        unit_verilog(unit),
-        unit.name,
-        replace(job, devices=[changed]),
-        tmp_path / order,
-    )
-    assert seen.messages == []
-    assert seen.words == 4 * beats
+    job = replace(unit_job(unit, None, vectors, patterns=[order]), devices=[changed])
+    result = run(find_simulator("icarus"), unit_verilog(unit), unit.name, job, tmp_path / order)
+    assert result.messages == []
+    assert result.outcomes[0]["registers"]["status"] == 0b00001
 
 
 def test_a_set_without_its_last_word_lets_no_matrix_in(tmp_path: Path) -> None:

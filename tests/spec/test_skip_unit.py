@@ -136,6 +136,18 @@ def test_commands(tmp_path: Path) -> None:
     assert run["counters"]["operands"] == 30 * 12
 
 
+def test_info() -> None:
+    code, out, _ = fxsim("info", "zero-skip-64", "--json")
+    assert code == 0
+    facts = json.loads(out)
+    assert (facts["kind"], facts["items"], facts["rows"]) == ("zero-skip", 256, 64)
+    assert facts["weight_bits"] == 256 * 64 * 8
+    code, out, _ = fxsim("info", "zero-skipper")
+    assert code == 0
+    assert "gradient" in out
+    assert "rows" not in out
+
+
 def test_synth(tmp_path: Path) -> None:
     value = changed("matvec", None) | {"unit": "skipper", "items": 4, "lanes": 2, "depth": 2}
     code, out, _ = fxsim("synth", str(write(tmp_path, json.dumps(value))), "--json")
