@@ -46,6 +46,51 @@ def word_bytes(unit: MacUnit) -> int:
     return -(-array_of(unit).content.width // 8)
 
 
+class MacChain(wiring.Component):
+    """Blocks of the plan of a unit, one after the other.
+
+    Parameters
+    ----------
+    unit : MacUnit
+
+    Members
+    -------
+    i, o : In(stream), Out(stream)
+        Matrices and their products.
+    weights : In(stream)
+        With loadable weights, that of the `fxsim.hw.blocks.mac_array.MacArray`.
+
+    ``memories`` has the `FileMemory` of the weights, if a file fills them. Latency and throughput
+    are those of `fxsim.timing.mac_unit`.
+    """
+
+    def __init__(self, unit: MacUnit):
+        self._blocks = {b.path: build(b.record) for b in plan_mac_unit(unit).blocks}
+        first, *_, last = self._blocks.values()
+        array = self._blocks["mac_array"]
+        self.memories: list[FileMemory] = array.memories
+        # Most matrices inside: two in the buffer, and one in each stage of the others.
+        self.most = 2 + sum(block.latency for block in self._blocks.values())
+        members = {"i": first.signature.members["i"], "o": last.signature.members["o"]}
+        if unit.loadable:
+            members["weights"] = array.signature.members["weights"]
+        super().__init__(members)
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        first, *_, last = chain = list(self._blocks.values())
+        for path, block in self._blocks.items():
+            m.submodules[path] = block
+        wiring.connect(m, wiring.flipped(self.i), first.i)
+        for before, after in pairwise(chain):
+            wiring.connect(m, before.o, after.i)
+        wiring.connect(m, last.o, wiring.flipped(self.o))
+        if "weights" in self.signature.members:
+            array = self._blocks["mac_array"]
+            wiring.connect(m, wiring.flipped(self.weights), array.weights)
+        return m
+
+
 class MacTop(wiring.Component):
     """Streaming hardware of a `fxsim.network.mac_unit.MacUnit`.
 
@@ -95,26 +140,17 @@ class MacTop(wiring.Component):
         m = Module()
         m.domains.sync = sync = ClockDomain()
         m.d.comb += [sync.clk.eq(self.aclk), sync.rst.eq(~self.aresetn)]
-        unit, plan = self.unit, self.plan
-        blocks = {block.path: build(block.record) for block in plan.blocks}
-        for path, block in blocks.items():
-            m.submodules[path] = block
-        chain = list(blocks.values())
-        for before, after in pairwise(chain):
-            wiring.connect(m, before.o, after.i)
-
+        unit = self.unit
+        m.submodules.unit = chain = MacChain(unit)
         admit, loading, wrong = Signal(), Signal(), Signal()
-        accept, ends = self._source(m, chain[0], admit, wrong)
-        # Two matrices in the buffer, and at most one in each stage of the others.
-        most = 2 + sum(block.latency for block in chain)
-        idle = self._idle(m, accept, ends, self._sink(m, chain[-1]), most)
-        array = blocks["mac_array"]
+        accept, ends = self._source(m, chain, admit, wrong)
+        idle = self._idle(m, accept, ends, self._sink(m, chain), chain.most)
         if unit.loadable:
             load_between(
                 m,
                 self,
-                array.weights,
-                self.s_axis_weights_tdata[: len(array.weights.payload)],
+                chain.weights,
+                self.s_axis_weights_tdata[: len(chain.weights.payload)],
                 words=array_of(unit).content.depth,
                 idle=idle,
                 accept=accept,
@@ -125,11 +161,11 @@ class MacTop(wiring.Component):
             )
         else:
             m.d.comb += admit.eq(1)
-        self._registers(m, Cat(idle, self.frame_error, loading), array.memories)
+        self._registers(m, Cat(idle, self.frame_error, loading), chain.memories)
         return m
 
     def _source(
-        self, m: Module, block: wiring.Component, admit: Value, wrong: Value
+        self, m: Module, block: MacChain, admit: Value, wrong: Value
     ) -> tuple[Signal, Signal]:
         """Connect the port by which matrices come in; when a beat is taken, and is the last.
 
@@ -147,7 +183,7 @@ class MacTop(wiring.Component):
             m.d.sync += self.frame_error.eq(1)
         return accept, ends
 
-    def _sink(self, m: Module, block: wiring.Component) -> Signal:
+    def _sink(self, m: Module, block: MacChain) -> Signal:
         """Connect the port by which products leave; when the last beat of one is taken."""
         leaving, sent, left = self.plan.output, Signal(), Signal()
         last = count_beats(m, sent, leaving.count, "m_axis")

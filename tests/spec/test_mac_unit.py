@@ -278,7 +278,8 @@ def test_synth(tmp_path: Path) -> None:
     path.write_text(json.dumps(GOOD | sizes))
     code, out, _ = fxsim("synth", str(path), "--json")
     assert code == 0
-    assert json.loads(out)["dsp"] == 4
+    result = json.loads(out)
+    assert result["dsp"] == result["blocks"]["unit.mac_array"]["dsp"] == 4
 
 
 def test_unknown_kind(tmp_path: Path) -> None:
