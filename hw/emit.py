@@ -9,7 +9,6 @@ from amaranth.back import verilog
 from amaranth.lib.wiring import Component
 
 import fxsim
-from fxsim.arithmetic.formats import IntFormat
 from fxsim.environment import environment, safe
 from fxsim.files import write_text
 from fxsim.folders import filling
@@ -18,11 +17,12 @@ from fxsim.hw.blocks import file_memory
 from fxsim.hw.edges import memory_check
 from fxsim.hw.edges.axi import lane_bytes
 from fxsim.hw.edges.axi_lite import Register
-from fxsim.hw.skip.skip_top import SkipTop, index_format, registers_of
+from fxsim.hw.units import hardware_of
 from fxsim.network import QuantizedNetwork
-from fxsim.network.skip_unit import SkipUnit
 from fxsim.network.storage import network_hash
+from fxsim.network.units import AnyUnit
 from fxsim.plan.graph import Stream
+from fxsim.plan.memory import WeightMemory
 from fxsim.plan.planner import plan_network
 from fxsim.plan.ports import SINK, SOURCE, port_names
 
@@ -55,8 +55,7 @@ def accelerator_verilog(network: QuantizedNetwork) -> str:
 
 def memory_files(network: QuantizedNetwork) -> dict[str, str]:
     """Name and text of each file that the Verilog reads with ``$readmemh``."""
-    memories = file_memories(network)
-    return {memory.file: memory.text for memory in memories if memory.file is not None}
+    return _texts(file_memories(network))
 
 
 def manifest_of(network: QuantizedNetwork) -> dict[str, object]:
@@ -78,29 +77,44 @@ def manifest_of(network: QuantizedNetwork) -> dict[str, object]:
             "beats": stream.count,
         }
 
-    manifest: dict[str, object] = {
-        "generator": f"fxsim {fxsim.__version__}",
-        "top": network.name,
-        "network_hash": network_hash(network),
-        "clock": "aclk",
-        "reset": {"name": "aresetn", "active": "low", "synchronous": True},
-    }
+    manifest = _head(network.name, network_hash=network_hash(network))
     for prefix, streams in ((SOURCE, plan.inputs), (SINK, plan.outputs)):
         for name, axis in port_names(prefix, streams).items():
             manifest[axis] = port(name, streams[name])
     if memories := plan.files():
-        manifest["memories"] = {
-            memory.name: {
-                "file": memory.file,
-                "depth": memory.depth,
-                "bits": memory.width,
-                "checksum": memory.checksum,
-            }
-            for memory in memories
-        }
         names = [memory.name for memory in memories]
+        manifest |= _memory_facts(memories)
         manifest["s_axi"] = _register_map(memory_check.registers_of(names))
     return manifest
+
+
+def _head(top: str, **more: object) -> dict[str, object]:
+    """Start of every manifest."""
+    return {
+        "generator": f"fxsim {fxsim.__version__}",
+        "top": top,
+        **more,
+        "clock": "aclk",
+        "reset": {"name": "aresetn", "active": "low", "synchronous": True},
+    }
+
+
+def _memory_facts(memories: Iterable[WeightMemory]) -> dict[str, object]:
+    """Entry of the memories that files fill; none without any."""
+    facts = {
+        memory.name: {
+            "file": memory.file,
+            "depth": memory.depth,
+            "bits": memory.width,
+            "checksum": memory.checksum,
+        }
+        for memory in memories
+    }
+    return {"memories": facts} if facts else {}
+
+
+def _texts(memories: Iterable[WeightMemory]) -> dict[str, str]:
+    return {memory.file: memory.text for memory in memories if memory.file is not None}
 
 
 def _register_map(registers: Iterable[Register]) -> dict[str, object]:
@@ -115,53 +129,37 @@ def _register_map(registers: Iterable[Register]) -> dict[str, object]:
     }
 
 
-def unit_verilog(unit: SkipUnit) -> str:
-    """Verilog of a zero-skipping unit; equal units give equal bytes."""
-    return verilog_of(SkipTop(unit), unit.name)
+def unit_verilog(unit: AnyUnit) -> str:
+    """Verilog of a unit by itself; equal units give equal bytes."""
+    return verilog_of(hardware_of(unit).top(), unit.name)
 
 
-def unit_manifest(unit: SkipUnit) -> dict[str, object]:
-    """Manifest for the user of the Verilog: ports, formats, framing, registers."""
-    product = unit.product
+def unit_memory_files(unit: AnyUnit) -> dict[str, str]:
+    """Name and text of each file that the Verilog of a unit reads with ``$readmemh``."""
+    return _texts(hardware_of(unit).memories)
 
-    def port(fmt: IntFormat, lanes: int, beats: int | None, **more: object) -> dict[str, object]:
-        return {
-            "format": str(fmt),
-            "lanes": lanes,
-            "lane_bytes": lane_bytes(fmt),
-            "beats": beats,
-            **more,
-        }
 
-    ports = {"s_axis": port(unit.gradient, unit.lanes, unit.beats, items=unit.items)}
-    if product is None:
-        index = index_format(unit)
-        pairs: dict[str, object] = {"index_format": str(index), "index_bytes": lane_bytes(index)}
-        ports["m_axis"] = port(unit.gradient, unit.issue, None, **pairs)
-    else:
-        beats, words = product.tiles, product.tiles * unit.items
-        ports["m_axis"] = port(product.output.format, product.rows, beats, items=product.outputs)
-        if product.loadable:
-            ports["s_axis_weights"] = port(product.weight, product.rows, words)
+def unit_manifest(unit: AnyUnit) -> dict[str, object]:
+    """Manifest for the user of the Verilog: ports, formats, framing, memories, registers."""
+    hardware = hardware_of(unit)
     return {
-        "generator": f"fxsim {fxsim.__version__}",
-        "top": unit.name,
-        "clock": "aclk",
-        "reset": {"name": "aresetn", "active": "low", "synchronous": True},
-        **ports,
-        "s_axi": _register_map(registers_of(unit)),
+        **_head(unit.name),
+        **hardware.ports,
+        **_memory_facts(hardware.memories),
+        "s_axi": _register_map(hardware.registers),
     }
 
 
-def emit_unit(unit: SkipUnit, folder: Path) -> list[Path]:
-    """Write ``<name>.v`` and ``manifest.json`` into ``folder``; return the paths.
+def emit_unit(unit: AnyUnit, folder: Path) -> list[Path]:
+    """Write ``<name>.v``, ``manifest.json`` and the files of memories; return the paths.
 
     Raises
     ------
     FileError
         If a file cannot be written, or one of its name is not by fxsim (`fxsim.folders.filling`).
     """
-    return _write(unit.name, unit_verilog(unit), unit_manifest(unit), {}, folder)
+    texts = unit_verilog(unit), unit_manifest(unit), unit_memory_files(unit)
+    return _write(unit.name, *texts, folder)
 
 
 def emit(network: QuantizedNetwork, folder: Path) -> list[Path]:

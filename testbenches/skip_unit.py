@@ -3,50 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from fxsim.arithmetic import integers
-from fxsim.arithmetic.formats import IntFormat
 from fxsim.arithmetic.tensors import IntArray
-from fxsim.errors import RangeError
-from fxsim.folders import check_room
 from fxsim.hw.edges.axi import lane_bytes
-from fxsim.hw.emit import unit_verilog
 from fxsim.hw.skip.skip_top import VERSION, index_format, registers_of
 from fxsim.network.skip_unit import SkipProduct, SkipUnit
-from fxsim.testbenches.bench.job import PATTERNS, Channel, Device, Job, Registers, pack_words
-from fxsim.testbenches.bench.simulators import find_simulator
-from fxsim.testbenches.run import RunResult, files_of, run
+from fxsim.testbenches.bench.job import PATTERNS, Channel, Device, Job, Registers
+from fxsim.testbenches.units import (
+    Expected,
+    UnitRun,
+    axis_channel,
+    channel,
+    verify_runs,
+)
 from fxsim.timing.skip_unit import (
     SkipCycles,
     sparse_matvec_cycles,
     sparse_matvec_latency,
     zero_skipper_cycles,
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class UnitRun(RunResult):
-    """A `RunResult` of a unit.
-
-    Parameters
-    ----------
-    vectors : int
-        Of each pause pattern.
-    cycles_predicted : int
-    cycles_measured : int or None
-        From the run without pauses, first beat in to last beat out; None when it did not end.
-    counters : mapping of str to int
-        What the registers held after that run, save those with unknown bits.
-    """
-
-    vectors: int
-    cycles_predicted: int
-    cycles_measured: int | None
-    counters: Mapping[str, int]
 
 
 def verify_unit(
@@ -71,18 +51,13 @@ def verify_unit(
     threshold : int
         Written to the register before them.
     """
-    simulators = {name: find_simulator(name) for name in vectors}
-    for name in vectors:
-        check_room(folder / name, files_of(patterns))
-    verilog, results = unit_verilog(unit), []
-    for name, gradients in vectors.items():
-        if len(gradients) == 0:
-            raise RangeError(f"vectors must be at least 1, not 0 ({name})")
-        loaded = _loaded(unit, seed)
+    loaded = _loaded(unit, seed)
+
+    def prepare(gradients: IntArray) -> tuple[Job, Expected]:
         job = unit_job(unit, loaded, gradients, threshold, patterns=patterns, seed=seed)
-        seen = run(simulators[name], verilog, unit.name, job, folder / name, quick=quick)
-        results.append(_checked(seen, unit, gradients, threshold))
-    return results
+        return job, _expected(unit, gradients, threshold)
+
+    return verify_runs(unit, vectors, prepare, folder, patterns=patterns, quick=quick)
 
 
 def unit_cycles(unit: SkipUnit, gradients: IntArray, threshold: int) -> SkipCycles:
@@ -136,7 +111,7 @@ def unit_job(
 ) -> Job:
     """Stream ``gradients`` through the unit; ``weights`` replace its own where they are given."""
     kept = np.where(np.abs(gradients) <= threshold, 0, gradients)
-    source = _axis("s_axis", unit.gradient, unit.lanes, gradients.tolist())
+    source = axis_channel("s_axis", unit.gradient, unit.lanes, gradients.tolist())
     preload = []
     product = unit.product
     if product is None:
@@ -145,7 +120,7 @@ def unit_job(
         if weights is not None:
             preload = [_weight_channel(unit, product, weights)]
             product = replace(product, weights=weights)
-        sink = _axis(
+        sink = axis_channel(
             "m_axis", product.output.format, product.rows, dense(product, kept), pad=_idle(product)
         )
     offsets = {register.name: register.offset for register in registers_of(unit)}
@@ -201,46 +176,6 @@ def _loaded(unit: SkipUnit, seed: int) -> IntArray | None:
     return np.random.default_rng(seed).integers(low, high, product.weights.shape, endpoint=True)
 
 
-def _channel(
-    port: str,
-    *,
-    lanes: int,
-    stride: int,
-    bits: int,
-    signed: bool,
-    beats: int,
-    words: list[int],
-    inverted: Sequence[int] = (),
-) -> Channel:
-    return Channel(
-        name=port,
-        data=f"{port}_tdata",
-        valid=f"{port}_tvalid",
-        ready=f"{port}_tready",
-        last=f"{port}_tlast",
-        lanes=lanes,
-        stride=stride,
-        bits=bits,
-        signed=signed,
-        beats=beats,
-        words=words,
-        inverted=list(inverted),
-    )
-
-
-def _axis(port: str, fmt: IntFormat, lanes: int, vectors: list[list[int]], pad: int = 0) -> Channel:
-    stride = 8 * lane_bytes(fmt)
-    return _channel(
-        port,
-        lanes=lanes,
-        stride=stride,
-        bits=fmt.bits,
-        signed=fmt.signed,
-        beats=-(-len(vectors[0]) // lanes),
-        words=pack_words(vectors, lanes=lanes, stride=stride, pad=pad),
-    )
-
-
 def _weight_channel(unit: SkipUnit, product: SkipProduct, weights: IntArray) -> Channel:
     """Tile by tile, index by index, ``rows`` weights a beat."""
     padded = np.zeros((unit.items, product.tiles * product.rows), np.int64)
@@ -250,7 +185,9 @@ def _weight_channel(unit: SkipUnit, product: SkipProduct, weights: IntArray) -> 
         for tile in range(product.tiles)
         for index in range(unit.items)
     ]
-    return _axis("s_axis_weights", product.weight, product.rows, [np.concatenate(words).tolist()])
+    return axis_channel(
+        "s_axis_weights", product.weight, product.rows, [np.concatenate(words).tolist()]
+    )
 
 
 def _pairs(unit: SkipUnit, gradients: IntArray) -> Channel:
@@ -263,7 +200,7 @@ def _pairs(unit: SkipUnit, gradients: IntArray) -> Channel:
         for group in groups:
             words.append(sum(pair << k * (value + index) for k, pair in enumerate(group)))
             ends.append(group is groups[-1])
-    return _channel(
+    return channel(
         "m_axis",
         lanes=unit.issue,
         stride=value + index,
@@ -275,45 +212,25 @@ def _pairs(unit: SkipUnit, gradients: IntArray) -> Channel:
     )
 
 
-def _checked(seen: RunResult, unit: SkipUnit, gradients: IntArray, threshold: int) -> UnitRun:
-    """Compare cycles and counters with what the model says."""
+def _expected(unit: SkipUnit, gradients: IntArray, threshold: int) -> Expected:
+    """Cycles and counters, as the model has them."""
     cycles = unit_cycles(unit, gradients, threshold)
-    expected = {
-        "version": VERSION,
-        "status": 1,
-        "threshold": threshold,
-        **counters_of(cycles, gradients, threshold),
-    }
-    paused = {"cycles", "busy", "starved", "drain", "full"}
-    messages, measured, counters = list(seen.messages), None, {}
-    for outcome in seen.outcomes:
-        pattern, read, (moved,) = (outcome[key] for key in ("pattern", "registers", "devices"))
-        if not read:  # a run that broke off has said so already
-            continue
-        exact = pattern == "none"
-        for name, want in expected.items():
-            got = read[name]  # text, where bits are unknown
-            if got != want and (exact or name not in paused or isinstance(got, str)):
-                messages.append(f"{pattern}: {name} is {got}, not {want}")
-        registers = {name: value for name, value in read.items() if isinstance(value, int)}
-        if len(registers) == len(read):
-            parts = sum(registers[name] for name in ("busy", "starved", "conflict", "drain"))
-            if parts != registers["cycles"] or registers["busy"] != cycles.busy:
-                messages.append(f"{pattern}: cycles do not add up: {registers}")
-        if exact:
-            counters, start = registers, moved["inputs"][0]
-            measured = moved["outputs"][-1] - start + 1
-            for port, times in (("inputs", cycles.accepted), ("outputs", cycles.outputs)):
-                took = np.array(moved[port]) - start
-                if not np.array_equal(took, times):
-                    same = took.shape == times.shape
-                    place = int(np.flatnonzero(took != times)[0]) if same else 0
-                    messages.append(f"{pattern}: {port} differ in time from beat {place} on")
-    base = {item.name: getattr(seen, item.name) for item in fields(RunResult)}
-    return UnitRun(
-        **{**base, "messages": messages, "failed": len(messages)},
+
+    def sums(registers: Mapping[str, int]) -> str | None:
+        parts = sum(registers[name] for name in ("busy", "starved", "conflict", "drain"))
+        right = parts == registers["cycles"] and registers["busy"] == cycles.busy
+        return None if right else f"cycles do not add up: {registers}"
+
+    return Expected(
         vectors=len(gradients),
-        cycles_predicted=cycles.total,
-        cycles_measured=measured,
-        counters=counters,
+        accepted=cycles.accepted,
+        outputs=cycles.outputs,
+        registers={
+            "version": VERSION,
+            "status": 1,
+            "threshold": threshold,
+            **counters_of(cycles, gradients, threshold),
+        },
+        paused=frozenset({"cycles", "busy", "starved", "drain", "full"}),
+        sums=sums,
     )

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from fxsim.network.skip_unit import SkipProduct, SkipUnit
 from fxsim.shipped import models_folder
 from fxsim.simulator import gradient_traces
 from fxsim.spec.skip_unit import load_skip_unit
-from fxsim.testbenches import skip_unit
+from fxsim.testbenches import skip_unit, units
 from fxsim.testbenches.bench.job import PATTERNS, RESTART, Job
 from fxsim.testbenches.bench.simulators import SIMULATORS, Simulator, find_simulator
 from fxsim.testbenches.cases.sparse_data import fill, masks
@@ -49,7 +50,7 @@ def product_of(unit: SkipUnit) -> SkipProduct:
     return unit.product
 
 
-def units(folder: Path) -> dict[str, SkipUnit]:
+def units_of(folder: Path) -> dict[str, SkipUnit]:
     loadable, fixed = small(folder, load=True), small(folder, load=False)
     matrix = product_of(fixed)
     return {
@@ -90,7 +91,7 @@ RUNS = [
 
 @pytest.mark.parametrize(("simulator", "which"), RUNS)
 def test_unit(which: str, simulator: str, tmp_path: Path) -> None:
-    unit = units(tmp_path)[which]
+    unit = units_of(tmp_path)[which]
     vectors = fill(masks(unit.items, unit.lanes, 5), unit.gradient, 5)
     threshold = {"loadable": 9, "fixed": 0, "skipper": 100, "one_pair": 3}[which]
     (seen,) = verify_unit(
@@ -131,7 +132,7 @@ def test_shipped_unit_on_real_gradients(name: str, simulator: str, tmp_path: Pat
 
 def test_a_wrong_counter_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The counters of another threshold, and of a model that is a cycle off."""
-    unit = units(tmp_path)["skipper"]
+    unit = units_of(tmp_path)["skipper"]
     vectors = fill(masks(unit.items, unit.lanes, 5), unit.gradient, 5)
     right = skip_unit.counters_of
     monkeypatch.setattr(
@@ -150,18 +151,18 @@ def test_unknown_bits_of_a_counter_are_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Such a value comes as text, and has no part in the sums."""
-    unit = units(tmp_path)["skipper"]
+    unit = units_of(tmp_path)["skipper"]
     vectors = fill(masks(unit.items, unit.lanes, 5), unit.gradient, 5)
 
     def with_unknown_bits(
-        simulator: Simulator, verilog: str, top: str, job: Job, folder: Path, *, quick: bool
+        simulator: Simulator, verilog: str, top: str, job: Job, folder: Path, **rest: Any
     ) -> RunResult:
-        seen = run(simulator, verilog, top, job, folder, quick=quick)
+        seen = run(simulator, verilog, top, job, folder, **rest)
         for outcome in seen.outcomes:
             outcome["registers"]["busy"] = "0X"
         return seen
 
-    monkeypatch.setattr(skip_unit, "run", with_unknown_bits)
+    monkeypatch.setattr(units, "run", with_unknown_bits)
     (seen,) = verify_unit(
         unit,
         vectors={"icarus": vectors},
@@ -179,7 +180,7 @@ def test_unknown_bits_of_a_counter_are_told(
 
 
 def test_frame_error(tmp_path: Path) -> None:
-    unit = units(tmp_path)["loadable"]
+    unit = units_of(tmp_path)["loadable"]
     vectors = fill(masks(unit.items, unit.lanes, 5), unit.gradient, 5)
     job = unit_job(unit, product_of(unit).weights, vectors, 0, patterns=["none"])
     (device,) = job.devices
@@ -196,6 +197,6 @@ def test_frame_error(tmp_path: Path) -> None:
 
 
 def test_equal_units_give_equal_bytes(tmp_path: Path) -> None:
-    unit = units(tmp_path)["loadable"]
+    unit = units_of(tmp_path)["loadable"]
     assert unit_verilog(unit) == unit_verilog(small(tmp_path, load=True))
     assert np.any(product_of(unit).weights)

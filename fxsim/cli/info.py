@@ -9,9 +9,12 @@ import typer
 
 from fxsim.cli.lookup import read_network
 from fxsim.cli.options import JsonOption
-from fxsim.cli.output import print_json, print_line, print_records
+from fxsim.cli.output import print_json, print_line, print_records, print_table
+from fxsim.cli.units import commands_of, read_unit
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from fxsim.network import QuantizedLinear, QuantizedNetwork
 
 _LAYER = ["name", "inputs", "outputs", "weights", "levels", "accumulator", "overflow", "output"]
@@ -31,16 +34,27 @@ def info(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Show formats, folding, memory and cycles of each layer."""
+    """Show formats, folding, memory and cycles of each layer.
+
+    NETWORK may be a unit, too: a YAML file with a ``kind``, such as mac-array-16x8.
+    """
     if kernels:
         _show_kernels(as_json)
         return
     if network is None:
         raise typer.BadParameter("give a NETWORK, or --kernels")
-    facts = describe(read_network(network))
+    unit = read_unit(network)
+    facts = describe(read_network(network)) if unit is None else commands_of(unit).facts()
     if as_json:
         print_json(facts)
-        return
+    elif unit is None:
+        _print_network(facts)
+    else:
+        name, rows = facts["name"], [[key.replace("_", " "), facts[key]] for key in facts]
+        print_table(name, ["key", "value"], rows[1:])
+
+
+def _print_network(facts: Mapping[str, Any]) -> None:
     print_line(f"{facts['name']}  (data {facts['data']}, hash {facts['hash']})")
     for name, source in facts["inputs"].items():
         shape, fmt, scale = source["shape"], source["format"], source["scale"]

@@ -33,15 +33,14 @@ def synth(
     NETWORK may be a unit, too: a YAML file with a ``kind``, such as zero-skip-64.
     """
     design = read_unit(network) or read_network(network)
-    from fxsim.hw.emit import accelerator_verilog, memory_files, unit_verilog
+    from fxsim.hw.emit import accelerator_verilog, memory_files, unit_memory_files, unit_verilog
     from fxsim.hw.tools.synth import synthesize
     from fxsim.network import QuantizedNetwork
 
-    memories: dict[str, str] = {}
     if isinstance(design, QuantizedNetwork):
         verilog, memories = accelerator_verilog(design), memory_files(design)
     else:
-        verilog = unit_verilog(design)
+        verilog, memories = unit_verilog(design), unit_memory_files(design)
     with Steps().step("synthesize"):
         result = synthesize(verilog, design.name, target, memories=memories)
     if as_json:

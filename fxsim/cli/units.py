@@ -2,21 +2,55 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol, assert_never
 
 from fxsim.cli.lookup import model_folders
-from fxsim.errors import SpecError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fxsim.network.units import AnyUnit
+    from fxsim.testbenches.units import UnitRun
+
+
+class UnitCommands(Protocol):
+    """What commands ask of a unit, whatever its kind."""
+
+    against: str
+    """What `runs` holds the Verilog equal to."""
+
+    def runs(
+        self, most: Mapping[str, int], vectors: int | None, seed: int, folder: Path
+    ) -> list[UnitRun]:
+        """Stream hard vectors and random ones through the unit.
+
+        ``most`` has the random vectors for each simulator; ``vectors``, if given, is how many there
+        are in all.
+        """
+
+    def facts(self) -> dict[str, Any]:
+        """Plain values that say all about the unit except its weights."""
+
+
+def commands_of(unit: AnyUnit) -> UnitCommands:
+    """Commands of a unit."""
+    from fxsim.cli.mac_array import MacArrayCommands
+    from fxsim.cli.zero_skip import ZeroSkipCommands
+    from fxsim.network.mac_unit import MacUnit
     from fxsim.network.skip_unit import SkipUnit
 
-KINDS = ("zero-skip",)
+    match unit:
+        case SkipUnit():
+            return ZeroSkipCommands(unit)
+        case MacUnit():
+            return MacArrayCommands(unit)
+        case _:
+            assert_never(unit)
 
 
-def read_unit(text: str) -> SkipUnit | None:
+def read_unit(text: str) -> AnyUnit | None:
     """Load the unit that ``text`` names: a YAML file with a ``kind``, or its name in models/.
 
     None where it is no unit, and so perhaps a network.
@@ -29,17 +63,9 @@ def read_unit(text: str) -> SkipUnit | None:
     path = _find(text)
     if path is None:
         return None
-    from fxsim.files import read_yaml
-    from fxsim.spec.skip_unit import load_skip_unit
+    from fxsim.spec.units import load_unit
 
-    value = read_yaml(path)
-    if not isinstance(value, dict) or "kind" not in value:
-        return None
-    if value["kind"] not in KINDS:
-        near = difflib.get_close_matches(str(value["kind"]), KINDS, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known kinds: {', '.join(KINDS)}"
-        raise SpecError(f"unknown kind {value['kind']!r}; {hint} ({path}: kind)")
-    return load_skip_unit(path)
+    return load_unit(path)
 
 
 def _find(text: str) -> Path | None:

@@ -20,10 +20,15 @@ from fxsim.plan.memory import WeightMemory, arranged
 class MacArrayConfig:
     """Configuration of a `fxsim.hw.blocks.mac_array.MacArray`.
 
+    With several ``columns`` the array multiplies matrices, each vector a column: beats have lane
+    ``k * columns + c`` for lane k of column c, so that a matrix passes row by row.
+
     Parameters
     ----------
     rows, simd : int
         Output and input lanes; a layer that they do not divide is padded with zero weights.
+    columns : int
+        Vectors that are multiplied at the same time, sharing every word of weights.
     activation, accumulator : IntFormat
         Formats of what is multiplied and of the running sum.
     code : WeightCode
@@ -37,6 +42,8 @@ class MacArrayConfig:
         Whether multipliers are meant for DSP blocks or for LUTs.
     memory : MemoryStyle
         What the weight memory is made of; `fxsim.plan.memory.WeightMemory` says what AUTO becomes.
+    loadable : bool
+        True if ``weights`` are only those after power-up, and others may be written.
     name : str
         Of the weight memory, and of the file that fills it.
 
@@ -56,10 +63,12 @@ class MacArrayConfig:
     bias: IntArray
     dsp: bool = True
     memory: MemoryStyle = MemoryStyle.AUTO
+    columns: int = 1
+    loadable: bool = False
     name: str = "mac_array"
 
     def __post_init__(self) -> None:
-        check_sizes(self, "rows", "simd")
+        check_sizes(self, "rows", "simd", "columns")
         if not self.accumulator.signed:
             raise ConfigError(f"accumulator must be signed, not {self.accumulator}")
         try:
@@ -74,7 +83,9 @@ class MacArrayConfig:
             )
 
     @classmethod
-    def from_layer(cls, layer: QuantizedLinear) -> Self:
+    def from_layer(
+        cls, layer: QuantizedLinear, *, columns: int = 1, loadable: bool = False
+    ) -> Self:
         """Configuration of the array that computes ``layer``."""
         return cls(
             rows=layer.folding.rows,
@@ -87,6 +98,8 @@ class MacArrayConfig:
             bias=layer.bias,
             dsp=layer.folding.dsp,
             memory=layer.folding.memory,
+            columns=columns,
+            loadable=loadable,
             name=layer.name,
         )
 
@@ -103,12 +116,12 @@ class MacArrayConfig:
     @property
     def i(self) -> Beat:
         """Beat of activations."""
-        return Beat(self.activation, self.simd)
+        return Beat(self.activation, self.simd * self.columns)
 
     @property
     def o(self) -> Beat:
         """Accumulators of a tile."""
-        return Beat(self.accumulator, self.rows)
+        return Beat(self.accumulator, self.rows * self.columns)
 
     @property
     def ratio(self) -> tuple[int, int]:
@@ -130,7 +143,9 @@ class MacArrayConfig:
     def content(self) -> WeightMemory:
         """Weight memory: for each tile, for each beat, a word of ``rows`` x ``simd`` weights."""
         folding = Folding(rows=self.rows, simd=self.simd, memory=self.memory)
-        return WeightMemory.holding(self.weights, self.code, folding, self.name)
+        return WeightMemory.holding(
+            self.weights, self.code, folding, self.name, loadable=self.loadable
+        )
 
     @cached_property
     def bias_words(self) -> list[list[int]]:

@@ -91,12 +91,13 @@ def memories_of(path: str, record: Record) -> Iterator[Memory]:
                 holds="weights",
                 width=content.width,
                 depth=content.depth,
-                constant=True,
+                constant=not record.loadable,
                 style=content.style,
                 file=content.file,
             )
             if record.bias_varies:
-                yield _constants(path, "biases", record.o.bits, record.tiles)
+                width = record.rows * record.accumulator.bits
+                yield _constants(path, "biases", width, record.tiles)
         case RequantizerConfig():
             for holds, constants in record.memories.items():
                 width = record.lanes * spanning(constants).bits

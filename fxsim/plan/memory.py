@@ -39,12 +39,15 @@ class WeightMemory:
     width : int
         Bits of a word.
     words : list of int
+    loadable : bool
+        True if these are only the words after power-up, and others may be written.
     """
 
     name: str
     style: MemoryStyle
     width: int
     words: list[int] = field(repr=False)
+    loadable: bool = False
 
     @classmethod
     def of(cls, product: QuantizedLinear) -> WeightMemory:
@@ -53,7 +56,13 @@ class WeightMemory:
 
     @classmethod
     def holding(
-        cls, weights: IntArray, code: WeightCode, folding: Folding, name: str
+        cls,
+        weights: IntArray,
+        code: WeightCode,
+        folding: Folding,
+        name: str,
+        *,
+        loadable: bool = False,
     ) -> WeightMemory:
         """Memory of ``weights``, shape (outputs, inputs), padded with zeros to tiles and beats."""
         rows, simd, style = folding.rows, folding.simd, folding.memory
@@ -62,7 +71,7 @@ class WeightMemory:
         large = len(words) > LUT_DEPTH and width * len(words) > LARGE_BITS
         if style is MemoryStyle.AUTO and large:
             style = MemoryStyle.BLOCK
-        return cls(name=name, style=style, width=width, words=words)
+        return cls(name=name, style=style, width=width, words=words, loadable=loadable)
 
     @property
     def depth(self) -> int:
@@ -77,7 +86,8 @@ class WeightMemory:
     @property
     def file(self) -> str | None:
         """Name of the file that fills it; None where the words are in the Verilog itself."""
-        return f"{self.name}_weights.hex" if self.style is MemoryStyle.BLOCK else None
+        filled = self.style is MemoryStyle.BLOCK and not self.loadable
+        return f"{self.name}_weights.hex" if filled else None
 
     @property
     def text(self) -> str:

@@ -1,6 +1,6 @@
-"""Matrix-vector product: ``rows`` x ``simd`` multiply-accumulate cells and their weights."""
+"""Matrix product: ``rows`` x ``simd`` x ``columns`` multiply-accumulate cells and their weights."""
 
-from amaranth.hdl import Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.data import ArrayLayout, View
 from amaranth.lib.wiring import In, Out
@@ -9,16 +9,18 @@ from fxsim.arithmetic.formats import AccumulatorMode, MemoryStyle
 from fxsim.hw.blocks.arith import is_zero, saturate
 from fxsim.hw.blocks.dots import dot
 from fxsim.hw.blocks.file_memory import FileMemory
-from fxsim.hw.blocks.layouts import beat_of, shape_of, stored_shape
+from fxsim.hw.blocks.layouts import layout_of, shape_of, stored_shape
 from fxsim.plan.mac_array import MacArrayConfig
 
 
 class MacArray(wiring.Component):
-    """Array of ``rows`` dot products of ``simd`` lanes with weights in a ROM.
+    """Array of ``rows`` dot products of ``simd`` lanes, for each column, with weights in a memory.
 
     For each tile of ``rows`` outputs it takes one vector of ``beats`` beats (`VectorBuffer` repeats
     the vector for every tile). The products of a beat are summed exactly and added to the
-    accumulators, which start from the bias and treat overflow once per beat.
+    accumulators, which start from the bias and treat overflow once per beat. With several columns
+    it takes as many vectors at a time, lane k of column c in lane ``k * columns + c``; they share
+    every word of weights.
 
     Parameters
     ----------
@@ -26,9 +28,12 @@ class MacArray(wiring.Component):
 
     Members
     -------
-    i : In(stream of ``simd`` activations)
-    o : Out(stream of ``rows`` accumulators)
+    i : In(stream of ``simd`` x ``columns`` activations)
+    o : Out(stream of ``rows`` x ``columns`` accumulators)
         One beat for each tile; rows beyond the last output are 0.
+    weights : In(stream of words of the weight memory)
+        With ``loadable`` only: all words one after another, over and over; always ready. The
+        product of a vector that is inside meanwhile is that of a mixture.
 
     ``memories`` has the `FileMemory` of the weights if they are read from a file.
 
@@ -45,15 +50,16 @@ class MacArray(wiring.Component):
                 simd=config.simd,
                 dsp=config.dsp,
             )
-            for _ in range(config.rows)
+            for _ in range(config.rows * config.columns)
         ]
         self.memories = [] if config.content.file is None else [FileMemory(config.content)]
-        super().__init__(
-            {
-                "i": In(stream.Signature(beat_of(config.activation, config.simd))),
-                "o": Out(stream.Signature(beat_of(config.accumulator, config.rows))),
-            }
-        )
+        members = {
+            "i": In(stream.Signature(layout_of(config.i))),
+            "o": Out(stream.Signature(layout_of(config.o))),
+        }
+        if config.loadable:
+            members["weights"] = In(stream.Signature(config.content.width))
+        super().__init__(members)
 
     @property
     def latency(self) -> int:
@@ -101,17 +107,20 @@ class MacArray(wiring.Component):
 
         bias = self._biases(m, advance, stages[-2][3])
         valid, first, last, _ = stages[-1]
-        for row, unit in enumerate(self._dots):
-            m.submodules[f"row{row}"] = unit
-            accumulator = Signal(shape_of(config.accumulator), name=f"accumulator_{row}")
+        columns = config.columns
+        for lane, unit in enumerate(self._dots):
+            row, column = divmod(lane, columns)
+            taken = Cat(activation[k * columns + column] for k in range(config.simd))
+            m.submodules[f"row{row}" if columns == 1 else f"row{row}_column{column}"] = unit
+            accumulator = Signal(shape_of(config.accumulator), name=f"accumulator_{lane}")
             exact = Mux(first, bias[row], accumulator) + unit.sum
             if config.mode is AccumulatorMode.SATURATE:
                 exact = saturate(exact, config.accumulator.min, config.accumulator.max)
             m.d.comb += [
                 unit.en.eq(advance),
-                unit.activation.eq(activation),
+                unit.activation.eq(taken),
                 unit.weight.eq(weight[row]),
-                self.o.payload[row].eq(accumulator),
+                self.o.payload[lane].eq(accumulator),
             ]
             with m.If(advance & valid):
                 m.d.sync += accumulator.eq(exact)
@@ -158,4 +167,19 @@ class MacArray(wiring.Component):
         )
         port = weights.read_port()
         m.d.comb += [port.en.eq(advance), port.addr.eq(address)]
+        if config.loadable:
+            self._load(m, weights)
         return View(shape, port.data)
+
+    def _load(self, m: Module, weights: memory.Memory) -> None:
+        """Write the words that come in, from the first on."""
+        depth = self._config.content.depth
+        place, port = Signal(range(depth)), weights.write_port()
+        m.d.comb += [
+            self.weights.ready.eq(1),
+            port.en.eq(self.weights.valid),
+            port.addr.eq(place),
+            port.data.eq(self.weights.payload),
+        ]
+        with m.If(self.weights.valid):
+            m.d.sync += place.eq(Mux(place == depth - 1, 0, place + 1))

@@ -13,11 +13,12 @@ from fxsim.hw.edges.axi_lite import (
     axi_lite_members,
     connect_axi_lite,
 )
+from fxsim.hw.edges.loading import load_between
 from fxsim.hw.skip.pairs import ZeroSkipConfig
 from fxsim.hw.skip.skip_counters import COUNTERS, SkipCounters
 from fxsim.hw.skip.sparse_matvec import SparseMatVec, SparseMatVecConfig
 from fxsim.hw.skip.zero_skip import ZeroSkipper
-from fxsim.network.skip_unit import SkipProduct, SkipUnit
+from fxsim.network.skip_unit import SkipUnit
 
 ADDRESS_BITS = 7
 VERSION = 0x46585A31  # "FXZ1"
@@ -152,41 +153,23 @@ class SkipTop(wiring.Component):
                 counters.finished.eq(block.finished),
             ]
             if product.loadable:
-                self._load(m, product, block, counters.idle, loading, admit, wrong_weights, accept)
+                load_between(
+                    m,
+                    self,
+                    block.weights,
+                    unpack(self.s_axis_weights_tdata, product.weight, product.rows),
+                    words=product.tiles * unit.items,
+                    idle=counters.idle,
+                    accept=accept,
+                    ends=block.ends,
+                    loading=loading,
+                    admit=admit,
+                    wrong=wrong_weights,
+                )
             else:
                 m.d.comb += admit.eq(1)
         self._registers(m, block, counters, loading)
         return m
-
-    def _load(
-        self,
-        m: Module,
-        product: SkipProduct,
-        block: SparseMatVec,
-        idle: Value,
-        loading: Signal,
-        admit: Signal,
-        wrong: Signal,
-        accept: Value,
-    ) -> None:
-        """Let weights in between vectors only: a whole set, and no vector before its end."""
-        write, first = Signal(), Signal(init=1)
-        with m.If(accept):
-            m.d.sync += first.eq(block.ends)
-        words = product.tiles * self.unit.items
-        ends = count_beats(m, write, words, "s_axis_weights")
-        m.d.comb += [
-            admit.eq(~first | ~(loading | self.s_axis_weights_tvalid)),
-            self.s_axis_weights_tready.eq(loading | idle),
-            write.eq(self.s_axis_weights_tvalid & self.s_axis_weights_tready),
-            block.weights.valid.eq(write),
-            block.weights.payload.eq(
-                unpack(self.s_axis_weights_tdata, product.weight, product.rows)
-            ),
-            wrong.eq(write & (self.s_axis_weights_tlast != ends)),
-        ]
-        with m.If(write):
-            m.d.sync += loading.eq(~ends)
 
     def _registers(
         self,

@@ -200,6 +200,7 @@ def test_what_a_killed_save_left_is_no_input(here):
         ("verify little --sim icarus -o out", "icarus/run.log"),
         ("verify little --sim icarus --sim verilator -o out", "verilator/outcome_none.json"),
         ("verify zero-skip-64 --sim icarus --sim verilator -o out", "verilator/outcome_none.json"),
+        ("verify mac-array-16x8 --sim icarus -o out", "icarus/run.log"),
         ("codesign net --sim icarus -o out", "verify/icarus/run.log"),
         ("codesign net --sim icarus -o out", "rtl/digits_mlp_ternary.v"),
         ("codesign net --sim icarus -o out", "results.json"),
@@ -211,7 +212,7 @@ def test_a_file_in_the_way_is_found_before_the_work(command, file, here, monkeyp
         pytest.fail("must be refused before anything takes time")
 
     monkeypatch.setattr("fxsim.testbenches.verify.run", never)
-    monkeypatch.setattr("fxsim.testbenches.skip_unit.run", never)
+    monkeypatch.setattr("fxsim.testbenches.units.run", never)
     monkeypatch.setattr("fxsim.simulator.evaluate.accuracy", never)
     monkeypatch.setattr("fxsim.explorer.skip.gate_gradients.from_trace", never)
     save_network(small_network(), here / "little")

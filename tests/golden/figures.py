@@ -45,7 +45,7 @@ def figures_of(name: str) -> Figures:
     from fxsim.cost.facts import blocks_of
     from fxsim.hw import emit
     from fxsim.network.storage import load_network
-    from fxsim.spec.skip_unit import load_skip_unit
+    from fxsim.spec.units import load_unit
     from fxsim.targets.registry import TARGETS
     from fxsim.timing.cycles import predict
 
@@ -64,7 +64,9 @@ def figures_of(name: str) -> Figures:
             for target in TARGETS
         }
     else:
-        text = emit.unit_verilog(load_skip_unit(folder.with_suffix(".yaml")))
+        unit = load_unit(folder.with_suffix(".yaml"))
+        assert unit is not None
+        text, files = emit.unit_verilog(unit), emit.unit_memory_files(unit)
     digest = hashlib.sha256(_HASH_LINE.sub("", text).encode())
     for file in sorted(files):
         digest.update(f"{file}\n{files[file]}".encode())

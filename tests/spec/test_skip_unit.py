@@ -13,6 +13,7 @@ from fxsim.arithmetic.formats import IntFormat
 from fxsim.cli import app
 from fxsim.errors import FileError, SpecError
 from fxsim.spec.skip_unit import load_skip_unit, parse_skip_spec
+from fxsim.spec.units import load_unit
 from tests.places import MODELS
 
 GOOD = {
@@ -135,6 +136,18 @@ def test_commands(tmp_path: Path) -> None:
     assert run["counters"]["operands"] == 30 * 12
 
 
+def test_info() -> None:
+    code, out, _ = fxsim("info", "zero-skip-64", "--json")
+    assert code == 0
+    facts = json.loads(out)
+    assert (facts["kind"], facts["items"], facts["rows"]) == ("zero-skip", 256, 64)
+    assert facts["weight_bits"] == 256 * 64 * 8
+    code, out, _ = fxsim("info", "zero-skipper")
+    assert code == 0
+    assert "gradient" in out
+    assert "rows" not in out
+
+
 def test_synth(tmp_path: Path) -> None:
     value = changed("matvec", None) | {"unit": "skipper", "items": 4, "lanes": 2, "depth": 2}
     code, out, _ = fxsim("synth", str(write(tmp_path, json.dumps(value))), "--json")
@@ -152,6 +165,8 @@ def test_unknown_kind(tmp_path: Path) -> None:
 
 def test_shipped_units() -> None:
     names = [path.stem for path in sorted(MODELS.glob("*.yaml"))]
-    assert names == ["zero-skip-64", "zero-skipper"]
+    assert names == ["mac-array-16x8", "zero-skip-64", "zero-skipper"]
     for name in names:
-        assert load_skip_unit(MODELS / f"{name}.yaml").items == 256
+        unit = load_unit(MODELS / f"{name}.yaml")
+        assert unit is not None
+        assert unit.name == name.replace("-", "_")

@@ -39,6 +39,11 @@ class WeightCode(ABC):
         return IntFormat.for_levels(2 * int(self.magnitudes[-1]) + 1)
 
     @property
+    def weights(self) -> IntArray:
+        """Every weight, in rising order."""
+        return np.unique(np.concatenate([-self.magnitudes, self.magnitudes]))
+
+    @property
     def levels(self) -> int:
         """Number of weights."""
         return 2 * len(self.magnitudes) - self.pads

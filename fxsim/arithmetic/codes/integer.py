@@ -25,6 +25,11 @@ class IntegerCode(WeightCode):
         return np.arange(self.range.max + 1)
 
     @property
+    def weights(self) -> IntArray:
+        """Every integer, in rising order."""
+        return np.arange(self.range.min, self.range.max + 1)
+
+    @property
     def levels(self) -> int:
         """Number of integers."""
         return self.range.max - self.range.min + 1

@@ -27,4 +27,6 @@ class PowerOfTwoDot(SignedDot):
             for number in range(1, self.exponents + 1):
                 with m.Case(number):
                     m.d.comb += shifted.eq(term.value << (number - 1))
+            with m.Default():
+                m.d.comb += shifted.eq(0)
         return Bounded(shifted, low, high)
