@@ -90,9 +90,9 @@ def test_code_of_a_format():
 @pytest.mark.parametrize(
     ("code", "weights", "message"),
     [
-        ("binary", [[1, 0]], r"weight\[0, 1\] must be ±1, not 0"),
-        ("int2n", [[1, -2]], r"weight\[0, 1\] must be 0, ±1, not -2"),
-        ("po2_3", [[4], [3]], r"weight\[1, 0\] must be 0, ±1, ±2, ±4, not 3"),
+        ("binary", [[1, 0]], r"weight\[0, 1\] must be -1 or 1, not 0"),
+        ("int2n", [[1, -2]], r"weight\[0, 1\] must be -1, 0 or 1, not -2"),
+        ("po2_3", [[4], [3]], r"weight\[1, 0\] must be -4, -2, -1, 0, 1, 2 or 4, not 3"),
         ("int3n", [[-4]], r"weight\[0, 0\] must be from -3 to 3, not -4"),
     ],
 )

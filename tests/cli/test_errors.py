@@ -206,7 +206,7 @@ def edited(change):
         ),
         (
             lambda net: changed("first.weight", poked(9))(net / "network.npz"),
-            ["network.yaml", "first: weight[1, 2] must be from -1 to 1, not 9"],
+            ["network.yaml", "first: weight[1, 2] must be -1, 0 or 1, not 9"],
         ),
     ],
 )

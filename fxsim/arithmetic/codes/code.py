@@ -41,7 +41,8 @@ class WeightCode(ABC):
     @property
     def weights(self) -> IntArray:
         """Every weight, in rising order."""
-        return np.unique(np.concatenate([-self.magnitudes, self.magnitudes]))
+        weights: IntArray = np.unique(np.concatenate([-self.magnitudes, self.magnitudes]))
+        return weights
 
     @property
     def levels(self) -> int:
@@ -75,14 +76,9 @@ class WeightCode(ABC):
         bad = np.argwhere(~np.isin(np.abs(weights), self.magnitudes))
         if bad.size:
             place = tuple(bad[0].tolist())
-            raise RangeError(
-                f"{name}{list(place)} must be {self.values_text}, not {weights[place]}"
-            )
-
-    @property
-    def values_text(self) -> str:
-        """The weights in words."""
-        return ", ".join(f"±{m}" if m else "0" for m in self.magnitudes.tolist())
+            *others, last = map(str, self.weights.tolist())
+            known = f"{', '.join(others)} or {last}"
+            raise RangeError(f"{name}{list(place)} must be {known}, not {weights[place]}")
 
     def nearest(self, ratio: FloatArray) -> IntArray:
         """Weights nearest to real ones, see `fxsim.arithmetic.codes.levels.nearest`."""
