@@ -1,4 +1,4 @@
-"""What the regressions of units share: channels, runs, and cycles and registers against a model."""
+"""Shared parts of the regressions of units: channels, runs, cycles and registers."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class UnitRun(RunResult):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Expected:
-    """What a unit must show besides its words.
+    """Claims that a unit must show next to its words.
 
     Parameters
     ----------

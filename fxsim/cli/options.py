@@ -40,7 +40,7 @@ def check_target(name: str) -> str:
 
 
 TARGETS_METAVAR = "|".join(TARGETS)
-"""What ``--help`` shows as the values of ``--target``."""
+"""Values of ``--target`` as ``--help`` shows them."""
 
 SimulatorOption: TypeAlias = Annotated[
     list[Simulator], typer.Option("--sim", help="Simulator; repeat for more.")

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 
 class UnitCommands(Protocol):
-    """What commands ask of a unit, whatever its kind."""
+    """Answers that commands ask of a unit, whatever its kind."""
 
     against: str
-    """What `runs` holds the Verilog equal to."""
+    """Model that `runs` holds the Verilog equal to."""
 
     def runs(
         self, most: Mapping[str, int], vectors: int | None, seed: int, folder: Path

@@ -1,1 +1,1 @@
-"""What the blocks of a plan cost: cells by estimate, by a fitted model, by synthesis."""
+"""Cost of the blocks of a plan: cells by estimate, by a fitted model, by synthesis."""

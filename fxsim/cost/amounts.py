@@ -87,13 +87,13 @@ def _mac_array(f: Facts, on: Fabric) -> list[float]:
 
 
 def _scaled(f: Facts) -> tuple[int, int]:
-    """What a cell without a multiplier does to an activation: gate it, or choose its shift."""
+    """Gates, or choices of a shift, of a cell without a multiplier."""
     gated = f["choices"] == 2
     return int(gated), f["choices"] if f["choices"] > 2 else 0
 
 
 def _mac_array_of_large_luts(f: Facts, on: Fabric) -> list[float]:
-    """The same for 7-series, with less for the fit to find: its registers are counted exactly.
+    """Amounts on 7-series, with less for the fit to find: its registers are counted exactly.
 
     Those of the activations are inside the DSP blocks, and what only travels beside the data is in
     shift registers.

@@ -30,7 +30,7 @@ _LEAST = 4
 
 
 class Features(NamedTuple):
-    """Of blocks of one kind, a row each: amounts of hardware, their logarithms, and sizes."""
+    """Blocks of one kind, a row each: amounts of hardware, their logarithms, and sizes."""
 
     amounts: FloatArray
     linear: FloatArray
@@ -196,7 +196,7 @@ def _fit(known: Features, counts: dict[str, FloatArray]) -> dict[str, _Fit]:
 
 
 def _prices(amounts: FloatArray, counts: FloatArray) -> FloatArray:
-    """What each amount costs: non-negative least squares of relative errors."""
+    """Cost of each amount: non-negative least squares of relative errors."""
     try:
         from scipy.optimize import nnls
     except ImportError:

@@ -200,7 +200,7 @@ class QuantizedLinear:
 
     @property
     def raw(self) -> bool:
-        """Whether it yields accumulators."""
+        """True if it yields accumulators."""
         return self.tail is None
 
     @property

@@ -36,7 +36,7 @@ TYPES = (
     *("linear", "lstm", "convolution", "max_pool", "add", "argmax"),
     *("concat", "resize", "rescale"),
 )
-"""What kinds of layers are called."""
+"""Names of the kinds of layers."""
 
 Tensors: TypeAlias = dict[str, np.ndarray[Any, Any]]
 
@@ -211,7 +211,7 @@ def describe(network: QuantizedNetwork) -> dict[str, Any]:
 
 
 def describe_arithmetic(network: QuantizedNetwork) -> dict[str, Any]:
-    """What a network computes; tensors apart."""
+    """Manifest of what a network computes; tensors apart."""
     return {
         "schema": SCHEMA,
         "name": network.name,

@@ -72,7 +72,7 @@ def plan_lstm(layer: QuantizedLstm, source: Stream) -> LoopGroup:
 
 
 def by_cell(product: QuantizedLinear) -> QuantizedLinear:
-    """Same product with the four gates of each cell side by side, as the cell takes them."""
+    """Copy of the product with the four gates of each cell side by side, as the cell takes them."""
     order = np.arange(product.outputs).reshape(GATES, -1).T.ravel()
     scale, tail = product.weight_scale, product.tail
     return replace(

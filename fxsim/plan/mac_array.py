@@ -130,7 +130,7 @@ class MacArrayConfig:
 
     @property
     def bias_varies(self) -> bool:
-        """Whether tiles differ in their start values, so that these need a memory."""
+        """True if tiles differ in their start values, so that these need a memory."""
         words = self.bias_words
         return any(word != words[0] for word in words)
 

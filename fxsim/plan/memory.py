@@ -15,7 +15,7 @@ from fxsim.network import Folding, QuantizedLinear
 
 CHECKSUM_BITS = 32
 POLYNOMIAL = 0x04C11DB7
-"""Of IEEE 802.3's CRC-32, without its highest term; primitive, so that its period is 2^32 - 1."""
+"""CRC-32 of IEEE 802.3 without its highest term; primitive, so that its period is 2^32 - 1."""
 
 LARGE_BITS = 1 << 14
 LUT_DEPTH = 64
@@ -97,7 +97,7 @@ class WeightMemory:
 
     @cached_property
     def checksum(self) -> int:
-        """What the hardware's register must hold."""
+        """Value that the hardware's register must hold."""
         return checksum(self.words)
 
 

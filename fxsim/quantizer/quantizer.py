@@ -240,7 +240,7 @@ def _quantize_layer(
 
 
 def arithmetic_key(spec: NetworkSpec, index: int) -> Hashable:
-    """What the integers that leave a layer depend on, given the parameters and the samples.
+    """Key of all that the integers leaving a layer depend on, given parameters and samples.
 
     Those are the layers on the way to it and what they take, every key but those of the folding.
     """
@@ -292,7 +292,7 @@ def quantized_parameters(
 
 
 def uses_retrained(spec: NetworkSpec, checkpoint: Checkpoint) -> bool:
-    """Whether the checkpoint was retrained for the levels and scale groups of the specification."""
+    """True if a checkpoint was retrained for the levels and scale groups of the specification."""
     return checkpoint.retrained is not None and all(
         (found := checkpoint.retrained[product.name]).levels == product.spec.weights.levels
         and found.exponents == product.spec.weights.exponents

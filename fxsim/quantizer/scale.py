@@ -22,7 +22,7 @@ _FRACTIONS = np.arange(64, 1, -1) / 64
 are exact, for the same scale on every machine; so is everything else here but sums of errors."""
 
 _HALVINGS = np.ldexp(1.0, -np.arange(6))
-"""The same for powers of two."""
+"""Fractions that calibration tries where scales are powers of two."""
 
 _TINY = float(np.finfo(np.float64).tiny)
 """Least scale of an output; what is smaller is as good as 0."""

@@ -41,7 +41,7 @@ class AddSpec(Kind):
         return "sources" if self.shortcut is None else "shortcut"
 
     def shape_out(self, *shapes: Shape) -> Shape:
-        """That of each operand."""
+        """Word length of each operand."""
         return shapes[0]
 
     @property

@@ -12,7 +12,7 @@ from fxsim.spec.formats import Fail, Model, OutputSpec, ProjectedSpec, Size, che
 from fxsim.spec.weights import GateWeightsSpec, WeightsSpec, check_weights
 
 Shape = tuple[int, ...]
-"""Of what passes between layers: (items,), or (channels, height, width)."""
+"""Shape between layers: (items,), or (channels, height, width)."""
 
 
 class AccumulatorSpec(Model):
@@ -38,7 +38,7 @@ class GateRequantizeSpec(Model):
 
     @property
     def overflow(self) -> Overflow:
-        """Of the pre-activation, whose tables are flat at both ends."""
+        """Overflow of the pre-activation, whose tables are flat at both ends."""
         return Overflow.SATURATE
 
 
@@ -64,7 +64,7 @@ class LanesSpec(Model):
 
 
 class ProductSpec(Protocol):
-    """What says how the weights of a matrix product are quantized: a layer, or a part of it."""
+    """Keys that say how the weights of a matrix product are quantized: a layer, or a part of it."""
 
     @property
     def weights(self) -> WeightsSpec | GateWeightsSpec: ...
@@ -76,7 +76,7 @@ class ProductSpec(Protocol):
 
 
 class Tail(Protocol):
-    """What says how sums become what leaves a layer: a layer, or a part of it.
+    """Keys that say how sums become what leaves a layer: a layer, or a part of it.
 
     Without an ``output`` they leave as they are, raw accumulators.
     """
@@ -99,7 +99,7 @@ class AffineSpec(Tail, Protocol):
 
 
 class AffineLayerSpec(AffineSpec, Protocol):
-    """The same as a layer."""
+    """A layer that is a matrix product with a tail."""
 
     @property
     def batch_norm(self) -> bool: ...

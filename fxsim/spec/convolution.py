@@ -83,7 +83,7 @@ class ConvolutionSpec(ImageKind):
         )
 
     def with_levels(self, levels: int) -> Self:
-        """The same layer with symmetric weights of ``levels`` levels."""
+        """Copy with symmetric weights of ``levels`` levels."""
         return self.model_copy(update={"weights": self.weights.with_levels(levels)})
 
     def check_windows(self, windows: Windows, context: Context, fail: Fail) -> None:

@@ -62,7 +62,7 @@ class LinearSpec(Kind):
         )
 
     def with_levels(self, levels: int) -> Self:
-        """The same layer with symmetric weights of ``levels`` levels."""
+        """Copy with symmetric weights of ``levels`` levels."""
         return self.model_copy(update={"weights": self.weights.with_levels(levels)})
 
     def check(self, context: Context, fail: Fail) -> None:

@@ -100,7 +100,7 @@ class LstmSpec(Kind):
 
     @property
     def tail(self) -> ProjectionSpec | None:
-        """That of the projection; cells yield a fixed format."""
+        """Format of the projection; cells yield a fixed one."""
         return self.projection
 
     @property
@@ -151,7 +151,7 @@ class LstmSpec(Kind):
         return (*both, projection)
 
     def with_levels(self, levels: int) -> Self:
-        """The same layer with symmetric weights of ``levels`` levels, the projection's too."""
+        """Copy with symmetric weights of ``levels`` levels, the projection's too."""
         update: dict[str, Model] = {"weights": self.weights.with_levels(levels)}
         if (wanted := self.projection) is not None:
             weights = wanted.weights.with_levels(levels)

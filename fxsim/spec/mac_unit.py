@@ -184,7 +184,7 @@ def _bias(spec: MacArraySpec, path: Path) -> IntArray:
 def _accumulator(
     spec: MacArraySpec, code: AnyCode, weights: IntArray, bias: IntArray, fail: Fail
 ) -> Accumulator:
-    """Of the bits that are given, or as wide as the weights, or any others with ``load``, need."""
+    """Accumulator of the bits that are given, or as wide as the weights (any with ``load``) need."""
     activation, bits = spec.activation.format, spec.accumulator.bits
     if bits is None:
         if spec.weights.load:
@@ -202,7 +202,7 @@ def _accumulator(
 def _end(
     spec: MacArraySpec, accumulator: Accumulator, fail: Fail
 ) -> tuple[Tail | None, Activation]:
-    """What ends a sum, and the format of what leaves; without a tail the sum itself."""
+    """Tail of the sums, and the format of what leaves; without a tail the sum itself."""
     if spec.output is None:
         return None, Activation(format=accumulator.format, scale=1.0)
     scale, bits = spec.requantize or ScaleSpec(), accumulator.format.bits

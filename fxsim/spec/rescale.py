@@ -25,7 +25,7 @@ class RescaleSpec(Kind):
     elementwise: ClassVar[bool] = True
 
     def shape_out(self, *shapes: Shape) -> Shape:
-        """That of what it takes."""
+        """Word length of its operand."""
         return shapes[0]
 
     @property

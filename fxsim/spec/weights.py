@@ -68,7 +68,7 @@ class LevelsSpec(Model):
         )
 
     def with_levels(self, levels: int) -> Self:
-        """The same groups of weights, each of ``levels`` levels about 0."""
+        """Copy with the groups of weights as they are, each of ``levels`` levels about 0."""
         return self.model_copy(update={"levels": levels, "scheme": "symmetric"})
 
     def at_least(self, levels: int) -> Self:

@@ -130,7 +130,7 @@ def quantize_on_the_fly(network: Network) -> None:
 
 
 def calibrated_state(network: Network) -> list[dict[str, list[Any]]]:
-    """What `calibrate` found, in plain values."""
+    """Findings of `calibrate` in plain values."""
     inputs = {str(i): product.inputs for i, product in enumerate(network.linears())}
     return [
         {key: found.state() for key, found in place.items() if isinstance(found, Calibrated)}
@@ -154,7 +154,7 @@ def _calibrated(
 
 
 def _finest(spec: NetworkSpec) -> NetworkSpec:
-    """The same network with weights of `_FINEST` levels."""
+    """Copy of the network with weights of `_FINEST` levels."""
     layers = tuple(layer.with_levels(_FINEST) for layer in spec.layers)
     return spec.model_copy(update={"layers": layers})
 

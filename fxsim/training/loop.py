@@ -74,7 +74,7 @@ def train(
 def train_with_fisher(
     spec: NetworkSpec, dataset: Dataset, on_epoch: Callable[[Progress], None] | None = None
 ) -> tuple[Checkpoint, dict[str, LinearParameters]]:
-    """Like `train`, with the Fisher information of every parameter of the float parent.
+    """Train, and find the Fisher information of every parameter of the float parent.
 
     It is the second moment that Adam has found by the end of float training: the mean squared
     gradient over about the last 1000 batches (Tu et al. 2016, Algorithm 1; line 7 lacks a root).

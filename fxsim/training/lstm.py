@@ -15,7 +15,7 @@ from fxsim.training.activations import Quantizer
 
 
 class GateRule(Protocol):
-    """What happens to the gate gradients of a layer."""
+    """Treatment of the gate gradients of a layer."""
 
     def start(self, count: int) -> None:
         """Begin a backward pass over ``count`` vectors, which the loss is the mean of."""
@@ -49,7 +49,7 @@ class Matrices(NamedTuple):
 
 
 class Inputs(NamedTuple):
-    """What the products take in the forward pass: x, and how h and the cells' outputs are rounded.
+    """Operands of the products in the forward pass: x, and how h and the cells' outputs are rounded.
 
     What is None is taken as it is.
     """

@@ -173,7 +173,7 @@ class Network(nn.Module):
         return found
 
     def _layer(self, index: int, operands: list[torch.Tensor]) -> torch.Tensor:
-        """What a layer yields; sequences of images enter it as so many more images."""
+        """Outputs of a layer; sequences of images enter it as so many more images."""
         sequences = operands[0].ndim == 5
         taken = [x.flatten(0, 1) for x in operands] if sequences else operands
         values: torch.Tensor = self.layers[index](*taken)

@@ -14,7 +14,7 @@ from fxsim.training.module import Network
 from fxsim.training.product import Product
 
 _ARRAYS = ("weight", "bias", "gain")
-"""Of `LinearParameters`; not all have a gain."""
+"""Arrays of `LinearParameters`; not all have a gain."""
 
 
 def snapshot(spec: NetworkSpec, network: Network) -> Checkpoint:
@@ -48,7 +48,7 @@ def fisher(network: Network, optimizer: torch.optim.Optimizer) -> list[LinearPar
 
 
 def retrained(linear: Product) -> RetrainedParameters:
-    """The same, with scale and levels."""
+    """Parameters of a quantized product, with scale and levels."""
     assert linear.scale is not None
     parameters = product_parameters(linear)
     return RetrainedParameters(

@@ -74,7 +74,7 @@ class Product(nn.Module):
 
     @property
     def quantized(self) -> bool:
-        """Whether the weight is; unlike `scale` it copies nothing from a GPU."""
+        """True if the weight is quantized; unlike `scale` it copies nothing from a GPU."""
         return self._scale is not None
 
     @property

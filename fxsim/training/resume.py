@@ -23,7 +23,7 @@ _STATE = 2  # version of what a state holds
 
 @dataclass(kw_only=True)
 class TrainingState:
-    """What a run has reached.
+    """State that a run has reached.
 
     Parameters
     ----------

@@ -82,7 +82,7 @@ class Schedule:
 
     @property
     def ended(self) -> bool:
-        """Whether the stage ends before its last epoch."""
+        """True if the stage ends before its last epoch."""
         if self._spec.early_stop is not None and self._waited >= self._spec.early_stop:
             return True
         return self._plateau is not None and self._optimizer.param_groups[0]["lr"] < self._least

@@ -33,7 +33,7 @@ FINEST = 60
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class StepRecord:
-    """What one training step did to the gate gradients.
+    """Effect of one training step on the gate gradients.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ class Sparsifier:
             self.factor *= min(max(math.sqrt(ratio), 0.5), 2.0)
 
     def state_dict(self) -> dict[str, Any]:
-        """What steering has reached, in plain values."""
+        """State of the steering in plain values."""
         fraction = None if self._words is None else self._words.fraction
         return {"factor": self.factor, "rms": self._rms, "fraction": fraction}
 

@@ -10,6 +10,7 @@ from fxsim.hw.blocks.arith import is_zero, saturate
 from fxsim.hw.blocks.dots import dot
 from fxsim.hw.blocks.file_memory import FileMemory
 from fxsim.hw.blocks.layouts import layout_of, shape_of, stored_shape
+from fxsim.hw.blocks.pipeline import Pipeline
 from fxsim.plan.mac_array import MacArrayConfig
 
 
@@ -70,63 +71,54 @@ class MacArray(wiring.Component):
         m = Module()
         config = self._config
         advance = Signal()
-        m.d.comb += [
-            advance.eq(~self.o.valid | self.o.ready),
-            self.i.ready.eq(advance),
-        ]
+        pipeline = Pipeline(m, self.o, advance)
+        m.d.comb += self.i.ready.eq(advance)
 
-        # Place of the next beat in the layer.
-        tile, beat = Signal(range(config.tiles)), Signal(range(config.beats))
-        first, last = Signal(), Signal()
-        m.d.comb += [first.eq(is_zero(beat)), last.eq(beat == config.beats - 1)]
-        address = Signal(range(config.tiles * config.beats))
-        with m.If(self.i.valid & advance):
-            m.d.sync += [address.eq(address + 1), beat.eq(Mux(last, 0, beat + 1))]
-            with m.If(last):
-                m.d.sync += tile.eq(tile + 1)
-                with m.If(tile == config.tiles - 1):
-                    m.d.sync += [tile.eq(0), address.eq(0)]
-
+        address, place = self._place(m, self.i.valid & advance)
         weight = self._weights(m, self.i.valid, advance, address)
         activation = Signal.like(self.i.payload, reset_less=True)
         with m.If(advance):
             m.d.sync += activation.eq(self.i.payload)
 
-        # The place travels beside the data, through weight memory and dot product.
-        stages = [(self.i.valid & self.i.ready, first, last, tile)]
-        for k in range(1 + self._dots[0].latency):
-            here = (
-                Signal(name=f"valid_{k}"),
-                Signal(name=f"first_{k}", reset_less=True),
-                Signal(name=f"last_{k}", reset_less=True),
-                Signal(range(config.tiles), name=f"tile_{k}", reset_less=True),
-            )
-            with m.If(advance):
-                m.d.sync += [now.eq(before) for now, before in zip(here, stages[-1], strict=True)]
-            stages.append(here)
-
+        # The place travels next to the data, through weight memory and dot product.
+        count = 1 + self._dots[0].latency
+        stages = pipeline.stages(count, self.i.valid & self.i.ready, **place)
         bias = self._biases(m, advance, stages[-2][3])
         valid, first, last, _ = stages[-1]
-        columns = config.columns
         for lane, unit in enumerate(self._dots):
-            row, column = divmod(lane, columns)
-            taken = Cat(activation[k * columns + column] for k in range(config.simd))
-            m.submodules[f"row{row}" if columns == 1 else f"row{row}_column{column}"] = unit
+            row, column = divmod(lane, config.columns)
+            m.submodules[f"row{row}" if config.columns == 1 else f"row{row}_column{column}"] = unit
             accumulator = Signal(shape_of(config.accumulator), name=f"accumulator_{lane}")
             exact = Mux(first, bias[row], accumulator) + unit.sum
             if config.mode is AccumulatorMode.SATURATE:
                 exact = saturate(exact, config.accumulator.min, config.accumulator.max)
             m.d.comb += [
                 unit.en.eq(advance),
-                unit.activation.eq(taken),
+                unit.activation.eq(
+                    Cat(activation[k * config.columns + column] for k in range(config.simd))
+                ),
                 unit.weight.eq(weight[row]),
                 self.o.payload[lane].eq(accumulator),
             ]
             with m.If(advance & valid):
                 m.d.sync += accumulator.eq(exact)
-        with m.If(advance):
-            m.d.sync += self.o.valid.eq(valid & last)
+        pipeline.end(valid & last)
         return m
+
+    def _place(self, m: Module, taken: Value) -> tuple[Signal, dict[str, Value]]:
+        """Address of the weights of the next beat; its place in the tile, and its tile."""
+        config = self._config
+        tile, beat = Signal(range(config.tiles)), Signal(range(config.beats))
+        first, last = Signal(), Signal()
+        m.d.comb += [first.eq(is_zero(beat)), last.eq(beat == config.beats - 1)]
+        address = Signal(range(config.tiles * config.beats))
+        with m.If(taken):
+            m.d.sync += [address.eq(address + 1), beat.eq(Mux(last, 0, beat + 1))]
+            with m.If(last):
+                m.d.sync += tile.eq(tile + 1)
+                with m.If(tile == config.tiles - 1):
+                    m.d.sync += [tile.eq(0), address.eq(0)]
+        return address, {"first": first, "last": last, "tile": tile}
 
     def _biases(self, m: Module, advance: Value, tile: Value) -> View | list[Const]:
         """Start values of a tile, a cycle after its number; constants where tiles do not differ."""

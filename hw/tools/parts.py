@@ -106,7 +106,7 @@ def synthesize_parts(
 
 
 def rules_of(target: str) -> str:
-    """What decides the counts beside the design: commands, and what cells count as."""
+    """Rules that decide the counts next to the design: commands, and what cells count as."""
     family = find_target(target)
     counted = (family.cells, family.shares, family.luts)
     return repr((family.synthesis(dsp=True), *(sorted(part.items()) for part in counted)))

@@ -1,4 +1,4 @@
-"""What a weight code is: the integers that a weight may be, and the bits that stand for each."""
+"""Protocol of a weight code: the integers that a weight may be, and the bits of each."""
 
 from __future__ import annotations
 

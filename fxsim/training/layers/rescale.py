@@ -9,7 +9,7 @@ from fxsim.spec.specification import RescaleSpec
 
 
 class Rescale(nn.Module):
-    """What it takes, the nonlinearity applied.
+    """Its operand, the nonlinearity applied.
 
     Parameters
     ----------

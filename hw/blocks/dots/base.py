@@ -1,4 +1,4 @@
-"""What all dot products share: ports, checks, and the registers of their pipelines."""
+"""Base of all dot products: ports, checks, and the registers of their pipelines."""
 
 from amaranth.hdl import Const, Module, Shape, Signal
 from amaranth.lib.data import ArrayLayout
