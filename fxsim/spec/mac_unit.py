@@ -184,7 +184,7 @@ def _bias(spec: MacArraySpec, path: Path) -> IntArray:
 def _accumulator(
     spec: MacArraySpec, code: AnyCode, weights: IntArray, bias: IntArray, fail: Fail
 ) -> Accumulator:
-    """Accumulator of the bits that are given, or as wide as the weights (any with ``load``) need."""
+    """Accumulator of the given bits, or as wide as the weights (any with ``load``) need."""
     activation, bits = spec.activation.format, spec.accumulator.bits
     if bits is None:
         if spec.weights.load:

@@ -49,7 +49,7 @@ class Matrices(NamedTuple):
 
 
 class Inputs(NamedTuple):
-    """Operands of the products in the forward pass: x, and how h and the cells' outputs are rounded.
+    """Operands of the products in the forward pass: x, and the rounding of h and cells' outputs.
 
     What is None is taken as it is.
     """
