@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 import numba
 from numba.core import event
 
+from fxsim.kernels.cache import CheckedCacheFile
+
 F = TypeVar("F", bound=Callable[..., object])
 
 
@@ -62,13 +64,15 @@ def _compile(function: F, special: dict[str, Any]) -> F:
 
 
 def _watch_all_sources(compiled: Any, folder: Path) -> None:
-    """Let a change of any kernel here or in ``folder``, that of the function, outdate the cache.
+    """Keep the kernel in checked files that a change of any kernel here or in ``folder`` outdates.
 
-    numba looks at the function's own file only.
+    ``folder`` is that of the function; numba looks at the function's own file only.
     """
-    index: Any = getattr(getattr(compiled, "_cache", None), "_cache_file", None)
+    kept: Any = getattr(compiled, "_cache", None)
+    index: Any = getattr(kept, "_cache_file", None)
     if hasattr(index, "_source_stamp"):
-        index._source_stamp = _stamp(folder)
+        name = str(index._index_name).removesuffix(".nbi")
+        kept._cache_file = CheckedCacheFile(index._cache_path, name, _stamp(folder))
 
 
 @cache
