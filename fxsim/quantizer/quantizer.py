@@ -372,7 +372,10 @@ def _parameters(
             weight = integer_weight(linear.weight, scale, layer)
             groups = groups_of(layer, len(weight))
             if linear.gain is not None:  # a sign goes to the weights, which are symmetric
-                weight = weight * np.sign(linear.gain).astype(np.int64)[:, None]
+                sign = np.sign(linear.gain).astype(np.int64)
+                weight = (
+                    weight * (sign if layer.weights.code.pads else np.where(sign, sign, 1))[:, None]
+                )
                 # A product too small for a float is as good as the least normal number.
                 with np.errstate(over="ignore"):  # refused as infinite
                     scale = np.maximum(scale * np.abs(linear.gain), np.finfo(np.float64).tiny)

@@ -24,6 +24,8 @@ from fxsim.network import FloatArray, IntArray
 _PIECE = 1 << 17
 """Breakpoints sorted at a time; few enough for the caches."""
 
+_TINY = float(np.finfo(np.float64).tiny)
+
 _HALVINGS = 8
 """Steps of the search for the finest scale that is tried."""
 
@@ -49,7 +51,7 @@ def scale_of_levels(weight: FloatArray, magnitudes: IntArray) -> FloatArray:
     Returns
     -------
     float64 array, shape (groups,)
-        Positive. 1.0 for a group of zeros.
+        Positive. For a group of zeros 1.0, or next to nothing where 0 is no level.
     """
     magnitude = np.abs(np.asarray(weight, dtype=np.float64))
     steps = _Steps(magnitudes, thresholds(magnitudes))
@@ -65,8 +67,8 @@ class _Steps(NamedTuple):
 
 def _scale(magnitude: FloatArray, steps: _Steps) -> float:
     peak = float(magnitude.max(initial=0.0))
-    if peak < np.finfo(np.float64).tiny:
-        return 1.0
+    if peak < _TINY:
+        return 1.0 if steps.magnitudes[0] == 0 else _TINY
     magnitude = magnitude / peak  # so that no square leaves the range of a float
     if steps.magnitudes[0] == 0:
         magnitude = magnitude[magnitude > 0]  # any scale suits the others
@@ -78,7 +80,7 @@ def _scale(magnitude: FloatArray, steps: _Steps) -> float:
         gain, candidate = _best_between(magnitude, steps, low, high)
         if gain > best:
             best, scale = gain, candidate
-    return max(scale * peak, np.finfo(np.float64).tiny)
+    return max(scale * peak, _TINY)
 
 
 def _finest(magnitude: FloatArray, steps: _Steps) -> float:

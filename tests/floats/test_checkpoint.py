@@ -83,7 +83,7 @@ def damaged(key, array):
         ("retrained.layer0.weight", np.full((2, 3), -np.inf), "must be finite, not -inf at [0, 0]"),
         ("retrained.layer0.scale", np.array([0.1, 0.0]), "must be positive, not 0.0"),
         ("retrained.layer0.scale", np.ones(3), "must have shape (1,) or (2,), not (3,)"),
-        ("retrained.last.levels", np.array([2]), "must be at least 3, not 2"),
+        ("retrained.last.levels", np.array([1]), "must be at least 2, not 1"),
         ("retrained.last.levels", np.array([3, 3]), "must have shape (1,), not (2,)"),
         ("retrained.last.levels", np.array([3.0]), "must hold an integer, not float64"),
         ("float.last.weight", np.ones((4, 2), dtype=np.int8), "must hold floats, not int8"),

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from fxsim.arithmetic.formats import IntFormat, Overflow, Rounding
 from fxsim.errors import RangeError, SpecError
+from fxsim.floats.checkpoint import Checkpoint
 from fxsim.floats.forward import forward
 from fxsim.network import Activation, Folding, InputQuantizer
 from fxsim.network.storage import network_hash
@@ -19,6 +21,7 @@ from fxsim.quantizer.quantizer import (
     round_real,
     uses_retrained,
 )
+from fxsim.simulator.simulator import simulate_trace
 from tests.two_layers import make_checkpoint, make_spec, run, samples
 
 
@@ -257,3 +260,23 @@ def test_a_memory_changes_nothing_but_the_work():
             fresh = quantize(other, checkpoint, samples(spec))
             kept = quantize(other, checkpoint, samples(spec), remember=remember)
             assert network_hash(kept) == network_hash(fresh)
+
+
+@pytest.mark.parametrize("scheme", [{"scheme": "binary"}, {"scheme": "power_of_two", "levels": 5}])
+@pytest.mark.parametrize("gain", [0.0, -1.0])
+def test_channels_of_zeros_yield_their_bias_whatever_the_code(scheme, gain):
+    """A weight of 0, or times a gain of 0, is 0 also where no level is."""
+    hidden = {"weights": scheme | {"per": "channel"}, "batch_norm": True, "output": {"bits": 8}}
+    spec = make_spec(hidden | {"nonlinearity": "none"})
+    checkpoint = make_checkpoint(spec)
+    first = checkpoint.parent["layer0"]
+    weight, gains = first.weight.copy(), np.ones(len(first.bias))
+    weight[0], gains[1] = 0.0, gain
+    parent = dict(checkpoint.parent) | {"layer0": replace(first, weight=weight, gain=gains)}
+    network = quantize(spec, Checkpoint(parent=parent), samples(spec))
+    layer, x = network.layers[0], samples(spec)
+    found = simulate_trace(network, x).layers[0].activations
+    real = layer.output.scale * (found - layer.output.zero_point)
+    constant = [0, 1] if gain == 0 else [0]
+    bias = np.clip(first.bias[constant], *(layer.output.scale * np.array([-128, 127])))
+    assert np.abs(real[:, constant] - bias).max() <= layer.output.scale

@@ -14,6 +14,7 @@ import numpy as np
 import pyosys
 import pytest
 
+from fxsim.arithmetic.codes import code_of
 from fxsim.arithmetic.formats import AccumulatorMode, IntFormat, MemoryStyle
 from fxsim.hw.blocks.mac_array import MacArray
 from fxsim.hw.blocks.window import Window
@@ -64,7 +65,7 @@ def mac_array() -> tuple[str, dict[str, str]]:
         rows=2,
         simd=3,
         activation=source,
-        weight=IntFormat.for_levels(255),
+        code=code_of(IntFormat.for_levels(255)),
         accumulator=IntFormat.spanning(*accumulator_bounds(weights, bias, source), signed=True),
         mode=AccumulatorMode.WIDE,
         weights=weights,
