@@ -12,6 +12,7 @@ from fxsim.cli.options import JsonOption, NetworkArgument
 from fxsim.cli.output import print_json, print_line, print_records
 from fxsim.cli.paths import check_data, check_outputs, network_files
 from fxsim.errors import FileError
+from fxsim.targets.registry import find_part
 
 if TYPE_CHECKING:
     from fxsim.network import Layer
@@ -31,6 +32,9 @@ def fold(
     luts: Annotated[
         int | None, typer.Option("--luts", min=1, help="Most LUTs of the cells, by estimate.")
     ] = None,
+    part: Annotated[
+        str | None, typer.Option("--part", help="Part to compare with, such as gw1nr-9.")
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="SPEC", help="Specification to write, folded so."),
@@ -41,6 +45,8 @@ def fold(
     if sum(limit is not None for limit in (interval, multipliers, luts)) != 1:
         raise typer.BadParameter("give one of --interval, --multipliers and --luts")
     folder = find_network(network)
+    if part is not None:
+        find_part(part)
     check_outputs({"--output": output}, network_files(folder))
     from fxsim.network.storage import load_network
     from fxsim.timing import folding
@@ -58,7 +64,7 @@ def fold(
         folded = folding.fold_within(before, luts, "luts")
     if output is not None:
         _write(folder / SPEC, folded, output)
-    facts = describe(folded)
+    facts = describe(folded) | ({"part": fit(folded, part)} if part is not None else {})
     if as_json:
         print_json(facts)
         return
@@ -68,6 +74,8 @@ def fold(
         f"interval {folded.interval:,} cycles, set by {folded.bottleneck};"
         f" {folded.multipliers:,} multiply-accumulate cells, about {folded.luts:,} LUTs"
     )
+    if part is not None:
+        print_line(_fit_text(facts["part"]))
     if output is not None:
         print_line(f"{output}")
 
@@ -98,6 +106,38 @@ def describe(folded: Folded) -> dict[str, Any]:
         "multipliers": folded.multipliers,
         "luts": folded.luts,
     }
+
+
+def fit(folded: Folded, name: str) -> dict[str, Any]:
+    """What the folded network takes of a part, and what the part has.
+
+    DSP blocks are those of its products, LUTs those of the cells by estimate, memory the bits of
+    all memories next to those of the part's block RAMs.
+    """
+    from fxsim.cost.amounts import dsp_blocks
+    from fxsim.cost.facts import blocks_of
+    from fxsim.plan.memories import memories
+    from fxsim.plan.planner import plan_network
+
+    target, part = find_part(name)
+    blocks = blocks_of(folded.network)
+    held = memories(plan_network(folded.network))
+    return {
+        "name": name,
+        "target": target.name,
+        "dsp": [sum(dsp_blocks(b.kind, b.facts, target.name) for b in blocks), part.dsp],
+        "luts": [folded.luts, part.lut],
+        "memory_bits": [sum(m.bits for m in held), part.block_ram * target.fabric.block],
+    }
+
+
+def _fit_text(facts: dict[str, Any]) -> str:
+    (dsp, has_dsp), (luts, has_luts) = facts["dsp"], facts["luts"]
+    bits, has_bits = facts["memory_bits"]
+    return (
+        f"{facts['name']} ({facts['target']}): {dsp:,} of {has_dsp:,} DSP blocks, cells about"
+        f" {luts:,} of {has_luts:,} LUTs, memories {bits:,} of {has_bits:,} bits of block RAM"
+    )
 
 
 def _hardware(layer: Layer) -> dict[str, Any]:

@@ -5,6 +5,8 @@ import json
 import pytest
 
 from fxsim.network.storage import load_network
+from fxsim.plan.memories import memories
+from fxsim.plan.planner import plan_network
 from fxsim.quantizer import quantize
 from fxsim.spec import load_spec
 from fxsim.timing.cycles import load
@@ -33,6 +35,24 @@ def test_budgets():
     assert facts["luts"] == sum(row["luts"] for row in facts["layers"]) <= 1000
     faster = fold(load_network(MODELS / DIGITS), facts["interval"] - 1)
     assert sum(map(luts, faster.network.layers)) > 1000
+
+
+def test_a_part_is_compared_with():
+    """Cells of 8-bit weights take multipliers of 9 x 9, two of which share one on Gowin."""
+    arguments = ("fold", "digits-mlp-int8", "--multipliers", 100, "--part", "gw1nr-9", "--json")
+    facts = json.loads(fxsim_cli(*arguments).stdout)
+    folded = fold_within(load_network(MODELS / "digits-mlp-int8"), 100)
+    products = sum(-(-p.folding.rows * p.folding.simd // 2) for p in folded.network.linears)
+    taken, there = facts["part"]["dsp"]
+    assert taken >= products
+    assert there == 20
+    assert facts["part"]["luts"] == [folded.luts, 8640]
+    held = memories(plan_network(folded.network))
+    assert facts["part"]["memory_bits"] == [sum(m.bits for m in held), 26 * 16384]
+    text = fxsim_cli(*arguments[:-1]).stdout
+    assert f"gw1nr-9 (gowin): {taken:,} of 20 DSP blocks, cells about {folded.luts:,}" in text
+    line = fxsim_cli("fold", DIGITS, "--luts", 1000, "--part", "gw1nr9", status=1).stderr
+    assert line == "error: unknown part 'gw1nr9'; did you mean 'gw1nr-9'?\n"
 
 
 @pytest.mark.parametrize("model", [DIGITS, LENET])
