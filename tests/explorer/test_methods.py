@@ -18,7 +18,7 @@ from fxsim.explorer.store import open_store
 from fxsim.explorer.workers import Here, local_workers
 from fxsim.floats.checkpoint import LinearParameters
 from fxsim.floats.forward import forward
-from tests.explorer.small import make
+from tests.explorer.small import SPACE, make
 from tests.two_layers import make_checkpoint, make_spec, samples
 
 
@@ -243,3 +243,16 @@ def test_lost_processes_are_replaced_by_those_that_are_left(tmp_path, job, every
 
 def test_outcomes_compare_by_value():
     assert Outcome((0,), 0, {"error": 0.1}) == Outcome((0,), 0, {"error": 0.1})
+
+
+@pytest.mark.parametrize("method", ["fisher", "milp", "greedy", "sung-kum"])
+def test_impossible_values_end_no_method(tmp_path, method):
+    """Binary weights have 2 levels: the other values make no network."""
+    spec = make_spec({"weights": {"scheme": "binary"}})
+    levels = {"set": ["layers[0].weights.levels"], "to": [3, 7, 2]}
+    job = make(spec, variables=SPACE["variables"] | {"weights0": levels})
+    settings = Settings(method=method)
+    with open_store(tmp_path / "s", facts_of(job, settings), resume=False) as store:
+        search_space(job, store, settings)
+        seen = store.outcomes()
+    assert any(outcome.metrics for outcome in seen)

@@ -7,11 +7,13 @@ from the Fisher information instead of measured.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 
 import numpy as np
 
+from fxsim.errors import SpecError
 from fxsim.explorer.fisher import diagonal_fisher, predicted_loss
 from fxsim.explorer.metrics import ACCURACY
 from fxsim.explorer.search import Search
@@ -80,12 +82,18 @@ def _predict(search: Search, lines: list[list[Choices]]) -> dict[int, tuple[floa
         products = [space.spec.layer_name(int(match[1])) for match in matches if match]
         losses = []
         for point in lines[v]:
-            real = quantized_parameters(space.apply(point), job.checkpoint, direct=True)
+            try:
+                spec = space.apply(point)
+            except SpecError:  # an impossible point
+                losses.append(np.inf)
+                continue
+            real = quantized_parameters(spec, job.checkpoint, direct=True)
             losses.append(
                 sum(
                     predicted_loss(information[p], parent[p].weight, real[p].weight)
                     for p in products
                 )
             )
-        found[v] = tuple(max(loss - losses[-1], 0.0) for loss in losses)
+        least = losses[-1] if math.isfinite(losses[-1]) else 0.0
+        found[v] = tuple(max(loss - least, 0.0) for loss in losses)
     return found
