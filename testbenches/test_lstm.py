@@ -213,7 +213,7 @@ def test_a_projection_is_fed_back_in_narrower_words(tmp_path: Path) -> None:
     [
         (6, 7, [(10, 3), (15, 1), (3, 4)], "a tile of U h is padded, h comes in narrower words"),
         (3, 5, [(9, 5), (5, 1), (4, 1)], "the same for few cells"),
-        (9, None, [(3, 5), (24, 2)], "a layer behind takes longer for h than h does"),
+        (9, None, [(3, 5), (24, 2)], "a later layer takes longer for h than h does"),
     ],
 )
 def test_blocks_around_the_loop_that_wait(

@@ -95,7 +95,7 @@ def _scaled(f: Facts) -> tuple[int, int]:
 def _mac_array_of_large_luts(f: Facts, on: Fabric) -> list[float]:
     """Amounts on 7-series, with less for the fit to find: its registers are counted exactly.
 
-    Those of the activations are inside the DSP blocks, and what only travels beside the data is in
+    Those of the activations are inside the DSP blocks, and what only travels with the data is in
     shift registers.
     """
     rows, simd, weight, source = f["rows"], f["simd"], f["weight"], f["source"]

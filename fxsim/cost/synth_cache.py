@@ -54,7 +54,7 @@ class SynthCache:
     generate : callable
         Makes the design of a network.
     version : str
-        Of whatever the cells depend on beside the text of a block and the target.
+        All that the cells depend on next to the text of a block and the target.
     """
 
     target: str

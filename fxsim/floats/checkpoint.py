@@ -357,7 +357,7 @@ def _exponents(arrays: Mapping[str, npt.NDArray[Any]], key: str) -> int | None:
 
 
 def _count(arrays: Mapping[str, npt.NDArray[Any]], key: str) -> int:
-    """A number of levels or exponents, of which one would be none."""
+    """A number of levels or exponents, two or more."""
     if arrays[key].dtype.kind not in "iu":
         raise RangeError(f"{key} must hold an integer, not {arrays[key].dtype}")
     count = int(arrays[key][0])

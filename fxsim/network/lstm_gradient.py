@@ -73,7 +73,7 @@ class LstmGradient:
     dx with another fraction.
 
     **Scale.** The formulas are linear in dy, and only differences of fractions enter. A common
-    power-of-two scale, global or per layer and training step, is therefore an exponent beside
+    power-of-two scale, global or per layer and training step, is therefore an exponent next to
     the tensors: it changes no shift (`rescaled`).
 
     **Accumulators** of ``accumulator_bits`` saturate at every addition, sequence after sequence and

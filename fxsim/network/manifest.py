@@ -452,7 +452,7 @@ def build(value: dict[str, Any], tensors: Tensors) -> QuantizedNetwork:
         before = list(yielded)[-1:] if layers or len(inputs) == 1 else []
         names = entry.get("sources", before)
         if not names:
-            raise ConfigError("sources must be named behind several inputs")
+            raise ConfigError("sources must be named after several inputs")
         for source in names:
             if source not in yielded:
                 known = ", ".join(yielded)

@@ -76,7 +76,7 @@ def quantize_asymmetric(
     """Integers V' - zero_point of a weight matrix, from -(levels - 1) to levels - 1.
 
     V' = round(V / scale) + zero_point, clamped to 0 .. levels - 1, with the zero point of the
-    group, -round(V_min / scale), clamped likewise. Its range holds 0, so V_min <= 0.
+    group, -round(V_min / scale), clamped as well. Its range holds 0, so V_min <= 0.
 
     Parameters
     ----------

@@ -128,7 +128,7 @@ def check_product(layer: AffineSpec, fail: Fail) -> None:
 def check_affine(layer: AffineLayerSpec, fail: Fail, *, rounder: str | None) -> None:
     """Constraints between the keys of a fully connected layer or a convolution.
 
-    ``rounder`` is the layer behind it that takes no raw accumulators, if there is one.
+    ``rounder`` is the layer after it that takes no raw accumulators, if there is one.
     """
     check_product(layer, fail)
     if layer.output is not None:

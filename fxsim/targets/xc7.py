@@ -1,6 +1,6 @@
 """Xilinx 7-series.
 
-Sources: AMD, 7 Series overview (DS180) and Zynq-7000 overview (DS190), of which a half block of
+Sources: AMD, 7 Series overview (DS180) and Zynq-7000 overview (DS190); a half block of
 memory counts as a whole one; LUTs of memories: UG474, tables 2-3 and 2-5. Products and memories:
 ``synth_xilinx`` of Yosys 0.70, which also moves registers into DSP blocks and shift registers.
 """

@@ -84,7 +84,7 @@ class OnTheFly:
     V_max = V_min (the state that a sequence starts from) is no exception.
 
     Every sample has its own range, and so has every time step of a sequence: what a network
-    computes must not depend on what it is given beside.
+    computes must not depend on what else it is given.
 
     Parameters
     ----------

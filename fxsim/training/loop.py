@@ -32,7 +32,7 @@ def train(
     """Train the float network, then retrain it with quantized weights if the file asks for it.
 
     In retraining, forward and backward passes use quantized weights (the backward pass float ones
-    with ``backward: float``), and the float weights behind them take the updates; biases stay
+    with ``backward: float``), and the float weights they are made of take the updates; biases stay
     float, and so do activations unless ``activations`` says otherwise. `RetrainSpec` says how the
     step sizes come about. Only the training split moves weights; the validation split, if there is
     one, steers plateaus, early stopping and the search for steps.

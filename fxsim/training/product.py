@@ -148,7 +148,7 @@ class Product(nn.Module):
         return rounded(x, self.inputs)
 
     def normalised(self, x: torch.Tensor) -> torch.Tensor:
-        """``x`` behind the batch normalisation, if there is one, over all steps of sequences.
+        """``x`` after the batch normalisation, if there is one, over all steps of sequences.
 
         A single vector has no variance, so it gets that of all before.
         """

@@ -70,7 +70,7 @@ def synthesize(
     family = find_target(target)
     start = time.perf_counter()
     paths = _block_paths(verilog, top) if blocks else []
-    with ThreadPoolExecutor(2) as pool:  # the whole beside its parts
+    with ThreadPoolExecutor(2) as pool:  # the whole next to its parts
         files = {"design.v": verilog, **(memories or {})}
         whole = pool.submit(_count_modules, files, [top], family, dsp)
         modules = [f"{top}.{path}" for path in paths]

@@ -28,7 +28,7 @@ class SignedDot(Dot):
     def elaborate(self, _platform: object) -> Module:
         m = Module()
 
-        # No sum is negated: each has the sign of its leftmost lane travelling beside it, and is
+        # No sum is negated: each has the sign of its leftmost lane travelling with it, and is
         # left + right or left - right, which costs one LUT per bit. Only lane 0 is negated for
         # good, so that the last sum is the true one.
         weights = [Value.cast(self.weight[k]) for k in range(self.simd)]
