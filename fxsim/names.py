@@ -45,8 +45,6 @@ select severity shared signal sla sll sra srl subtype then to transport unaffect
 vmode vprop vunit when
 """  # IEEE 1076-2008
 
-_PORT = re.compile(r"aclk|aresetn|frame_error|memory_error|(s_axis|m_axis|s_axi)(_.*)?")
-
 _KEYWORDS = frozenset((_VERILOG + _SYSTEMVERILOG + _VHDL).split())
 
 
@@ -69,6 +67,4 @@ def check_identifier(name: str, what: str) -> str:
         )
     if name.lower() in _KEYWORDS:
         raise SpecError(f"{what} must not be the keyword {name!r} of Verilog or VHDL")
-    if _PORT.fullmatch(name.lower()):
-        raise SpecError(f"{what} must not be {name!r}, which is a port of the hardware")
     return name

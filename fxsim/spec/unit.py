@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, TypeVar
@@ -19,6 +20,8 @@ from fxsim.spec.errors import explain
 from fxsim.spec.formats import Fail, FormatSpec, Model
 
 UnitModel = TypeVar("UnitModel", bound=Model)
+
+_PORT = re.compile(r"aclk|aresetn|frame_error|memory_error|(s_axis|m_axis|s_axi)(_.*)?")
 
 
 class SignedFormatSpec(FormatSpec):
@@ -99,11 +102,13 @@ def parse_unit(
 
 
 def check_name(name: str, fail: Fail) -> None:
-    """Refuse a name that is no identifier of Verilog."""
+    """Refuse a name that is no identifier of Verilog, or that of a port of the unit."""
     try:
         check_identifier(name, "name")
     except SpecError as error:
         fail(str(error), "name")
+    if _PORT.fullmatch(name.lower()):
+        fail(f"name must not be {name!r}, which is a port of the unit", "name")
 
 
 def check_wide(fmt: FormatSpec, fail: Fail, path: str) -> None:

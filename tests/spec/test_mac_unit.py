@@ -103,6 +103,8 @@ BAD = [
         "output must be given with relu: without it raw accumulators leave (x.yaml: output)",
     ),
     ("name", "3d", "name must start with a letter"),
+    ("name", "aclk", "name must not be 'aclk', which is a port of the unit"),
+    ("name", "m_axis_tdata", "name must not be 'm_axis_tdata', which is a port of the unit"),
 ]
 
 
