@@ -52,7 +52,7 @@ def _mac_array(f: Facts, on: Fabric) -> list[float]:
     latency = _log(simd) + (1 if signs else (weight + 1) // 2 if booth else 2)
     depth = f["tiles"] * f["beats"]
     digits = (weight + 1) // 2
-    gated, choices = _scaled(f)
+    gated, choices = _shifts(f)
     return [
         ceil(lanes * blocks) * plain,
         lanes * soft * plain,
@@ -86,7 +86,7 @@ def _mac_array(f: Facts, on: Fabric) -> list[float]:
     ]
 
 
-def _scaled(f: Facts) -> tuple[int, int]:
+def _shifts(f: Facts) -> tuple[int, int]:
     """Gates, or choices of a shift, of a cell without a multiplier."""
     gated = f["choices"] == 2
     return int(gated), f["choices"] if f["choices"] > 2 else 0
@@ -112,7 +112,7 @@ def _mac_array_of_large_luts(f: Facts, on: Fabric) -> list[float]:
     place, flags = _delay(on, latency), _delay(on, latency + 1)
     counters = _log(depth) + _log(tiles) + _log(f["beats"])
     columns = f["columns"] * (f["style"] != 1)
-    gated, choices = _scaled(f)
+    gated, choices = _shifts(f)
     registers = [
         latency + 1 + 2 * flags[0] + _log(tiles) * place[0] + counters,
         simd * source * (dsp == 0),

@@ -54,7 +54,7 @@ class InputQuantizer:
 
     @property
     def tensor(self) -> TensorType:
-        """Network of integers, which the quantizer yields."""
+        """Shape and format of the integers that it yields."""
         return TensorType(self.shape, self.activation)
 
 

@@ -372,10 +372,10 @@ def _parameters(
             weight = integer_weight(linear.weight, scale, layer)
             groups = groups_of(layer, len(weight))
             if linear.gain is not None:  # a sign goes to the weights, which are symmetric
-                sign = np.sign(linear.gain).astype(np.int64)
-                weight = (
-                    weight * (sign if layer.weights.code.pads else np.where(sign, sign, 1))[:, None]
-                )
+                sign = np.where(linear.gain < 0, -1, 1)
+                if layer.weights.code.pads:
+                    sign[linear.gain == 0] = 0
+                weight = weight * sign[:, None]
                 # A product too small for a float is as good as the least normal number.
                 with np.errstate(over="ignore"):  # refused as infinite
                     scale = np.maximum(scale * np.abs(linear.gain), np.finfo(np.float64).tiny)

@@ -101,7 +101,9 @@ def test_weights_without_a_word(code, weights, message):
         parse_code(code).check(np.array(weights), "weight")
 
 
-@pytest.mark.parametrize("text", ["", "po2", "po2_1", "po2_7", "Binary", "int", "int1n", "int063"])
+@pytest.mark.parametrize(
+    "text", ["", "uint8", "po2", "po2_1", "po2_7", "Binary", "int", "int1n", "int063"]
+)
 def test_names_that_are_no_code(text):
     message = (
         "weight code must look like int8 or int8n, or be one of binary, po2_2, po2_3, po2_4, po2_5,"

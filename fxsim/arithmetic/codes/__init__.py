@@ -53,7 +53,7 @@ def parse_code(text: str) -> AnyCode:
             return code
     try:
         return code_of(IntFormat.parse(text))
-    except ConfigError:
+    except ConfigError:  # no format, or an unsigned one
         names = ", ".join(map(str, WITHOUT_MULTIPLIER[1:]))
         raise ConfigError(
             f"weight code must look like int8 or int8n, or be one of {names}, not {text!r}"

@@ -9,15 +9,26 @@ import numpy as np
 from fxsim.arithmetic.codes.code import WeightCode
 from fxsim.arithmetic.formats import IntFormat
 from fxsim.arithmetic.tensors import IntArray, check_range
+from fxsim.errors import ConfigError
 
 
 @dataclass(frozen=True)
 class IntegerCode(WeightCode):
-    """Every integer of a signed format."""
+    """Every integer of a signed format.
+
+    Raises
+    ------
+    ConfigError
+        If the format is unsigned.
+    """
 
     range: IntFormat
 
     multiplies = True
+
+    def __post_init__(self) -> None:
+        if not self.range.signed:
+            raise ConfigError(f"weights must be signed, not {self.range}")
 
     @property
     def magnitudes(self) -> IntArray:

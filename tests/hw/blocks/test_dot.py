@@ -224,7 +224,6 @@ def test_dot(options, kind, latency):
         ({"simd": 0}, r"simd must be at least 1, not 0"),
         ({"activation": unsigned(0)}, r"activation must be at least 1 bit wide, not unsigned\(0\)"),
         ({"code": parse_code("int17")}, "weight must be int2 to int16, not int17"),
-        ({"code": parse_code("uint4")}, "weight must be int2 to int16, not uint4"),
     ],
 )
 def test_errors(change, message):
