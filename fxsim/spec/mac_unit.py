@@ -153,7 +153,7 @@ def _code(spec: MacArraySpec, fail: Fail) -> AnyCode:
     except ConfigError as error:
         fail(str(error), "weights.code")
     # The multipliers of integers have these widths; others have none.
-    if code.multiplies and not (code.format.signed and 2 <= code.bits <= 16):
+    if code.multiplies and not 2 <= code.bits <= 16:
         fail(f"weight code must be from int2 to int16, not {text!r}", "weights.code")
     return code
 
