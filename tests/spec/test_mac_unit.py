@@ -73,8 +73,10 @@ BAD = [
     (
         "weights.code",
         "uint8",
-        "weight code must look like int8 or int8n, or be one of binary, po2_2, po2_3, po2_4,"
-        " po2_5, po2_6, not 'uint8' (x.yaml: weights.code)",
+        (
+            "weight code must look like int8 or int8n, or be one of binary, po2_2, po2_3, po2_4,"
+            " po2_5, po2_6, not 'uint8' (x.yaml: weights.code)"
+        ),
     ),
     (
         "weights.code",
