@@ -12,15 +12,9 @@ from fxsim.plan.beat import Beat
 from fxsim.plan.planner import plan_network
 from fxsim.plan.ports import SINK, SOURCE, port_names
 from fxsim.simulator.trace import LayerTrace, Trace
-from fxsim.testbenches.bench.job import (
-    PATTERNS,
-    TURNS,
-    Channel,
-    Device,
-    Job,
-    Registers,
-    pack_words,
-)
+from fxsim.testbenches.bench.channel import Channel
+from fxsim.testbenches.bench.job import PATTERNS, TURNS, Device, Job, Registers
+from fxsim.testbenches.bench.packed import pack_words
 
 
 def accelerator_job(
@@ -85,7 +79,7 @@ def _registers(network: QuantizedNetwork) -> Registers | None:
 def _axis(port: str, name: str, beat: Beat, values: IntArray, pad: int, steps: int) -> Channel:
     lanes, fmt = beat.lanes, beat.format
     stride = 8 * lane_bytes(fmt)
-    vectors = values.reshape(-1, values.shape[-1]).tolist()
+    vectors = values.reshape(-1, values.shape[-1])
     return Channel(
         name=name,
         data=f"{port}_tdata",
@@ -104,7 +98,7 @@ def _axis(port: str, name: str, beat: Beat, values: IntArray, pad: int, steps: i
 
 def _probe(layer: LayerKind, values: IntArray) -> Channel:
     lanes, fmt = layer.lanes_out, layer.output.format
-    vectors = values.reshape(-1, layer.outputs).tolist()
+    vectors = values.reshape(-1, layer.outputs)
     return Channel(
         name=layer.name,
         data=f"{layer.name}__o__payload",
@@ -132,5 +126,5 @@ def _state_probe(layer: LayerKind, part: str, seen: LayerTrace) -> Channel:
         bits=fmt.bits,
         signed=fmt.signed,
         beats=items,
-        words=pack_words(seen[part].reshape(-1, items).tolist(), lanes=1, stride=fmt.bits),
+        words=pack_words(seen[part].reshape(-1, items), lanes=1, stride=fmt.bits),
     )

@@ -64,14 +64,14 @@ def _shared_objects(simulator: Simulator, folder: Path) -> Iterator[None]:
         return
     key = _digest(f"{simulator.where} {simulator.version} {sorted(simulator.environment.items())}")
     shared = cache_folder() / "sim" / f"verilator-objects-{key}"
-    objects = [f"verilated{part}.o" for part in ("", "_dpi", "_vpi", "_threads")]
+    objects = [f"verilated{part}.o" for part in ("", "_dpi", "_vpi", "_threads", "_timing")]
     with held(shared / "lock", shared, patience=-1):
         for name in objects:
             if (shared / name).exists():
                 shutil.copyfile(shared / name, folder / name)
         yield
         for name in objects:
-            if not (shared / name).exists():
+            if (folder / name).exists() and not (shared / name).exists():
                 with replacing(shared / name) as temporary:  # a cut file would be linked for ever
                     shutil.copyfile(folder / name, temporary)
 
@@ -84,12 +84,15 @@ class Build:
     source: Path
 
 
-def build(simulator: Simulator, verilog: str, top: str, *, quick: bool = False) -> Build:
+def build(
+    simulator: Simulator, verilog: str, top: str, *, quick: bool = False, public: bool = True
+) -> Build:
     """Compile ``verilog`` unless that was done before.
 
     A build that was cut short, or whose source or program has changed since, is done again.
     A ``quick`` build does without the C++ compiler's optimizer, which takes most of the time that
-    Verilator needs for a large design, and makes runs a few times slower.
+    Verilator needs for a large design, and makes runs a few times slower. Without ``public``,
+    cocotb sees only the signals that the Verilog marks so, and Verilator can do away with others.
 
     Raises
     ------
@@ -98,6 +101,10 @@ def build(simulator: Simulator, verilog: str, top: str, *, quick: bool = False) 
     """
     from cocotb_tools.runner import get_runner
 
+    arguments = [*_ARGUMENTS[simulator.name]]
+    if simulator.name == "verilator":
+        # cocotb's runner makes everything public; the last word counts.
+        arguments += ["--timing"] + ["--no-public-flat-rw"] * (not public)
     key = json.dumps(
         [
             verilog,
@@ -105,7 +112,7 @@ def build(simulator: Simulator, verilog: str, top: str, *, quick: bool = False) 
             simulator.name,
             simulator.version,
             simulator.where,
-            _ARGUMENTS[simulator.name],
+            arguments,
             importlib.metadata.version("cocotb"),
             quick,
         ]
@@ -126,7 +133,7 @@ def build(simulator: Simulator, verilog: str, top: str, *, quick: bool = False) 
                 get_runner(simulator.name).build(
                     sources=[made.source],
                     hdl_toplevel=top,
-                    build_args=_ARGUMENTS[simulator.name],
+                    build_args=arguments,
                     build_dir=folder,
                     always=True,
                     timescale=("1ns", "1ns"),

@@ -12,7 +12,9 @@ from fxsim.hw.mac_top import VERSION, registers_of, word_bytes
 from fxsim.network.mac_unit import MacUnit
 from fxsim.plan.mac_unit import array_of, plan_mac_unit
 from fxsim.reference.linear import run_linear
-from fxsim.testbenches.bench.job import PATTERNS, Channel, Device, Job, Registers
+from fxsim.testbenches.bench.channel import Channel
+from fxsim.testbenches.bench.job import PATTERNS, Device, Job, Registers
+from fxsim.testbenches.run import Bench
 from fxsim.testbenches.units import (
     Expected,
     UnitRun,
@@ -31,6 +33,7 @@ def verify_mac_unit(
     folder: Path,
     patterns: Sequence[str] = PATTERNS,
     quick: bool = False,
+    bench: Bench = "verilog",
 ) -> list[UnitRun]:
     """Run the regression of a unit.
 
@@ -48,7 +51,7 @@ def verify_mac_unit(
         job = unit_job(unit, loaded, batch, patterns=patterns, seed=seed)
         return job, _expected(unit, len(batch))
 
-    return verify_runs(unit, vectors, prepare, folder, patterns=patterns, quick=quick)
+    return verify_runs(unit, vectors, prepare, folder, patterns=patterns, quick=quick, bench=bench)
 
 
 def loaded_weights(unit: MacUnit, seed: int) -> IntArray | None:

@@ -7,17 +7,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, NamedTuple
 from xml.etree import ElementTree
 
 from fxsim.errors import FileError, UnwrittenError
 from fxsim.folders import filling, noting
 from fxsim.testbenches.bench.axi_lite import AccessJob
-from fxsim.testbenches.bench.job import RESTART, Job, passing
+from fxsim.testbenches.bench.harness import TOP, harness
+from fxsim.testbenches.bench.job import RESTART, WORDS, Job, passing
 from fxsim.testbenches.bench.outcome import FOLDER, JOB, SOURCE, Subject, digest_of, file_of
 from fxsim.testbenches.bench.simulators import Simulator
 from fxsim.testbenches.builds import Build, build, tool_environment
 
+Bench = Literal["verilog", "python"]
+
+_HARNESS = "cocotb_harness"
 RESULTS, LOG = "results.xml", "run.log"
 
 
@@ -81,7 +85,7 @@ class RunResult:
 
 def files_of(patterns: Iterable[str], memories: Iterable[str] = ()) -> list[str]:
     """Names of the files that a run leaves."""
-    return [JOB, RESULTS, LOG, *map(file_of, patterns), *memories]
+    return [JOB, WORDS, RESULTS, LOG, *map(file_of, patterns), *memories]
 
 
 def run(
@@ -93,10 +97,13 @@ def run(
     *,
     quick: bool = False,
     memories: Mapping[str, str] | None = None,
+    bench: Bench = "verilog",
 ) -> RunResult:
     """Build and run ``job``; results and logs go to ``folder`` when it has run.
 
     See `build` for ``quick``. ``memories`` has name and text of the files that the Verilog reads.
+    What drives and watches the device is itself Verilog, or Python, which finds the same and is
+    many times slower; an `AccessJob` is always driven by Python.
 
     Raises
     ------
@@ -113,11 +120,12 @@ def run(
     with noting(lost), filling(folder, "verify", files=files) as own:
         for name, text in (memories or {}).items():
             (own / name).write_text(text)
-        (own / JOB).write_text(job.text)
-        made = build(simulator, verilog, top, quick=quick)
-        seconds = _simulate(simulator, made, top, job, own)
+        job.write(own)
+        design = design_of(job, verilog, top, bench)
+        made = build_design(simulator, design, quick=quick)
+        seconds = _simulate(simulator, made, design, job.seed, own)
         tests, messages = _read_results(own / RESULTS)
-        outcomes = _read_outcomes(own, job, Subject(digest_of(job.text), digest_of(verilog)))
+        outcomes = _read_outcomes(own, job, Subject(digest_of(job.text), digest_of(design.verilog)))
     missing = len(job.patterns) - tests
     if missing:
         messages.append(f"{missing} of {len(job.patterns)} tests did not run")
@@ -137,27 +145,44 @@ def run(
     )
 
 
-def _simulate(
-    simulator: Simulator, made: Build, top: str, job: Job | AccessJob, folder: Path
-) -> float:
-    """Run the simulator in ``folder``; return the seconds that it took."""
+class Design(NamedTuple):
+    """What is compiled, and the module of the bench that runs it."""
+
+    verilog: str
+    top: str
+    module: str
+
+
+def design_of(job: Job | AccessJob, verilog: str, top: str, bench: Bench = "verilog") -> Design:
+    """The Verilog of a device, with the bench around it where that is Verilog too."""
+    if isinstance(job, AccessJob):
+        return Design(verilog, top, "cocotb_axi_lite")
+    if bench == "python":
+        return Design(verilog, top, "cocotb_stream")
+    return Design(f"{verilog}\n{harness(job, top)}", TOP, _HARNESS)
+
+
+def build_design(simulator: Simulator, design: Design, *, quick: bool = False) -> Build:
+    """Compile a design; cocotb need not see inside of a bench in Verilog."""
+    public = design.module != _HARNESS
+    return build(simulator, design.verilog, design.top, quick=quick, public=public)
+
+
+def _simulate(simulator: Simulator, made: Build, design: Design, seed: int, folder: Path) -> float:
+    """Run a design in ``folder``; return the seconds that it took."""
     from cocotb_tools.runner import get_runner
 
-    streams, registers = (
-        "fxsim.testbenches.bench.cocotb_stream",
-        "fxsim.testbenches.bench.cocotb_axi_lite",
-    )
     start = time.perf_counter()
     with tool_environment(simulator.environment), suppress(RuntimeError, SystemExit):
         # A simulator that crashes is told by its results.
         get_runner(simulator.name).test(
-            test_module=streams if isinstance(job, Job) else registers,
-            hdl_toplevel=top,
+            test_module=f"fxsim.testbenches.bench.{design.module}",
+            hdl_toplevel=design.top,
             hdl_toplevel_lang="verilog",
             build_dir=made.folder,
             test_dir=folder,
             results_xml=str(folder / RESULTS),
-            seed=job.seed,
+            seed=seed,
             extra_env={
                 FOLDER: str(folder),
                 SOURCE: str(made.source.resolve()),

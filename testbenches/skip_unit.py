@@ -13,7 +13,9 @@ from fxsim.arithmetic.tensors import IntArray
 from fxsim.hw.edges.axi import lane_bytes
 from fxsim.hw.skip.skip_top import VERSION, index_format, registers_of
 from fxsim.network.skip_unit import SkipProduct, SkipUnit
-from fxsim.testbenches.bench.job import PATTERNS, Channel, Device, Job, Registers
+from fxsim.testbenches.bench.channel import Channel
+from fxsim.testbenches.bench.job import PATTERNS, Device, Job, Registers
+from fxsim.testbenches.run import Bench
 from fxsim.testbenches.units import (
     Expected,
     UnitRun,
@@ -38,6 +40,7 @@ def verify_unit(
     folder: Path,
     patterns: Sequence[str] = PATTERNS,
     quick: bool = False,
+    bench: Bench = "verilog",
 ) -> list[UnitRun]:
     """Run the regression of a unit.
 
@@ -57,7 +60,7 @@ def verify_unit(
         job = unit_job(unit, loaded, gradients, threshold, patterns=patterns, seed=seed)
         return job, _expected(unit, gradients, threshold)
 
-    return verify_runs(unit, vectors, prepare, folder, patterns=patterns, quick=quick)
+    return verify_runs(unit, vectors, prepare, folder, patterns=patterns, quick=quick, bench=bench)
 
 
 def unit_cycles(unit: SkipUnit, gradients: IntArray, threshold: int) -> SkipCycles:

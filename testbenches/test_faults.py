@@ -4,6 +4,7 @@ import importlib.util
 import os
 import re
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,7 +17,8 @@ from fxsim.network import Folding, QuantizedNetwork
 from fxsim.simulator.simulator import simulate_trace
 from fxsim.simulator.trace import Trace
 from fxsim.testbenches import builds
-from fxsim.testbenches.bench.job import PATTERNS, Channel, Device, Job
+from fxsim.testbenches.bench.channel import Channel
+from fxsim.testbenches.bench.job import PATTERNS, Device, Job
 from fxsim.testbenches.bench.simulators import find_simulator
 from fxsim.testbenches.builds import build
 from fxsim.testbenches.cases.samples import MODELS, chain, random_inputs, tail_of
@@ -251,10 +253,13 @@ def test_a_path_that_leads_to_no_signal(tmp_path: Path) -> None:
     (device,) = job.devices
     device = replace(device, source=replace(device.source, data="i_data.low"))
     job = replace(job, devices=[device])
-    result = run(find_simulator("icarus"), slice_with(), "slice", job, tmp_path)
+    slice_run = partial(run, find_simulator("icarus"), slice_with(), "slice", job, tmp_path)
+    result = slice_run(bench="python")
     (message,) = result.messages
     assert "i_data.low: nothing can be inside of" in message
     assert not result.ok
+    with pytest.raises(MissingToolError, match=r"icarus cannot build fxsim__bench; see .*log"):
+        slice_run()
 
 
 # Faults of tools.

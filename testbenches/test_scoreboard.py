@@ -2,7 +2,7 @@
 
 import pytest
 
-from fxsim.testbenches.bench.job import Channel
+from fxsim.testbenches.bench.channel import Channel
 from fxsim.testbenches.bench.scoreboard import Mismatch, Scoreboard
 
 

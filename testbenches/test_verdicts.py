@@ -15,15 +15,15 @@ from fxsim.cli.runs import check_runs
 from fxsim.errors import FileError, MismatchError
 from fxsim.hw import emit
 from fxsim.hw.emit import accelerator_verilog
+from fxsim.network import QuantizedNetwork
 from fxsim.network.storage import save_network
 from fxsim.simulator.simulator import simulate_trace
 from fxsim.testbenches import run as run_module
 from fxsim.testbenches.accelerator import accelerator_job
-from fxsim.testbenches.bench.axi_lite import AccessJob
 from fxsim.testbenches.bench.job import Job
 from fxsim.testbenches.bench.outcome import JOB, Subject, digest_of
-from fxsim.testbenches.bench.simulators import Simulator, find_simulator
-from fxsim.testbenches.builds import Build, build
+from fxsim.testbenches.bench.simulators import find_simulator
+from fxsim.testbenches.builds import build
 from fxsim.testbenches.cases.samples import chain, random_inputs
 from fxsim.testbenches.run import RunResult, run
 from tests.commands import fxsim_cli, small_network
@@ -81,10 +81,15 @@ def test_an_old_outcome_is_refused(folder: Path) -> None:
         SUBJECT.read(folder, "none")
 
 
+def job_of(network: QuantizedNetwork) -> Job:
+    """Four vectors for a network."""
+    return accelerator_job(network, simulate_trace(network, random_inputs(network, 4)))
+
+
 def regression(folder: Path, verilog: str | None = None) -> RunResult:
     """Run a job of a network of two layers on Icarus."""
     network = chain(["layer0", "layer1"])
-    job = accelerator_job(network, simulate_trace(network, random_inputs(network, 4)))
+    job = job_of(network)
     verilog = verilog or accelerator_verilog(network)
     return run(find_simulator("icarus"), verilog, network.name, job, folder)
 
@@ -94,7 +99,8 @@ def test_a_run_of_other_verilog_is_no_verdict(
 ) -> None:
     """The simulator says what it was compiled from: here the honest network for a broken one."""
     network = chain(["layer0", "layer1"])
-    honest = build(find_simulator("icarus"), accelerator_verilog(network), network.name)
+    design = run_module.design_of(job_of(network), accelerator_verilog(network), network.name)
+    honest = build(find_simulator("icarus"), design.verilog, design.top, public=False)
     assert regression(tmp_path).ok
     assert not regression(tmp_path, broken(accelerator_verilog(network))).ok
     monkeypatch.setattr(run_module, "build", lambda *_, **__: honest)
@@ -108,12 +114,11 @@ def test_a_run_of_another_job_is_no_verdict(
     """A job that was changed on its way to the simulator."""
     simulate = run_module._simulate
 
-    def other_job(
-        simulator: Simulator, made: Build, top: str, job: Job | AccessJob, folder: Path
-    ) -> float:
+    def other_job(*run: Any) -> float:
+        folder = run[-1]
         text = (folder / JOB).read_text()
         (folder / JOB).write_text(text.replace('"seed": 1', '"seed": 2'))
-        return simulate(simulator, made, top, job, folder)
+        return simulate(*run)
 
     monkeypatch.setattr(run_module, "_simulate", other_job)
     with pytest.raises(FileError, match=r"outcome_none\.json: job must be"):
@@ -125,10 +130,9 @@ def test_passed_tests_without_an_outcome_are_no_verdict(
 ) -> None:
     simulate = run_module._simulate
 
-    def lost(
-        simulator: Simulator, made: Build, top: str, job: Job | AccessJob, folder: Path
-    ) -> float:
-        seconds = simulate(simulator, made, top, job, folder)
+    def lost(*run: Any) -> float:
+        folder = run[-1]
+        seconds = simulate(*run)
         (folder / "outcome_both.json").unlink()
         return seconds
 
@@ -173,10 +177,9 @@ def test_an_outcome_that_lacks_words_is_no_verdict(
     """Passed tests that have not seen every word, or not when it passed."""
     simulate = run_module._simulate
 
-    def forged(
-        simulator: Simulator, made: Build, top: str, job: Job | AccessJob, folder: Path
-    ) -> float:
-        seconds = simulate(simulator, made, top, job, folder)
+    def forged(*run: Any) -> float:
+        folder = run[-1]
+        seconds = simulate(*run)
         path = folder / f"outcome_{pattern}.json"
         value = json.loads(path.read_text())
         forge(value)
@@ -293,11 +296,9 @@ def test_a_verdict_is_told_although_its_files_cannot_be_written(
     """A file of the user appears while the simulator runs."""
     simulate = run_module._simulate
 
-    def meanwhile(
-        simulator: Simulator, made: Build, top: str, job: Job | AccessJob, folder: Path
-    ) -> float:
+    def meanwhile(*run: Any) -> float:
         (tmp_path / "out" / "icarus" / "run.log").write_text("mine")
-        return simulate(simulator, made, top, job, folder)
+        return simulate(*run)
 
     monkeypatch.setattr(run_module, "_simulate", meanwhile)
     if kind == "broken":

@@ -16,9 +16,11 @@ from fxsim.folders import check_room
 from fxsim.hw.edges.axi import lane_bytes
 from fxsim.hw.emit import unit_memory_files, unit_verilog
 from fxsim.network.units import AnyUnit
-from fxsim.testbenches.bench.job import PATTERNS, Channel, Job, pack_words
+from fxsim.testbenches.bench.channel import Channel
+from fxsim.testbenches.bench.job import PATTERNS, Job
+from fxsim.testbenches.bench.packed import pack_words
 from fxsim.testbenches.bench.simulators import find_simulator
-from fxsim.testbenches.run import RunResult, files_of, run
+from fxsim.testbenches.run import Bench, RunResult, files_of, run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +77,7 @@ def verify_runs(
     *,
     patterns: Sequence[str] = PATTERNS,
     quick: bool = False,
+    bench: Bench = "verilog",
 ) -> list[UnitRun]:
     """Run the job of some vectors on each simulator, and compare what it came to.
 
@@ -103,7 +106,10 @@ def verify_runs(
         job, expected = prepare(batch)
         place = folder / name
         seen = run(
-            *(simulators[name], verilog, unit.name, job, place), quick=quick, memories=memories
+            *(simulators[name], verilog, unit.name, job, place),
+            quick=quick,
+            memories=memories,
+            bench=bench,
         )
         results.append(_compared(seen, expected))
     return results
@@ -158,7 +164,7 @@ def channel(
     bits: int,
     signed: bool,
     beats: int,
-    words: list[int],
+    words: Sequence[int],
     inverted: Sequence[int] = (),
 ) -> Channel:
     """Words of an AXI4-Stream port of the top module."""

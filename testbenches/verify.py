@@ -16,8 +16,9 @@ from fxsim.simulator.inputs import Batch
 from fxsim.simulator.simulator import simulate_trace
 from fxsim.testbenches.accelerator import accelerator_job, patterns_of
 from fxsim.testbenches.bench.job import PATTERNS
-from fxsim.testbenches.bench.simulators import find_simulator
-from fxsim.testbenches.run import RunResult, files_of, run
+from fxsim.testbenches.bench.simulators import Simulator, find_simulator
+from fxsim.testbenches.builds import Build
+from fxsim.testbenches.run import Bench, RunResult, build_design, design_of, files_of, run
 from fxsim.timing.cycles import completion_times, predict
 
 
@@ -51,6 +52,7 @@ def verify(
     folder: Path,
     patterns: Sequence[str] = PATTERNS,
     quick: bool = False,
+    bench: Bench = "verilog",
     on_run: Callable[[NetworkRun], None] | None = None,
 ) -> list[NetworkRun]:
     """Run the regression of a network.
@@ -69,6 +71,8 @@ def verify(
         those of `fxsim.testbenches.bench.job.TURNS` as well.
     quick : bool
         Whether to save on the build rather than on the run; see `fxsim.testbenches.builds.build`.
+    bench : "verilog" or "python"
+        See `fxsim.testbenches.run.run`.
     on_run : callable, optional
         Called with each result as it comes.
 
@@ -94,19 +98,50 @@ def verify(
     verilog = emit.accelerator_verilog(network)
     results = []
     for name, batch in vectors.items():
-        trace = simulate_trace(network, batch)
-        if not (count := next(iter(trace.inputs.values()))[..., 0].size):
-            raise RangeError(f"vectors must be at least 1, not 0 ({name})")
-        job = accelerator_job(network, trace, patterns=patterns, seed=seed)
-        result = run(
-            *(simulators[name], verilog, network.name, job, folder / name),
+        seen = run_network(
+            *(network, verilog, batch, simulators[name]),
+            seed=seed,
+            folder=folder / name,
+            patterns=patterns,
             quick=quick,
-            memories=memories,
+            bench=bench,
         )
-        results.append(_with_cycles(_with_memories(result, network), network, count))
+        results.append(seen)
         if on_run is not None:
-            on_run(results[-1])
+            on_run(seen)
     return results
+
+
+def run_network(
+    network: QuantizedNetwork,
+    verilog: str,
+    batch: Batch,
+    simulator: Simulator,
+    *,
+    seed: int,
+    folder: Path,
+    patterns: Sequence[str],
+    quick: bool = False,
+    bench: Bench = "verilog",
+) -> NetworkRun:
+    """One run of `verify`; ``verilog`` is that of the network."""
+    trace = simulate_trace(network, batch)
+    if not (count := next(iter(trace.inputs.values()))[..., 0].size):
+        raise RangeError(f"vectors must be at least 1, not 0 ({simulator.name})")
+    job = accelerator_job(network, trace, patterns=patterns, seed=seed)
+    result = run(
+        *(simulator, verilog, network.name, job, folder),
+        quick=quick,
+        memories=emit.memory_files(network),
+        bench=bench,
+    )
+    return _with_cycles(_with_memories(result, network), network, count)
+
+
+def built(network: QuantizedNetwork, verilog: str, batch: Batch, simulator: Simulator) -> Build:
+    """The simulation that `run_network` runs."""
+    job = accelerator_job(network, simulate_trace(network, batch))
+    return build_design(simulator, design_of(job, verilog, network.name))
 
 
 def _with_memories(result: RunResult, network: QuantizedNetwork) -> RunResult:

@@ -102,7 +102,7 @@ def test_generate_verify_and_synth(trap, little):
 
 PROGRAM = """
 if __name__ == "__main__":
-    from fxsim.reproduce.processes import each
+    from fxsim.processes import each
     from fxsim.hw.tools.yosys import run_yosys
     from pathlib import Path
     print(sorted(each(abs, [1, -2], 2)))

@@ -23,7 +23,7 @@ from fxsim.network import Layer
 from tests.places import ROOT
 
 _FLOORS = """
-errors names environment files folders threads shipped faces
+errors names environment files folders threads processes cluster shipped faces
 arithmetic targets
 network
 spec kernels reference plan
@@ -53,7 +53,7 @@ HOME_OF = {
     "onnxruntime": ("benchmarks",),
     "filelock": ("fxsim/folders.py",),
     "optuna": ("fxsim/explorer",),
-    "distributed": ("fxsim/explorer",),
+    "distributed": ("fxsim/cluster.py", "fxsim/explorer/cluster.py"),
     "scipy": ("fxsim/explorer", "fxsim/cost"),
     "sklearn": ("fxsim/data", "fxsim/quantizer/nonuniform.py"),
     "matplotlib": ("fxsim/report",),

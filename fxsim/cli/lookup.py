@@ -51,6 +51,11 @@ def read_network(text: str) -> QuantizedNetwork:
     return load_network(find_network(text))
 
 
+def shipped_networks() -> list[str]:
+    """Folders of the networks that come with fxsim, in the order of their names."""
+    return [str(path.parent) for path in sorted(models_folder().glob(f"*/{NETWORK}"))]
+
+
 @contextmanager
 def blamed_on(source: object) -> Iterator[None]:
     """Make errors about values end with where they are from: a file, or a split of a data set."""

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fxsim.network.mac_unit import MacUnit
+    from fxsim.testbenches.run import Bench
     from fxsim.testbenches.units import UnitRun
 
 
@@ -21,7 +22,7 @@ class MacArrayCommands:
     against = "the reference"
 
     def runs(
-        self, most: Mapping[str, int], vectors: int | None, seed: int, folder: Path
+        self, most: Mapping[str, int], vectors: int | None, seed: int, folder: Path, bench: Bench
     ) -> list[UnitRun]:
         """Vectors that are hard on sums, then random ones."""
         import numpy as np
@@ -36,6 +37,7 @@ class MacArrayCommands:
             vectors={name: stimuli[: vectors or len(hard) + most[name]] for name in most},
             seed=seed,
             folder=folder,
+            bench=bench,
         )
 
     def facts(self) -> dict[str, Any]:

@@ -31,6 +31,13 @@ class Simulator(StrEnum):
     ICARUS = "icarus"
 
 
+class BenchKind(StrEnum):
+    """What drives and watches a device: Verilog, or Python, which is slower."""
+
+    VERILOG = "verilog"
+    PYTHON = "python"
+
+
 def check_target(name: str) -> str:
     """Take the name of a family of FPGAs; an unknown one is a wrong value of its option."""
     try:

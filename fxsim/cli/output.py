@@ -183,3 +183,32 @@ def counting(total: Mapping[str, int]) -> Iterator[Advance]:
             progress.update(bars[key], advance=step, completed=done, remark=remark)
 
         yield advance
+
+
+@contextmanager
+def going_on(name: str, *, total: int, done: int) -> Iterator[Callable[[int, str], None]]:
+    """A progress bar on stderr with the time left, for work of which a part may be done before.
+
+    The given function takes how much is done, and a remark.
+    """
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[remark]}", markup=False),
+    )
+    with Progress(*columns, console=console(stderr=True)) as progress:
+        bar = progress.add_task(name, total=total, completed=done, remark="")
+        yield lambda now, remark: progress.update(bar, completed=now, remark=remark)

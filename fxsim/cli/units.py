@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fxsim.network.units import AnyUnit
+    from fxsim.testbenches.run import Bench
     from fxsim.testbenches.units import UnitRun
 
 
@@ -22,7 +23,7 @@ class UnitCommands(Protocol):
     """Model that `runs` holds the Verilog equal to."""
 
     def runs(
-        self, most: Mapping[str, int], vectors: int | None, seed: int, folder: Path
+        self, most: Mapping[str, int], vectors: int | None, seed: int, folder: Path, bench: Bench
     ) -> list[UnitRun]:
         """Stream hard vectors and random ones through the unit.
 

@@ -8,20 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from fxsim.cli.lookup import blamed_on, read_network
-from fxsim.cli.options import (
-    JsonOption,
-    NetworkArgument,
-    SeedOption,
-    Simulator,
-    SimulatorOption,
-    VectorsOption,
-)
+from fxsim.cli.lookup import blamed_on, read_network, shipped_networks
+from fxsim.cli.options import BenchKind, JsonOption, SeedOption, Simulator, VectorsOption
 from fxsim.cli.output import Steps, print_json, print_line, print_table
 from fxsim.cli.paths import check_data
 from fxsim.cli.runs import check_runs, default_folder
 from fxsim.cli.units import read_unit
 from fxsim.cli.verify_unit import verify_unit
+from fxsim.cli.verify_whole import Resources, verify_whole
 from fxsim.errors import MissingDataError, SpecError
 
 if TYPE_CHECKING:
@@ -40,9 +34,34 @@ _RANDOM_VECTORS = 200
 
 
 def verify(
-    network: NetworkArgument,
-    simulators: SimulatorOption = list(Simulator),  # noqa: B006  Typer copies it
+    network: Annotated[
+        str | None,
+        typer.Argument(metavar="NETWORK", help="Folder of a network, or its name."),
+    ] = None,
+    simulators: Annotated[
+        list[Simulator] | None,
+        typer.Option("--sim", help="Simulator; repeat for more. Default: both, or Verilator."),
+    ] = None,
     vectors: VectorsOption = None,
+    data: Annotated[
+        str | None,
+        typer.Option("--data", metavar="SPLIT", help="Every sample of a split, digits:test."),
+    ] = None,
+    all_networks: Annotated[
+        bool,
+        typer.Option("--all-networks", help="Every test sample of every network that ships."),
+    ] = False,
+    processes: Annotated[
+        int,
+        typer.Option("--processes", "-j", min=1, max=1024, help="Processes for --data."),
+    ] = 1,
+    cluster: Annotated[
+        str | None,
+        typer.Option("--cluster", metavar="ADDRESS", help="Dask scheduler for --data, or local."),
+    ] = None,
+    bench: Annotated[
+        BenchKind, typer.Option("--bench", help="What drives and watches the device.")
+    ] = BenchKind.VERILOG,
     seed: SeedOption = 1,
     output: Annotated[
         Path | None,
@@ -53,10 +72,33 @@ def verify(
     """Hold the Verilog equal to the simulator, word for word.
 
     NETWORK may be a unit, too: a YAML file with a ``kind``, such as zero-skip-64.
+
+    A whole data set (--data) goes through in shards without pauses. Each is kept when it is done,
+    so the same command goes on where another has stopped.
     """
+    if (network is None) != all_networks:
+        raise typer.BadParameter("give either NETWORK or --all-networks")
+    if data is not None or all_networks:
+        if vectors is not None or bench is not BenchKind.VERILOG:
+            raise typer.BadParameter("--vectors and --bench do not go with whole data sets")
+        if all_networks and data is not None:
+            raise typer.BadParameter("--all-networks has test samples of each; leave out --data")
+        names = [network] if network is not None else shipped_networks()
+        verify_whole(
+            [read_network(name) for name in names],
+            data,
+            simulators or [Simulator.VERILATOR],
+            seed,
+            output,
+            Resources(processes=processes, cluster=cluster),
+            as_json,
+        )
+        return
+    assert network is not None
+    simulators = simulators or list(Simulator)
     unit = read_unit(network)
     if unit is not None:
-        verify_unit(unit, simulators, vectors, seed, output, as_json)
+        verify_unit(unit, simulators, vectors, seed, output, as_json, bench.value)
         return
     quantized = read_network(network)
     check_data({"--output": output}, quantized.data)
@@ -71,6 +113,7 @@ def verify(
             seed=seed,
             folder=output or default_folder(quantized.name, network_hash(quantized)),
             patterns=choose_patterns(quantized),
+            bench=bench.value,
             on_run=lambda seen: show(f"{seen.simulator} done"),
         )
     if as_json:

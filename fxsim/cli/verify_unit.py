@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from fxsim.cli.options import Simulator
     from fxsim.network.units import AnyUnit
+    from fxsim.testbenches.run import Bench
     from fxsim.testbenches.units import UnitRun
 
 _VECTORS = {"verilator": 200, "icarus": 30}
@@ -30,6 +31,7 @@ def verify_unit(
     seed: int,
     output: Path | None,
     as_json: bool,
+    bench: Bench,
 ) -> None:
     """Run the regression of a unit, and print what came of it."""
     from fxsim.hw.emit import unit_verilog
@@ -42,6 +44,7 @@ def verify_unit(
             vectors,
             seed,
             output or default_folder(unit.name, digest_of(unit_verilog(unit))),
+            bench,
         )
     if as_json:
         facts = [{key: getattr(run, key) for key in _KEYS.split()} for run in runs]

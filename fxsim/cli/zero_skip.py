@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fxsim.network.skip_unit import SkipProduct, SkipUnit
+    from fxsim.testbenches.run import Bench
     from fxsim.testbenches.units import UnitRun
 
 
@@ -21,7 +22,7 @@ class ZeroSkipCommands:
     against = "dense arithmetic"
 
     def runs(
-        self, most: Mapping[str, int], vectors: int | None, seed: int, folder: Path
+        self, most: Mapping[str, int], vectors: int | None, seed: int, folder: Path, bench: Bench
     ) -> list[UnitRun]:
         """Hard patterns of zeros, then life-like gradients."""
         import numpy as np
@@ -41,6 +42,7 @@ class ZeroSkipCommands:
             threshold=min(1, unit.gradient.max),
             seed=seed,
             folder=folder,
+            bench=bench,
         )
 
     def facts(self) -> dict[str, Any]:

@@ -12,20 +12,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from fxsim.errors import ConfigError, MissingToolError
+from fxsim.cluster import RETRIES, connected, telling
 from fxsim.explorer.evaluate import Evaluator
 from fxsim.explorer.job import Job
 from fxsim.explorer.space import Choices
 from fxsim.explorer.workers import Result, Workers, timed
-from fxsim.threads import one_thread_each
-
-LOCAL = "local"
-"""Address that stands for a cluster of processes on this machine."""
-
-CONNECT = 10
-"""Seconds to wait for the scheduler."""
-
-_RETRIES = 3
 
 
 class _Holder:
@@ -77,18 +68,14 @@ class Cluster:
         from distributed import as_completed
 
         futures = [
-            self._client.submit(_evaluate, self._name, choices, pure=False, retries=_RETRIES)
+            self._client.submit(_evaluate, self._name, choices, pure=False, retries=RETRIES)
             for choices in points
         ]
-        try:
+        with telling():
             for future in as_completed(futures):
                 choices, found, seconds = future.result()
                 yield tuple(choices), found, seconds
                 future.release()
-        except ConfigError:
-            raise
-        except Exception as error:  # Dask has no common base of its errors
-            raise ConfigError(f"the cluster failed: {type(error).__name__}: {error}") from error
 
     def stop(self) -> None:
         """Take the job from the workers."""
@@ -106,28 +93,10 @@ def cluster_workers(job: Job, address: str, processes: int) -> Iterator[Workers]
     ConfigError
         If there is no scheduler at the address.
     """
-    try:
-        from distributed import Client, LocalCluster
-    except ImportError:
-        raise MissingToolError(
-            "Dask is not installed; install it with: pip install 'fxsim[explore]'"
-        ) from None
-    own = None
-    if address == LOCAL:
-        with one_thread_each():
-            own = LocalCluster(n_workers=processes, threads_per_worker=1, dashboard_address=None)
-    try:
-        client = Client(own or address, timeout=CONNECT)
-    except (OSError, ValueError, TimeoutError) as error:
-        raise ConfigError(f"no Dask scheduler at {address} ({error})") from error
-    try:
+    with connected(address, processes) as client:
         workers = Cluster(client, job)
         yield workers
         workers.stop()
-    finally:
-        client.close()
-        if own is not None:
-            own.close()
 
 
 def _evaluate(name: str, choices: Choices) -> Result:

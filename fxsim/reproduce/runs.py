@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 from fxsim import data
 from fxsim.data import Dataset
 from fxsim.errors import SpecError
+from fxsim.processes import each
 from fxsim.reproduce.experiment import Outcome, Table
-from fxsim.reproduce.processes import each
 from fxsim.reproduce.store import Store
 
 if TYPE_CHECKING:

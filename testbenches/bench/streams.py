@@ -5,11 +5,12 @@ Steps are plain calls from one loop: a coroutine each would triple the cost of a
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
-from fxsim.testbenches.bench.job import Channel
+from fxsim.testbenches.bench.channel import Channel
+from fxsim.testbenches.bench.findings import StreamFindings
+from fxsim.testbenches.bench.rules import Fault, told
 from fxsim.testbenches.bench.scoreboard import Scoreboard
 
 if TYPE_CHECKING:  # a command that runs simulators needs no cocotb until then
@@ -22,6 +23,8 @@ if TYPE_CHECKING:  # a command that runs simulators needs no cocotb until then
     )
 
     Signal = LogicObject | LogicArrayObject | PackedObject[LogicObject]
+
+_BITS = ("0", "1")
 
 
 def resolve(dut: HierarchyObject, path: str) -> Signal:
@@ -63,26 +66,6 @@ class Pause(Protocol):
         """True to pause in this cycle."""
 
 
-class Pauses:
-    """Seeded stream of pauses: bursts of random length, more than half of all cycles if active."""
-
-    def __init__(self, active: bool, seed: int):
-        self._bits = self._draw(random.Random(seed)) if active else None
-
-    @staticmethod
-    def _draw(generator: random.Random) -> Iterator[bool]:
-        while True:
-            busy, idle = generator.choice([(1, 1), (3, 1), (1, 3), (8, 8), (20, 2), (2, 20)])
-            if generator.random() < 0.02:
-                idle = 400  # so long that every buffer of a network runs empty or full
-            yield from [False] * generator.randint(0, busy)
-            yield from [True] * generator.randint(0, idle)
-
-    def now(self) -> bool:
-        """True to pause in this cycle."""
-        return self._bits is not None and next(self._bits)
-
-
 def read_bit(handle: Signal, what: str | None, cycle: int) -> int:
     """Value of a one-bit signal, which must be known."""
     try:
@@ -101,52 +84,69 @@ class Monitor:
     """Watches a stream: checks the rules of valid/ready and hands each word to a scoreboard.
 
     The rules (AXI4-Stream; Amaranth's streams have the same): once valid, a word stays valid and
-    unchanged until it is taken. Valid, ready and last are never unknown.
+    unchanged until it is taken. Valid, ready and last are never unknown. What was broken first
+    stands in ``broken``.
     """
 
     def __init__(self, dut: HierarchyObject, channel: Channel):
         self.board = Scoreboard(channel)
+        self.broken: str | None = None
         self.transfers: list[int] = []
         self.valid = False
         self._data = resolve(dut, channel.data)
         self._valid = resolve(dut, channel.valid)
         self._ready = resolve(dut, channel.ready)
         self._last = resolve(dut, channel.last) if channel.last else None
-        self._held: tuple[int | str, int] | None = None
+        self._held: tuple[int | str, str] | None = None
 
     def step(self, cycle: int) -> bool:
         """Look at the values that the clock edge samples; return whether a word was taken."""
-        channel = self.board.channel
-        self.valid = read_bit(self._valid, channel.valid, cycle) == 1
-        if not self.valid:
-            if self._held is not None:
-                raise AssertionError(f"{channel.name}: valid fell before ready at cycle {cycle}")
-            return False
-        last = 0 if self._last is None else read_bit(self._last, channel.last, cycle)
-        now = self._word(), last
-        if self._held not in (None, now):
-            raise AssertionError(f"{channel.name}: payload changed while waiting, cycle {cycle}")
-        if not read_bit(self._ready, channel.ready, cycle):
+        channel, valid = self.board.channel, str(self._valid.value)
+        self.valid = valid == "1"
+        if valid == "0":
+            return self._held is not None and self._tell(Fault.FELL, cycle)
+        if valid != "1":
+            return self._tell(Fault.VALID, cycle, valid)
+        last = "0" if self._last is None else str(self._last.value)
+        if last not in _BITS:
+            return self._tell(Fault.LAST, cycle, last)
+        now, held, self._held = (read_word(self._data), last), self._held, None
+        if held not in (None, now):
+            return self._tell(Fault.CHANGED, cycle)
+        if (ready := str(self._ready.value)) not in _BITS:
+            return self._tell(Fault.READY, cycle, ready)
+        if ready == "0":
             self._held = now
             return False
-        self._held = None
         place = self.board.seen
+        if self.board.done:
+            return self._tell(Fault.MORE, cycle)
         self.board.check(now[0], cycle)
-        if self._last is not None and last != channel.ends(place):
-            raise AssertionError(f"{channel.name}: last must be {1 - last} at cycle {cycle}")
+        if self._last is not None and int(last) != channel.ends(place):
+            return self._tell(Fault.WRONG_LAST, cycle, last)
         self.transfers.append(cycle)
         return True
+
+    def _tell(self, fault: Fault, cycle: int, bit: str = "") -> bool:
+        self.broken = told(fault, self.board.channel, cycle, bit)
+        return False
+
+    @property
+    def findings(self) -> StreamFindings:
+        """What was found so far."""
+        return StreamFindings(
+            channel=self.board.channel,
+            seen=self.board.seen,
+            wrong=self.board.wrong,
+            first=self.board.first,
+            broken=self.broken,
+            times=self.transfers,
+        )
 
     @property
     def vectors(self) -> int:
         """Whole vectors that have passed."""
         return self.board.seen // self.board.channel.beats
-
-    def _word(self) -> int | str:
-        try:
-            return int(self._data.value)
-        except ValueError:  # unknown bits
-            return str(self._data.value)
 
 
 class Turn:

@@ -10,7 +10,8 @@ from typing import Protocol
 from amaranth.lib.wiring import Component
 
 from fxsim.arithmetic.formats import IntFormat
-from fxsim.testbenches.bench.job import Channel, pack_words
+from fxsim.testbenches.bench.channel import Channel
+from fxsim.testbenches.bench.packed import pack_words
 
 FORMATS = [IntFormat(bits=bits, signed=signed) for bits in (1, 4, 8, 9) for signed in (False, True)]
 

@@ -20,7 +20,7 @@ from fxsim.hw.backward.lstm_backward import LstmBackward, LstmBackwardConfig
 from fxsim.hw.backward.outer_accumulator import OuterConfig
 from fxsim.hw.backward.sparse_outer import SparseOuterProduct
 from fxsim.hw.skip.pairs import ZeroSkipConfig
-from fxsim.testbenches.bench.job import Channel
+from fxsim.testbenches.bench.channel import Channel
 from fxsim.testbenches.bench.words import Words
 from fxsim.testbenches.cases.backward_data import Pass, backwards, random_pass, text_pass
 from fxsim.testbenches.cases.sparse import INT5, INT8, SparseCase

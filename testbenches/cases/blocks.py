@@ -42,7 +42,8 @@ from fxsim.plan.mac_array import MacArrayConfig
 from fxsim.plan.planner import plan_layer
 from fxsim.plan.requantizer import RequantizerConfig
 from fxsim.plan.resize import NarrowConfig, WidenConfig
-from fxsim.testbenches.bench.job import PATTERNS, Channel, Device, Job
+from fxsim.testbenches.bench.channel import Channel
+from fxsim.testbenches.bench.job import PATTERNS, Device, Job
 from fxsim.testbenches.bench.words import FORMATS, Case, Traffic, Words, draw
 from fxsim.testbenches.cases.image_blocks import IMAGE_BLOCKS
 from fxsim.testbenches.cases.residual_blocks import RESIDUAL_BLOCKS

@@ -24,7 +24,7 @@ from fxsim.hw.skip.pairs import ZeroSkipConfig
 from fxsim.hw.skip.sparse_matvec import SparseMatVec, SparseMatVecConfig
 from fxsim.hw.skip.zero_skip import ZeroSkipper
 from fxsim.network import Activation, Tail
-from fxsim.testbenches.bench.job import Channel
+from fxsim.testbenches.bench.channel import Channel
 from fxsim.testbenches.bench.words import Case, Words
 from fxsim.testbenches.cases.sparse_data import every_mask, fill, gate_gradients, masks, thresholded
 from fxsim.timing.lstm_gradient import BeatCycles

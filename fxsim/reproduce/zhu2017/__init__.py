@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from fxsim.data import pydoc
+from fxsim.processes import each
 from fxsim.reproduce.experiment import Outcome
 from fxsim.reproduce.papers import Tell
-from fxsim.reproduce.processes import each
 from fxsim.reproduce.store import Store
 from fxsim.reproduce.zhu2017.figures import figures
 from fxsim.reproduce.zhu2017.plan import FULL, QUICK, Plan

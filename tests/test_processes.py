@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 
 from fxsim.errors import ConfigError, RangeError
-from fxsim.reproduce.processes import each
+from fxsim.processes import each
 from fxsim.reproduce.runs import collect
 from fxsim.reproduce.sung2015.plan import Frames
 from fxsim.threads import one_thread_each

@@ -1,0 +1,208 @@
+"""A whole data set through the Verilog of a network: in shards, which are kept as they finish.
+
+Each shard begins with a reset, so shards are independent of one another, and run on as many
+processes or machines as there are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from fxsim.errors import FileError
+from fxsim.folders import reserved
+from fxsim.hw import emit
+from fxsim.network import IntArray, QuantizedNetwork
+from fxsim.network.storage import network_hash
+from fxsim.testbenches.bench.simulators import find_simulator
+from fxsim.testbenches.verify import built, run_network
+from fxsim.timing.cycles import predict
+
+PATTERNS = ("none",)
+"""Without pauses, so that each vector has the cycle that was predicted."""
+
+_CYCLES = 1 << 20  # of a shard: some seconds with Verilator
+_FILE = "shards.jsonl"
+
+Span: TypeAlias = tuple[int, int]
+"""First sample of a shard, and the one after its last."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShardResult:
+    """What came of the samples from ``first`` to the one before ``last``."""
+
+    first: int
+    last: int
+    vectors: int
+    words: int
+    wrong: int
+    cycles: int
+    seconds: float
+    messages: list[str]
+
+    @property
+    def ok(self) -> bool:
+        """True if every word and every cycle agreed."""
+        return not self.messages and self.wrong == 0 and self.words > 0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Shards:
+    """A network, its samples, and how they are run.
+
+    Parameters
+    ----------
+    verilog : str
+        That of the network.
+    samples : mapping of str to int64 array, shape (n, inputs), or (n, t, inputs) with LSTM layers
+        For each input, by its name.
+    simulator : str
+    seed : int
+    """
+
+    network: QuantizedNetwork
+    verilog: str
+    samples: Mapping[str, IntArray]
+    simulator: str
+    seed: int
+
+    @classmethod
+    def of(
+        cls, network: QuantizedNetwork, samples: Mapping[str, IntArray], simulator: str, seed: int
+    ) -> Shards:
+        """Shards of a network, whose Verilog is emitted once for all."""
+        verilog = emit.accelerator_verilog(network)
+        return cls(
+            network=network, verilog=verilog, samples=samples, simulator=simulator, seed=seed
+        )
+
+    @property
+    def count(self) -> int:
+        """Samples in all."""
+        return len(next(iter(self.samples.values())))
+
+    @property
+    def vectors(self) -> int:
+        """Vectors in all: of sequences, each step is one."""
+        return int(next(iter(self.samples.values()))[..., 0].size)
+
+    @property
+    def spans(self) -> list[Span]:
+        """The samples of each shard."""
+        cycles = self.cycles / self.count
+        size = max(1, min(self.count, round(_CYCLES / cycles)))
+        return [(first, min(first + size, self.count)) for first in range(0, self.count, size)]
+
+    @property
+    def cycles(self) -> int:
+        """Clock cycles that all samples take, about."""
+        return predict(self.network).interval * self.vectors
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What results depend on."""
+        digest = hashlib.sha256(self.verilog.encode())
+        for name, batch in self.samples.items():
+            digest.update(f"{name} {batch.shape}".encode() + batch.tobytes())
+        found = find_simulator(self.simulator)
+        return {
+            "network": network_hash(self.network),
+            "subject": digest.hexdigest(),
+            "simulator": f"{found.name} {found.version}",
+            "seed": self.seed,
+            "spans": [list(span) for span in self.spans],
+        }
+
+    def build(self) -> None:
+        """Compile the simulation, unless that was done before."""
+        built(self.network, self.verilog, self._part((0, 1)), find_simulator(self.simulator))
+
+    def __call__(self, span: Span) -> ShardResult:
+        """Run a shard."""
+        first, last = span
+        batch = self._part(span)
+        with tempfile.TemporaryDirectory(prefix="fxsim-") as folder:
+            seen = run_network(
+                self.network,
+                self.verilog,
+                batch,
+                find_simulator(self.simulator),
+                seed=self.seed,
+                folder=Path(folder),
+                patterns=PATTERNS,
+            )
+        return ShardResult(
+            first=first,
+            last=last,
+            vectors=seen.vectors,
+            words=seen.words,
+            wrong=seen.wrong,
+            cycles=seen.cycles,
+            seconds=seen.seconds,
+            messages=[f"samples {first} to {last - 1}: {text}" for text in seen.messages],
+        )
+
+    def _part(self, span: Span) -> dict[str, IntArray]:
+        return {name: batch[slice(*span)] for name, batch in self.samples.items()}
+
+
+class Kept:
+    """Results of shards in a file, a line each; opened by `keeping`."""
+
+    def __init__(self, path: Path, results: Sequence[ShardResult]):
+        self.results = {(result.first, result.last): result for result in results}
+        self._path = path
+
+    @property
+    def samples(self) -> int:
+        """Samples that have a result."""
+        return sum(last - first for first, last in self.results)
+
+    def add(self, result: ShardResult) -> None:
+        """Keep a result; one that is not clean is done again next time."""
+        self.results[result.first, result.last] = result
+        if result.ok:
+            with self._path.open("a") as file:
+                file.write(json.dumps(asdict(result)) + "\n")
+
+
+@contextmanager
+def keeping(folder: Path, facts: Mapping[str, Any]) -> Iterator[Kept]:
+    """Results that are in ``folder`` from a run with the same ``facts``, and those to come.
+
+    Raises
+    ------
+    FileError
+        If another process runs in the folder, or it cannot be written.
+    """
+    path, head = folder / _FILE, json.dumps(facts)
+    with reserved(folder):
+        try:
+            lines = path.read_text().splitlines() if path.exists() else []
+            results = _results(lines[1:]) if lines[:1] == [head] else []
+            path.write_text("".join(f"{line}\n" for line in [head, *map(_line, results)]))
+        except OSError as error:
+            raise FileError(f"{path}: cannot be written ({error.strerror})") from error
+        yield Kept(path, results)
+
+
+def _line(result: ShardResult) -> str:
+    return json.dumps(asdict(result))
+
+
+def _results(lines: Sequence[str]) -> list[ShardResult]:
+    """Results up to a line that was cut short."""
+    found = []
+    for line in lines:
+        try:
+            found.append(ShardResult(**json.loads(line)))
+        except (ValueError, TypeError):
+            break
+    return found
