@@ -12,8 +12,9 @@ import json
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,9 +25,11 @@ from fxsim.folders import held
 from fxsim.testbenches.bench.simulators import Simulator
 
 _ARGUMENTS = {
-    "verilator": ["-Wno-fatal", "--x-initial", "unique"],
+    "verilator": ["-Wno-fatal", "--x-initial", "unique", "--timing"],
     "icarus": ["-Wall"],
 }
+_RUNTIME = "verilated*.o"
+_DAY = 24 * 60 * 60
 _STEERING = re.compile(
     r"(COCOTB|GPI|PYGPI|PYTEST|COVERAGE)(_\w+)?|LIBPYTHON_LOC|SIM_CMD_(PREFIX|SUFFIX)"
     r"|WAVES|GUI|MODULE|TESTCASE|TOPLEVEL|TOPLEVEL_LANG|RANDOM_SEED"
@@ -62,18 +65,21 @@ def _shared_objects(simulator: Simulator, folder: Path) -> Iterator[None]:
     if simulator.name != "verilator":
         yield
         return
-    key = _digest(f"{simulator.where} {simulator.version} {sorted(simulator.environment.items())}")
+    made_by = [simulator.where, simulator.version, *sorted(simulator.environment.items())]
+    key = _digest(json.dumps([*made_by, _ARGUMENTS[simulator.name]]))
     shared = cache_folder() / "sim" / f"verilator-objects-{key}"
-    objects = [f"verilated{part}.o" for part in ("", "_dpi", "_vpi", "_threads", "_timing")]
-    with held(shared / "lock", shared, patience=-1):
-        for name in objects:
-            if (shared / name).exists():
-                shutil.copyfile(shared / name, folder / name)
+    with ExitStack() as stack:
+        if not any(shared.glob(_RUNTIME)):  # other builds wait for the one that compiles them
+            stack.enter_context(held(shared / "lock", shared, patience=-1))
+        for path in shared.glob(_RUNTIME):
+            shutil.copyfile(path, folder / path.name)
+            # make compiles anew what is older than the makefile that Verilator is going to write.
+            os.utime(folder / path.name, (time.time() + _DAY, time.time() + _DAY))
         yield
-        for name in objects:
-            if (folder / name).exists() and not (shared / name).exists():
-                with replacing(shared / name) as temporary:  # a cut file would be linked for ever
-                    shutil.copyfile(folder / name, temporary)
+        for path in folder.glob(_RUNTIME):
+            if not (shared / path.name).exists():
+                with replacing(shared / path.name) as temporary:  # a cut file would be linked
+                    shutil.copyfile(path, temporary)
 
 
 @dataclass(frozen=True)
@@ -104,7 +110,7 @@ def build(
     arguments = [*_ARGUMENTS[simulator.name]]
     if simulator.name == "verilator":
         # cocotb's runner makes everything public; the last word counts.
-        arguments += ["--timing"] + ["--no-public-flat-rw"] * (not public)
+        arguments += ["--no-public-flat-rw"] * (not public)
     key = json.dumps(
         [
             verilog,

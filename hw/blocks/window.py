@@ -1,13 +1,16 @@
 """Line buffer: a stream of pixels becomes a stream of windows."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from fxsim.hw.blocks.arith import equals, exceeds
+from fxsim.hw.blocks.counters import Place, counter, offset, wrapped
 from fxsim.hw.blocks.layouts import layout_of
+from fxsim.hw.blocks.named import named
 from fxsim.hw.blocks.pipeline import Pipeline
 from fxsim.plan.window import WindowConfig
 
@@ -70,182 +73,226 @@ class Window(wiring.Component):
         windows, (rows, columns) = self._windows, self._taps
         accept, row_done = Signal(), Signal()
         held = Signal(range(self._slots + 1))  # whole rows, of this image and the next
-        column = Signal(range(windows.width + windows.padding), init=windows.padding)
+        end = windows.width + windows.padding
+        column = Signal(range(end), init=windows.padding)
         m.d.comb += [
             self.i.ready.eq(held != self._slots),
             accept.eq(self.i.valid & self.i.ready),
         ]
-        word, pixel_done = _counter(m, accept, self._words, "write_word")
-        row_bank, row_base = Signal(range(rows)), Signal(range(self._depth))
-        start = divmod(windows.padding, columns)
-        bank = Signal(range(columns), init=start[1])
-        base = Signal(range(self._line), init=start[0] * self._words)
-        m.d.comb += row_done.eq(pixel_done & (column == windows.width + windows.padding - 1))
+        word, pixel_done = counter(m, accept, self._words, "write_word")
+        m.d.comb += row_done.eq(pixel_done & (column == end - 1))
         with m.If(pixel_done):
-            m.d.sync += column.eq(column + 1)
-            _step(m, bank, base, columns, self._line, 1, self._words)
-        with m.If(row_done):
-            m.d.sync += [
-                column.eq(windows.padding),
-                bank.eq(start[1]),
-                base.eq(start[0] * self._words),
-            ]
-            _step(m, row_bank, row_base, rows, self._depth, 1, self._line)
+            m.d.sync += column.eq(Mux(row_done, windows.padding, column + 1))
+        across = self._across(m, windows.padding, "write_column")
+        across.step(pixel_done)
+        across.restart(row_done)
+        down = self._down(m, 0, "write_row")
+        down.step(row_done)
+
+        address = named(m, down.base + across.base + word, "write_address")
+        in_row = [named(m, equals(down.bank, k), f"write_in_row{k}") for k in range(rows)]
+        in_column = [
+            named(m, equals(across.bank, k), f"write_in_column{k}") for k in range(columns)
+        ]
         for k, port in enumerate(ports):
-            here = equals(row_bank, k // columns) & equals(bank, k % columns)
+            here = in_row[k // columns] & in_column[k % columns]
             m.d.comb += [
                 port.en.eq(accept & here),
-                port.addr.eq(row_base + base + word),
+                port.addr.eq(address),
                 port.data.eq(self.i.payload),
             ]
         return held, column, row_done
+
+    def _across(self, m: Module, start: int, name: str) -> Place:
+        """Where a column of pixels is, from the left padding on."""
+        banks, size = self._taps[1], self._words
+        return Place(m, banks=banks, depth=self._line, size=size, start=start, name=name)
+
+    def _down(self, m: Module, start: int, name: str) -> Place:
+        """Where a row of pixels is."""
+        banks, size = self._taps[0], self._line
+        return Place(m, banks=banks, depth=self._depth, size=size, start=start, name=name)
 
     def _read(
         self, m: Module, ports: Sequence[memory.ReadPort], held: Signal, next_column: Signal
     ) -> Value:
         """Give out windows; returns how many rows are freed in this cycle."""
-        windows, (rows, columns) = self._windows, self._taps
-        tall, wide = windows.kernel
-        stride, padding = windows.stride, windows.padding
-        advance, present, issue = Signal(), Signal(), Signal()
+        advance, present = Signal(), Signal()
         pipeline = Pipeline(m, self.o, advance)
-        m.d.comb += issue.eq(advance & present)
+        at = self._position(m, named(m, advance & present, "issue"))
+        needs, frees = self._rows(m, at)
+        # A window is there when its last pixel is.
+        ends_row = at.column == self._windows.columns - 1
+        arrived = (next_column >= at.left + self._windows.kernel[1]) & ~ends_row
+        m.d.comb += present.eq((held >= needs) | ((held + 1 == needs) & arrived))
+        for port, address in zip(ports, self._addresses(m, at), strict=True):
+            m.d.comb += [port.en.eq(advance), port.addr.eq(address)]
+        pixels = self._in_order(m, pipeline, at, [Value.cast(port.data) for port in ports])
+        m.d.comb += self.o.payload.eq(Cat(self._padded(m, pipeline, at, pixels)))
+        pipeline.end(present)
+        return Mux(at.row_done, frees, 0)
 
-        # From the inside out: parts of a pixel, columns and rows of the window, repeats, groups,
-        # and the place of the window. Positions count from the corner of the padded image.
-        # The numbers that make an address are kept, not multiplied.
-        word, step = _counter(m, issue, self._config.group_words, "word")
-        tap_column, done = _counter(m, step, wide // columns, "tap_column")
-        tap_word = _offset(m, step, done, wide // columns, self._words, "tap_word")
-        tap_row, step = _counter(m, done, tall // rows, "tap_row")
-        tap_line = _offset(m, done, step, tall // rows, self._line, "tap_line")
-        _, step = _counter(m, step, self._config.repeats, "repeat")
-        _, done = _counter(m, step, windows.groups, "group")
-        group_word = _offset(m, step, done, windows.groups, self._config.group_words, "group_word")
-        window_column, row_done = _counter(m, done, windows.columns, "window_column")
-        window_row, image_done = _counter(m, row_done, windows.rows, "window_row")
-        left = Signal(range(windows.width + 2 * padding))
-        top = Signal(range(windows.height + 2 * padding))
+    def _position(self, m: Module, issue: Value) -> "_Position":
+        """Count from the inside out: parts of a pixel, columns and rows of the window, repeats,
+        groups, and the place of the window.
 
-        # Where the window's corner lies: bank and address of its column and row.
-        column_bank, column_base = Signal(range(columns)), Signal(range(self._line))
+        The numbers that make an address are kept, not multiplied.
+        """
+        config, windows, (rows, columns) = self._config, self._windows, self._taps
+        (tall, wide), stride, padding = windows.kernel, windows.stride, windows.padding
+        word, step = counter(m, issue, config.group_words, "word")
+        tap_column, done = counter(m, step, wide // columns, "tap_column")
+        tap_word = offset(m, step, done, wide // columns, self._words, "tap_word")
+        tap_row, step = counter(m, done, tall // rows, "tap_row")
+        tap_line = offset(m, done, step, tall // rows, self._line, "tap_line")
+        _, step = counter(m, step, config.repeats, "repeat")
+        _, done = counter(m, step, windows.groups, "group")
+        group_word = offset(m, step, done, windows.groups, config.group_words, "group_word")
+        column, row_done = counter(m, done, windows.columns, "window_column")
+        row, image_done = counter(m, row_done, windows.rows, "window_row")
+
+        left = Signal(range(windows.width + 2 * padding), name="left")
+        top = Signal(range(windows.height + 2 * padding), name="top")
         with m.If(done):
-            m.d.sync += left.eq(left + stride)
-            _step(m, column_bank, column_base, columns, self._line, stride, self._words)
-        origin = divmod(-padding % self._slots, rows)
-        row_bank = Signal(range(rows), init=origin[1])
-        row_base = Signal(range(self._depth), init=origin[0] * self._line)
+            m.d.sync += left.eq(Mux(row_done, 0, left + stride))
         with m.If(row_done):
-            m.d.sync += [left.eq(0), column_bank.eq(0), column_base.eq(0), top.eq(top + stride)]
-            _step(m, row_bank, row_base, rows, self._depth, stride % self._slots, self._line)
-        with m.If(image_done):
-            m.d.sync += top.eq(0)
-            rest = (windows.height - (windows.rows - 1) * stride) % self._slots
-            _step(m, row_bank, row_base, rows, self._depth, rest, self._line)
+            m.d.sync += top.eq(Mux(image_done, 0, top + stride))
+        across = self._across(m, 0, "column")
+        across.step(done, stride)
+        across.restart(row_done)
+        down = self._down(m, -padding % self._slots, "row")
+        down.step(row_done, stride % self._slots)
+        rest = (windows.height - (windows.rows - 1) * stride) % self._slots
+        down.step(image_done, rest, "image")
+        return _Position(
+            row=row,
+            column=column,
+            row_done=row_done,
+            left=left,
+            y=top + tap_row * rows,
+            x=left + tap_column * columns,
+            word=named(m, tap_word + word + group_word, "beat_word"),
+            line=tap_line,
+            down=down,
+            across=across,
+        )
 
-        # A window is there when its last pixel is; see `Windows.row_plan`.
-        plan = windows.row_plan()
+    def _rows(self, m: Module, at: "_Position") -> tuple[Signal, Signal]:
+        """Rows that the window needs, and those that are freed after it; see `Windows.row_plan`."""
+        plan = self._windows.row_plan()
         needs = Signal(range(self._slots + 1), init=plan[0][0])
         frees = Signal(range(self._slots + 1), init=plan[0][1])
         usual = max(plan, key=plan.count)
-        with m.If(row_done), m.Switch(window_row):
-            for row in range(windows.rows):
-                following = plan[(row + 1) % windows.rows]
+        with m.If(at.row_done), m.Switch(at.row):
+            for row in range(len(plan)):
+                following = plan[(row + 1) % len(plan)]
                 if following != usual:
                     with m.Case(row):
                         m.d.sync += [needs.eq(following[0]), frees.eq(following[1])]
             with m.Default():
                 m.d.sync += [needs.eq(usual[0]), frees.eq(usual[1])]
-        ends_row = window_column == windows.columns - 1
-        arrived = (next_column >= left + wide) & ~ends_row
-        m.d.comb += present.eq((held >= needs) | ((held + 1 == needs) & arrived))
+        return needs, frees
 
-        # Addresses. Banks before the corner's hold pixels one step further on.
-        step = tap_word + word + group_word
-        lines = _wrapped(row_base + tap_line, self._depth)
-        data = []
-        for k, port in enumerate(ports):
-            line, column = lines, column_base
-            if rows > 1:
-                further = _wrapped(row_base + self._line, self._depth)
-                line = Mux(exceeds(row_bank, k // columns), further, row_base)
-            if columns > 1:
-                further = column_base + self._words
-                column = Mux(exceeds(column_bank, k % columns), further, column_base)
-            m.d.comb += [port.en.eq(advance), port.addr.eq(line + column + step)]
-            data.append(Value.cast(port.data))
+    def _addresses(self, m: Module, at: "_Position") -> list[Value]:
+        """Address in each bank; those before the corner's hold pixels one step further on."""
+        rows, columns = self._taps
+        if rows > 1:
+            near, bank = at.down.base, at.down.bank
+            further = wrapped(m, near + self._line, self._depth, "further_line")
+            choices = [Mux(exceeds(bank, k), further, near) for k in range(rows)]
+            lines = [named(m, line, f"line{k}") for k, line in enumerate(choices)]
+        else:
+            lines = [wrapped(m, at.down.base + at.line, self._depth, "line")]
+        near, bank = at.across.base, at.across.bank
+        choices = [near]
+        if columns > 1:
+            further = named(m, near + self._words, "further_column")
+            choices = [Mux(exceeds(bank, k), further, near) for k in range(columns)]
+        words = [named(m, choice + at.word, f"word{k}") for k, choice in enumerate(choices)]
+        return [line + word for line in lines for word in words]
 
-        # The pixels of a beat in order, those outside the image replaced.
-        shift_row, shift_column = Signal.like(row_bank), Signal.like(column_bank)
-        with m.If(advance):
-            m.d.sync += [
-                self.o.valid.eq(present),
-                shift_row.eq(row_bank),
-                shift_column.eq(column_bank),
-            ]
+    def _in_order(
+        self, m: Module, pipeline: Pipeline, at: "_Position", data: Sequence[Value]
+    ) -> Signal:
+        """Pixels of a beat, which begin at the bank of the corner."""
+        rows, columns = self._taps
+        turns = _turns(m, pipeline.register(at.across.bank, "shift_column"), columns, "column")
         lines = [
-            _rotated(data[row * columns : (row + 1) * columns], shift_column) for row in range(rows)
+            _rotated(m, data[row * columns : (row + 1) * columns], turns, f"pixels{row}")
+            for row in range(rows)
         ]
-        flat = Cat(_rotated([Cat(line) for line in lines], shift_row))
-        width = len(self.i.payload.as_value())
-        bits = self._config.format.bits
-        filling = Const(self._config.outside & ((1 << bits) - 1), bits)
-        pixels = []
+        turns = _turns(m, pipeline.register(at.down.bank, "shift_row"), rows, "row")
+        return _rotated(m, lines, turns, "pixels")
+
+    def _padded(
+        self, m: Module, pipeline: Pipeline, at: "_Position", pixels: Signal
+    ) -> list[Value]:
+        """Pixels of a beat, those outside the image replaced."""
+        config, windows, (rows, columns) = self._config, self._windows, self._taps
+        padding, lanes, bits = windows.padding, config.i.lanes, config.format.bits
+        if not padding:
+            return [pixels]
+        y, x = named(m, at.y, "y"), named(m, at.x, "x")
+        beyond = [_outside(m, y + k, padding, windows.height, f"y{k}") for k in range(rows)]
+        beside = [_outside(m, x + k, padding, windows.width, f"x{k}") for k in range(columns)]
+        filling = Const(config.outside & ((1 << bits) - 1), bits).replicate(lanes)
+        padded = []
         for k in range(rows * columns):
-            pixel = flat[k * width : (k + 1) * width]
-            if padding:
-                y = top + tap_row * rows + k // columns
-                x = left + tap_column * columns + k % columns
-                beyond = (y < padding) | (y >= windows.height + padding)
-                beside = (x < padding) | (x >= windows.width + padding)
-                outside = pipeline.register(beyond | beside, f"outside_{k}")
-                pixel = Mux(outside, filling.replicate(self._config.i.lanes), pixel)
-            pixels.append(pixel)
-        m.d.comb += self.o.payload.eq(Cat(pixels))
-        return Mux(row_done, frees, 0)
+            outside = beyond[k // columns] | beside[k % columns]
+            outside = pipeline.register(outside, f"outside_{k}")
+            pixel = pixels[k * lanes * bits : (k + 1) * lanes * bits]
+            padded.append(Mux(outside, filling, pixel))
+        return padded
 
 
-def _counter(m: Module, step: Value, count: int, name: str) -> tuple[Signal, Signal]:
-    """Counter that moves with ``step``, and whether it steps from its last value to 0."""
-    value, done = Signal(range(count), name=name), Signal(name=f"{name}_done")
-    m.d.comb += done.eq(step & (value == count - 1))
-    with m.If(step):
-        m.d.sync += value.eq(Mux(done, 0, value + 1))
-    return value, done
+@dataclass(frozen=True)
+class _Position:
+    """Where the window is, and the beat in it; counts from the corner of the padded image.
+
+    Attributes
+    ----------
+    row, column : Signal
+        Number of the window.
+    row_done : Signal
+        Whether the last window of a row leaves.
+    left : Signal
+        Left column of the window.
+    y, x : Value
+        Corner of the beat.
+    word, line : Signal
+        Address of the beat, counted from the window's corner: of its word, and of its row.
+    down, across : Place
+        Where the window's corner lies in the banks.
+    """
+
+    row: Signal
+    column: Signal
+    row_done: Signal
+    left: Signal
+    y: Value
+    x: Value
+    word: Signal
+    line: Signal
+    down: Place
+    across: Place
 
 
-def _offset(m: Module, step: Value, done: Value, count: int, size: int, name: str) -> Signal:
-    """Number that moves by ``size`` with ``step``, and back to 0 when that is ``done`` too."""
-    value = Signal(range((count - 1) * size + 1), name=name)
-    with m.If(step):
-        m.d.sync += value.eq(Mux(done, 0, value + size))
-    return value
+def _outside(m: Module, place: Value, padding: int, size: int, name: str) -> Signal:
+    """Whether a row or column of the padded image belongs to the padding."""
+    place = named(m, place, name)
+    return named(m, (place < padding) | (place >= size + padding), f"{name}_outside")
 
 
-def _wrapped(address: Value, depth: int) -> Value:
-    """An address below twice the depth, brought below the depth."""
-    return Mux(address >= depth, address - depth, address)
+def _turns(m: Module, shift: Value, count: int, name: str) -> list[Signal]:
+    """Bits for shifts of 1, 2, ... below ``count``."""
+    return [named(m, shift == turn, f"{name}_turn{turn}") for turn in range(1, count)]
 
 
-def _step(
-    m: Module, bank: Signal, base: Signal, banks: int, depth: int, by: int, size: int
-) -> None:
-    """Move ``by`` rows or columns on, in memory that wraps; each fills ``size`` of a bank."""
-    whole, part = divmod(by, banks)
-    carry = bank + part >= banks
-    moved = base + whole * size + Mux(carry, size, 0)
-    m.d.sync += [
-        bank.eq(Mux(carry, bank + part - banks, bank + part)),
-        base.eq(_wrapped(moved, depth)),
-    ]
-
-
-def _rotated(parts: Sequence[Value], shift: Value) -> list[Value]:
-    """Parts in cyclic order from number ``shift`` on."""
+def _rotated(m: Module, parts: Sequence[Value], turns: Sequence[Value], name: str) -> Signal:
+    """Parts in cyclic order, from the number on whose bit in ``turns`` is set."""
     rotated = []
-    for k in range(len(parts)):
-        value = parts[k]
-        for turn in range(1, len(parts)):
-            value = Mux(shift == turn, parts[(k + turn) % len(parts)], value)
+    for k, value in enumerate(parts):
+        for turn, chosen in enumerate(turns, 1):
+            value = Mux(chosen, parts[(k + turn) % len(parts)], value)
         rotated.append(value)
-    return rotated
+    return named(m, Cat(rotated), name)
