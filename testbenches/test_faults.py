@@ -22,10 +22,11 @@ from fxsim.testbenches.bench.job import PATTERNS, Device, Job
 from fxsim.testbenches.bench.simulators import find_simulator
 from fxsim.testbenches.builds import build
 from fxsim.testbenches.cases.samples import MODELS, chain, random_inputs, tail_of
-from fxsim.testbenches.run import run
+from fxsim.testbenches.run import Bench, run
 from fxsim.testbenches.verify import NetworkRun, verify
 from tests.messages import raises
 
+BENCHES: tuple[Bench, ...] = ("python", "verilog")
 WHERE = r"vector (\d+), item (\d+) \(lane (\d+)\), cycle (\d+): expected (-?\d+), got (\S+)"
 
 
@@ -110,15 +111,16 @@ def test_one_cycle_more(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None
 SLICE = """
 module slice(input clk, input rst,
     input [7:0] i_data, input i_valid, input i_last, output i_ready,
-    output [7:0] o_data, output o_valid, output o_last, input o_ready);
+    output [7:0] o_data, output o_valid, output o_last, input o_ready, output error);
   reg [7:0] data = 0, count = 0;
   reg full = 0, last = 0, waited = 0, repeated = 0;
   wire repeats = full & o_ready & (count == REPEAT) & ~repeated;
   wire move = (~full | o_ready) & ~repeats;
-  assign i_ready = move;
+  assign i_ready = READY;
   assign o_data = DATA;
   assign o_valid = VALID;
   assign o_last = LAST;
+  assign error = ERROR;
   always @(posedge clk) begin
     waited <= full & ~o_ready;
     repeated <= repeated | repeats;
@@ -140,14 +142,22 @@ SOUND = {
     "DATA": "data",
     "VALID": "full",
     "LAST": "last",
+    "READY": "move",
+    "ERROR": "1'b0",
     "FULL": "i_valid",
     "FALL": "",
 }
 
 
 def stream_messages(folder: Path, **fault: str) -> list[str]:
-    """Messages of the bench about the slice with a fault, without the names of tests."""
-    result = run(find_simulator("icarus"), slice_with(**fault), "slice", slice_job(), folder)
+    """Messages about the slice with a fault, without the names of tests; both benches have them."""
+    job, verilog = slice_job(), slice_with(**fault)
+    slow, result = (
+        run(find_simulator("icarus"), verilog, "slice", job, folder / bench, bench=bench)
+        for bench in BENCHES
+    )
+    assert result.outcomes == slow.outcomes
+    assert result.messages == slow.messages
     assert result.tests == len(PATTERNS)
     assert result.ok == (not result.messages)
     return [message.partition(": ")[2].partition("\n")[0] for message in result.messages]
@@ -184,7 +194,7 @@ def slice_job() -> Job:
         clock="clk",
         reset="rst",
         reset_active=1,
-        devices=[Device(source=source, sink=sink)],
+        devices=[Device(source=source, sink=sink, flag="error")],
         patterns=list(PATTERNS),
         seed=4,
     )
@@ -217,8 +227,23 @@ def test_sound_stream(tmp_path: Path) -> None:
         ({"VALID": "count == 7 ? 1'bx : full"}, r"o_valid is X at cycle \d+"),
         ({"LAST": "last ^ (count == 7)"}, r"slice: last must be 0 at cycle \d+"),
         ({"LAST": "last & (count != 8)"}, r"slice: last must be 1 at cycle \d+"),
+        ({"LAST": "count == 8 ? 1'bz : last"}, r"o_last is Z at cycle \d+"),
+        ({"READY": "count == 7 ? 1'bx : move"}, r"i_ready is X at cycle \d+"),
+        ({"ERROR": "count == 7"}, r"error is 1 at cycle \d+"),
     ],
-    ids=["drop", "repeat", "surplus", "wrong", "unknown", "unknown valid", "early", "missing last"],
+    ids=[
+        *(
+            "drop",
+            "repeat",
+            "surplus",
+            "wrong",
+            "unknown",
+            "unknown valid",
+            "early",
+            "missing last",
+        ),
+        *("unknown last", "unknown ready", "flag"),
+    ],
 )
 def test_wrong_words(fault: dict[str, str], message: str, tmp_path: Path) -> None:
     found = stream_messages(tmp_path, **fault)

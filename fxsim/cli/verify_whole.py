@@ -124,7 +124,9 @@ def run_whole(
 
     steps, name = Steps(), f"{network.name} on {simulator}"
     shards = Shards.of(network, samples, simulator, seed)
-    folder = output or default_folder(network.name, network_hash(network))
+    folder = default_folder(network.name, network_hash(network))
+    if output is not None:
+        folder = output / network.name
     place = folder / source.replace(":", "-").replace("/", "-") / simulator
     with keeping(place, shards.facts) as kept:
         left = [span for span in shards.spans if span not in kept.results]

@@ -12,6 +12,7 @@ import numpy as np
 from cocotb.handle import HierarchyObject
 from cocotb.triggers import First, RisingEdge
 
+from fxsim.testbenches.bench.axi_lite import Master
 from fxsim.testbenches.bench.channel import Channel
 from fxsim.testbenches.bench.cocotb_registers import read_registers, write_registers
 from fxsim.testbenches.bench.findings import DeviceFindings, Findings, StreamFindings
@@ -70,7 +71,8 @@ async def play(dut: HierarchyObject, pattern: str, part: Part) -> None:
     if registers is not None:
         await First(RisingEdge(clock_of(dut, "run.halted")), RisingEdge(clock_of(dut, "run.done")))
         if not number(dut, "run.done"):
-            await write_registers(dut, clock, registers, pause=idles(pattern), seed=part.seed)
+            master = Master(dut, registers.prefix, idles(pattern), part.seed)
+            await write_registers(clock, master, registers)
             resolve(dut, "play").value = 1
     if not number(dut, "run.done"):
         await RisingEdge(clock_of(dut, "run.done"))

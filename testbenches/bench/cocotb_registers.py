@@ -15,11 +15,8 @@ if TYPE_CHECKING:
 _PATIENCE = 20_000  # cycles in which all accesses must be answered
 
 
-async def write_registers(
-    dut: HierarchyObject, clock: LogicObject, registers: Registers, *, pause: bool, seed: int
-) -> None:
+async def write_registers(clock: LogicObject, master: Master, registers: Registers) -> None:
     """Write what comes before the first word."""
-    master = Master(dut, registers.prefix, pause, seed)
     for address, data in registers.writes:
         master.write(address, data)
     while len(master.written) < len(registers.writes):

@@ -14,6 +14,7 @@ from cocotb.clock import Clock
 from cocotb.handle import HierarchyObject
 from cocotb.triggers import RisingEdge
 
+from fxsim.testbenches.bench.axi_lite import Master
 from fxsim.testbenches.bench.channel import Channel
 from fxsim.testbenches.bench.cocotb_registers import read_registers, write_registers
 from fxsim.testbenches.bench.findings import DeviceFindings, Findings
@@ -116,6 +117,7 @@ async def start(dut: HierarchyObject, pattern: str, seed: int) -> list[Bench]:
     benches = [Bench(dut, device, pattern, seed + 2 * k) for k, device in enumerate(_JOB.devices)]
     idle, registers = idles(pattern), _JOB.registers
     sources = [Source(dut, channel, Pauses(idle, seed + 7)) for channel in _JOB.preload]
+    master = None if registers is None else Master(dut, registers.prefix, idle, seed)
     clock, reset = clock_of(dut, _JOB.clock), resolve(dut, _JOB.reset)
     reset.value = _JOB.reset_active
     for _ in range(3):
@@ -125,8 +127,8 @@ async def start(dut: HierarchyObject, pattern: str, seed: int) -> list[Bench]:
         await RisingEdge(clock)
     for source, channel in zip(sources, _JOB.preload, strict=True):
         await preload(dut, source, channel)
-    if registers is not None:
-        await write_registers(dut, clock, registers, pause=idle, seed=seed)
+    if registers is not None and master is not None:
+        await write_registers(clock, master, registers)
     return benches
 
 

@@ -6,8 +6,8 @@ import signal
 import pytest
 from distributed import Client, LocalCluster
 
+from fxsim import cluster
 from fxsim.errors import ConfigError
-from fxsim.explorer import cluster
 from fxsim.explorer.cluster import Cluster, cluster_workers
 from fxsim.explorer.methods import run_method
 from fxsim.explorer.search import Search
