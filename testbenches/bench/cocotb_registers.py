@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cocotb.triggers import RisingEdge
+from cocotb.triggers import FallingEdge, Timer
 
 from fxsim.testbenches.bench.axi_lite import OKAY, Master
 from fxsim.testbenches.bench.job import Registers
@@ -12,6 +12,7 @@ from fxsim.testbenches.bench.job import Registers
 if TYPE_CHECKING:
     from cocotb.handle import HierarchyObject, LogicObject
 
+_SETTLED = 2  # ns after the falling edge, 3 before the rising one
 _PATIENCE = 20_000  # cycles in which all accesses must be answered
 
 
@@ -38,9 +39,14 @@ async def read_registers(
 
 
 async def _access(clock: LogicObject, master: Master) -> None:
-    """One cycle of an AXI4-Lite master."""
+    """One cycle of an AXI4-Lite master.
+
+    It drives at the falling edge, and a moment later looks at what the rising one will sample: of
+    that, where Verilog makes the clock, a simulator may tell only when all is over.
+    """
+    await FallingEdge(clock)
     master.drive()
-    await RisingEdge(clock)
+    await Timer(_SETTLED, unit="ns")
     master.cycle += 1
     assert master.cycle < _PATIENCE, f"no answer for {_PATIENCE} cycles"
     master.sample(master.cycle)
