@@ -24,7 +24,7 @@ from fxsim.plan.graph import Group, Stream
 from fxsim.plan.lstm import LoopGroup
 from fxsim.plan.memory import WeightMemory
 from fxsim.plan.planner import plan_network
-from fxsim.plan.ports import SINK, SOURCE, port_names
+from fxsim.plan.ports import SINK, SOURCE, link_path, port_names, state_path
 
 
 def file_memories(network: QuantizedNetwork) -> list[WeightMemory]:
@@ -119,7 +119,7 @@ class Accelerator(wiring.Component):
             if isinstance(record, LoopGroup):
                 block = Lstm(record)
                 wiring.connect(m, self._queue(m, f"last_{node.path}", flags), block.last)
-                state = block.state.signature.create(path=(node.path, "cell"))
+                state = block.state.signature.create(path=state_path(node.path, "cell"))
                 wiring.connect(m, block.state, wiring.flipped(state))
             else:
                 block = Layer(record)
@@ -216,8 +216,5 @@ class Accelerator(wiring.Component):
 
     @staticmethod
     def _link(name: str, beat: Beat) -> stream.Interface:
-        """Stream between layers whose wires a testbench finds as ``<name>__o__payload`` and so on.
-
-        With ``<name>__payload`` a layer ``i`` would share its names with the ports of layers.
-        """
-        return stream.Signature(layout_of(beat)).create(path=(name, "o"))
+        """Stream between layers."""
+        return stream.Signature(layout_of(beat)).create(path=link_path(name))

@@ -10,7 +10,7 @@ from fxsim.hw.edges.memory_check import registers_of
 from fxsim.network import IntArray, LayerKind, QuantizedNetwork
 from fxsim.plan.beat import Beat
 from fxsim.plan.planner import plan_network
-from fxsim.plan.ports import SINK, SOURCE, port_names
+from fxsim.plan.ports import SINK, SOURCE, link_path, port_names, state_path, wires_of
 from fxsim.simulator.trace import LayerTrace, Trace
 from fxsim.testbenches.bench.channel import Channel
 from fxsim.testbenches.bench.job import PATTERNS, TURNS, Device, Job, Registers
@@ -97,13 +97,13 @@ def _axis(port: str, name: str, beat: Beat, values: IntArray, pad: int, steps: i
 
 
 def _probe(layer: LayerKind, values: IntArray) -> Channel:
-    lanes, fmt = layer.lanes_out, layer.output.format
+    lanes, fmt, wires = layer.lanes_out, layer.output.format, wires_of(link_path(layer.name))
     vectors = values.reshape(-1, layer.outputs)
     return Channel(
         name=layer.name,
-        data=f"{layer.name}__o__payload",
-        valid=f"{layer.name}__o__valid",
-        ready=f"{layer.name}__o__ready",
+        data=wires.data,
+        valid=wires.valid,
+        ready=wires.ready,
         lanes=lanes,
         stride=fmt.bits,
         bits=fmt.bits,
@@ -116,11 +116,12 @@ def _probe(layer: LayerKind, values: IntArray) -> Channel:
 def _state_probe(layer: LayerKind, part: str, seen: LayerTrace) -> Channel:
     """Watch the state: a word whenever it is written, so its valid is its ready."""
     items, fmt = layer.probes[part].items, layer.probes[part].activation.format
+    wires = wires_of(state_path(layer.name, part))
     return Channel(
         name=f"{layer.name} ({part} state)",
-        data=f"{layer.name}__{part}__payload",
-        valid=f"{layer.name}__{part}__valid",
-        ready=f"{layer.name}__{part}__valid",
+        data=wires.data,
+        valid=wires.valid,
+        ready=wires.valid,
         lanes=1,
         stride=fmt.bits,
         bits=fmt.bits,
