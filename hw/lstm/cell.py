@@ -10,6 +10,7 @@ from fxsim.arithmetic.formats import IntFormat
 from fxsim.hw.blocks.arith import is_zero, saturate, shift_round
 from fxsim.hw.blocks.layouts import layout_of, shape_of
 from fxsim.hw.blocks.lookup import Lookup
+from fxsim.hw.blocks.named import named
 from fxsim.hw.blocks.pipeline import Pipeline
 from fxsim.network import Table
 from fxsim.plan.lstm_cell import LstmCellConfig
@@ -176,10 +177,10 @@ class _Steps:
             self._shared = pipeline.register(self._left * self._right, "shared")
 
     def rounded(self, value: Value, shift: int) -> Value:
-        return shift_round(value, shift, self._config.rounding)
+        return shift_round(named(self._m, value, "exact"), shift, self._config.rounding)
 
     def clamped(self, value: Value, fmt: IntFormat) -> Value:
-        return saturate(value, fmt.min, fmt.max)
+        return saturate(named(self._m, value, "unclamped"), fmt.min, fmt.max)
 
     def lookup(self, table: Table, value: Value, latency: int, name: str) -> Value:
         """Entry of a table, ``latency`` stages later."""
