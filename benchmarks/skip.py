@@ -45,7 +45,7 @@ def measure(case: SparseCase, folder: Path) -> int:
     job: Job = bank_job([case], seed=1)
     job.patterns[:] = ["none"]
     verilog = verilog_of(Bank([case]), "skip")
-    result = run(find_simulator("verilator"), verilog, "skip", job, folder, quick=True)
+    result = run(find_simulator("verilator"), verilog, "skip", job, folder)
     if not result.ok:
         sys.exit(f"error: {case.name}: {'; '.join(result.messages)}")
     (seen,) = result.outcomes[0]["devices"]

@@ -96,9 +96,10 @@ def build(
     """Compile ``verilog`` unless that was done before.
 
     A build that was cut short, or whose source or program has changed since, is done again.
-    A ``quick`` build does without the C++ compiler's optimizer, which takes most of the time that
-    Verilator needs for a large design, and makes runs a few times slower. Without ``public``,
-    cocotb sees only the signals that the Verilog marks so, and Verilator can do away with others.
+    A ``quick`` build does without the C++ compiler's optimizer, and makes runs a few times slower;
+    other builds have -Og, which is as fast as -O2 here, and compiled in half the time. Without
+    ``public``, cocotb sees only the signals that the Verilog marks so, and Verilator can do away
+    with others.
 
     Raises
     ------
@@ -132,8 +133,10 @@ def build(
         _clear(folder)
         made.source.write_bytes(verilog.encode())
         changes = dict(simulator.environment)
-        if quick:
-            changes["MAKEFLAGS"] = f"{changes.get('MAKEFLAGS', '')} OPT_FAST=-O0"
+        optimize = "-O0" if quick else "-Og"
+        changes["MAKEFLAGS"] = (
+            f"{changes.get('MAKEFLAGS', '')} OPT_FAST={optimize} VM_PARALLEL_BUILDS=0"
+        )
         with tool_environment(changes), _shared_objects(simulator, folder):
             try:
                 get_runner(simulator.name).build(

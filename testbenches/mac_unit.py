@@ -32,7 +32,6 @@ def verify_mac_unit(
     seed: int,
     folder: Path,
     patterns: Sequence[str] = PATTERNS,
-    quick: bool = False,
     bench: Bench = "verilog",
 ) -> list[UnitRun]:
     """Run the regression of a unit.
@@ -51,7 +50,7 @@ def verify_mac_unit(
         job = unit_job(unit, loaded, batch, patterns=patterns, seed=seed)
         return job, _expected(unit, len(batch))
 
-    return verify_runs(unit, vectors, prepare, folder, patterns=patterns, quick=quick, bench=bench)
+    return verify_runs(unit, vectors, prepare, folder, patterns=patterns, bench=bench)
 
 
 def loaded_weights(unit: MacUnit, seed: int) -> IntArray | None:

@@ -22,6 +22,9 @@ from fxsim.testbenches.builds import Build, build, tool_environment
 Bench = Literal["verilog", "python"]
 
 _HARNESS = "cocotb_harness"
+LONG = 100_000
+"""Words that a run must have on some stream before an optimized build saves time."""
+
 RESULTS, LOG = "results.xml", "run.log"
 
 
@@ -95,13 +98,15 @@ def run(
     job: Job | AccessJob,
     folder: Path,
     *,
-    quick: bool = False,
+    quick: bool | None = None,
     memories: Mapping[str, str] | None = None,
     bench: Bench = "verilog",
 ) -> RunResult:
     """Build and run ``job``; results and logs go to ``folder`` when it has run.
 
-    See `build` for ``quick``. ``memories`` has name and text of the files that the Verilog reads.
+    A ``quick`` build (`fxsim.testbenches.builds.build`) is made for short runs, unless ``quick``
+    says which one is to be made. ``memories`` has name and text of the files that the Verilog
+    reads.
     What drives and watches the device is itself Verilog, or Python, which finds the same and is
     many times slower; an `AccessJob` is always driven by Python.
 
@@ -122,7 +127,7 @@ def run(
             (own / name).write_text(text)
         job.write(own)
         design = design_of(job, verilog, top, bench)
-        made = build_design(simulator, design, quick=quick)
+        made = build_design(simulator, design, quick=job.length < LONG if quick is None else quick)
         seconds = _simulate(simulator, made, design, job.seed, own)
         tests, messages = _read_results(own / RESULTS)
         outcomes = _read_outcomes(own, job, Subject(digest_of(job.text), digest_of(design.verilog)))

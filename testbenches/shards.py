@@ -137,6 +137,7 @@ class Shards:
                 seed=self.seed,
                 folder=Path(folder),
                 patterns=PATTERNS,
+                quick=False,
             )
         return ShardResult(
             first=first,

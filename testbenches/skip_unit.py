@@ -39,7 +39,6 @@ def verify_unit(
     seed: int,
     folder: Path,
     patterns: Sequence[str] = PATTERNS,
-    quick: bool = False,
     bench: Bench = "verilog",
 ) -> list[UnitRun]:
     """Run the regression of a unit.
@@ -60,7 +59,7 @@ def verify_unit(
         job = unit_job(unit, loaded, gradients, threshold, patterns=patterns, seed=seed)
         return job, _expected(unit, gradients, threshold)
 
-    return verify_runs(unit, vectors, prepare, folder, patterns=patterns, quick=quick, bench=bench)
+    return verify_runs(unit, vectors, prepare, folder, patterns=patterns, bench=bench)
 
 
 def unit_cycles(unit: SkipUnit, gradients: IntArray, threshold: int) -> SkipCycles:

@@ -64,7 +64,7 @@ def test_registers(simulator: str, tmp_path: Path) -> None:
         signals={name: [value, value] for name, value in SHOWN.items()},
     )
     verilog = verilog_of(AxiLiteRegisters(REGISTERS, address_bits=6), "registers")
-    result = run(find_simulator(simulator), verilog, "registers", job, tmp_path, quick=True)
+    result = run(find_simulator(simulator), verilog, "registers", job, tmp_path)
     assert result.messages == []
     assert result.tests == 2
     assert result.words == 2 * len(accesses)
@@ -80,7 +80,7 @@ def test_a_wrong_answer_is_found(simulator: str, tmp_path: Path) -> None:
     wrong = [axi_lite.Access(address=4, data=1, response=OKAY)]
     job = AccessJob(prefix="axil", accesses=wrong, patterns=["none"], seed=1, signals={})
     verilog = verilog_of(AxiLiteRegisters(REGISTERS, address_bits=6), "registers")
-    result = run(find_simulator(simulator), verilog, "registers", job, tmp_path, quick=True)
+    result = run(find_simulator(simulator), verilog, "registers", job, tmp_path)
     assert not result.ok
     assert "read 0" in result.messages[0]
     assert "(0, 0)" in result.messages[0]

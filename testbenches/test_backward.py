@@ -53,7 +53,7 @@ def test_backward(
 ) -> None:
     cases, verilog = cases_of(about)
     job = replace(bank_job(cases, seed=31), patterns=patterns, settle=SETTLE)
-    result = run(find_simulator(simulator), verilog, "backward", job, tmp_path, quick=True)
+    result = run(find_simulator(simulator), verilog, "backward", job, tmp_path)
     assert result.messages == []
     assert result.tests == len(patterns)
     expected = sum(

@@ -126,7 +126,7 @@ def test_long_streams_of_any_width(simulator: str, tmp_path: Path) -> None:
         patterns=["none", "both"],
         seed=1,
     )
-    regress = partial(run, find_simulator(simulator), wires(), "wires", quick=True)
+    regress = partial(run, find_simulator(simulator), wires(), "wires")
     good = regress(job, tmp_path / "good")
     assert good.messages == []
     assert good.words == 2 * 700 * len(WIDTHS)

@@ -32,7 +32,7 @@ def due(case: Case, inputs: list[int]) -> Iterator[int]:
 def test_block(top: str, simulator: str, tmp_path: Path) -> None:
     cases, verilog = cases_of(top)
     job = bank_job(cases, seed=11)
-    result = run(find_simulator(simulator), verilog, top, job, tmp_path, quick=True)
+    result = run(find_simulator(simulator), verilog, top, job, tmp_path)
     assert result.messages == []
     assert result.tests == len(PATTERNS)
     expected = sum(len(sink.words) for device in job.devices for sink in device.sinks)

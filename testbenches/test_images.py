@@ -35,7 +35,6 @@ def test_shipped_network(simulator: str, count: int, tmp_path: Path) -> None:
         seed=5,
         folder=tmp_path,
         patterns=["none"],
-        quick=True,
     )
     assert result.messages == []
     pixels = [-(-layer.outputs // layer.lanes_out) for layer in network.layers]
@@ -69,4 +68,4 @@ def test_random_network_on_verilator(
 ) -> None:
     network = drawn_data.draw(image_networks(max_side=10))
     batch = drawn_data.draw(batches(network, 7))
-    check(network, {"verilator": batch}, tmp_path_factory.mktemp("random"), quick=True)
+    check(network, {"verilator": batch}, tmp_path_factory.mktemp("random"))

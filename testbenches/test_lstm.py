@@ -161,7 +161,7 @@ def test_trained_projection(
     assert layer.projection is not None
     x = as_input(network, split.x[:6])
     assert len(np.unique(simulate_trace(network, x).layers[0].activations)) > 10
-    (result,) = verify(network, vectors={simulator: x}, seed=3, folder=tmp_path, quick=True)
+    (result,) = verify(network, vectors={simulator: x}, seed=3, folder=tmp_path)
     assert (result.messages, result.tests, result.wrong) == ([], 4, 0)
     assert result.latency_measured == result.latency_predicted
     # 4 patterns of 60 vectors: c of 8 cells, h of 4 by its lanes, the logits inside and outside.

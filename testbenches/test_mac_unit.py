@@ -90,7 +90,7 @@ def verified(
 ) -> UnitRun:
     vectors = np.concatenate([hard_vectors(unit, 4), random_vectors(unit, count, 4)])
     (seen,) = verify_mac_unit(
-        unit, vectors={simulator: vectors}, seed=4, folder=folder, patterns=patterns, quick=True
+        unit, vectors={simulator: vectors}, seed=4, folder=folder, patterns=patterns
     )
     return seen
 

@@ -28,11 +28,9 @@ from tests.strategies import batches, networks
 DIGITS = {"verilator": 360, "icarus": 40}
 
 
-def check(
-    network: QuantizedNetwork, vectors: Mapping[str, IntArray], folder: Path, *, quick: bool = False
-) -> None:
+def check(network: QuantizedNetwork, vectors: Mapping[str, IntArray], folder: Path) -> None:
     """All patterns, every word of every layer, every completion cycle."""
-    for result in verify(network, vectors=vectors, seed=5, folder=folder, quick=quick):
+    for result in verify(network, vectors=vectors, seed=5, folder=folder):
         assert result.messages == []
         assert (result.tests, result.wrong) == (len(PATTERNS), 0)
         count = len(vectors[result.simulator])
@@ -82,7 +80,7 @@ def test_random_network_on_verilator(
 ) -> None:
     network = drawn_data.draw(networks(max_size=12))
     batch = drawn_data.draw(batches(network, 7))
-    check(network, {"verilator": batch}, tmp_path_factory.mktemp("random"), quick=True)
+    check(network, {"verilator": batch}, tmp_path_factory.mktemp("random"))
 
 
 @pytest.mark.parametrize(

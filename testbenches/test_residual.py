@@ -55,7 +55,7 @@ def test_random_network_on_verilator(
 ) -> None:
     network = drawn_data.draw(residual_networks(max_blocks=3))
     batch = drawn_data.draw(batches(network, 7))
-    check(network, {"verilator": batch}, tmp_path_factory.mktemp("random"), quick=True)
+    check(network, {"verilator": batch}, tmp_path_factory.mktemp("random"))
 
 
 @pytest.mark.slow

@@ -101,7 +101,6 @@ def test_unit(which: str, simulator: str, tmp_path: Path) -> None:
         seed=4,
         folder=tmp_path,
         patterns=[*PATTERNS, RESTART],
-        quick=True,
     )
     assert seen.messages == []
     assert seen.tests == len(PATTERNS) + 1
@@ -124,7 +123,6 @@ def test_shipped_unit_on_real_gradients(name: str, simulator: str, tmp_path: Pat
         seed=1,
         folder=tmp_path,
         patterns=["none"],
-        quick=True,
     )
     assert seen.messages == []
     assert seen.cycles_measured == seen.cycles_predicted

@@ -47,7 +47,7 @@ def test_sparse(
     cases, verilog = cases_of(about)
     patterns = PATTERNS_OF.get(about, ["none"])
     job = replace(bank_job(cases, seed=21), patterns=patterns)
-    result = run(find_simulator(simulator), verilog, "sparse", job, tmp_path, quick=True)
+    result = run(find_simulator(simulator), verilog, "sparse", job, tmp_path)
     assert result.messages == []
     assert result.tests == len(patterns)
     expected = sum(len(device.sink.words) for device in job.devices)

@@ -76,7 +76,6 @@ def verify_runs(
     folder: Path,
     *,
     patterns: Sequence[str] = PATTERNS,
-    quick: bool = False,
     bench: Bench = "verilog",
 ) -> list[UnitRun]:
     """Run the job of some vectors on each simulator, and compare what it came to.
@@ -107,7 +106,6 @@ def verify_runs(
         place = folder / name
         seen = run(
             *(simulators[name], verilog, unit.name, job, place),
-            quick=quick,
             memories=memories,
             bench=bench,
         )

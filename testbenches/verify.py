@@ -51,7 +51,6 @@ def verify(
     seed: int,
     folder: Path,
     patterns: Sequence[str] = PATTERNS,
-    quick: bool = False,
     bench: Bench = "verilog",
     on_run: Callable[[NetworkRun], None] | None = None,
 ) -> list[NetworkRun]:
@@ -69,8 +68,6 @@ def verify(
     patterns : sequence of str
         Pause patterns, each a pass over all vectors. Networks with several inputs or outputs have
         those of `fxsim.testbenches.bench.job.TURNS` as well.
-    quick : bool
-        Whether to save on the build rather than on the run; see `fxsim.testbenches.builds.build`.
     bench : "verilog" or "python"
         See `fxsim.testbenches.run.run`.
     on_run : callable, optional
@@ -103,7 +100,6 @@ def verify(
             seed=seed,
             folder=folder / name,
             patterns=patterns,
-            quick=quick,
             bench=bench,
         )
         results.append(seen)
@@ -121,10 +117,10 @@ def run_network(
     seed: int,
     folder: Path,
     patterns: Sequence[str],
-    quick: bool = False,
+    quick: bool | None = None,
     bench: Bench = "verilog",
 ) -> NetworkRun:
-    """One run of `verify`; ``verilog`` is that of the network."""
+    """One run of `verify`; ``verilog`` is that of the network, and for ``quick`` see `run`."""
     trace = simulate_trace(network, batch)
     if not (count := next(iter(trace.inputs.values()))[..., 0].size):
         raise RangeError(f"vectors must be at least 1, not 0 ({simulator.name})")
@@ -139,7 +135,7 @@ def run_network(
 
 
 def built(network: QuantizedNetwork, verilog: str, batch: Batch, simulator: Simulator) -> Build:
-    """The simulation that `run_network` runs."""
+    """The simulation that `run_network` runs, optimized."""
     job = accelerator_job(network, simulate_trace(network, batch))
     return build_design(simulator, design_of(job, verilog, network.name))
 

@@ -58,6 +58,11 @@ class AccessJob:
         (folder / JOB).write_text(self.text)
 
     @property
+    def length(self) -> int:
+        """Accesses of all patterns."""
+        return len(self.accesses) * len(self.patterns)
+
+    @property
     def passing(self) -> dict[str, int]:
         """Answers that a run compares."""
         return {"words": len(self.accesses)}

@@ -204,6 +204,11 @@ class Job:
         (folder / WORDS).write_bytes(self.words)
 
     @property
+    def length(self) -> int:
+        """Words of the longest stream, in all patterns."""
+        return max(len(channel.words) for channel in self.channels) * len(self.patterns)
+
+    @property
     def passing(self) -> dict[str, int]:
         """Words that a run compares, and completion times of words that it has of each stream."""
         found = {"words": 0}
