@@ -93,7 +93,7 @@ def moments(network, folder, copies):
 
 
 def content(folder):
-    """Files of a folder, with their bytes and modes; parts of names that are random are left out."""
+    """Files of a folder with bytes and modes; what is random in their names is left out."""
     return frozenset(
         (
             RANDOM.sub(r"\1", path.relative_to(folder).as_posix()),
