@@ -2,8 +2,6 @@
 
 import json
 import os
-import time
-from dataclasses import dataclass
 from functools import partial
 
 import pytest
@@ -14,6 +12,7 @@ from fxsim.reproduce.runs import collect
 from fxsim.reproduce.sung2015.plan import Frames
 from fxsim.threads import one_thread_each
 from tests.messages import raises
+from tests.reproduce.tasks import Task, mark
 
 
 def results(folder, processes):
@@ -37,24 +36,6 @@ def test_results_do_not_depend_on_processes(tmp_path):
     assert len({json.dumps(run, sort_keys=True) for run in alone.values()}) == 3
     stored = json.loads((tmp_path / "pair" / "runs" / "1x4-seed2.json").read_text())
     assert stored["result"]["float"] == alone["1x4-seed2"]["float"]
-
-
-@dataclass(frozen=True)
-class Task:
-    """Tells of itself, or fails."""
-
-    number: int
-
-    def threads(self):
-        return self.number, os.environ["OMP_NUM_THREADS"]
-
-    def fail(self):
-        if self.number == 2:
-            raise RangeError("the loss is not finite")
-        return self.number
-
-    def die(self):
-        os._exit(9)
 
 
 def test_processes_have_one_thread_each(monkeypatch):
@@ -83,12 +64,6 @@ def test_no_run_is_begun_after_an_error(processes, tmp_path):
     with raises(RangeError, "the loss is not finite"):
         list(each(partial(mark, tmp_path), [Task(2), *map(Task, range(3, 12))], processes))
     assert len(list(tmp_path.iterdir())) <= processes - 1
-
-
-def mark(folder, task):
-    task.fail()
-    time.sleep(3)
-    (folder / str(task.number)).touch()
 
 
 def test_a_dead_process_is_told():

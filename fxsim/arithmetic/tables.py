@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property, lru_cache
 
 from fxsim.arithmetic.formats import IntFormat, Rounding
 from fxsim.arithmetic.integers import shift_round
@@ -96,7 +97,11 @@ class Table:
 
     def expand(self) -> list[int]:
         """Results for every input from the least to the greatest."""
-        return [self(value) for value in range(self.input.min, self.input.max + 1)]
+        return list(self._expanded)
+
+    @cached_property
+    def _expanded(self) -> tuple[int, ...]:
+        return tuple(self(value) for value in range(self.input.min, self.input.max + 1))
 
 
 def table_entries(fmt: IntFormat, step_bits: int) -> int:
@@ -105,6 +110,7 @@ def table_entries(fmt: IntFormat, step_bits: int) -> int:
     return steps + (1 if step_bits else 0)
 
 
+@lru_cache(maxsize=64)
 def build_table(
     function: Nonlinearity, *, bits: int, input_bits: int, input_fraction: int, step_bits: int = 0
 ) -> Table:

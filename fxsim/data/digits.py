@@ -7,6 +7,8 @@ third part: the validation split is a quarter of the training samples, every one
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
 from fxsim.data.dataset import Dataset, Split
@@ -14,6 +16,7 @@ from fxsim.data.dataset import Dataset, Split
 _SEED = 1797
 
 
+@cache
 def load() -> Dataset:
     """Load the digits: x of shape (n, 64), row by row from 0.0 (white) to 1.0."""
     from sklearn.datasets import load_digits  # takes a second, so not at import time
@@ -24,12 +27,11 @@ def load() -> Dataset:
     test = np.zeros(len(labels), dtype=bool)
     test[order[::5]] = True
     x, y = pixels.astype(np.float64) / 16.0, labels.astype(np.int64)
-    chosen = np.sort(order[1::5])
+    splits = {"train": ~test, "test": test, "validation": np.sort(order[1::5])}
+    made = {name: Split(x[chosen], y[chosen]) for name, chosen in splits.items()}
+    for split in made.values():
+        split.x.flags.writeable = False
+    validation = made["validation"]
     return Dataset(
-        "digits",
-        Split(x[~test], y[~test]),
-        Split(x[test], y[test]),
-        10,
-        validation=Split(x[chosen], y[chosen]),
-        validation_in_train=True,
+        "digits", made["train"], made["test"], 10, validation=validation, validation_in_train=True
     )

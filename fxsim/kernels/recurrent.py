@@ -106,6 +106,7 @@ class LstmKernel:
             arguments = (*self._products[:4], self.constants, narrow[0])
             stream(x[0], cell[0], hidden[0], *arguments)
             return LstmRun(outputs=narrow, states=kept, details=seen, clipped=0)
+        x = np.ascontiguousarray(x, np.int64)  # the kernel takes seconds to compile for each type
         out = np.empty((count, steps, outputs), np.int64)
         everything = (*self._products, self.constants, kept, seen, out)
         clipped = lstm.run(x, cell, hidden, *everything)

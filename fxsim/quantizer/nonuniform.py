@@ -13,6 +13,7 @@ from enum import StrEnum
 
 import numpy as np
 from sklearn.cluster import KMeans
+from threadpoolctl import threadpool_limits
 
 from fxsim.floats.checkpoint import LinearParameters
 from fxsim.floats.prune import Parameters, flat, unflat
@@ -138,7 +139,8 @@ def word_lengths(importance: FloatArray, clusters: int, *, logarithm: bool = Tru
     """Bits for each parameter: k-means in one dimension, the groups in the order of their means."""
     data = np.log10(np.maximum(importance, 1e-30)) if logarithm else importance
     clusters = min(clusters, len(np.unique(data)))
-    found = KMeans(clusters, n_init=4, random_state=0).fit(data[:, None])
+    with threadpool_limits(1):  # several cost more than they save, and add up in another order
+        found = KMeans(clusters, n_init=4, random_state=0).fit(data[:, None])
     rank = np.empty(clusters, dtype=np.int64)
     rank[np.argsort(found.cluster_centers_[:, 0])] = np.arange(1, clusters + 1)
     lengths: IntArray = rank[found.labels_]

@@ -1,12 +1,38 @@
-"""``fxsim codesign``: all steps, with Yosys and most of the sweep left out."""
+"""``fxsim codesign``: all steps, on a small network, with Yosys and most of the sweep left out."""
 
 import json
 from dataclasses import replace
 
 import pytest
 
-from tests.commands import TERNARY, fxsim_cli
-from tests.places import MODELS
+from fxsim.files import write_yaml
+from fxsim.floats.checkpoint import save_checkpoint
+from fxsim.spec import load_spec
+from tests.commands import fxsim_cli
+from tests.two_layers import make_checkpoint
+
+SPEC = {
+    "name": "little_digits",
+    "data": "digits",
+    "input": {"shape": [64], "bits": 8},
+    "layers": [
+        {"type": "linear", "units": 4, "weights": {"levels": 3}, "nonlinearity": "relu"}
+        | {"output": {"bits": 8}},
+        {"type": "linear", "units": 10, "weights": {"levels": 15}},
+    ],
+}
+
+
+@pytest.fixture
+def model(tmp_path):
+    """Folder of a network of the digits, with its specification and random parameters."""
+    folder = tmp_path / "model"
+    folder.mkdir()
+    write_yaml(folder / "spec.yaml", SPEC)
+    spec = load_spec(folder / "spec.yaml")
+    save_checkpoint(make_checkpoint(spec, retrained=True), folder / "checkpoint.npz")
+    fxsim_cli("quantize", folder, "-o", folder)
+    return folder
 
 
 @pytest.fixture
@@ -30,8 +56,8 @@ def quick_codesign(monkeypatch):
     monkeypatch.setattr(synth, "synthesize", lambda *_, **__: area)
 
 
-def test_codesign(tmp_path, quick_codesign):
-    arguments = ("codesign", TERNARY, "-o", tmp_path, "--sim", "icarus", "--vectors", 1)
+def test_codesign(tmp_path, model, quick_codesign):
+    arguments = ("codesign", model, "-o", tmp_path, "--sim", "icarus", "--vectors", 1)
     result = fxsim_cli(*arguments)
     for part in ("float", "fixed point", "3 levels, retrained", "icarus", "xc7", "bit-exact: "):
         assert part in result.stdout
@@ -43,14 +69,14 @@ def test_codesign(tmp_path, quick_codesign):
     assert facts["verdict"]["status"] == "exact"
     assert facts["seconds"]["synthesize for xc7"] == 0.5  # its own, not that of the wait for it
     assert {path.name for path in (tmp_path / "rtl").iterdir()} == {
-        "digits_mlp_ternary.v",
+        "little_digits.v",
         "manifest.json",
     }
     assert (tmp_path / "verify" / "icarus" / "results.xml").exists()
 
 
 def test_codesign_tells_its_verdict_although_its_files_cannot_be_written(
-    tmp_path, quick_codesign, monkeypatch
+    tmp_path, model, quick_codesign, monkeypatch
 ):
     """A file of the user appears while it works."""
     from fxsim.hw import emit
@@ -62,7 +88,7 @@ def test_codesign_tells_its_verdict_although_its_files_cannot_be_written(
         return emitted(*arguments)
 
     monkeypatch.setattr(emit, "emit", meanwhile)
-    arguments = ("codesign", TERNARY, "-o", tmp_path, "--sim", "icarus", "--vectors", 1)
+    arguments = ("codesign", model, "-o", tmp_path, "--sim", "icarus", "--vectors", 1)
     said = fxsim_cli(*arguments, status=1)
     assert "bit-exact: " in said.stdout
     assert "Report" not in said.stdout
@@ -71,12 +97,10 @@ def test_codesign_tells_its_verdict_although_its_files_cannot_be_written(
     assert (tmp_path / "report.html").read_text() == "mine"
 
 
-def test_codesign_without_float_parameters_says_so(tmp_path, quick_codesign):
-    folder = tmp_path / "bare"
-    folder.mkdir()
-    for name in ("network.yaml", "network.npz"):
-        (folder / name).write_bytes((MODELS / TERNARY / name).read_bytes())
-    arguments = ("codesign", folder, "-o", tmp_path, "--sim", "icarus", "--vectors", 1)
+def test_codesign_without_float_parameters_says_so(tmp_path, model, quick_codesign):
+    for name in ("spec.yaml", "checkpoint.npz"):
+        (model / name).unlink()
+    arguments = ("codesign", model, "-o", tmp_path, "--sim", "icarus", "--vectors", 1)
     result = fxsim_cli(*arguments)
     assert "no sweep: it starts from spec.yaml and checkpoint.npz" in result.stderr
     assert "fixed point" in result.stdout
@@ -86,7 +110,9 @@ def test_codesign_without_float_parameters_says_so(tmp_path, quick_codesign):
     assert facts["sweep"] == []
 
 
-def test_codesign_with_a_mismatch_reports_it_and_fails(tmp_path, quick_codesign, monkeypatch):
+def test_codesign_with_a_mismatch_reports_it_and_fails(
+    tmp_path, model, quick_codesign, monkeypatch
+):
     from fxsim.testbenches import verify
 
     keys = ("layer", "vector", "lane", "index", "cycle", "expected", "actual")
@@ -112,7 +138,7 @@ def test_codesign_with_a_mismatch_reports_it_and_fails(tmp_path, quick_codesign,
         interval_measured=None,
     )
     monkeypatch.setattr(verify, "verify", lambda *_, **__: [run])
-    arguments = ("codesign", TERNARY, "-o", tmp_path, "--sim", "icarus", "--json")
+    arguments = ("codesign", model, "-o", tmp_path, "--sim", "icarus", "--json")
     result = fxsim_cli(*arguments, status=1)
     facts = json.loads(result.stdout)
     assert facts["verdict"]["status"] == "failed"

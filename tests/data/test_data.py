@@ -29,6 +29,14 @@ def test_digits_are_pixels_from_0_to_1_and_every_class_is_tested_alike():
     assert counts.max() - counts.min() <= 2
 
 
+def test_digits_are_made_once_and_nobody_changes_them():
+    digits = data.load("digits")
+    assert data.load("digits") is digits
+    for split in digits.splits.values():
+        with pytest.raises(ValueError, match="read-only"):
+            split.x[0] = 0
+
+
 def test_no_sample_is_in_both_splits():
     digits = data.load("digits")
     train = {row.tobytes() for row in digits.train.x}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import shutil
@@ -28,15 +29,22 @@ pytestmark = [
     ),
 ]
 
-SUITE = """
-import ctypes, sys, pytest
+SUITES = (
+    ("tests/kernels/test_kernels.py", "-k", "amx or requantization or threads"),
+    ("tests/network/test_convolution.py", "-k", "simulator_equals_reference"),
+    ("tests/network/test_lstm.py", "-k", "stream or saved"),
+)
+RUN = """
+import ctypes, json, sys, pytest
 from fxsim.kernels import target
 print(target.chosen())
 emulator = ctypes.CDLL(None)
 emulator.amx_emulator_dots.restype = emulator.amx_emulator_kept.restype = ctypes.c_ulong
-code = pytest.main(["-q", "-p", "no:faulthandler", "-p", "no:cacheprovider", *sys.argv[1:]])
-print(emulator.amx_emulator_dots(), emulator.amx_emulator_kept())
-sys.exit(code)
+for suite in json.loads(sys.argv[1]):
+    before = emulator.amx_emulator_dots()
+    code = pytest.main(["-q", "-p", "no:faulthandler", "-p", "no:cacheprovider", *suite])
+    dots = emulator.amx_emulator_dots() - before
+    print(f"done: {int(code)} {dots} {emulator.amx_emulator_kept()}", flush=True)
 """
 
 
@@ -66,20 +74,20 @@ def run(environment, code, *arguments):
     return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("tests/kernels/test_kernels.py", "-k", "amx or requantization or threads"),
-        ("tests/network/test_convolution.py", "-k", "simulator_equals_reference"),
-        ("tests/network/test_lstm.py", "-k", "stream or saved"),
-    ],
-)
-def test_every_product_on_tiles(environment, arguments) -> None:
-    done = run(environment, SUITE, *arguments)
-    assert done.returncode == 0, done.stdout + done.stderr
-    first, *_, last = done.stdout.splitlines()
-    assert first == Backend.AMX
-    dots, kept = map(int, last.split())
+@pytest.fixture(scope="module")
+def done(environment):
+    """One process that has run all suites: they share imports and compiled kernels."""
+    return run(environment, RUN, json.dumps(SUITES))
+
+
+@pytest.mark.parametrize("number", range(len(SUITES)), ids=[suite[0] for suite in SUITES])
+def test_every_product_on_tiles(done, number) -> None:
+    lines = done.stdout.splitlines()
+    assert lines[:1] == [Backend.AMX], done.stderr
+    results = [line.split()[1:] for line in lines if line.startswith("done: ")]
+    assert len(results) > number, done.stdout + done.stderr
+    code, dots, kept = map(int, results[number])
+    assert code == 0, done.stdout + done.stderr
     assert dots > 0
     assert kept == 0
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import os
+import re
+import shutil
 import subprocess
 import sys
 
@@ -19,6 +22,33 @@ FIRST = small_network()
 SECOND = dataclasses.replace(FIRST, layers=FIRST.layers[:1])
 THIRD = dataclasses.replace(FIRST, name="third")
 DONE, KILLED, FAILED = 0, 9, 1
+RANDOM = re.compile(r"(\.(npz|yaml)-)\w+(?=\.(npz|yaml)$)")
+
+
+def apart(save):
+    """Call ``save`` in a process of its own; its exit status. It may end the process."""
+    if child := os.fork():
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    status = FAILED
+    try:
+        save()
+        status = DONE
+    finally:
+        os._exit(status)
+
+
+def before_each_call(action):
+    """Act before each call of this process that touches files, but for those of the action."""
+    acting = False
+
+    def heard(event, _):
+        nonlocal acting
+        if event.startswith(("open", "os.", "tempfile.")) and not acting:
+            acting = True
+            action()
+            acting = False
+
+    sys.addaudithook(heard)
 
 
 def save_killed(network, folder, calls):
@@ -26,26 +56,52 @@ def save_killed(network, folder, calls):
 
     Returns whether it was done before.
     """
-    if child := os.fork():
-        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-        assert status in (DONE, KILLED)
-        return status == DONE
     left = calls
 
-    def count(event, _):
+    def count():
         nonlocal left
-        if event.startswith(("open", "os.", "tempfile.")):
-            left -= 1
-            if left < 0:
-                os._exit(KILLED)
+        left -= 1
+        if left < 0:
+            os._exit(KILLED)
 
-    status = FAILED
-    try:
-        sys.addaudithook(count)
+    def save():
+        before_each_call(count)
         save_network(network, folder)
-        status = DONE
-    finally:
-        os._exit(status)
+
+    status = apart(save)
+    assert status in (DONE, KILLED)
+    return status == DONE
+
+
+def moments(network, folder, copies):
+    """Copies of ``folder`` before each call that touches files while a save runs, and at its end.
+
+    Each is what a kill at that call leaves, as `test_old_or_new` shows.
+    """
+    number = itertools.count()
+
+    def copy():
+        shutil.copytree(folder, copies / f"{next(number):03}")
+
+    def save():
+        before_each_call(copy)
+        save_network(network, folder)
+
+    assert apart(save) == DONE
+    shutil.copytree(folder, copies / "end")
+    return sorted(copies.iterdir())
+
+
+def content(folder):
+    """Files of a folder with bytes and modes; what is random in their names is left out."""
+    return frozenset(
+        (
+            RANDOM.sub(r"\1", path.relative_to(folder).as_posix()),
+            path.stat().st_mode,
+            None if path.is_dir() else path.read_bytes(),
+        )
+        for path in folder.rglob("*")
+    )
 
 
 def interruptions(network, folder, prepare):
@@ -73,32 +129,38 @@ def names(folder):
 
 
 def test_old_or_new(tmp_path):
-    def prepare():
-        save_network(FIRST, tmp_path)
-        assert names(tmp_path) == [TENSORS, MANIFEST]  # and nothing that was left over
+    folder = tmp_path / "net"
 
-    seen = [loaded_one(tmp_path, (FIRST, SECOND)) for _ in interruptions(SECOND, tmp_path, prepare)]
+    def prepare():
+        save_network(FIRST, folder)
+        assert names(folder) == [TENSORS, MANIFEST]  # and nothing that was left over
+
+    prepare()
+    copies = moments(SECOND, folder, tmp_path / "copies")
+    seen, left = [], []
+    for _ in interruptions(SECOND, folder, prepare):
+        seen.append(loaded_one(folder, (FIRST, SECOND)))
+        left.append(content(folder))
     assert seen == sorted(seen)
     assert set(seen) == {0, 1}
     assert seen.count(1) > 2  # renamed, then tidied up
-    assert names(tmp_path) == [TENSORS, MANIFEST]
+    assert names(folder) == [TENSORS, MANIFEST]
+    assert left == list(map(content, copies))
 
 
 def test_what_was_left_is_as_good_a_start(tmp_path):
-    def first(calls):
-        save_network(FIRST, tmp_path)
-        save_killed(SECOND, tmp_path, calls)
-
-    for calls in list(interruptions(SECOND, tmp_path, lambda: save_network(FIRST, tmp_path))):
-        first(calls)
-        before = loaded_one(tmp_path, (FIRST, SECOND))
-        seen = [
-            loaded_one(tmp_path, ((FIRST, SECOND)[before], THIRD))
-            for _ in interruptions(THIRD, tmp_path, lambda calls=calls: first(calls))
-        ]
+    """From each different folder that a kill leaves; the next save knows nothing else of it."""
+    save_network(FIRST, tmp_path / "net")
+    left = moments(SECOND, tmp_path / "net", tmp_path / "copies")
+    starts = {content(folder): folder for folder in left}
+    assert len(starts) > 5
+    for start in starts.values():
+        old = (FIRST, SECOND)[loaded_one(start, (FIRST, SECOND))]
+        folders = moments(THIRD, start, tmp_path / f"after-{start.name}")
+        seen = [loaded_one(folder, (old, THIRD)) for folder in folders]
         assert seen == sorted(seen)
         assert set(seen) == {0, 1}
-        assert names(tmp_path) == [TENSORS, MANIFEST]
+        assert names(start) == [TENSORS, MANIFEST]
 
 
 def test_exceptions_leave_no_temporary_files(tmp_path, monkeypatch):
