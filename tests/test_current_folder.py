@@ -168,7 +168,7 @@ def test_variables_of_the_user(tmp_path, little, monkeypatch):
     )
     files = {path.name for path in (tmp_path / "out" / "icarus").iterdir() if path.is_file()}
     outcomes = {f"outcome_{name}.json" for name in ("none", "idle_source", "slow_sink", "both")}
-    assert files == {"job.json", "results.xml", "run.log"} | outcomes
+    assert files == {"job.json", "words.bin", "results.xml", "run.log"} | outcomes
 
 
 @pytest.mark.parametrize(
