@@ -76,7 +76,8 @@ async def play(dut: HierarchyObject, pattern: str, part: Part) -> None:
             resolve(dut, "play").value = 1
     if not number(dut, "run.done"):
         await RisingEdge(clock_of(dut, "run.done"))
-    await RisingEdge(clock)  # the file with the times is closed by now
+    for _ in range(2):  # the file with the times is closed at the falling edge between
+        await RisingEdge(clock)
 
 
 def read(dut: HierarchyObject) -> tuple[list[str], list[DeviceFindings]]:

@@ -81,18 +81,8 @@ class _Stream:
     def wires(self) -> Iterator[str]:
         """Declarations."""
         yield f"wire [{self.channel.width - 1}:0] {self['data']};"
-        flags = (
-            "valid",
-            "ready",
-            "last",
-            "taken",
-            "over",
-            "broken",
-            "pause",
-            "advance",
-            "inverted",
-        )
-        yield f"wire {', '.join(self[part] for part in flags)};"
+        flags = self._named("valid ready last taken over broken pause advance inverted")
+        yield f"wire {', '.join(flags.values())};"
         yield f"wire [31:0] {self['passed']};"
 
     def monitor(self, step: str, *, compare: bool = True, timed: bool = False) -> str:
