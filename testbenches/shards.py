@@ -9,17 +9,19 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from fxsim.errors import FileError
+from fxsim.files import write_text
 from fxsim.folders import reserved
 from fxsim.hw import emit
 from fxsim.network import IntArray, QuantizedNetwork
 from fxsim.network.storage import network_hash
+from fxsim.testbenches.bench.outcome import digest_of
 from fxsim.testbenches.bench.simulators import find_simulator
 from fxsim.testbenches.verify import built, run_network
 from fxsim.timing.cycles import predict
@@ -155,11 +157,19 @@ class Shards:
 
 
 class Kept:
-    """Results of shards in a file, a line each; opened by `keeping`."""
+    """Results of shards in a file, a line each; opened by `keeping`.
 
-    def __init__(self, path: Path, results: Sequence[ShardResult]):
-        self.results = {(result.first, result.last): result for result in results}
+    A line begins with the SHA-256 of what the result depends on and of the result itself, so one
+    that was cut short, damaged, or made from something else is none.
+    """
+
+    def __init__(self, path: Path, facts: Mapping[str, Any]):
         self._path = path
+        self._facts = json.dumps(facts)
+        lines = path.read_text(errors="replace").splitlines() if path.exists() else []
+        results = [result for line in lines if (result := self._read(line)) is not None]
+        self.results = {(result.first, result.last): result for result in results}
+        write_text(path, "".join(map(self._line, results)))
 
     @property
     def samples(self) -> int:
@@ -171,7 +181,15 @@ class Kept:
         self.results[result.first, result.last] = result
         if result.ok:
             with self._path.open("a") as file:
-                file.write(json.dumps(asdict(result)) + "\n")
+                file.write(self._line(result))
+
+    def _line(self, result: ShardResult) -> str:
+        text = json.dumps(asdict(result))
+        return f"{digest_of(self._facts + text)} {text}\n"
+
+    def _read(self, line: str) -> ShardResult | None:
+        digest, _, text = line.partition(" ")
+        return ShardResult(**json.loads(text)) if digest == digest_of(self._facts + text) else None
 
 
 @contextmanager
@@ -183,27 +201,10 @@ def keeping(folder: Path, facts: Mapping[str, Any]) -> Iterator[Kept]:
     FileError
         If another process runs in the folder, or it cannot be written.
     """
-    path, head = folder / _FILE, json.dumps(facts)
+    path = folder / _FILE
     with reserved(folder):
         try:
-            lines = path.read_text().splitlines() if path.exists() else []
-            results = _results(lines[1:]) if lines[:1] == [head] else []
-            path.write_text("".join(f"{line}\n" for line in [head, *map(_line, results)]))
+            kept = Kept(path, facts)
         except OSError as error:
             raise FileError(f"{path}: cannot be written ({error.strerror})") from error
-        yield Kept(path, results)
-
-
-def _line(result: ShardResult) -> str:
-    return json.dumps(asdict(result))
-
-
-def _results(lines: Sequence[str]) -> list[ShardResult]:
-    """Results up to a line that was cut short."""
-    found = []
-    for line in lines:
-        try:
-            found.append(ShardResult(**json.loads(line)))
-        except (ValueError, TypeError):
-            break
-    return found
+        yield kept

@@ -80,11 +80,16 @@ def test_results_are_kept_and_taken_up_again(shards: Shards, tmp_path: Path) -> 
         assert list(kept.results.values()) == done[:1]  # what is not clean is done again
         kept.add(done[1])
     whole = path.read_text()
-    path.write_text(whole[:-9])  # a kill, or a full disk
-    with keeping(tmp_path, shards.facts) as kept:
-        assert list(kept.results.values()) == done[:1]
-        kept.add(done[1])
-    assert path.read_text() == whole
+    for damaged in (
+        whole[:-9].encode(),  # a kill, or a full disk
+        whole.replace('"first": 4, "last": 8', '"first": 4, "last": 9').encode(),
+        whole.encode().replace(b"\n", b"\n\xff", 1),
+    ):
+        path.write_bytes(damaged)
+        with keeping(tmp_path, shards.facts) as kept:
+            assert list(kept.results.values()) == done[:1]
+            kept.add(done[1])
+        assert path.read_text() == whole
 
 
 @pytest.mark.parametrize("what", ["samples", "network", "seed"])
