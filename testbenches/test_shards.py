@@ -123,7 +123,9 @@ def test_command(tmp_path: Path) -> None:
     verify_digits = partial(
         fxsim_cli, "verify", "digits-mlp-ternary", "--data", "digits:test", "-o", tmp_path, "--json"
     )
-    (whole,) = json.loads(verify_digits().stdout)
+    first = verify_digits()
+    assert "digits_mlp_ternary on verilator: 360 of 360 in " in first.stderr
+    (whole,) = json.loads(first.stdout)
     expected = {"samples": 360, "words": 41_760, "mismatches": 0, "kept": 0, "ok": True}
     assert whole.items() >= expected.items()
     again = verify_digits()

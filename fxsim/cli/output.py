@@ -185,11 +185,16 @@ def counting(total: Mapping[str, int]) -> Iterator[Advance]:
         yield advance
 
 
+_EVERY = 30
+"""Seconds between lines on progress where there is no terminal."""
+
+
 @contextmanager
 def going_on(name: str, *, total: int, done: int) -> Iterator[Callable[[int, str], None]]:
-    """A progress bar on stderr with the time left, for work of which a part may be done before.
+    """Progress on stderr with the time left, for work of which a part may be done before.
 
-    The given function takes how much is done, and a remark.
+    A bar on a terminal, else a line now and then. The given function takes how much is done, and a
+    remark.
     """
     from rich.progress import (
         BarColumn,
@@ -200,6 +205,10 @@ def going_on(name: str, *, total: int, done: int) -> Iterator[Callable[[int, str
         TimeRemainingColumn,
     )
 
+    screen = console(stderr=True)
+    if not screen.is_terminal:
+        yield _lines(name, total, done, screen)
+        return
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -209,6 +218,22 @@ def going_on(name: str, *, total: int, done: int) -> Iterator[Callable[[int, str
         TimeRemainingColumn(),
         TextColumn("{task.fields[remark]}", markup=False),
     )
-    with Progress(*columns, console=console(stderr=True)) as progress:
+    with Progress(*columns, console=screen) as progress:
         bar = progress.add_task(name, total=total, completed=done, remark="")
         yield lambda now, remark: progress.update(bar, completed=now, remark=remark)
+
+
+def _lines(name: str, total: int, done: int, screen: Console) -> Callable[[int, str], None]:
+    """Show how much is done in a line, at the end and from time to time."""
+    start = shown = time.monotonic()
+
+    def show(now: int, remark: str) -> None:
+        nonlocal shown
+        passed = time.monotonic() - start
+        if now < total and time.monotonic() - shown < _EVERY:
+            return
+        shown = time.monotonic()
+        left = passed * (total - now) / (now - done)
+        screen.print(f"{name}: {now:,} of {total:,} in {passed:.0f} s, {left:.0f} s left, {remark}")
+
+    return show
