@@ -25,7 +25,7 @@ def images(network: QuantizedNetwork, count: int) -> IntArray:
     return batch
 
 
-@pytest.mark.parametrize(("simulator", "count"), [("verilator", 50), ("icarus", 2)])
+@pytest.mark.parametrize(("simulator", "count"), [("verilator", 200), ("icarus", 2)])
 def test_shipped_network(simulator: str, count: int, tmp_path: Path) -> None:
     """One pattern: ternary dot products of this size take long."""
     network = shipped(LENET)

@@ -144,6 +144,7 @@ def test_command(tmp_path: Path) -> None:
             ["digits-mlp-ternary", "--data", "digits:test", "--vectors", "3"],
             "--vectors and --bench do not go with whole data sets",
         ),
+        (["digits-mlp-ternary", "-j", "2"], "--processes and --cluster go with --data or"),
     ],
 )
 def test_options_that_do_not_go_together(arguments: list[str], message: str) -> None:

@@ -94,6 +94,8 @@ def verify(
             as_json,
         )
         return
+    if processes > 1 or cluster is not None:
+        raise typer.BadParameter("--processes and --cluster go with --data or --all-networks")
     assert network is not None
     simulators = simulators or list(Simulator)
     unit = read_unit(network)
