@@ -6,7 +6,6 @@ processes or machines as there are.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -21,10 +20,13 @@ from fxsim.folders import reserved
 from fxsim.hw import emit
 from fxsim.network import IntArray, QuantizedNetwork
 from fxsim.network.storage import network_hash
+from fxsim.simulator.simulator import simulate_trace
+from fxsim.testbenches.accelerator import accelerator_job
 from fxsim.testbenches.bench.outcome import digest_of
 from fxsim.testbenches.bench.simulators import find_simulator
+from fxsim.testbenches.run import design_of
 from fxsim.testbenches.verify import built, run_network
-from fxsim.timing.cycles import predict
+from fxsim.timing.cycles import completion_times, predict
 
 PATTERNS = ("none",)
 """Without pauses, so that each vector has the cycle that was predicted."""
@@ -38,10 +40,14 @@ Span: TypeAlias = tuple[int, int]
 
 @dataclass(frozen=True, kw_only=True)
 class ShardResult:
-    """What came of the samples from ``first`` to the one before ``last``."""
+    """What came of the samples from ``first`` to the one before ``last``.
+
+    ``subject`` is the SHA-256 of the job, the Verilog with its bench, and the predicted cycles.
+    """
 
     first: int
     last: int
+    subject: str
     vectors: int
     words: int
     wrong: int
@@ -109,18 +115,28 @@ class Shards:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What results depend on."""
-        digest = hashlib.sha256(self.verilog.encode())
-        for name, batch in self.samples.items():
-            digest.update(f"{name} {batch.shape}".encode() + batch.tobytes())
+        """What results depend on, next to their subjects."""
         found = find_simulator(self.simulator)
         return {
             "network": network_hash(self.network),
-            "subject": digest.hexdigest(),
             "simulator": f"{found.name} {found.version}",
-            "seed": self.seed,
             "spans": [list(span) for span in self.spans],
         }
+
+    def subject(self, span: Span) -> str:
+        """Hash of what a shard is run on and held to, so also of the words that it must give."""
+        trace = simulate_trace(self.network, self._part(span))
+        job = accelerator_job(self.network, trace, patterns=PATTERNS, seed=self.seed)
+        vectors = next(iter(trace.inputs.values()))[..., 0].size
+        return digest_of(
+            json.dumps(
+                [
+                    job.text,
+                    *design_of(job, self.verilog, self.network.name),
+                    list(map(int, completion_times(self.network, vectors))),
+                ]
+            )
+        )
 
     def build(self) -> None:
         """Compile the simulation, unless that was done before."""
@@ -129,7 +145,7 @@ class Shards:
     def __call__(self, span: Span) -> ShardResult:
         """Run a shard."""
         first, last = span
-        batch = self._part(span)
+        batch, subject = self._part(span), self.subject(span)
         with tempfile.TemporaryDirectory(prefix="fxsim-") as folder:
             seen = run_network(
                 self.network,
@@ -144,12 +160,16 @@ class Shards:
         return ShardResult(
             first=first,
             last=last,
+            subject=subject,
             vectors=seen.vectors,
             words=seen.words,
             wrong=seen.wrong,
             cycles=seen.cycles,
             seconds=seen.seconds,
-            messages=[f"samples {first} to {last - 1}: {text}" for text in seen.messages],
+            messages=[
+                f"samples {first} to {last - 1}, vectors from 0 there: {text}"
+                for text in seen.messages
+            ],
         )
 
     def _part(self, span: Span) -> dict[str, IntArray]:
@@ -170,6 +190,12 @@ class Kept:
         results = [result for line in lines if (result := self._read(line)) is not None]
         self.results = {(result.first, result.last): result for result in results}
         write_text(path, "".join(map(self._line, results)))
+
+    def check(self, shards: Shards) -> None:
+        """Forget results of another job than that of today's code."""
+        for span in list(self.results):
+            if span not in shards.spans or self.results[span].subject != shards.subject(span):
+                del self.results[span]
 
     @property
     def samples(self) -> int:

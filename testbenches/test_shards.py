@@ -10,10 +10,11 @@ import pytest
 from fxsim.cluster import connected, each_on
 from fxsim.errors import FileError
 from fxsim.hw import emit
-from fxsim.network import INPUT
+from fxsim.network import INPUT, QuantizedNetwork
 from fxsim.processes import each
+from fxsim.simulator.simulator import simulate_trace
 from fxsim.testbenches import shards as shards_module
-from fxsim.testbenches.cases.samples import chain, random_inputs
+from fxsim.testbenches.cases.samples import chain, random_inputs, tail_of
 from fxsim.testbenches.shards import PATTERNS, Shards, keeping
 from fxsim.testbenches.verify import verify
 from tests.commands import fxsim_cli
@@ -56,16 +57,21 @@ def test_on_processes_and_on_a_cluster(shards: Shards) -> None:
         assert {span: found.words for span, found in each_on(client, shards, spans)} == here
 
 
+def shifted(network: QuantizedNetwork) -> QuantizedNetwork:
+    """The network, whose last layer shifts one place more."""
+    first, last = network.linears
+    tail = tail_of(last)
+    return replace(network, layers=(first, replace(last, tail=replace(tail, shift=tail.shift + 1))))
+
+
 def test_a_wrong_word_has_its_sample(shards: Shards) -> None:
-    """The network shifts one place more than its Verilog."""
-    first, second = shards.network.linears
-    assert second.tail is not None
-    other = replace(second, tail=replace(second.tail, shift=second.tail.shift + 1))
-    wrong = replace(shards, network=replace(shards.network, layers=(first, other)))
+    wrong = replace(shards, network=shifted(shards.network))
     result = wrong((4, 8))
     assert not result.ok
     assert result.wrong > 0
-    assert result.messages[0].startswith("samples 4 to 7: stream/pattern=none: layer1: vector ")
+    assert result.messages[0].startswith(
+        "samples 4 to 7, vectors from 0 there: stream/pattern=none: layer1: vector "
+    )
 
 
 def test_results_are_kept_and_taken_up_again(shards: Shards, tmp_path: Path) -> None:
@@ -92,8 +98,10 @@ def test_results_are_kept_and_taken_up_again(shards: Shards, tmp_path: Path) -> 
         assert path.read_text() == whole
 
 
-@pytest.mark.parametrize("what", ["samples", "network", "seed"])
-def test_results_of_something_else_are_not_taken(what: str, shards: Shards, tmp_path: Path) -> None:
+@pytest.mark.parametrize("what", ["samples", "network", "seed", "simulator"])
+def test_results_of_something_else_are_not_taken(
+    what: str, shards: Shards, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     result = shards(shards.spans[0])
     with keeping(tmp_path, shards.facts) as kept:
         kept.add(result)
@@ -102,8 +110,19 @@ def test_results_of_something_else_are_not_taken(what: str, shards: Shards, tmp_
         "samples": {"samples": {INPUT: shards.samples[INPUT][::-1]}},
         "network": {"network": network, "verilog": emit.accelerator_verilog(network)},
         "seed": {"seed": 2},
+        "simulator": {},
     }
-    with keeping(tmp_path, replace(shards, **changes[what]).facts) as kept:  # type: ignore[arg-type]
+    other = replace(shards, **changes[what])  # type: ignore[arg-type]
+    with keeping(tmp_path, shards.facts) as kept:
+        kept.check(shards)
+        assert list(kept.results) == shards.spans[:1]
+    if what == "simulator":  # another word expected, from code that has changed
+        monkeypatch.setattr(
+            "fxsim.testbenches.shards.simulate_trace",
+            lambda network, x: simulate_trace(shifted(network), x),
+        )
+    with keeping(tmp_path, other.facts) as kept:
+        kept.check(other)
         assert kept.results == {}
 
 
@@ -149,6 +168,11 @@ def test_command(tmp_path: Path) -> None:
 )
 def test_options_that_do_not_go_together(arguments: list[str], message: str) -> None:
     assert message in " ".join(fxsim_cli("verify", *arguments, status=2).stderr.split())
+
+
+def test_a_unit_has_no_data_set() -> None:
+    said = fxsim_cli("verify", "zero-skipper", "--data", "digits:test", status=1).stderr
+    assert said == "error: zero-skipper is a unit, which has no data set; leave out --data\n"
 
 
 def test_a_split_that_is_unknown() -> None:

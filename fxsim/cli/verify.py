@@ -40,7 +40,10 @@ def verify(
     ] = None,
     simulators: Annotated[
         list[Simulator] | None,
-        typer.Option("--sim", help="Simulator; repeat for more. Default: both, or Verilator."),
+        typer.Option(
+            "--sim",
+            help="Simulator; repeat for more. Default: both; of data sets, verilator.",
+        ),
     ] = None,
     vectors: VectorsOption = None,
     data: Annotated[
@@ -53,11 +56,11 @@ def verify(
     ] = False,
     processes: Annotated[
         int,
-        typer.Option("--processes", "-j", min=1, max=1024, help="Processes for --data."),
+        typer.Option("--processes", "-j", min=1, max=1024, help="Processes for whole data sets."),
     ] = 1,
     cluster: Annotated[
         str | None,
-        typer.Option("--cluster", metavar="ADDRESS", help="Dask scheduler for --data, or local."),
+        typer.Option("--cluster", metavar="ADDRESS", help="Dask scheduler for them, or local."),
     ] = None,
     bench: Annotated[
         BenchKind, typer.Option("--bench", help="What drives and watches the device.")
@@ -84,6 +87,8 @@ def verify(
         if all_networks and data is not None:
             raise typer.BadParameter("--all-networks has test samples of each; leave out --data")
         names = [network] if network is not None else shipped_networks()
+        if network is not None and read_unit(network) is not None:
+            raise SpecError(f"{network} is a unit, which has no data set; leave out --data")
         verify_whole(
             [read_network(name) for name in names],
             data,

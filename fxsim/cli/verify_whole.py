@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from fxsim.cli.lookup import blamed_on
 from fxsim.cli.output import Steps, going_on, print_json, print_table
+from fxsim.cli.paths import check_data
 from fxsim.cli.runs import default_folder
 from fxsim.errors import MismatchError, RangeError
 
@@ -31,7 +32,7 @@ class Whole:
     kept : int
         Shards that an earlier run had done.
     seconds : float
-        Of all simulators, added up.
+        Of all shards, added up.
     """
 
     network: str
@@ -83,8 +84,9 @@ def verify_whole(
     with resources.ready() as run:
         for network in networks:
             source = data or f"{network.data}:test"
+            check_data({"--output": output}, source.rpartition(":")[0])
             samples = samples_of(network, source)
-            for simulator in simulators:
+            for simulator in dict.fromkeys(simulators):
                 found.append(run_whole(network, source, samples, simulator, seed, output, run))
     if as_json:
         print_json([vars(whole) | {"ok": not whole.messages} for whole in found])
@@ -129,6 +131,7 @@ def run_whole(
         folder = output / network.name
     place = folder / source.replace(":", "-").replace("/", "-") / simulator
     with keeping(place, shards.facts) as kept:
+        kept.check(shards)
         left = [span for span in shards.spans if span not in kept.results]
         done = len(kept.results)
         steps.say(
@@ -143,6 +146,8 @@ def run_whole(
                 kept.add(result)
                 show(kept.samples, f"{result.cycles / result.seconds:,.0f} cycles/s")
         results = [kept.results[span] for span in shards.spans]
+        for text in [text for result in results for text in result.messages][:1]:
+            steps.say(f"{name}: {text}")
     return Whole(
         network=network.name,
         data=source,

@@ -37,7 +37,7 @@ async def stream(dut: HierarchyObject, pattern: str) -> None:
         for part in parts_of(pattern, seed):
             await play(dut, pattern, part)
             loads, devices = read(dut)
-            findings.add(devices, number(dut, "run.last"))
+            findings.add(devices, number(dut, "run.ended"))
             findings.broken += loads
             if findings.broken:
                 break

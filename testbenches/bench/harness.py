@@ -36,6 +36,8 @@ def harness(job: Job, top: str) -> str:
     """Verilog of the bench around the module ``top``, to be compiled together with it."""
     lines = [
         "reg clk /*verilator public_flat_rd*/ = 0;",
+        "// While words pass, a cycle is one step of time and not two, for speed: nothing but the",
+        "// file of times looks at the falling edge then. Registers are accessed at it.",
         "always begin",
         "  #5 clk = 1;",
         "  if (step) clk <= 0;",

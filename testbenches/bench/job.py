@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fxsim.errors import FileError
+from fxsim.errors import FileError, RangeError
 from fxsim.testbenches.bench.channel import Channel
 from fxsim.testbenches.bench.outcome import JOB
 
@@ -59,6 +59,7 @@ PATIENCE = 20_000
 
 WORDS = "words.bin"
 _ENTRY = 16  # bytes in the table
+_MOST = 2**31 - 1  # bytes; $fseek takes places of 32 bits
 
 PATTERNS = ("none", "idle_source", "slow_sink", "both")
 """Pause patterns: never, random source idle, random back-pressure, both."""
@@ -199,7 +200,18 @@ class Job:
         return replace(self, preload=list(channels[: len(self.preload)]), devices=devices)
 
     def write(self, folder: Path) -> None:
-        """Write the files of the job."""
+        """Write the files of the job.
+
+        Raises
+        ------
+        RangeError
+            If there are more words than a simulator can find in a file.
+        """
+        if len(self.words) > _MOST:
+            raise RangeError(
+                f"words of a run must take at most {_MOST:,} bytes, not {len(self.words):,};"
+                " shards take data sets of any size"
+            )
         (folder / JOB).write_text(self.text)
         (folder / WORDS).write_bytes(self.words)
 

@@ -26,7 +26,7 @@ module fxsim__monitor #(
     output broken,          // a rule was, with the present cycle
     output [31:0] passed    // whole vectors, with the present word
 );
-  // Codes of `fault`, as fxsim.testbenches.bench.cocotb_harness puts them into words.
+  // Codes of `fault`, as fxsim.testbenches.bench.rules puts them into words.
   localparam VALID = 1, FELL = 2, LAST = 3, CHANGED = 4, READY = 5, MORE = 6, WRONG_LAST = 7;
 
   reg [63:0] count /*verilator public_flat_rd*/;
@@ -52,6 +52,8 @@ module fxsim__monitor #(
   wire ends = FRAMED & word[8*BYTES];
   wire known = (valid === 1'b1) & (!FRAMED | (last === 1'b0) | (last === 1'b1));
   wire kept = !holding | ((data === held) & (!FRAMED | (last === held_last)));
+  // A word is handed over by the rules so far; it is counted if it was still expected, and taken if
+  // its last is right as well.
   wire handed = step & known & kept & (ready === 1'b1);
   wire surplus = handed & (seen == count);
   wire counted = handed & !surplus;
@@ -111,8 +113,11 @@ module fxsim__monitor #(
       if (code != 0) begin
         fault <= code;
         fault_cycle <= cycle;
-        fault_bit <= code == VALID ? valid : code == LAST ? last : ready;
-        if (code == WRONG_LAST) fault_bit <= last;
+        case (code)
+          VALID: fault_bit <= valid;
+          LAST, WRONG_LAST: fault_bit <= last;
+          default: fault_bit <= ready;
+        endcase
       end
       holding <= valid & (ready !== 1'b1);
       if (valid & !(ready === 1'b1)) begin

@@ -24,7 +24,7 @@ module fxsim__run #(
 
   reg halted /*verilator public_flat_rd*/ = 0;
   reg done /*verilator public_flat_rd*/ = 0;
-  reg [31:0] last /*verilator public_flat_rd*/ = 0;
+  reg [31:0] ended /*verilator public_flat_rd*/ = 0;
   reg [2:0] state = IDLE;
   reg [31:0] count = 0;
 
@@ -70,7 +70,7 @@ module fxsim__run #(
     if (ends | ((state == LOADING) & broken)) begin
       state <= IDLE;
       done <= 1;
-      last <= cycle;
+      ended <= cycle;
     end
   end
 endmodule
