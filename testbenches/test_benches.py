@@ -3,6 +3,7 @@
 What both say of faults is in `test_faults.py`.
 """
 
+import re
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,11 +23,15 @@ from fxsim.testbenches.bench.packed import Packed, pack_words
 from fxsim.testbenches.bench.pauses import Pauses
 from fxsim.testbenches.bench.simulators import find_simulator
 from fxsim.testbenches.cases.samples import random_inputs
+from fxsim.testbenches.cases.sparse_data import fill, masks
 from fxsim.testbenches.mac_unit import loaded_weights, random_vectors, unit_job
 from fxsim.testbenches.run import run
+from fxsim.testbenches.skip_unit import unit_job as skip_job
+from fxsim.testbenches.test_faults import BENCHES
 from fxsim.testbenches.test_graphs import two_ports
 from fxsim.testbenches.test_mac_unit import small
 from fxsim.testbenches.test_networks import drawn
+from fxsim.testbenches.test_skip_unit import units_of
 from tests.strategies import batches, networks
 
 
@@ -59,6 +64,35 @@ def test_words_to_load_and_registers(tmp_path: Path) -> None:
     assert job.preload
     assert job.registers is not None
     check(unit_verilog(unit), unit.name, job, tmp_path)
+
+
+def test_registers_that_refuse_and_words_that_cannot_be_loaded(tmp_path: Path) -> None:
+    """No pattern hangs in what the one before it has left."""
+    unit = units_of(tmp_path)["skipper"]
+    gradients = fill(masks(unit.items, unit.lanes, 5), unit.gradient, 5)[:4]
+    job = skip_job(unit, None, gradients, 100, patterns=["none", "both", RESTART], seed=2)
+    verilog, count = re.subn(r"axil_bresp <= .*;", "axil_bresp <= 2'h2;", unit_verilog(unit))
+    assert count
+    array = small(tmp_path, {"weights": {"code": "int4n", "seed": 1, "load": True}})
+    loads = unit_job(array, loaded_weights(array, 1), random_vectors(array, 3, 2), seed=3)
+    stuck, count = re.subn(
+        r"assign s_axis_weights_tready = .*;",
+        "assign s_axis_weights_tready = 1'bx;",
+        unit_verilog(array),
+    )
+    assert count == 1
+    for top, text, asked, message in (
+        (unit.name, verilog, job, "responses to writes: [2, 2]"),
+        (array.name, stuck, loads, "s_axis_weights_tready is X at cycle"),
+    ):
+        slow, fast = (
+            run(find_simulator("icarus"), text, top, asked, tmp_path / top / bench, bench=bench)
+            for bench in BENCHES
+        )
+        assert fast.messages == slow.messages
+        assert fast.outcomes == slow.outcomes
+        assert len(fast.messages) == len(asked.patterns)
+        assert all(message in line for line in fast.messages), fast.messages
 
 
 @drawn(max_examples=2)

@@ -83,7 +83,7 @@ def verify_whole(
     found = []
     with resources.ready() as run:
         for network in networks:
-            source = data or f"{network.data}:test"
+            source = f"{network.data}:test" if data is None else data
             check_data({"--output": output}, source.rpartition(":")[0])
             samples = samples_of(network, source)
             for simulator in dict.fromkeys(simulators):

@@ -47,7 +47,10 @@ def harness(job: Job, top: str) -> str:
         "wire reset, start, load_drive, load_step, drive, step;",
         "wire [31:0] cycle;",
         "integer times = 0;",
-        'always @(posedge clk) if (start) times = $fopen("times.bin", "wb");',
+        "always @(posedge clk) if (start) begin",
+        "  if (times != 0) $fclose(times);",
+        '  times = $fopen("times.bin", "wb");',
+        "end",
         "always @(negedge clk) if (run.done & times != 0) begin $fclose(times); times = 0; end",
     ]
     streams = [_Stream(k, channel) for k, channel in enumerate(job.channels)]

@@ -39,11 +39,10 @@ module fxsim__run #(
   assign drive = step | enters;
   assign cycle = count + 32'd1;
 
-  initial reset = 1 - ACTIVE;
+  initial reset = ACTIVE;  // so that a device sees no clock before its first reset
 
   always @(posedge clk) begin
     count <= cycle;
-    if (!go) done <= 0;
     if (start) begin
       state <= RESETS;
       reset <= ACTIVE;
@@ -71,6 +70,11 @@ module fxsim__run #(
       state <= IDLE;
       done <= 1;
       ended <= cycle;
+    end
+    if (!go) begin  // also in the middle, where registers could not be written
+      state <= IDLE;
+      halted <= 0;
+      done <= 0;
     end
   end
 endmodule
