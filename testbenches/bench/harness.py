@@ -20,7 +20,7 @@ from fxsim.testbenches.bench.packed import bytes_of
 
 TOP = "fxsim__bench"
 
-_PARTS = ("pauses", "source", "sink", "monitor", "watch", "run")
+_PARTS = ("pauses", "words", "source", "sink", "monitor", "watch", "run")
 _MASTER = {
     **{"awaddr": 32, "awprot": 3, "awvalid": 1, "wdata": 32, "wstrb": 4, "wvalid": 1, "bready": 1},
     **{"araddr": 32, "arprot": 3, "arvalid": 1, "rready": 1},

@@ -3,14 +3,13 @@
 // The rules (AXI4-Stream; Amaranth's streams have the same): once valid, a word stays valid and
 // unchanged until it is taken. Valid, ready and last are never unknown.
 module fxsim__monitor #(
-    parameter CHANNEL = 0,  // place in the table at the head of words.bin
+    parameter CHANNEL = 0,
     parameter WIDTH = 8,
     parameter BYTES = 1,    // of a word in the file
     parameter BEATS = 1,    // words of a vector
     parameter FRAMED = 0,   // whether there is a last, and a byte with flags before the words
     parameter COMPARE = 1,  // 0 for what the bench itself sends: it needs no look into the file
-    parameter TIMED = 0,    // whether the cycle of each word is kept
-    parameter CHUNK = 256   // words read at once
+    parameter TIMED = 0     // whether the cycle of each word is kept
 ) (
     input clk,
     input start,
@@ -29,7 +28,6 @@ module fxsim__monitor #(
   // Codes of `fault`, as fxsim.testbenches.bench.rules puts them into words.
   localparam VALID = 1, FELL = 2, LAST = 3, CHANGED = 4, READY = 5, MORE = 6, WRONG_LAST = 7;
 
-  reg [63:0] count /*verilator public_flat_rd*/;
   reg [63:0] seen /*verilator public_flat_rd*/;
   reg [63:0] wrong /*verilator public_flat_rd*/;
   reg [63:0] first_place /*verilator public_flat_rd*/;
@@ -39,17 +37,15 @@ module fxsim__monitor #(
   reg [31:0] fault_cycle /*verilator public_flat_rd*/;
   reg fault_bit /*verilator public_flat_rd*/;
 
-  reg [63:0] offset;
   localparam BITS = 8 * (BYTES + FRAMED);
-  reg [BITS-1:0] buffer [0:CHUNK-1];  // read a piece at a time: the file may be large
-  reg [31:0] place;
+  wire [63:0] count;
+  wire [BITS-1:0] word;
   reg [31:0] vectors, beat;
   reg [WIDTH-1:0] held;
   reg holding, held_last;
-  integer file = 0, status;
 
-  wire [BITS+7:0] word = {8'd0, buffer[place]};
-  wire ends = FRAMED & word[8*BYTES];
+  wire [BITS+7:0] wide = {8'd0, word};
+  wire ends = FRAMED & wide[8*BYTES];
   wire known = (valid === 1'b1) & (!FRAMED | (last === 1'b0) | (last === 1'b1));
   wire kept = !holding | ((data === held) & (!FRAMED | (last === held_last)));
   // A word is handed over by the rules so far; it is counted if it was still expected, and taken if
@@ -58,6 +54,10 @@ module fxsim__monitor #(
   wire surplus = handed & (seen == count);
   wire counted = handed & !surplus;
   wire misplaced = counted & FRAMED & COMPARE & (last !== ends);
+
+  fxsim__words #(.CHANNEL(CHANNEL), .BITS(BITS)) words(
+      .clk(clk), .start(start), .next(counted & (COMPARE != 0)), .count(count), .word(word));
+
   wire vector_ends = beat == BEATS - 1;
   reg [3:0] code;
   always @(*) begin
@@ -76,28 +76,16 @@ module fxsim__monitor #(
   assign passed = vectors + {31'd0, counted & vector_ends};
 
   initial begin
-    count = 0;
     seen = 0;
     wrong = 0;
     fault = 0;
     holding = 0;
     vectors = 0;
     beat = 0;
-    place = 0;
   end
 
   always @(posedge clk)
     if (start) begin
-      if (file != 0) $fclose(file);
-      file = $fopen("words.bin", "rb");
-      status = $fseek(file, 16 * CHANNEL, 0);
-      status = $fread(offset, file);
-      status = $fread(count, file);
-      if (COMPARE) begin
-        status = $fseek(file, offset[31:0], 0);
-        status = $fread(buffer, file);
-      end
-      place <= 0;
       seen <= 0;
       wrong <= 0;
       first_place <= 0;
@@ -125,20 +113,13 @@ module fxsim__monitor #(
         held_last <= last;
       end
       if (counted) begin
-        if (COMPARE) begin
-          if (data !== word[WIDTH-1:0]) begin
-            wrong <= wrong + 1;
-            if (wrong == 0) begin
-              first_place <= seen;
-              first_cycle <= cycle;
-              first_word <= data;
-            end
+        if (COMPARE & (data !== word[WIDTH-1:0])) begin
+          wrong <= wrong + 1;
+          if (wrong == 0) begin
+            first_place <= seen;
+            first_cycle <= cycle;
+            first_word <= data;
           end
-          if (place == CHUNK - 1) begin
-            status = $fread(buffer, file);
-            place <= 0;
-          end else
-            place <= place + 1;
         end
         seen <= seen + 1;
         beat <= vector_ends ? 32'd0 : beat + 32'd1;

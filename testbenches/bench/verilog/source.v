@@ -1,10 +1,9 @@
 // Source: offers the words of a channel one by one, and holds each until it is taken.
 module fxsim__source #(
-    parameter CHANNEL = 0,  // place in the table at the head of words.bin
+    parameter CHANNEL = 0,
     parameter WIDTH = 8,
     parameter BYTES = 1,    // of a word in the file
-    parameter FRAMED = 0,   // whether a byte with flags comes before them
-    parameter CHUNK = 256   // words read at once
+    parameter FRAMED = 0    // whether a byte with flags comes before them
 ) (
     input clk,
     input start,
@@ -18,13 +17,15 @@ module fxsim__source #(
     input ready
 );
   localparam BITS = 8 * (BYTES + FRAMED);
-  reg [63:0] offset, count, next;
-  reg [BITS-1:0] buffer [0:CHUNK-1];  // read a piece at a time: the file may be large
-  reg [31:0] place;
-  integer file = 0, status;
+  reg [63:0] next;
+  wire [63:0] count;
+  wire [BITS-1:0] word;
+  wire [BITS+7:0] wide = {8'd0, word};
+  wire [1:0] flags = wide[8*BYTES+:2];
+  wire offers = advance & !pause;
 
-  wire [BITS+7:0] word = {8'd0, buffer[place]};
-  wire [1:0] flags = word[8*BYTES+:2];
+  fxsim__words #(.CHANNEL(CHANNEL), .BITS(BITS)) words(
+      .clk(clk), .start(start), .next(offers), .count(count), .word(word));
   wire free = !valid | ready;
   assign advance = drive & free & (next != count);
 
@@ -33,37 +34,22 @@ module fxsim__source #(
     data = 0;
     last = 0;
     inverted = 0;
-    place = 0;
     next = 0;
-    count = 0;
   end
 
   always @(posedge clk)
     if (start) begin
-      if (file != 0) $fclose(file);
-      file = $fopen("words.bin", "rb");
-      status = $fseek(file, 16 * CHANNEL, 0);
-      status = $fread(offset, file);
-      status = $fread(count, file);
-      status = $fseek(file, offset[31:0], 0);
-      status = $fread(buffer, file);
-      place <= 0;
       next <= 0;
       valid <= 0;
       data <= 0;
       last <= 0;
     end else if (drive & free) begin
-      valid <= advance & !pause;
-      if (advance & !pause) begin
+      valid <= offers;
+      if (offers) begin
         data <= word[WIDTH-1:0];
         last <= flags[0];
         inverted <= flags[1];
         next <= next + 1;
-        if (place == CHUNK - 1) begin
-          status = $fread(buffer, file);
-          place <= 0;
-        end else
-          place <= place + 1;
       end
     end
 endmodule
