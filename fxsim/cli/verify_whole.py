@@ -160,7 +160,11 @@ def run_whole(
         seconds=sum(result.seconds for result in results),
         shards=len(results),
         kept=done,
-        messages=[text for result in results for text in result.messages],
+        messages=[
+            text
+            for result in results
+            for text in result.messages or ([] if result.ok else ["nothing was compared"])
+        ],
     )
 
 
