@@ -118,7 +118,7 @@ class Accelerator(wiring.Component):
                 continue
             if isinstance(record, LoopGroup):
                 block = Lstm(record)
-                wiring.connect(m, self._queue(m, f"last_{node.path}", flags), block.last)
+                wiring.connect(m, self._queue(m, f"{node.path}$last", flags), block.last)
                 state = block.state.signature.create(path=state_path(node.path, "cell"))
                 wiring.connect(m, block.state, wiring.flipped(state))
             else:
@@ -134,7 +134,7 @@ class Accelerator(wiring.Component):
             self._sink(m, port, plan.outputs[name], streams[plan.group.outputs[name]], flags)
         self._check_frames(m, sources, flags)
         if memories:
-            m.submodules.memory_check = check = MemoryCheck(memories)
+            m.submodules["memory$check"] = check = MemoryCheck(memories)
             connect_axi_lite(m, check, self, "s_axi")
             m.d.comb += [
                 check.frame_error.eq(self.frame_error),
@@ -186,7 +186,7 @@ class Accelerator(wiring.Component):
             m.d.comb += tlast.eq(last_beat)
             return
         # The end of a sequence travels next to the data, one bit a vector.
-        tail = self._queue(m, f"last_{port}", flags)
+        tail = self._queue(m, f"{port}$last", flags)
         m.d.comb += [tlast.eq(last_beat & tail.payload), tail.ready.eq(sent & last_beat)]
 
     def _check_frames(

@@ -53,7 +53,7 @@ class MacArray(wiring.Component):
             )
             for _ in range(config.rows * config.columns)
         ]
-        self.memories = [] if config.content.file is None else [FileMemory(config.content)]
+        self.memories = [FileMemory(config.content)] if config.content.filled else []
         members = {
             "i": In(stream.Signature(layout_of(config.i))),
             "o": Out(stream.Signature(layout_of(config.o))),
