@@ -5,11 +5,12 @@ from amaranth.lib import memory, stream, wiring
 from amaranth.lib.data import ArrayLayout, View
 from amaranth.lib.wiring import In, Out
 
-from fxsim.arithmetic.formats import AccumulatorMode, MemoryStyle
+from fxsim.arithmetic.formats import AccumulatorMode
 from fxsim.hw.blocks.arith import is_zero, saturate
 from fxsim.hw.blocks.dots import dot
 from fxsim.hw.blocks.file_memory import FileMemory
 from fxsim.hw.blocks.layouts import layout_of, shape_of, stored_shape
+from fxsim.hw.blocks.memory_styles import attributes_of
 from fxsim.hw.blocks.pipeline import Pipeline
 from fxsim.plan.mac_array import MacArrayConfig
 
@@ -149,13 +150,11 @@ class MacArray(wiring.Component):
                 weights.address.eq(address),
             ]
             return View(shape, weights.data)
-        # Vendors know the ROM by either name; without one, small ROMs become LUTs.
-        names = () if content.style is MemoryStyle.AUTO else ("ram_style", "rom_style")
         m.submodules.weights = weights = memory.Memory(
             shape=content.width,
             depth=content.depth,
             init=content.words,
-            attrs={name: str(content.style) for name in names},
+            attrs=attributes_of(content.style, written=config.loadable),
         )
         port = weights.read_port()
         m.d.comb += [port.en.eq(advance), port.addr.eq(address)]

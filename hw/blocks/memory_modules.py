@@ -3,6 +3,8 @@
 from amaranth.hdl import C, Cat, ClockSignal, Fragment, Instance, Signal, Value
 from amaranth.lib.memory import Memory
 
+from fxsim.arithmetic.formats import MemoryStyle
+from fxsim.hw.blocks.memory_styles import attributes_of
 from fxsim.plan.memory import WeightMemory
 
 _ROM = """
@@ -19,7 +21,7 @@ module {name} #(
   input [ADDRESS-1:0] address,
   output reg [WIDTH-1:0] data
 );
-  (* ram_style = "block", rom_style = "block" *)
+  {attributes}
   reg [WIDTH-1:0] words [0:DEPTH-1];
   generate
     if (FILE != "") begin : fill
@@ -32,14 +34,15 @@ endmodule
 """
 
 _RAM = """
-// Memory with a port to write and one to read; a read takes a cycle. What is read of a word that is
-// written in the same cycle is the new word with FORWARD, and does not matter without.
+// Memory with a port to write and one to read; a read takes a cycle, and its word stays until the
+// next. Of a word that is written in the same cycle, what is read is the "new" or the "old" one, or
+// does not matter ("any"). Nothing is known of a word before it is written.
 `ifndef {name}
 module {name} #(
   parameter WIDTH = 1,
   parameter DEPTH = 1,
   parameter ADDRESS = 1,
-  parameter FORWARD = 0
+  parameter COLLISION = "any"
 ) (
   input clk,
   input write,
@@ -53,11 +56,22 @@ module {name} #(
   always @(posedge clk) if (write) words[write_address] <= write_data;
   always @(posedge clk) if (read) begin
     read_data <= words[read_address];
-    if (FORWARD != 0 && write && write_address == read_address) read_data <= write_data;
+    if (COLLISION == "new" && write && write_address == read_address) read_data <= write_data;
   end
 endmodule
 `endif
 """
+
+_BLOCK = ", ".join(
+    f'{name} = "{value}"' for name, value in attributes_of(MemoryStyle.BLOCK, written=False).items()
+)
+
+
+class ReadFirst(Memory):
+    """Memory of which a word that is written while it is read gives the old one.
+
+    With other memories that does not matter, and they cost less as macros.
+    """
 
 
 class MemoryModules:
@@ -90,7 +104,7 @@ class MemoryModules:
             p_WIDTH=len(Value.cast(read.data)),
             p_DEPTH=memory.depth,
             p_ADDRESS=len(_address(read.addr)),
-            p_FORWARD=len(read.transparent_for),
+            p_COLLISION=_collision(memory),
             i_clk=ClockSignal(read.domain),
             i_write=write.en,
             i_write_address=_address(write.addr),
@@ -118,12 +132,20 @@ class MemoryModules:
         """Verilog of those modules that ``text`` has instances of."""
         modules = {self.rom: _ROM, self.ram: _RAM}
         used = (name for name in modules if f" {name} #(" in text)
-        return "".join(modules[name].replace("{name}", name) for name in used)
+        text = "".join(modules[name].replace("{name}", name) for name in used)
+        return text.replace("{attributes}", f"(* {_BLOCK} *)")
 
 
 def _address(value: Value) -> Value:
     """Address of at least a bit, as ports have it."""
     return Cat(value, C(0, not len(value)))
+
+
+def _collision(memory: Memory) -> str:
+    """What is read of a word that is written in the same cycle."""
+    if memory.read_ports[0].transparent_for:
+        return "new"
+    return "old" if isinstance(memory, ReadFirst) else "any"
 
 
 def _is_plain(memory: Memory) -> bool:

@@ -14,6 +14,7 @@ from fxsim.arithmetic.formats import IntFormat, MemoryStyle
 from fxsim.errors import ConfigError
 from fxsim.hw.blocks.dots import dot
 from fxsim.hw.blocks.layouts import beat_of, shape_of
+from fxsim.hw.blocks.memory_styles import attributes_of
 from fxsim.hw.blocks.pipeline import Pipeline
 from fxsim.hw.skip.pairs import ZeroSkipConfig
 from fxsim.network import IntArray
@@ -161,9 +162,7 @@ class SparseMac(wiring.Component):
             shape=ArrayLayout(shape_of(config.weight), config.rows),
             depth=len(content),
             init=content,
-            attrs={}
-            if config.memory is MemoryStyle.AUTO
-            else {"ram_style": str(config.memory), "rom_style": str(config.memory)},
+            attrs=attributes_of(config.memory, written=config.loadable),
         )
         if config.loadable:
             place, write = Signal(range(len(content))), weights.write_port()
