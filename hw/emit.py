@@ -106,12 +106,8 @@ def _head(top: str, **more: object) -> dict[str, object]:
 def _memory_facts(top: str, memories: Iterable[WeightMemory]) -> dict[str, object]:
     """Entry of the memories that files fill; none without any."""
     facts = {
-        memory.name: {
-            "file": memory.file(top),
-            "depth": memory.depth,
-            "bits": memory.width,
-            "checksum": memory.checksum,
-        }
+        memory.name: {"file": memory.file(top), "depth": memory.depth, "bits": memory.width}
+        | ({"checksum": memory.checksum} if memory.checked else {})
         for memory in memories
     }
     return {"memories": facts} if facts else {}

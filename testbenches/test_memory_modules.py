@@ -6,6 +6,7 @@ not matter. Icarus knows what is unknown.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from fxsim.hw import emit
-from fxsim.testbenches import test_backward, test_blocks, test_sparse
+from fxsim.testbenches import test_backward, test_blocks, test_mac_unit, test_sparse, units
 from fxsim.testbenches.bench.job import PATTERNS
 from fxsim.testbenches.bench.simulators import find_simulator
 from fxsim.testbenches.cases.blocks import bank_job
@@ -26,7 +27,7 @@ from tests.declared import declared_memories
 UNKIND = """
 `define NAME
 module NAME #(
-  parameter WIDTH = 1, parameter DEPTH = 1, parameter ADDRESS = 1,
+  parameter FILE = "", parameter WIDTH = 1, parameter DEPTH = 1, parameter ADDRESS = 1,
   parameter COLLISION = "any"
 ) (
   input clk, input write, input [ADDRESS-1:0] write_address, input [WIDTH-1:0] write_data,
@@ -47,8 +48,9 @@ FORGETFUL = UNKIND.replace('COLLISION == "any"', "1")
 
 
 def with_own(verilog: str, top: str, module: str = UNKIND) -> str:
-    assert f"\nmodule {top}__ram #(" in verilog
-    return module.replace("NAME", f"{top}__ram") + verilog
+    names = re.findall(rf"^module ({top}__ram\w*)", verilog, re.MULTILINE)
+    assert names
+    return "".join(module.replace("NAME", name) for name in names) + verilog
 
 
 @pytest.mark.parametrize("top", ["vector_buffer", "queue", "window", "add", "resize_image"])
@@ -74,6 +76,17 @@ def test_units_with_memories_of_ones_own(
     assert result.tests == 2
 
 
+@pytest.mark.parametrize("which", ["loaded columns", "loaded block"])
+def test_a_loadable_unit_with_memories_of_ones_own(
+    which: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What is in its weight memory after power-up is not asked for."""
+    unit = test_mac_unit.small(tmp_path, test_mac_unit.SMALL[which])
+    verilog = with_own(emit.unit_verilog(unit), unit.name)
+    monkeypatch.setattr(units, "unit_verilog", lambda _: verilog)
+    assert test_mac_unit.verified(unit, tmp_path, patterns=["none", "both"]).messages == []
+
+
 def test_a_promise_that_is_not_kept_is_noticed(tmp_path: Path) -> None:
     cases, verilog = test_sparse.cases_of("units")
     job = replace(bank_job(cases, seed=21), patterns=["none"])
@@ -93,9 +106,11 @@ def test_a_network_with_memories_of_ones_own(
     assert result.messages == []
 
 
-def test_what_is_written_has_no_contents() -> None:
-    """Nothing of `initial` but what registers and constants are."""
-    _, verilog = test_blocks.cases_of("vector_buffer")
-    assert "initial" not in verilog
-    _, verilog = test_blocks.cases_of("window")
+@pytest.mark.parametrize("top", ["vector_buffer", "queue", "window"])
+def test_what_is_written_has_no_contents(top: str) -> None:
+    """Neither words in the Verilog nor a file."""
+    _, verilog = test_blocks.cases_of(top)
+    instances = re.findall(rf"^  {top}__ram #\([^;]*;", verilog, re.MULTILINE)
+    assert len(instances) > 3
+    assert not [instance for instance in instances if ".FILE" in instance]
     assert "initial begin" not in verilog

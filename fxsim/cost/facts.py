@@ -147,7 +147,7 @@ def _mac_array(record: MacArrayConfig) -> Facts:
         "saturate": int(record.mode is AccumulatorMode.SATURATE),
         "style": list(MemoryStyle).index(content.style),
         # In block RAM the content costs nothing.
-        "columns": 0 if content.filled else _columns(record.weight_words, record.code.bits),
+        "columns": 0 if content.checked else _columns(record.weight_words, record.code.bits),
         "bias_columns": _columns(np.array(record.bias_words), record.accumulator.bits),
     }
 

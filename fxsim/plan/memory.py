@@ -86,6 +86,11 @@ class WeightMemory:
     @property
     def filled(self) -> bool:
         """True if a file fills it; the words of others are in the Verilog itself."""
+        return self.checked or self.loadable
+
+    @property
+    def checked(self) -> bool:
+        """True if the hardware sums up what it reads of the file."""
         return self.style is MemoryStyle.BLOCK and not self.loadable
 
     def file(self, top: str) -> str:

@@ -112,9 +112,9 @@ class Plan:
         return next(node for node in self.blocks if node.path == path)
 
     def files(self) -> list[WeightMemory]:
-        """Weight memories that are filled from files, in the order of the data."""
+        """Weight memories of constants that files fill, in the order of the data."""
         arrays = (node.record for node in self.blocks if isinstance(node.record, MacArrayConfig))
-        return [array.content for array in arrays if array.content.filled]
+        return [array.content for array in arrays if array.content.checked]
 
 
 def plan_network(network: QuantizedNetwork) -> Plan:

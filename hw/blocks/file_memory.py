@@ -57,7 +57,7 @@ class FileMemory(wiring.Component):
         assert isinstance(platform, MemoryModules)
         m = Module()
         content = self.content
-        m.submodules.rom = platform.filled(content, self.en, self.address, self.data)
+        m.submodules.rom = platform.constant(content, self.en, self.address, self.data)
         # Beside the data: was the word counted, is it the last of a pass.
         read, ends = Signal(2), Signal(2)
         folded, state = Signal(CHECKSUM_BITS, reset_less=True), Signal(CHECKSUM_BITS)
