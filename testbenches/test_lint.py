@@ -102,7 +102,7 @@ def test_residual_networks_have_no_warnings(
 def test_weights_in_files_cause_no_warnings(tmp_path: Path) -> None:
     folding = Folding(rows=2, simd=3, memory=MemoryStyle.BLOCK)
     verilog = accelerator_verilog(chain(["layer0", "layer1"], folding=folding))
-    assert "$readmemh" in verilog
+    assert ".FILE(" in verilog
     assert lint(verilog, "chain", tmp_path) == []
 
 
