@@ -6,6 +6,7 @@ not matter. Icarus knows what is unknown.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,6 +15,9 @@ from pathlib import Path
 import pytest
 
 from fxsim.hw import emit
+from fxsim.hw.tools.yosys import run_yosys
+from fxsim.plan.memories import memories
+from fxsim.plan.planner import plan_network
 from fxsim.testbenches import test_backward, test_blocks, test_mac_unit, test_sparse, units
 from fxsim.testbenches.bench.job import PATTERNS
 from fxsim.testbenches.bench.simulators import find_simulator
@@ -104,6 +108,27 @@ def test_a_network_with_memories_of_ones_own(
     inputs = {"icarus": random_inputs(network, 20)}
     (result,) = verify(network, vectors=inputs, seed=3, folder=tmp_path)
     assert result.messages == []
+
+
+def test_a_flow_for_asics_has_boxes_and_gates(tmp_path: Path) -> None:
+    """Yosys without an FPGA: an instance for each memory that is written, and no other memory."""
+    network = chain(["layer0", "layer1"])
+    verilog = emit.accelerator_verilog(network)
+    ports = re.search(rf"^module {network.name}__ram #\(.*?^\);", verilog, re.MULTILINE | re.DOTALL)
+    assert ports is not None
+    (tmp_path / "box.v").write_text(f"{ports[0]}\nendmodule\n")
+    (tmp_path / "design.v").write_text(verilog)
+    script = [
+        "read_verilog -lib box.v",
+        f"read_verilog -D {network.name}__ram design.v",
+        f"synth -top {network.name} -flatten",
+        f"tee -q -o stat.json stat -json -top {network.name}",
+    ]
+    run_yosys("\n".join(script), tmp_path)
+    cells = json.loads((tmp_path / "stat.json").read_text())["design"]["num_cells_by_type"]
+    written = [memory for memory in memories(plan_network(network)) if not memory.constant]
+    assert cells.pop(f"{network.name}__ram") == sum(memory.count for memory in written) == 2
+    assert all(re.fullmatch(r"\$_[A-Z0-9]+_([A-Z0-9]+_)?|\$scopeinfo", name) for name in cells)
 
 
 @pytest.mark.parametrize("top", ["vector_buffer", "queue", "window"])
