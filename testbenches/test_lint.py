@@ -11,7 +11,8 @@ import pytest
 from hypothesis import Phase, given, settings
 
 from fxsim.arithmetic.formats import MemoryStyle
-from fxsim.hw.emit import accelerator_verilog, memory_files, unit_verilog
+from fxsim.hw.edges.axi_lite import Access, AxiLiteRegisters, Register
+from fxsim.hw.emit import accelerator_verilog, memory_files, unit_verilog, verilog_of
 from fxsim.network import Folding, QuantizedNetwork
 from fxsim.shipped import models_folder
 from fxsim.spec.units import load_unit
@@ -118,7 +119,16 @@ def test_weights_in_files_cause_no_warnings(tmp_path: Path) -> None:
 def test_every_waiver_is_needed(tmp_path: Path) -> None:
     folding = Folding(rows=2, simd=3, memory=MemoryStyle.BLOCK)
     verilog = accelerator_verilog(chain(["layer0", "layer1"], folding=folding))
-    complaints = "\n".join(lint(verilog, "chain", tmp_path, waivers=[], slang_waivers=[]))
+    registers = [
+        Register(name=f"r{k}", offset=4 * k, access=Access.READ, bits=8, text="") for k in range(4)
+    ]  # one for every address
+    file = verilog_of(AxiLiteRegisters(registers, address_bits=4), "registers")
+    texts = {"chain": verilog, "registers": file}
+    complaints = "\n".join(
+        line
+        for top, text in texts.items()
+        for line in lint(text, top, tmp_path, waivers=[], slang_waivers=[])
+    )
     assert set(re.findall(r"%Warning-(\w+):", complaints)) == set(WAIVERS)
     found = {
         name.split("-")[0] if name.startswith("unused") else name
