@@ -83,6 +83,7 @@ def _mac_array(f: Facts, on: Fabric) -> list[float]:
         simd * source,
         f["style"] == 1,
         lanes * weight * (f["style"] == 1),
+        (lanes * weight + simd * source) * f["registered"],
     ]
 
 
@@ -108,12 +109,13 @@ def _mac_array_of_large_luts(f: Facts, on: Fabric) -> list[float]:
     _, added, kept, carries, total = _tree(simd, product, most, on.carry)
     accumulator = max(f["accumulator"], total) if f["saturate"] else f["accumulator"]
     digits, digit = (weight + 1) // 2, min(source + 2, most)
-    latency = _log(simd) + (1 if signs else digits if booth else 2)
+    latency = _log(simd) + (1 if signs else digits if booth else 2) + f["registered"]
     place, flags = _delay(on, latency), _delay(on, latency + 1)
     counters = _log(depth) + _log(tiles) + _log(f["beats"])
     columns = f["columns"] * (f["style"] != 1)
     gated, choices = _shifts(f)
     registers = [
+        (lanes * weight + simd * source) * f["registered"],
         latency + 1 + 2 * flags[0] + _log(tiles) * place[0] + counters,
         simd * source * (dsp == 0),
         columns + f["bias_columns"],
@@ -315,6 +317,10 @@ def _fork(f: Facts, on: Fabric) -> list[float]:
     return [f["bits"]]
 
 
+def _skid(f: Facts, on: Fabric) -> list[float]:
+    return [f["bits"]]
+
+
 def _rest(f: Facts, on: Fabric) -> list[float]:
     ends = _log(f["beats_in"]) + _log(f["beats_out"])
     queue = f["recurrent"] * f["layers"]
@@ -336,6 +342,7 @@ _KINDS: dict[str, Callable[[Facts, Fabric], list[float]]] = {
     "place": _place,
     "concat": _concat,
     "fork": _fork,
+    "skid": _skid,
     "rest": _rest,
 }
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from fxsim.arithmetic.formats import MemoryStyle
-from fxsim.plan.buffers import ConcatConfig, ForkConfig, QueueConfig, VectorBufferConfig
+from fxsim.plan.buffers import ConcatConfig, ForkConfig, QueueConfig, SkidConfig, VectorBufferConfig
 from fxsim.plan.elementwise import GreatestConfig, GreatestPlaceConfig, WeightedSumConfig
 from fxsim.plan.lstm_cell import GATES, LstmCellConfig
 from fxsim.plan.mac_array import MacArrayConfig
@@ -58,7 +58,8 @@ def memories(plan: Plan) -> list[Memory]:
     """Every memory of a network's hardware, in the order of the data."""
     found = [memory for block in plan.blocks for memory in memories_of(block.path, block.record)]
     if plan.recurrent:
-        queues = len(plan.recurrent) + 1
+        # One for each layer with state, for each output, and for each input but the first.
+        queues = len(plan.recurrent) + len(plan.outputs) + len(plan.inputs) - 1
         ends = Memory(
             block="", holds="ends of sequences", width=1, depth=plan.ends_depth, count=queues
         )
@@ -112,6 +113,7 @@ def memories_of(path: str, record: Record) -> Iterator[Memory]:
             WidenConfig()
             | NarrowConfig()
             | ForkConfig()
+            | SkidConfig()
             | ConcatConfig()
             | GreatestConfig()
             | GreatestPlaceConfig()
