@@ -169,7 +169,7 @@ def main() -> None:
     for name, code, activation, dsp, target in CASES:
         block = array(code, activation, dsp)
         (memory,) = block.memories
-        files = {memory.content.file: memory.content.text}
+        files = {memory.content.file("mac_array"): memory.content.text}
         verilog = verilog_of(block, "mac_array")
         result = synthesize(verilog, "mac_array", DEFAULT, dsp=dsp, blocks=False, memories=files)
         lines.append(row(name, target, result))

@@ -32,9 +32,9 @@ inside int interconnect interface intersect join_any join_none let local logic l
 modport nettype new nexttime null package packed priority program property protected pure rand
 randc randcase randsequence ref reject_on restrict return s_always s_eventually s_nexttime
 s_until s_until_with sequence shortint shortreal soft solve static string strong struct super
-sync_accept_on sync_reject_on tagged this throughout timeprecision timeunit type typedef union
+std sync_accept_on sync_reject_on tagged this throughout timeprecision timeunit type typedef union
 unique unique0 until until_with untyped var virtual void wait_order weak wildcard with within
-"""  # IEEE 1800-2017
+"""  # IEEE 1800-2017; std is its package, which Verilator takes for a module
 
 _VHDL = """
 abs access after all architecture array assertion assume_guarantee attribute block body buffer bus

@@ -124,7 +124,7 @@ class Accelerator(wiring.Component):
                 continue
             if isinstance(record, LoopGroup):
                 block = Lstm(record)
-                wiring.connect(m, self._queue(m, f"last_{node.path}", flags), block.last)
+                wiring.connect(m, self._queue(m, f"{node.path}$last", flags), block.last)
                 state = block.state.signature.create(path=state_path(node.path, "cell"))
                 wiring.connect(m, block.state, wiring.flipped(state))
             else:
@@ -140,7 +140,7 @@ class Accelerator(wiring.Component):
             self._sink(m, port, plan.outputs[name], streams[plan.group.outputs[name]], flags)
         self._end_sequences(m, sources, flags)
         control = Control(memories, ports=len(sources), port=self.controlled)
-        m.submodules.control = DomainRenamer(KEPT)(control)
+        m.submodules["chip$control"] = DomainRenamer(KEPT)(control)
         m.d.comb += [
             control.wrong.eq(Cat(source.framer.wrong for source in sources)),
             self.frame_error.eq(control.frame_error),
@@ -163,7 +163,7 @@ class Accelerator(wiring.Component):
                 sequences=recurrent,
                 follows=recurrent and bool(found),
             )
-            m.submodules[f"{port}_framer"] = framer
+            m.submodules[f"{port}$framer"] = framer
             frames(m, self, port, entering.beat, framer.i)
             link = self._link(name, entering.beat)
             admit = Signal(init=1)
@@ -199,7 +199,7 @@ class Accelerator(wiring.Component):
             m.d.comb += tlast.eq(last_beat)
             return
         # The end of a sequence travels next to the data, one bit a vector.
-        tail = self._queue(m, f"last_{port}", flags)
+        tail = self._queue(m, f"{port}$last", flags)
         m.d.comb += [tlast.eq(last_beat & tail.payload), tail.ready.eq(sent & last_beat)]
 
     def _end_sequences(
@@ -210,7 +210,7 @@ class Accelerator(wiring.Component):
             return
         first, *others = sources
         for source in others:
-            ends = self._queue(m, f"last_{source.name}", flags)
+            ends = self._queue(m, f"{source.name}$last", flags)
             wiring.connect(m, ends, source.framer.sequence)
         moves = Signal()
         m.d.comb += [

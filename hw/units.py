@@ -13,6 +13,7 @@ from fxsim.hw.edges.axi_lite import Register
 from fxsim.hw.mac_top import MacTop
 from fxsim.hw.skip import skip_top
 from fxsim.hw.skip.skip_top import SkipTop, index_format
+from fxsim.hw.skip.sparse_matvec import SparseMatVecConfig
 from fxsim.network.mac_unit import MacUnit
 from fxsim.network.skip_unit import SkipUnit
 from fxsim.network.units import AnyUnit
@@ -33,7 +34,7 @@ class UnitHardware:
     registers : list of Register
         Those of the AXI4-Lite port.
     memories : list of WeightMemory
-        Those that files fill.
+        Those that files fill, if only until others are loaded.
     """
 
     top: Callable[[], Component]
@@ -50,17 +51,24 @@ def hardware_of(unit: AnyUnit) -> UnitHardware:
                 top=lambda: SkipTop(unit),
                 ports=_skip_ports(unit),
                 registers=skip_top.registers_of(unit),
-                memories=[],
+                memories=_loadable(unit),
             )
         case MacUnit():
             return UnitHardware(
                 top=lambda: MacTop(unit),
                 ports=_mac_ports(unit),
                 registers=mac_top.registers_of(unit),
-                memories=plan_mac_unit(unit).files(),
+                memories=[content] if (content := array_of(unit).content).filled else [],
             )
         case _:
             assert_never(unit)
+
+
+def _loadable(unit: SkipUnit) -> list[WeightMemory]:
+    """Weight memory of a unit that has one which can be loaded."""
+    if unit.product is None or not unit.product.loadable:
+        return []
+    return [SparseMatVecConfig.from_unit(unit).content]
 
 
 def _port(fmt: IntFormat, lanes: int, beats: int | None, **more: object) -> dict[str, object]:

@@ -167,7 +167,7 @@ def _expected(unit: MacUnit, vectors: int) -> Expected:
     cycles = mac_unit_cycles(unit, -(-vectors // unit.columns))
     memory = array_of(unit).content
     registers = {"version": VERSION, "status": 0b00001}
-    if memory.file is not None:
+    if memory.checked:
         registers |= {"status": 0b01001, "checksum": memory.checksum}
     return Expected(
         vectors=vectors,

@@ -4,16 +4,19 @@ import os
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
 from hypothesis import Phase, given, settings
 
 from fxsim.arithmetic.formats import MemoryStyle
-from fxsim.hw.emit import accelerator_verilog
+from fxsim.hw.emit import accelerator_verilog, memory_files, unit_verilog
 from fxsim.network import Folding, QuantizedNetwork
 from fxsim.shipped import models_folder
-from fxsim.testbenches.bench.lint import WAIVERS, lint
+from fxsim.spec.units import load_unit
+from fxsim.testbenches import test_backward, test_sparse
+from fxsim.testbenches.bench.lint import SLANG_WAIVERS, WAIVERS, lint, lint_together
 from fxsim.testbenches.cases.blocks import BLOCKS
 from fxsim.testbenches.cases.samples import MODELS, chain, shipped
 from fxsim.testbenches.test_blocks import cases_of
@@ -21,20 +24,66 @@ from tests.places import ROOT
 from tests.residual_strategies import residual_networks
 from tests.strategies import networks
 
-SHIPPED = [
-    pytest.param(name, marks=[pytest.mark.slow] * (name not in MODELS))
-    for name in sorted(path.parent.name for path in models_folder().glob("*/network.yaml"))
-]
+SHIPPED = sorted(path.parent.name for path in models_folder().glob("*/network.yaml"))
+UNITS = sorted(path.stem for path in models_folder().glob("*.yaml"))
+
+TWO = ("charlm-lstm-int8", "charlm-lstm-ternary")
+"""Networks whose layers have the same names, with weights in files."""
 
 
+@cache
 def emitted(model: str) -> tuple[str, str]:
     network = shipped(model)
     return accelerator_verilog(network), network.name
 
 
+def foreign_modules(verilog: str, top: str) -> list[str]:
+    """Modules whose names do not begin with that of the top module."""
+    modules = re.findall(r"^module \\?([^\s(]+)", verilog, re.MULTILINE)
+    assert len(modules) > 5
+    return [name for name in modules if name != top and not re.match(rf"{top}(\.|__)", name)]
+
+
 @pytest.mark.parametrize("model", SHIPPED)
 def test_shipped_models_have_no_warnings(model: str, tmp_path: Path) -> None:
-    assert lint(*emitted(model), tmp_path) == []
+    verilog, top = emitted(model)
+    assert lint(verilog, top, tmp_path) == []
+    assert foreign_modules(verilog, top) == []
+
+
+@pytest.mark.parametrize("name", UNITS)
+def test_shipped_units_have_no_warnings(name: str, tmp_path: Path) -> None:
+    unit = load_unit(models_folder() / f"{name}.yaml")
+    assert unit is not None
+    verilog = unit_verilog(unit)
+    assert lint(verilog, unit.name, tmp_path) == []
+    assert foreign_modules(verilog, unit.name) == []
+
+
+def test_blocks_of_the_backward_pass_have_no_warnings(tmp_path: Path) -> None:
+    assert lint(test_backward.cases_of("units")[1], "backward", tmp_path) == []
+
+
+def test_sparse_blocks_have_no_warnings(tmp_path: Path) -> None:
+    assert lint(test_sparse.cases_of("units")[1], "sparse", tmp_path) == []
+
+
+@pytest.mark.parametrize("one_unit", [False, True], ids=["units of their own", "one unit"])
+def test_two_networks_of_a_project_do_not_clash(one_unit: bool, tmp_path: Path) -> None:
+    """Modules and files of both character networks, whose layers have the same names."""
+    sources = []
+    for verilog, name in map(emitted, TWO):
+        sources.append(tmp_path / f"{name}.v")
+        sources[-1].write_text(verilog)
+    assert lint_together(sources, one_unit=one_unit) == []
+
+
+@pytest.mark.parametrize("model", TWO)
+def test_names_of_files_begin_with_the_network(model: str) -> None:
+    network = shipped(model)
+    files = memory_files(network)
+    assert len(files) == 3
+    assert all(name.startswith(f"{network.name}.") for name in files)
 
 
 @pytest.mark.parametrize("top", BLOCKS)
@@ -62,14 +111,20 @@ def test_residual_networks_have_no_warnings(
 def test_weights_in_files_cause_no_warnings(tmp_path: Path) -> None:
     folding = Folding(rows=2, simd=3, memory=MemoryStyle.BLOCK)
     verilog = accelerator_verilog(chain(["layer0", "layer1"], folding=folding))
-    assert "$readmemh" in verilog
+    assert ".FILE(" in verilog
     assert lint(verilog, "chain", tmp_path) == []
 
 
 def test_every_waiver_is_needed(tmp_path: Path) -> None:
-    complaints = lint(*emitted(MODELS[0]), tmp_path, waivers=[])
-    names = {match[1] for line in complaints if (match := re.match(r"%Warning-(\w+):", line))}
-    assert names == set(WAIVERS)
+    folding = Folding(rows=2, simd=3, memory=MemoryStyle.BLOCK)
+    verilog = accelerator_verilog(chain(["layer0", "layer1"], folding=folding))
+    complaints = "\n".join(lint(verilog, "chain", tmp_path, waivers=[], slang_waivers=[]))
+    assert set(re.findall(r"%Warning-(\w+):", complaints)) == set(WAIVERS)
+    found = {
+        name.split("-")[0] if name.startswith("unused") else name
+        for name in re.findall(r"\[-W([\w-]+)\]", complaints)
+    }
+    assert found == set(SLANG_WAIVERS)
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,7 @@ from fxsim.testbenches.mac_unit import (
 from fxsim.testbenches.run import run
 from fxsim.testbenches.units import UnitRun
 from fxsim.timing.mac_unit import MacCycles, mac_unit_cycles
+from tests.declared import declared_memories
 
 BASE: dict[str, Any] = {
     "kind": "mac-array",
@@ -230,7 +231,14 @@ def test_a_set_of_weights_for_each_pair_of_matrices(order: str, late: int, tmp_p
         flag=None,
     )
     job = replace(unit_job(unit, None, vectors, patterns=[order]), devices=[changed])
-    result = run(find_simulator("icarus"), unit_verilog(unit), unit.name, job, tmp_path / order)
+    result = run(
+        find_simulator("icarus"),
+        unit_verilog(unit),
+        unit.name,
+        job,
+        tmp_path / order,
+        memories=unit_memory_files(unit),
+    )
     assert result.messages == []
     assert result.outcomes[0]["registers"]["status"] == 0b00001
 
@@ -261,5 +269,5 @@ def test_columns_share_the_weight_memory(tmp_path: Path) -> None:
     three = small(tmp_path, SMALL["loaded columns"])
     assert array_of(one).content.words == array_of(three).content.words
     assert three.cells == 3 * one.cells == 36
-    memory = re.compile(r"reg \[\d+:0\] weights \[\d+:0\];")
-    assert [len(memory.findall(unit_verilog(unit))) for unit in (one, three)] == [1, 1]
+    size = array_of(one).content.width, array_of(one).content.depth
+    assert [declared_memories(unit_verilog(unit))[size] for unit in (one, three)] == [1, 1]

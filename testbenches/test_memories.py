@@ -17,7 +17,7 @@ from fxsim.testbenches.cases.samples import MODELS, chain, random_inputs, shippe
 from fxsim.testbenches.verify import NetworkRun, verify
 
 FOLDING = Folding(rows=4, simd=5, pad=True, memory=MemoryStyle.BLOCK)
-FILE = "layer1_weights.hex"
+FILE = "chain.layer1_weights.hex"
 
 
 def network_of(model: str = MODELS[0]) -> QuantizedNetwork:
@@ -41,7 +41,7 @@ def test_a_file_holds_the_weights(model: str, tmp_path: Path) -> None:
     network = network_of(model)
     emit(network, tmp_path)
     for layer in network.linears:
-        lines = (tmp_path / f"{layer.name}_weights.hex").read_text().splitlines()
+        lines = (tmp_path / f"chain.{layer.name}_weights.hex").read_text().splitlines()
         assert len(lines) == layer.tiles * layer.beats == 4
         bits = layer.code.bits
         found = np.zeros((8, 10), np.int64)
@@ -71,7 +71,7 @@ def test_the_manifest_tells_files_and_registers(tmp_path: Path) -> None:
     offsets = {name: register["offset"] for name, register in manifest["s_axi"].items()}
     assert offsets == {"version": 0, "status": 4, "checksum_layer0": 8, "checksum_layer1": 12}
     assert "memories" not in manifest_of(shipped(MODELS[0]))
-    assert "$readmemh" not in accelerator_verilog(shipped(MODELS[0]))
+    assert ".FILE(" not in accelerator_verilog(shipped(MODELS[0]))
 
 
 @pytest.mark.parametrize("simulator", SIMULATORS)
@@ -120,7 +120,7 @@ def test_a_damaged_file_is_noticed(
     """Missing, short, wrong in one bit, out of order: the register of that layer says so."""
     network = network_of()
     files = memory_files(network)
-    assert list(files) == ["layer0_weights.hex", FILE]
+    assert list(files) == ["chain.layer0_weights.hex", FILE]
     if damage is None:
         del files[FILE]
     else:

@@ -43,7 +43,7 @@ KEYWORDS = [
     "module", "endmodule", "reg", "wire", "always", "input", "output", "initial", "signed",
     "uwire", "pulsestyle_onevent", "logic", "bit", "interface", "priority", "checker",
     "always_ff", "nettype", "soft", "entity", "architecture", "signal", "process", "downto",
-    "rol", "next", "vunit", "assume_guarantee",
+    "std", "rol", "next", "vunit", "assume_guarantee",
 ]  # fmt: skip
 
 

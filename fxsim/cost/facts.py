@@ -150,7 +150,7 @@ def _mac_array(record: MacArrayConfig) -> Facts:
         "style": list(MemoryStyle).index(content.style),
         "registered": int(content.registered),
         # In block RAM the content costs nothing.
-        "columns": 0 if content.file else _columns(record.weight_words, record.code.bits),
+        "columns": 0 if content.checked else _columns(record.weight_words, record.code.bits),
         "bias_columns": _columns(np.array(record.bias_words), record.accumulator.bits),
     }
 

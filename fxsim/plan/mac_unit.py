@@ -26,7 +26,7 @@ def plan_mac_unit(unit: MacUnit) -> Plan:
     if layer.tail is not None:
         at = chain.add("requantizer", _requantizer(unit, layer.tail), at)
     ends, _ = chain.skid("port_skid", (at, 0))
-    return Plan(group=chain.group(ends), recurrent=(), ends_depth=0)
+    return Plan(name=unit.name, group=chain.group(ends), recurrent=(), ends_depth=0)
 
 
 def array_of(unit: MacUnit) -> MacArrayConfig:

@@ -56,7 +56,11 @@ class Memory:
 
 def memories(plan: Plan) -> list[Memory]:
     """Every memory of a network's hardware, in the order of the data."""
-    found = [memory for block in plan.blocks for memory in memories_of(block.path, block.record)]
+    found = [
+        memory
+        for block in plan.blocks
+        for memory in memories_of(block.path, block.record, plan.name)
+    ]
     if plan.recurrent:
         # One for each layer with state, for each output, and for each input but the first.
         queues = len(plan.recurrent) + len(plan.outputs) + len(plan.inputs) - 1
@@ -67,8 +71,8 @@ def memories(plan: Plan) -> list[Memory]:
     return found
 
 
-def memories_of(path: str, record: Record) -> Iterator[Memory]:
-    """Memories of a block at ``path``."""
+def memories_of(path: str, record: Record, top: str) -> Iterator[Memory]:
+    """Memories of a block at ``path`` in the hardware called ``top``."""
     match record:
         case VectorBufferConfig():
             yield Memory(block=path, holds="vectors", width=record.beat.bits, depth=record.depth)
@@ -94,7 +98,7 @@ def memories_of(path: str, record: Record) -> Iterator[Memory]:
                 depth=content.depth,
                 constant=not record.loadable,
                 style=content.style,
-                file=content.file,
+                file=content.file(top) if content.filled else None,
             )
             if record.bias_varies:
                 width = record.rows * record.accumulator.bits

@@ -94,10 +94,22 @@ class WeightMemory:
         return self.width * self.depth
 
     @property
-    def file(self) -> str | None:
-        """Name of the file that fills it; None where the words are in the Verilog itself."""
-        filled = self.style is MemoryStyle.BLOCK and not self.loadable
-        return f"{self.name}_weights.hex" if filled else None
+    def filled(self) -> bool:
+        """True if a file fills it; the words of others are in the Verilog itself."""
+        return self.checked or self.loadable
+
+    @property
+    def checked(self) -> bool:
+        """True if the hardware sums up what it reads of the file."""
+        return self.style is MemoryStyle.BLOCK and not self.loadable
+
+    def file(self, top: str) -> str:
+        """Name of the file that fills it in the hardware called ``top``.
+
+        Names have no dot, so files of different networks in one folder never clash.
+        """
+        owner = top if self.name == top else f"{top}.{self.name}"
+        return f"{owner}_weights.hex"
 
     @property
     def text(self) -> str:

@@ -46,6 +46,8 @@ class Plan:
 
     Parameters
     ----------
+    name : str
+        Of the network or unit, and of its top module.
     group : Group
         A group for each layer, by its name, a fork ``<name>$fork`` after each layer or input that
         several take from, a queue ``<name>$queue`` at ports that have one, and skid buffers,
@@ -57,6 +59,7 @@ class Plan:
         Depth of the queues of ends of sequences; 0 where there are none.
     """
 
+    name: str
     group: Group
     recurrent: tuple[str, ...]
     ends_depth: int
@@ -110,9 +113,9 @@ class Plan:
         return next(node for node in self.blocks if node.path == path)
 
     def files(self) -> list[WeightMemory]:
-        """Weight memories that are filled from files, in the order of the data."""
+        """Weight memories of constants that files fill, in the order of the data."""
         arrays = (node.record for node in self.blocks if isinstance(node.record, MacArrayConfig))
-        return [array.content for array in arrays if array.content.file is not None]
+        return [array.content for array in arrays if array.content.checked]
 
 
 def plan_network(network: QuantizedNetwork) -> Plan:
@@ -149,7 +152,8 @@ def plan_network(network: QuantizedNetwork) -> Plan:
         outputs[name] = (queue(name, source, depth), 0) if depth else chain.skid(port, source)
     recurrent = tuple(layer.name for layer in network.layers if layer.state)
     ends_depth = network.ends_depth or ENDS_PER_LAYER * len(network.layers) * bool(recurrent)
-    return Plan(group=chain.network(outputs), recurrent=recurrent, ends_depth=ends_depth)
+    group = chain.network(outputs)
+    return Plan(name=network.name, group=group, recurrent=recurrent, ends_depth=ends_depth)
 
 
 def queues_of(plan: Plan, layer: str) -> list[QueueConfig]:

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from amaranth.hdl import Module, Mux, Signal, Value
-from amaranth.lib import memory, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from fxsim.arithmetic.formats import IntFormat
 from fxsim.errors import ConfigError
 from fxsim.hw.blocks.arith import saturate
 from fxsim.hw.blocks.layouts import beat_of, shape_of
+from fxsim.hw.blocks.memory_modules import ReadFirst
 from fxsim.hw.skip.pairs import ZeroSkipConfig
 from fxsim.network import Activation
 
@@ -119,7 +120,7 @@ class OuterAccumulator(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self._config
-        m.submodules.sums = sums = memory.Memory(
+        m.submodules.sums = sums = ReadFirst(
             shape=beat_of(config.accumulator, config.columns), depth=config.words, init=[]
         )
         read, write = sums.read_port(), sums.write_port()

@@ -118,7 +118,7 @@ def add_booth_digit(total: Bounded, factor: Bounded, weight: Value, position: in
 def is_zero(value: Value) -> Value:
     """Bit that is set where ``value`` is 0.
 
-    ``value == 0`` is the same, but arrives in Verilog as ``! value``, which lint takes for a slip.
+    ``value == 0`` is the same, and arrives in Verilog as ``~| value``.
     """
     return ~value.any()
 

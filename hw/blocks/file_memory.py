@@ -3,40 +3,12 @@
 from functools import reduce
 from operator import xor
 
-from amaranth.hdl import C, Cat, ClockSignal, Instance, Module, Mux, Signal
+from amaranth.hdl import C, Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from fxsim.hw.blocks.memory_modules import MemoryModules
 from fxsim.plan.memory import CHECKSUM_BITS, POLYNOMIAL, WeightMemory
-
-MODULE = "fxsim_rom"
-
-VERILOG = f"""
-// Block RAM that $readmemh fills; the file is looked for where the tool runs.
-`ifndef FXSIM_ROM
-`define FXSIM_ROM
-module {MODULE} #(
-  parameter FILE = "",
-  parameter WIDTH = 1,
-  parameter DEPTH = 1,
-  parameter ADDRESS = 1
-) (
-  input clk,
-  input en,
-  input [ADDRESS-1:0] address,
-  output reg [WIDTH-1:0] data
-);
-  (* ram_style = "block", rom_style = "block" *)
-  reg [WIDTH-1:0] words [0:DEPTH-1];
-  generate
-    if (FILE != "") begin : fill
-      initial $readmemh(FILE, words);
-    end
-  endgenerate
-  always @(posedge clk) if (en) data <= words[address];
-endmodule
-`endif
-"""
 
 
 class FileMemory(wiring.Component):
@@ -82,20 +54,10 @@ class FileMemory(wiring.Component):
         )
 
     def elaborate(self, platform: object) -> Module:
+        assert isinstance(platform, MemoryModules)
         m = Module()
         content = self.content
-        address = Cat(self.address, C(0, not len(self.address)))  # at least a bit
-        m.submodules.rom = Instance(
-            MODULE,
-            p_FILE=content.file,
-            p_WIDTH=content.width,
-            p_DEPTH=content.depth,
-            p_ADDRESS=len(address),
-            i_clk=ClockSignal(),
-            i_en=self.en,
-            i_address=address,
-            o_data=self.data,
-        )
+        m.submodules.rom = platform.constant(content, self.en, self.address, self.data)
         # Beside the data: was the word counted, is it the last of a pass.
         read, ends = Signal(2), Signal(2)
         folded, state = Signal(CHECKSUM_BITS, reset_less=True), Signal(CHECKSUM_BITS)

@@ -5,11 +5,13 @@ from amaranth.lib import memory, stream, wiring
 from amaranth.lib.data import ArrayLayout, View
 from amaranth.lib.wiring import In, Out
 
-from fxsim.arithmetic.formats import AccumulatorMode, MemoryStyle
+from fxsim.arithmetic.formats import AccumulatorMode
 from fxsim.hw.blocks.arith import is_zero, saturate
 from fxsim.hw.blocks.dots import dot
 from fxsim.hw.blocks.file_memory import FileMemory
 from fxsim.hw.blocks.layouts import layout_of, shape_of, stored_shape
+from fxsim.hw.blocks.memory_modules import Preloaded
+from fxsim.hw.blocks.memory_styles import attributes_of
 from fxsim.hw.blocks.pipeline import Pipeline
 from fxsim.plan.mac_array import MacArrayConfig
 
@@ -53,7 +55,7 @@ class MacArray(wiring.Component):
             )
             for _ in range(config.rows * config.columns)
         ]
-        self.memories = [] if config.content.file is None else [FileMemory(config.content)]
+        self.memories = [FileMemory(config.content)] if config.content.checked else []
         members = {
             "i": In(stream.Signature(layout_of(config.i))),
             "o": Out(stream.Signature(layout_of(config.o))),
@@ -151,13 +153,15 @@ class MacArray(wiring.Component):
                 weights.address.eq(address),
             ]
             return weights.data
-        # Vendors know the ROM by either name; without one, small ROMs become LUTs.
-        names = () if content.style is MemoryStyle.AUTO else ("ram_style", "rom_style")
-        m.submodules.weights = weights = memory.Memory(
-            shape=content.width,
-            depth=content.depth,
-            init=content.words,
-            attrs={name: str(content.style) for name in names},
+        m.submodules.weights = weights = (
+            Preloaded(content, content.width)
+            if config.loadable
+            else memory.Memory(
+                shape=content.width,
+                depth=content.depth,
+                init=content.words,
+                attrs=attributes_of(content.style, written=False),
+            )
         )
         port = weights.read_port()
         m.d.comb += [port.en.eq(advance), port.addr.eq(address)]

@@ -1,6 +1,6 @@
 """Product of pairs and weights: ``rows`` x ``issue`` multiply-accumulate cells."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -14,10 +14,13 @@ from fxsim.arithmetic.formats import IntFormat, MemoryStyle
 from fxsim.errors import ConfigError
 from fxsim.hw.blocks.dots import dot
 from fxsim.hw.blocks.layouts import beat_of, shape_of
+from fxsim.hw.blocks.memory_modules import Preloaded
+from fxsim.hw.blocks.memory_styles import attributes_of
 from fxsim.hw.blocks.pipeline import Pipeline
 from fxsim.hw.skip.pairs import ZeroSkipConfig
-from fxsim.network import IntArray
+from fxsim.network import Folding, IntArray
 from fxsim.network.skip_unit import product_accumulator
+from fxsim.plan.memory import WeightMemory
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -39,6 +42,8 @@ class SparseMacConfig:
         Whether multipliers are meant for DSP blocks or for LUTs.
     memory : MemoryStyle
         What the weight memory is made of.
+    name : str
+        Of the matrix.
 
     Raises
     ------
@@ -53,6 +58,7 @@ class SparseMacConfig:
     loadable: bool = False
     dsp: bool = True
     memory: MemoryStyle = MemoryStyle.AUTO
+    name: str = "sparse_mac"
 
     def __post_init__(self) -> None:
         if self.rows < 1:
@@ -85,6 +91,16 @@ class SparseMacConfig:
         )
 
     @cached_property
+    def content(self) -> WeightMemory:
+        """Weight memory, as the file of one that is loadable has it."""
+        code = code_of(self.weight)
+        layout = Folding(rows=self.rows, simd=1, pad=True, memory=self.memory)
+        memory = WeightMemory.holding(
+            self.weights.T, code, layout, self.name, loadable=self.loadable
+        )
+        return replace(memory, style=self.memory)
+
+    @cached_property
     def weight_words(self) -> list[list[int]]:
         """Memory content: for each tile, for each index, ``rows`` weights."""
         padded = np.zeros((self.skip.items, self.tiles * self.rows), np.int64)
@@ -112,6 +128,7 @@ class SparseMac(wiring.Component):
         One beat for each tile; rows beyond the last output are 0.
     weights : In(stream of ``rows`` weights)
         With ``loadable`` only: the words of the weight memory one after another, over and over.
+        What is read of a word while it is written is unknown.
 
     Latency is `latency` cycles from a tile's last group to its output; one group a cycle, without a
     bubble between tiles or vectors.
@@ -144,29 +161,32 @@ class SparseMac(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config, issue = self._config, self._config.skip.issue
-        items, content = config.skip.items, config.weight_words
+        items, depth = config.skip.items, config.content.depth
         advance, accept, first = Signal(), Signal(), Signal(init=1)
         pipeline = Pipeline(m, self.o, advance)
         m.d.comb += [
             self.i.ready.eq(advance),
             accept.eq(self.i.valid & advance),
         ]
-        base = Signal(range(len(content)))  # first word of the tile
+        base = Signal(range(depth))  # first word of the tile
         with m.If(accept):
             m.d.sync += first.eq(self.i.payload.last)
             with m.If(self.i.payload.last):
-                m.d.sync += base.eq(Mux(base == len(content) - items, 0, base + items))
+                m.d.sync += base.eq(Mux(base == depth - items, 0, base + items))
 
-        m.submodules.weights = weights = memory.Memory(
-            shape=ArrayLayout(shape_of(config.weight), config.rows),
-            depth=len(content),
-            init=content,
-            attrs={}
-            if config.memory is MemoryStyle.AUTO
-            else {"ram_style": str(config.memory), "rom_style": str(config.memory)},
+        shape = ArrayLayout(shape_of(config.weight), config.rows)
+        m.submodules.weights = weights = (
+            Preloaded(config.content, shape)
+            if config.loadable
+            else memory.Memory(
+                shape=shape,
+                depth=depth,
+                init=config.weight_words,
+                attrs=attributes_of(config.memory, written=False),
+            )
         )
         if config.loadable:
-            place, write = Signal(range(len(content))), weights.write_port()
+            place, write = Signal(range(depth)), weights.write_port()
             m.d.comb += [
                 self.weights.ready.eq(1),
                 write.en.eq(self.weights.valid),
@@ -174,7 +194,7 @@ class SparseMac(wiring.Component):
                 write.data.eq(self.weights.payload),
             ]
             with m.If(self.weights.valid):
-                m.d.sync += place.eq(Mux(place == len(content) - 1, 0, place + 1))
+                m.d.sync += place.eq(Mux(place == depth - 1, 0, place + 1))
         ports = [weights.read_port() for _ in range(issue)]
         words = [
             Signal(port.data.shape(), name=f"word_{lane}", reset_less=True)

@@ -49,6 +49,7 @@ class SparseMatVecConfig(SparseMacConfig):
             loadable=product.loadable,
             dsp=product.dsp,
             memory=product.memory,
+            name=unit.name,
         )
 
     @property
@@ -81,7 +82,8 @@ class SparseMatVec(wiring.Component):
         ``tiles`` beats a vector, for a vector of zeros too.
     weights : In(stream of ``rows`` weights)
         With ``loadable`` only: all words of the weight memory, in the order of
-        `SparseMatVecConfig.weight_words`, and over again. A word counts from the next cycle on.
+        `SparseMatVecConfig.weight_words`, and over again. A word counts from the next cycle on,
+        and is unknown in that of its writing.
     threshold : In(unsigned)
         With ``skip.threshold`` only, see `fxsim.hw.skip.zero_skip.ZeroSkipper`.
     kept, ends : Out

@@ -1,13 +1,17 @@
-"""Lint of emitted Verilog by Verilator and by Icarus, as Verilog-2005."""
+"""Lint of emitted Verilog by Verilator, Icarus and slang, as Verilog-2005."""
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import shlex
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from fxsim.errors import MissingToolError
 from fxsim.testbenches.bench.simulators import find_simulator
 
 WAIVERS = {
@@ -18,11 +22,33 @@ WAIVERS = {
 }
 """Verilator's warnings that the emitted text is free to cause, and why."""
 
+SLANG_WAIVERS = {
+    "arith-op-mismatch": WAIVERS["WIDTHEXPAND"],
+    "case-default": "signals have a value before a case; one without default names every choice",
+    "sign-conversion": "signs are in the operators: bits are stored and passed on without",
+    "unused": WAIVERS["UNUSEDSIGNAL"],
+}
+"""The same of slang."""
+
+_SLANG = """
+import sys
+from pyslang.driver import Driver
+driver = Driver()
+driver.addStandardArgs()
+read = driver.parseCommandLine(sys.argv[1]) and driver.processOptions() and driver.parseAllSources()
+sys.exit(not (read and driver.runFullCompilation(True)))
+"""
+
 
 def lint(
-    verilog: str, top: str, folder: Path, *, waivers: Iterable[str] = tuple(WAIVERS)
+    verilog: str,
+    top: str,
+    folder: Path,
+    *,
+    waivers: Iterable[str] = tuple(WAIVERS),
+    slang_waivers: Iterable[str] = tuple(SLANG_WAIVERS),
 ) -> list[str]:
-    """Warnings of Verilator and Icarus about ``verilog``, which goes to a file in ``folder``.
+    """Warnings of all three about ``verilog``, which goes to a file in ``folder``.
 
     Raises
     ------
@@ -46,7 +72,30 @@ def lint(
             [find_simulator("icarus").where, "-g2005", "-Wall", "-t", "null", str(source)],
             environment,
         ),
+        *lint_together([source], waivers=slang_waivers),
     ]
+
+
+def lint_together(
+    sources: Iterable[Path],
+    *,
+    one_unit: bool = False,
+    waivers: Iterable[str] = tuple(SLANG_WAIVERS),
+) -> list[str]:
+    """Warnings of slang about files of one project, as units of their own or as ``one_unit``.
+
+    Raises
+    ------
+    MissingToolError
+        If slang is not installed.
+    """
+    if importlib.util.find_spec("pyslang") is None:
+        raise MissingToolError(
+            "pyslang is not installed; install it with: pip install 'fxsim[dev]'"
+        )
+    options = ["--std", "1364-2005", "-Weverything", *(f"-Wno-{name}" for name in waivers)]
+    command = shlex.join(["slang", *options, *["--single-unit"] * one_unit, *map(str, sources)])
+    return _complaints([sys.executable, "-c", _SLANG, command], {**os.environ})
 
 
 def _complaints(command: list[str], environment: dict[str, str]) -> list[str]:

@@ -14,14 +14,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tests.declared import declared_memories
 from tests.places import MODELS
 
 PINNED = Path(__file__).with_name("figures.json")
 
 _HASH_LINE = re.compile(r"^// .*content hash [0-9a-f]{64}\.\n", re.MULTILINE)
 _MULTIPLICATION = re.compile(r" = .* \* .*;$", re.MULTILINE)
-_ROM = re.compile(r"\.DEPTH\(32'd(\d+)\),[^;]*\.WIDTH\(32'd(\d+)\)")
-_MEMORY = re.compile(r"^ +reg (?:\[(\d+):0\] )?\S+ \[(\d+):0\];$", re.MULTILINE)
 
 Figures = dict[str, Any]
 
@@ -70,14 +69,13 @@ def figures_of(name: str) -> Figures:
     digest = hashlib.sha256(_HASH_LINE.sub("", text).encode())
     for file in sorted(files):
         digest.update(f"{file}\n{files[file]}".encode())
-    sizes = [(int(high or 0) + 1) * (int(last) + 1) for high, last in _MEMORY.findall(text)]
-    sizes += [int(depth) * int(width) for depth, width in _ROM.findall(text)]
+    memories = declared_memories(text)
     return {
         "verilog": digest.hexdigest(),
         "lines": text.count("\n"),
         **cycles,
         "multiplications": len(_MULTIPLICATION.findall(text)),
-        "memory_bits": sum(sizes),
+        "memory_bits": sum(width * depth * count for (width, depth), count in memories.items()),
     }
 
 

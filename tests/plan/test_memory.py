@@ -70,7 +70,7 @@ def test_what_a_memory_is_made_of(outputs: int, inputs: int, style: str, expecte
     weights = np.ones((outputs, inputs), np.int64)
     memory = WeightMemory.holding(weights, TernaryCode(), folding, "first")
     assert str(memory.style) == expected
-    assert memory.file == ("first_weights.hex" if expected == "block" else None)
+    assert memory.filled == (expected == "block")
     assert (memory.depth, memory.bits) == (outputs * inputs, 2 * outputs * inputs)
     assert len(memory.text.splitlines()) == memory.depth
 

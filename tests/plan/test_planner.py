@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from dataclasses import replace
 
@@ -24,6 +23,7 @@ from fxsim.plan.requantizer import RequantizerConfig
 from fxsim.plan.resize import NarrowConfig, WidenConfig
 from fxsim.plan.window import WindowConfig
 from fxsim.testbenches.cases.samples import residual
+from tests.declared import declared_memories
 from tests.golden import figures
 from tests.image_strategies import image_networks
 from tests.lstm_strategies import recurrent_networks
@@ -57,7 +57,6 @@ NAMES = {
     WidenConfig: "widen",
     WindowConfig: "window",
 }
-MEMORY = re.compile(r"^ +reg (?:\[(\d+):0\] )?\S+ \[(\d+):0\];$", re.MULTILINE)
 
 
 def planned(network):
@@ -110,13 +109,10 @@ def test_any_network_has_what_it_needs(network):
 @given(network=ANY)
 def test_memories_are_those_of_the_verilog(network):
     """One by one: words and bits of each."""
-    declared = MEMORY.findall(accelerator_verilog(network))
-    expected = Counter((int(high or 0) + 1, int(last) + 1) for high, last in declared)
     plan, found = plan_network(network), Counter()
     for memory in memories(plan):
-        if memory.file is None:
-            found[memory.width, memory.depth] += memory.count
-    assert found == expected
+        found[memory.width, memory.depth] += memory.count
+    assert found == declared_memories(accelerator_verilog(network))
 
 
 @QUIET

@@ -8,7 +8,6 @@ what timing and plan say of it is what its hardware has.
 from __future__ import annotations
 
 import math
-import re
 from collections import Counter
 from collections.abc import Callable
 from typing import get_args
@@ -49,6 +48,7 @@ from fxsim.testbenches.cases import blocks as cases
 from fxsim.testbenches.cases.backward import Tied
 from fxsim.testbenches.cases.gradient_cases import random_layer
 from fxsim.timing.blocks import block_of, latency
+from tests.declared import declared_memories
 
 INT4, INT8 = IntFormat(bits=4, signed=True), IntFormat(bits=8, signed=True)
 INT12, TERNARY = IntFormat(bits=12, signed=True), IntFormat(bits=2, signed=True, narrow=True)
@@ -118,8 +118,6 @@ ABSENT: dict[tuple[type[Record], str], str] = {
 }
 """Pairs that there are not, with the reason."""
 
-MEMORY = re.compile(r"^ +reg (?:\[(\d+):0\] )?\S+ \[(\d+):0\];$", re.MULTILINE)
-
 
 def built(record: Record) -> None:
     """The block takes and gives the beats that the record says, in order."""
@@ -154,12 +152,10 @@ def costed(record: Record) -> None:
 
 def stored(record: Record) -> None:
     """Its memories are those that the Verilog of the block declares."""
-    declared = MEMORY.findall(verilog_of(top_of(build(record)), "block"))
     found = Counter[tuple[int, int]]()
-    for memory in memories_of("block", record):
-        if memory.file is None:
-            found[memory.width, memory.depth] += memory.count
-    assert found == Counter((int(high or 0) + 1, int(last) + 1) for high, last in declared)
+    for memory in memories_of("block", record, "block"):
+        found[memory.width, memory.depth] += memory.count
+    assert found == declared_memories(verilog_of(top_of(build(record)), "block"))
 
 
 def top_of(block: Component) -> Component:

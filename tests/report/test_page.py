@@ -157,7 +157,7 @@ def test_memories_and_pools_of_images():
     # 120 outputs of 256 inputs, 8 x 8 ternary weights a word.
     assert rows["layer0.window", "pixel rows"] == ["25 × 12 × 8", "2,400", "run time"]
     assert rows["layer5.mac_array", "weights"] == [
-        *("1 × 480 × 128", "61,440", "layer5_weights.hex, block RAM")
+        *("1 × 480 × 128", "61,440", "handwriting_lenet_ternary.layer5_weights.hex, block RAM")
     ]
     assert page.body("pools-table")[0][:4] == ["layer1", "2 × 2", "2", "6"]
 

@@ -110,7 +110,7 @@ def test_commands(tmp_path: Path) -> None:
     code, out, _ = fxsim("generate", str(path), "-o", str(tmp_path / "out"), "--json")
     assert code == 0
     files = json.loads(out)["files"]
-    assert [Path(name).name for name in files] == ["unit.v", "manifest.json"]
+    assert [Path(name).name for name in files] == ["unit.v", "manifest.json", "unit_weights.hex"]
     manifest = json.loads(Path(files[1]).read_text())
     assert manifest["s_axi"]["threshold"]["offset"] == 12
     assert manifest["m_axis"]["beats"] == 2

@@ -40,11 +40,11 @@ def test_weights_that_are_meant_for_block_ram(target: str) -> None:
     layer = load_network(MODELS / "house-numbers-cnn-narrow").linears[-2]
     memory = WeightMemory.of(layer)
     verilog = verilog_of(MacArray(MacArrayConfig.from_layer(layer)), "mac_array")
-    files = {str(memory.file): memory.text}
+    files = {memory.file("mac_array"): memory.text}
     area = synthesize(verilog, "mac_array", target, blocks=False, memories=files)
     assert layer.weight.size == 16384
     assert area.block_ram > 0
-    with pytest.raises(MissingToolError, match="Can not open file `layer7_weights"):
+    with pytest.raises(MissingToolError, match=r"Can not open file `mac_array\.layer7_weights"):
         synthesize(verilog, "mac_array", target, blocks=False)
 
 

@@ -65,3 +65,11 @@ def test_weights_are_stored_tile_by_tile() -> None:
     for index in range(10):
         row = [*config.weights[index].tolist(), 0]
         assert [words[tile * 10 + index] for tile in range(3)] == [row[:2], row[2:4], row[4:]]
+
+
+def test_a_file_holds_the_weights_tile_by_tile() -> None:
+    config = replace(matvec_config(SKIP, outputs=5, rows=2, seed=1), loadable=True)
+    lines = config.content.text.splitlines()
+    found = [[int(line[2:], 16), int(line[:2], 16)] for line in lines]
+    assert found == [[weight % 256 for weight in word] for word in config.weight_words]
+    assert config.content.file("unit") == "unit.sparse_mac_weights.hex"

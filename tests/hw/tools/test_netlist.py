@@ -75,7 +75,7 @@ def mac_array() -> tuple[str, dict[str, str]]:
         memory=MemoryStyle.BLOCK,
     )
     content = config.content
-    return verilog_of(MacArray(config), "dut"), {str(content.file): str(content.text)}
+    return verilog_of(MacArray(config), "dut"), {content.file("dut"): content.text}
 
 
 def memories() -> tuple[str, dict[str, str]]:
