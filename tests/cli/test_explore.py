@@ -130,7 +130,7 @@ def test_cells_are_measured_and_the_front_is_verified(tmp_path, model, monkeypat
         def texts(self, paths):
             return {path: f"{network_hash(self.network)} {path}" for path in paths}
 
-        def synthesise(self, target, missing, known):
+        def synthesise(self, target, missing, known, *, dsp):
             counted.append(target)
             bits = self.network.input.activation.format.bits
             levels = self.network.layers[0].weight_format.bits
