@@ -77,7 +77,7 @@ def synth(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Synthesize with Yosys, count cells, and compare them with devices.
+    """Synthesize with Yosys and compare with devices.
 
     NETWORK may be a unit, too: a YAML file with a ``kind``, such as zero-skip-64.
     """
@@ -149,4 +149,9 @@ def _verilog(design: QuantizedNetwork | AnyUnit) -> tuple[str, Mapping[str, str]
 
 def _facts(run: Run, seen: SynthResult, root: Path) -> dict[str, Any]:
     devices = [use.to_json() for use in compared(run, seen)]
-    return {**asdict(seen), "folder": str(root / run.label), "devices": devices}
+    return {
+        **asdict(seen),
+        "dsp_blocks": run.dsp,
+        "folder": str(root / run.label),
+        "devices": devices,
+    }

@@ -11,7 +11,7 @@ from fxsim.arithmetic.formats import IntFormat
 from fxsim.explorer.sweep import SweepRow
 from fxsim.plan.memories import Memory
 from fxsim.targets.device import Use, uses_of
-from fxsim.targets.registry import find_target
+from fxsim.targets.registry import TARGETS
 from fxsim.timing.cycles import NetworkCycles
 
 SCHEMA = "fxsim-results/1"
@@ -171,8 +171,9 @@ class Area:
         return cls(**_attributes(cls, result))
 
     def uses(self) -> list[Use]:
-        """What it takes of each part of the family."""
-        return uses_of(find_target(self.target), self)
+        """What it takes of each part of the family; none of one that is not known."""
+        target = TARGETS.get(self.target)
+        return [] if target is None else uses_of(target, self)
 
     def by_layer(self, kind: str = "lut") -> dict[str, dict[str, int]]:
         """Counts other than 0 by layer and block; deeper paths count for their block.

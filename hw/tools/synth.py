@@ -24,8 +24,6 @@ class SynthResult:
 
     Parameters
     ----------
-    dsp_blocks : bool
-        Whether products could take DSP blocks.
     logic : int
         Logic that it fills once it is packed, in the unit of the family's devices.
     pins : int
@@ -38,7 +36,6 @@ class SynthResult:
     """
 
     target: str
-    dsp_blocks: bool
     logic: int
     pins: int
     lut: int
@@ -108,7 +105,6 @@ def synthesize(
         parts = pool.submit(_count_modules, files, modules, family, dsp)
         return SynthResult(
             target=target,
-            dsp_blocks=dsp,
             **whole.result()[0],
             blocks=dict(zip(paths, parts.result(), strict=True)),
             seconds=time.perf_counter() - start,

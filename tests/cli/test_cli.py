@@ -251,7 +251,7 @@ def test_synth_makes_each_target_and_keeps_netlist_and_log(small, tmp_path):
 def test_synth_shows_percents_and_where_the_log_is(small, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     text = fxsim_cli("synth", small, "--part", "ice40up5k").stdout
-    (line,) = (line for line in text.splitlines() if line.startswith("ice40up5k "))
+    line = next(line for line in text.splitlines() if line.startswith("ice40up5k "))
     assert re.search(r"\d+ of 5,280 \(\d+%\).* \d+ of 39 \(\d+%\) +yes", line)
     assert "ice40up5k has 4 SPRAM of 256 kbit as well, which synthesis leaves idle" in text
     folder = Path("build/synth") / json.loads(fxsim_cli("info", small, "--json").stdout)["name"]

@@ -20,6 +20,9 @@ from fxsim.network.storage import load_network
 from fxsim.targets.gowin import packed_luts
 from fxsim.targets.netlist import netlist_of
 from fxsim.targets.registry import PLACED, TARGETS, find_part
+from tests.commands import small_network
+from tests.image_strategies import image_networks
+from tests.lstm_strategies import recurrent_networks
 from tests.places import MODELS
 from tests.strategies import networks
 
@@ -31,7 +34,8 @@ OPTIONS = {
     "lfe5u-45": "--45k --package CABGA554 --out-of-context",
     "lfe5u-85": "--85k --package CABGA756 --out-of-context",
 }
-LARGEST = {"ice40": "ice40hx8k", "ecp5": "lfe5u-85"}
+PACKED = {"ice40": "ice40up5k", "ecp5": "lfe5u-85"}
+"""Parts that have every kind of cell; what is packed may be more than they have."""
 CELLS = {
     "ice40": ("ICESTORM_LC", "ICESTORM_LC", "ICESTORM_DSP", "ICESTORM_RAM", "SB_IO"),
     "ecp5": ("TRELLIS_COMB", "TRELLIS_FF", "MULT18X18D", "DP16KD", "TRELLIS_IO"),
@@ -89,7 +93,7 @@ def mapped(design, target, folder):
 @pytest.mark.parametrize("target", PLACED)
 def test_small_designs_fill_as_much_as_the_packer_says(target, design, tmp_path):
     netlist = mapped(DESIGNS[design], target, tmp_path)
-    taken, _ = utilisation(tmp_path, LARGEST[target])[CELLS[target][0]]
+    taken, _ = utilisation(tmp_path, PACKED[target])[CELLS[target][0]]
     assert TARGETS[target].count_logic(netlist) == taken
 
 
@@ -114,7 +118,7 @@ def compare(network, target, folder):
     """
     verilog, memories = accelerator_verilog(network), memory_files(network)
     found = synthesize(verilog, network.name, target, blocks=False, memories=memories, keep=folder)
-    said = utilisation(folder, LARGEST[target])
+    said = utilisation(folder, PACKED[target])
     logic, ff, dsp, memory, pins = (said.get(cell, (0, 0))[0] for cell in CELLS[target])
     assert abs(found.logic - logic) <= max(2, found.logic // 500)
     assert (found.dsp, found.block_ram) == (dsp, memory)
@@ -126,14 +130,20 @@ def compare(network, target, folder):
 
 
 @pytest.mark.parametrize("target", PLACED)
+def test_a_network_fills_as_much_as_the_packer_says(target, tmp_path):
+    compare(small_network(), target, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", PLACED)
 @settings(
-    max_examples=2,
+    max_examples=6,
     deadline=None,
     derandomize=True,
     phases=[Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
-@given(network=networks())
+@given(network=networks() | image_networks() | recurrent_networks())
 def test_random_networks_fill_as_much_as_the_packer_says(target, network, tmp_path_factory):
     compare(network, target, tmp_path_factory.mktemp("network"))
 
