@@ -111,14 +111,9 @@ def choose_runs(targets: Sequence[str], parts: Sequence[str]) -> list[Run]:
 
 
 def compared(run: Run, seen: SynthResult) -> list[Use]:
-    """Parts to compare a result with.
-
-    If it has DSP blocks, and no part was named, those that have them, too.
-    """
+    """Parts to compare a result with: those that were named, else all."""
     uses: list[Use] = seen.uses()
-    if run.parts:
-        return [use for use in uses if use.name in run.parts]
-    return [use for use in uses if use.part.dsp or not seen.dsp]
+    return [use for use in uses if use.name in run.parts or not run.parts]
 
 
 def _synthesize(design: QuantizedNetwork | AnyUnit, run: Run, folder: Path) -> SynthResult:

@@ -41,6 +41,7 @@ HEADS = {
     "test_error": "Test error",
     "retrained_error": "Error, retrained",
     "retrained_test_error": "Test error, retrained",
+    "part_taken": "Part taken",
     "clock_mhz": "Clock (MHz)",
 }
 

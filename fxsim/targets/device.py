@@ -39,6 +39,11 @@ class Use:
         """Resources that the part has too few of."""
         return tuple(kind for kind in RESOURCES if self.taken[kind] > getattr(self.part, kind))
 
+    @property
+    def fullest(self) -> str:
+        """Resource of which the greatest share is taken."""
+        return max(RESOURCES, key=lambda kind: self.share(kind) or 0)
+
     def share(self, kind: str) -> float | None:
         """Part of a resource that is taken, 1 for all of it; None where the part has none."""
         there = getattr(self.part, kind)
@@ -75,6 +80,10 @@ class Counted(Protocol):
 
 
 def uses_of(target: Target, counted: Counted) -> list[Use]:
-    """What a design takes of each part of a family."""
+    """What a design takes of each part of a family.
+
+    Parts without DSP blocks are left out if it has some: mapped for them, it would be another.
+    """
     taken = {kind: getattr(counted, kind) for kind in (*RESOURCES, "pins")}
-    return [Use(name, part, taken) for name, part in target.parts.items()]
+    parts = target.parts.items()
+    return [Use(name, part, taken) for name, part in parts if part.dsp or not taken["dsp"]]
