@@ -33,7 +33,7 @@ class Packing:
             + registers
             - len(self._registered)
             + len(self._lone)
-            - self._merged[0]
+            - len(self._merged[0])
             + self._feeds
         )
 
@@ -81,7 +81,7 @@ class Packing:
         return [carry for carry in self._carries if carry not in self._hosts]
 
     @cached_property
-    def _merged(self) -> tuple[int, bool]:
+    def _merged(self) -> tuple[set[Cell], bool]:
         """LUTs of two inputs that drive a lone carry cell and share its logic cell.
 
         The cell that drives 1 may be one as well.
@@ -90,17 +90,18 @@ class Packing:
             lut for lut in self._luts if _operand(lut, "I0") is None and _operand(lut, "I1") is None
         }
         free -= self._registered | set(self._hosts.values())
-        before, one = len(free), False
+        merged: set[Cell] = set()
+        one = False
         for carry in self._lone:
             for port in ("I0", "I1"):
                 if carry.bit(port) == "1" and not one:
                     one = True
                     break
                 pin = self._netlist.driver_of(carry, port)
-                if pin is not None and pin.cell in free:
-                    free.remove(pin.cell)
+                if pin is not None and pin.cell in free - merged:
+                    merged.add(pin.cell)
                     break
-        return before - len(free), one
+        return merged, one
 
     @property
     def _feeds(self) -> int:
@@ -113,15 +114,15 @@ class Packing:
         return int(carry.net("CI") is not None and not chained)
 
     def _feeds_out(self, carry: Cell) -> int:
-        """One at the end of a chain; two within it, where the carry goes in again."""
+        """One where logic reads the carry, and one more for each chain that it goes into again."""
         users = self._netlist.users_of(carry, "CO")
-        follower = next((p.cell for p in users if p.cell and p == Pin(p.cell, "CI")), None)
-        others = [pin for pin in users if pin != Pin(follower, "CI")]
-        if follower is None:
-            direct = len(others) == 1 and bool(_luts_at(others, "I3"))
-            return int(bool(others) and not direct)
-        host = self._hosts.get(follower)
-        return 0 if not others or others == [Pin(host, "I3")] else 2
+        followers = [p.cell for p in users if p.cell and p.cell.type == CARRY and p.port == "CI"]
+        others = [pin for pin in users if pin.cell not in followers]
+        if not followers:
+            luts = set(_luts_at(others, "I3")) - self._merged[0]
+            return int(bool(others) and not (len(others) == 1 and luts))
+        alone = not others or others == [Pin(self._hosts.get(followers[0]), "I3")]
+        return 0 if len(followers) == 1 and alone else 1 + len(followers)
 
 
 def logic_cells(netlist: Netlist) -> int:
