@@ -15,13 +15,17 @@ from fxsim.targets.target import Fabric, Multiplier
 
 Facts = Mapping[str, int]
 
-SYNTHESISED = ("lut", "ff", "carry", "dsp", "block_ram")
-"""Cells that synthesis counts, on every target."""
+SYNTHESISED = ("logic", "lut", "ff", "carry", "dsp", "block_ram")
+"""Cells that synthesis counts, on every target; ``logic`` is what they fill when packed."""
 
 
-def amounts(kind: str, facts: Facts, target: str) -> list[float]:
-    """Amounts of a block (`fxsim.cost.facts.Block`) on a target; the last one is 1."""
-    return [*map(float, _KINDS[kind](facts, find_target(target).fabric)), 1.0]
+def amounts(kind: str, facts: Facts, target: str, *, dsp: bool = True) -> list[float]:
+    """Amounts of a block (`fxsim.cost.facts.Block`) on a target; the last one is 1.
+
+    Without ``dsp``, for parts that have no DSP blocks, products are logic.
+    """
+    on = find_target(target).fabric_for(dsp=dsp)
+    return [*map(float, _KINDS[kind](facts, on)), 1.0]
 
 
 def dsp_blocks(kind: str, facts: Facts, target: str) -> int:
