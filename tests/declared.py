@@ -7,7 +7,7 @@ from collections import Counter
 
 _WORDS = re.compile(r"^ +reg (?:\[(\d+):0\] )?\S+ \[(\d+):0\];$", re.MULTILINE)
 _INSTANCE = re.compile(
-    r"^  \w+__r[ao]m #\([^;]*?\.DEPTH\(32'd(\d+)\),[^;]*?\.WIDTH\(32'd(\d+)\)", re.M
+    r"^  \w+__r[ao]m(?:_\w+)? #\([^;]*?\.DEPTH\(32'd(\d+)\),[^;]*?\.WIDTH\(32'd(\d+)\)", re.M
 )
 
 
