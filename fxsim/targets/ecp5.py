@@ -7,23 +7,21 @@ and one where it comes out, and a LUT for each constant that it drives. A PFUMX 
 own, and a register needs no LUT.
 """
 
-from fxsim.targets.netlist import Netlist
+from fxsim.targets.netlist import Cell, Netlist
 from fxsim.targets.target import Fabric, Multiplier, Part, Placement, Target
 
-_LUTS = {"TRELLIS_DPR16X4": 6, "CCU2C": 2}
 _CHAIN = 4
 
 
 def _logic(netlist: Netlist) -> int:
     """LUTs of all cells, and of the ends of carry chains."""
-    luts = sum(number for cell, number in netlist.counts.items() if cell.startswith("LUT"))
-    taken = sum(_LUTS.get(cell, 0) * number for cell, number in netlist.counts.items())
-    starts = 0
-    for cell in netlist.cells:
-        if cell.type == "CCU2C":
-            before = netlist.driver_of(cell, "CIN")
-            starts += before is None or before.port != "COUT"
-    return luts + taken + _CHAIN * starts
+    chains = sum(_starts_chain(netlist, cell) for cell in netlist.cells if cell.type == "CCU2C")
+    return ECP5.count_luts(netlist.counts) + _CHAIN * chains
+
+
+def _starts_chain(netlist: Netlist, carry: Cell) -> bool:
+    before = netlist.driver_of(carry, "CIN")
+    return before is None or before.port != "COUT"
 
 
 def _constants(netlist: Netlist) -> int:
@@ -44,7 +42,7 @@ ECP5 = Target(
         "dsp": ("MULT18X18D",),
         "block_ram": ("DP16KD", "PDPW16KD"),
     },
-    luts=_LUTS,
+    luts={"TRELLIS_DPR16X4": 6, "CCU2C": 2},
     logic=_logic,
     constants=_constants,
     fabric=Fabric(

@@ -17,16 +17,13 @@ RAM is a memory that nobody writes to: Yosys makes no pROM of it.
 from fxsim.targets.netlist import Cell, Netlist
 from fxsim.targets.target import Fabric, Multiplier, Part, Target
 
-_LUTS = {"ALU": 1, **dict.fromkeys(("RAM16SDP1", "RAM16SDP2", "RAM16SDP4"), 8)}
 _CHAIN = 2
 
 
 def packed_luts(netlist: Netlist) -> int:
     """Places of a LUT that LUTs, ALUs and memories fill: the figure LUT4 of nextpnr."""
-    counts = netlist.counts
-    luts = sum(counts[f"LUT{inputs}"] for inputs in range(1, 5))
-    starts = sum(_starts_chain(netlist, cell) for cell in netlist.cells if cell.type == "ALU")
-    return luts + sum(_LUTS.get(cell, 0) * n for cell, n in counts.items()) + _CHAIN * starts
+    chains = sum(_starts_chain(netlist, cell) for cell in netlist.cells if cell.type == "ALU")
+    return GOWIN.count_luts(netlist.counts) + _CHAIN * chains
 
 
 def _logic(netlist: Netlist) -> int:
@@ -62,7 +59,7 @@ GOWIN = Target(
         "block_ram": ("SP", "SPX9", "SDPB", "SDPX9B", "DPB", "DPX9B", "pROM", "pROMX9"),
     },
     shares={"MULT9X9": 0.5, "MULT36X36": 4},
-    luts=_LUTS,
+    luts={"ALU": 1, **dict.fromkeys(("RAM16SDP1", "RAM16SDP2", "RAM16SDP4"), 8)},
     logic=_logic,
     fabric=Fabric(
         address=4,

@@ -98,7 +98,8 @@ class Packing:
                     one = True
                     break
                 pin = self._netlist.driver_of(carry, port)
-                if pin is not None and pin.cell in free - merged:
+                if pin is not None and pin.cell in free:
+                    free.remove(pin.cell)
                     merged.add(pin.cell)
                     break
         return merged, one

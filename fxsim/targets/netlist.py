@@ -89,12 +89,12 @@ class Netlist:
         return frozenset(bit for _, bit in self._pins() if isinstance(bit, str))
 
     def users_of(self, cell: Cell, port: str) -> list[Pin]:
-        """Pins that read an output of one bit."""
+        """Pins that read the net of a port that is one bit wide."""
         net = cell.net(port)
         return [] if net is None else self.users.get(net, [])
 
     def driver_of(self, cell: Cell, port: str) -> Pin | None:
-        """Pin that drives an input of one bit, if a pin does."""
+        """Pin that drives the net of a port that is one bit wide, if one does."""
         net = cell.net(port)
         return None if net is None else self.drivers.get(net)
 

@@ -12,7 +12,9 @@ import subprocess
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
+from fxsim.cost.facts import REST, blocks_of
 from fxsim.hw.emit import accelerator_verilog, memory_files
+from fxsim.hw.tools.parts import synthesize_parts
 from fxsim.hw.tools.pnr import find_nextpnr
 from fxsim.hw.tools.synth import NETLIST, synthesize
 from fxsim.hw.tools.yosys import run_yosys
@@ -128,6 +130,16 @@ def compare(network, target, folder):
 @pytest.mark.parametrize("target", PLACED)
 def test_a_network_fills_as_much_as_the_packer_says(target, tmp_path):
     compare(small_network(), target, tmp_path)
+
+
+@pytest.mark.slow
+def test_blocks_counted_one_by_one_fill_a_little_more_than_the_packer_says(tmp_path):
+    """As `explore` counts a network: what crosses borders between blocks is not optimised."""
+    network = load_network(MODELS / "digits-mlp-ternary")
+    paths = [block.path for block in blocks_of(network) if block.path != REST]
+    parts = synthesize_parts(accelerator_verilog(network), network.name, "ice40", paths=paths)
+    whole = compare(network, "ice40", tmp_path).logic
+    assert whole <= sum(part["logic"] for part in parts.values()) <= 1.05 * whole
 
 
 @pytest.mark.slow
