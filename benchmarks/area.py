@@ -52,8 +52,8 @@ INTRODUCTION = f"""# Area of the MAC array
 A whole `MacArray` of {ROWS} rows x {SIMD} lanes: weight memory, dot products, accumulators, biases
 and control. The layer has {ROWS * TILES} outputs and {SIMD * BEATS} inputs, and its weights are in
 block RAM (`memory: block`). Figures are per multiply-accumulate ({ROWS * SIMD} of them); LUT counts
-LUT1 to LUT6 alike, LUT RAM counts shift registers and distributed memory, block RAM is the number
-of RAMB18 and RAMB36 of the whole array.
+LUT1 to LUT6 alike, LUT RAM counts shift registers and distributed memory, block RAM is that of the
+whole array, in RAMB36; a RAMB18 is half of one.
 
 | cell | LUT | LUT RAM | FF | DSP | block RAM | target |
 |---|---|---|---|---|---|---|"""
@@ -70,11 +70,11 @@ inputs, 64 cells, W x on an array of {LSTM_FOLDINGS[0].rows} x {LSTM_FOLDINGS[0]
 on one of {LSTM_FOLDINGS[1].rows} x {LSTM_FOLDINGS[1].simd}, with weights, tables and cell state.
 Its elementwise unit has 3 multipliers or 1 (`multipliers`); with 3, U h leaves through a
 requantizer of 4 lanes instead of 1. The multipliers of W x see one-bit inputs. Cycles are those of
-a step, of which U h takes 512 (`fxsim.timing.cycles`). A block RAM holds 18 or 36 kbit on xc7, 16
-on ecp5 and 4 on ice40.
+a step, of which U h takes 512 (`fxsim.timing.cycles`). A block RAM holds 36 kbit on xc7, 18 on
+ecp5 and gowin, 4 on ice40. `logic` is what the cells fill once they are packed (targets.md).
 
-| weights, elementwise | target | LUT | LUT RAM | FF | DSP | block RAM | cycles |
-|---|---|---|---|---|---|---|---|"""
+| weights, elementwise | target | logic | LUT | LUT RAM | FF | DSP | block RAM | cycles |
+|---|---|---|---|---|---|---|---|---|"""
 
 
 IMAGE_MODEL = "house-numbers-cnn-narrow"
@@ -86,8 +86,8 @@ IMAGE_INTRODUCTION = f"""
 in block RAM, which a file fills and a checksum register watches (docs/architecture.md); the line
 buffers are memories of their own. The multipliers are those of requantizers and the last layer.
 
-| target | LUT | LUT RAM | FF | DSP | block RAM |
-|---|---|---|---|---|---|"""
+| target | logic | LUT | LUT RAM | FF | DSP | block RAM |
+|---|---|---|---|---|---|---|"""
 
 
 def array(code: AnyCode, activation: IntFormat, dsp: bool) -> MacArray:
@@ -144,10 +144,14 @@ def lstm_lines() -> list[str]:
         for target in TARGETS:
             files = memory_files(network)
             found = synthesize(verilog, network.name, target, blocks=False, memories=files)
-            counts = (found.lut, found.lut_ram, found.ff, found.dsp, found.block_ram, cycles)
+            counts = (*_counts(found), cycles)
             lines.append(f"| {name} | {target} | {' | '.join(map(str, counts))} |")
             print(lines[-1], f"{found.seconds:.0f} s", flush=True)
     return lines
+
+
+def _counts(found: SynthResult) -> tuple[int, ...]:
+    return (found.logic, found.lut, found.lut_ram, found.ff, found.dsp, found.block_ram)
 
 
 def image_lines() -> list[str]:
@@ -157,8 +161,7 @@ def image_lines() -> list[str]:
     lines = [IMAGE_INTRODUCTION]
     for target in choose_targets(network):
         found = synthesize(verilog, network.name, target, blocks=False, memories=files)
-        counts = (found.lut, found.lut_ram, found.ff, found.dsp, found.block_ram)
-        lines.append(f"| {target} | {' | '.join(map(str, counts))} |")
+        lines.append(f"| {target} | {' | '.join(map(str, _counts(found)))} |")
         print(lines[-1], f"{found.seconds:.0f} s", flush=True)
     return lines
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from amaranth.hdl import Cat, ClockDomain, Module, Signal
+from amaranth.hdl import Cat, DomainRenamer, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
@@ -12,9 +12,11 @@ from amaranth.lib.wiring import In, Out
 from fxsim.hw.blocks.file_memory import FileMemory
 from fxsim.hw.blocks.layouts import layout_of
 from fxsim.hw.build import build
-from fxsim.hw.edges.axi import axis_members, count_beats, pack, unpack
+from fxsim.hw.edges.axi import axis_members, count_beats, frames, pack
 from fxsim.hw.edges.axi_lite import axi_lite_members, connect_axi_lite
-from fxsim.hw.edges.memory_check import MemoryCheck, address_bits
+from fxsim.hw.edges.control import Control, address_bits
+from fxsim.hw.edges.domains import KEPT, add_domains
+from fxsim.hw.edges.framer import Framer
 from fxsim.hw.layer import Layer, ports
 from fxsim.hw.lstm.lstm import Lstm
 from fxsim.network import QuantizedNetwork
@@ -33,14 +35,12 @@ def file_memories(network: QuantizedNetwork) -> list[WeightMemory]:
 
 
 class _Source(NamedTuple):
-    """Port of an input, its stream, and when a vector ends on it."""
+    """Input: its name, what makes vectors of its frames, their stream, and when it may move."""
 
     name: str
+    framer: Framer
     link: stream.Interface
-    accept: Signal
     admit: Signal
-    ends: Signal
-    tlast: Signal
 
 
 class Accelerator(wiring.Component):
@@ -67,11 +67,15 @@ class Accelerator(wiring.Component):
     frame_error : Out(1)
         Goes high, and stays, when the tlast of an input is not exactly on the last beat of a
         vector.
-
-    memory_error : Out(1), s_axi_awaddr and so on
+    memory_error : Out(1)
         Only with weights in block RAM: goes high, and stays, when what was read from a memory is
-        not what its file should hold; the AXI4-Lite port has status and checksums. See
-        `fxsim.hw.edges.memory_check`.
+        not what its file should hold.
+    s_axi_awaddr and so on
+        Only with weights in block RAM, or on request: an AXI4-Lite slave with status, checksums
+        and a soft reset. See `fxsim.hw.edges.control`.
+
+    A frame of the wrong length is cut, or filled with zeros, and gives its vector like any other;
+    the next frame starts a new one (`fxsim.hw.edges.framer`).
 
     With LSTM layers, tlast marks the last beat of a sequence instead, on both sides: the state is
     that of a new sequence after it. frame_error then means tlast before the end of a vector. With
@@ -84,6 +88,7 @@ class Accelerator(wiring.Component):
         self.network = network
         self.plan = plan = plan_network(network)
         files = [memory.name for memory in plan.files()]
+        self.controlled = bool(files) or network.control
         members: dict[str, object] = {}
         for name, port in port_names(SOURCE, plan.inputs).items():
             beat = plan.inputs[name].beat
@@ -93,14 +98,15 @@ class Accelerator(wiring.Component):
             members |= axis_members(port, beat.format, beat.lanes, sink=False)
         members["frame_error"] = Out(1)
         if files:
-            members |= axi_lite_members("s_axi", address_bits(files))
             members["memory_error"] = Out(1)
+        if self.controlled:
+            members |= axi_lite_members("s_axi", address_bits(files))
         super().__init__({"aclk": In(1), "aresetn": In(1), **members})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.domains.sync = sync = ClockDomain()
-        m.d.comb += [sync.clk.eq(self.aclk), sync.rst.eq(~self.aresetn)]
+        reset = Signal()
+        add_domains(m, self, reset)
 
         plan = self.plan
         flags: list[stream.Interface] = []
@@ -132,34 +138,41 @@ class Accelerator(wiring.Component):
             streams[node.path, 0] = link
         for name, port in port_names(SINK, plan.outputs).items():
             self._sink(m, port, plan.outputs[name], streams[plan.group.outputs[name]], flags)
-        self._check_frames(m, sources, flags)
+        self._end_sequences(m, sources, flags)
+        control = Control(memories, ports=len(sources), port=self.controlled)
+        m.submodules["chip$control"] = DomainRenamer(KEPT)(control)
+        m.d.comb += [
+            control.wrong.eq(Cat(source.framer.wrong for source in sources)),
+            self.frame_error.eq(control.frame_error),
+        ]
         if memories:
-            m.submodules["memory$check"] = check = MemoryCheck(memories)
-            connect_axi_lite(m, check, self, "s_axi")
-            m.d.comb += [
-                check.frame_error.eq(self.frame_error),
-                self.memory_error.eq(check.memory_error),
-            ]
+            m.d.comb += self.memory_error.eq(control.memory_error)
+        if self.controlled:
+            connect_axi_lite(m, control, self, "s_axi")
+            m.d.comb += reset.eq(control.reset)
         return m
 
     def _sources(self, m: Module) -> list[_Source]:
         """Connect the ports by which vectors come in."""
-        found = []
+        found: list[_Source] = []
         for name, port in port_names(SOURCE, self.plan.inputs).items():
-            entering = self.plan.inputs[name]
-            tdata, tvalid, tready, tlast = (
-                getattr(self, f"{port}_{part}") for part in ("tdata", "tvalid", "tready", "tlast")
+            entering, recurrent = self.plan.inputs[name], bool(self.plan.recurrent)
+            framer = Framer(
+                layout_of(entering.beat),
+                beats=entering.count,
+                sequences=recurrent,
+                follows=recurrent and bool(found),
             )
+            m.submodules[f"{port}$framer"] = framer
+            frames(m, self, port, entering.beat, framer.i)
             link = self._link(name, entering.beat)
-            accept, admit = Signal(), Signal(init=1)
+            admit = Signal(init=1)
             m.d.comb += [
-                link.payload.eq(unpack(tdata, entering.beat.format, entering.beat.lanes)),
-                link.valid.eq(tvalid & admit),
-                tready.eq(link.ready & admit),
-                accept.eq(link.valid & link.ready),
+                link.payload.eq(framer.o.payload),
+                link.valid.eq(framer.o.valid & admit),
+                framer.o.ready.eq(link.ready & admit),
             ]
-            ends = count_beats(m, accept, entering.count, port)
-            found.append(_Source(name, link, accept, admit, ends, tlast))
+            found.append(_Source(name, framer, link, admit))
         return found
 
     def _sink(
@@ -189,24 +202,26 @@ class Accelerator(wiring.Component):
         tail = self._queue(m, f"{port}$last", flags)
         m.d.comb += [tlast.eq(last_beat & tail.payload), tail.ready.eq(sent & last_beat)]
 
-    def _check_frames(
+    def _end_sequences(
         self, m: Module, sources: list[_Source], flags: list[stream.Interface]
     ) -> None:
-        """Hand on the ends of sequences, and tell those of vectors that are wrong."""
-        first, *_ = sources
-        if flags:
-            m.d.comb += first.admit.eq(Cat(flag.ready for flag in flags).all())
+        """Hand on the ends of sequences, which are those of the first input."""
+        if not self.plan.recurrent:
+            return
+        first, *others = sources
+        for source in others:
+            ends = self._queue(m, f"{source.name}$last", flags)
+            wiring.connect(m, ends, source.framer.sequence)
+        moves = Signal()
+        m.d.comb += [
+            first.admit.eq(Cat(flag.ready for flag in flags).all()),
+            moves.eq(first.link.valid & first.link.ready),
+        ]
         for flag in flags:
             m.d.comb += [
-                flag.valid.eq(first.accept & first.ends),
-                flag.payload.eq(first.tlast),
+                flag.valid.eq(moves & first.framer.ends),
+                flag.payload.eq(first.framer.last),
             ]
-        for source in sources:
-            wrong = Signal()
-            early = source.tlast & ~source.ends
-            m.d.comb += wrong.eq(early if flags else source.tlast != source.ends)
-            with m.If(source.accept & wrong):
-                m.d.sync += self.frame_error.eq(1)
 
     def _queue(self, m: Module, name: str, flags: list[stream.Interface]) -> stream.Interface:
         """Queue of end-of-sequence bits; its input joins ``flags``, its output is returned."""

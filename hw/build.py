@@ -14,10 +14,17 @@ from fxsim.hw.blocks.mac_array import MacArray
 from fxsim.hw.blocks.queue import Queue
 from fxsim.hw.blocks.requantizer import Requantizer
 from fxsim.hw.blocks.resize import Narrow, Widen
+from fxsim.hw.blocks.skid import Skid
 from fxsim.hw.blocks.weighted_sum import WeightedSum
 from fxsim.hw.blocks.window import Window
 from fxsim.hw.lstm.cell import LstmCell
-from fxsim.plan.buffers import ConcatConfig, ForkConfig, QueueConfig, VectorBufferConfig
+from fxsim.plan.buffers import (
+    ConcatConfig,
+    ForkConfig,
+    QueueConfig,
+    SkidConfig,
+    VectorBufferConfig,
+)
 from fxsim.plan.elementwise import GreatestConfig, GreatestPlaceConfig, WeightedSumConfig
 from fxsim.plan.lstm_cell import LstmCellConfig
 from fxsim.plan.mac_array import MacArrayConfig
@@ -41,6 +48,7 @@ BLOCKS: dict[type, Callable[..., Component]] = {
     NarrowConfig: Narrow,
     QueueConfig: Queue,
     RequantizerConfig: Requantizer,
+    SkidConfig: Skid,
     VectorBufferConfig: VectorBuffer,
     WeightedSumConfig: WeightedSum,
     WidenConfig: Widen,

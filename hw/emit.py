@@ -14,7 +14,7 @@ from fxsim.files import write_text
 from fxsim.folders import filling
 from fxsim.hw.accelerator import Accelerator, file_memories
 from fxsim.hw.blocks.memory_modules import MemoryModules
-from fxsim.hw.edges import memory_check
+from fxsim.hw.edges import control
 from fxsim.hw.edges.axi import lane_bytes
 from fxsim.hw.edges.axi_lite import Register
 from fxsim.hw.units import hardware_of
@@ -85,10 +85,11 @@ def manifest_of(network: QuantizedNetwork) -> dict[str, object]:
     for prefix, streams in ((SOURCE, plan.inputs), (SINK, plan.outputs)):
         for name, axis in port_names(prefix, streams).items():
             manifest[axis] = port(name, streams[name])
-    if memories := plan.files():
-        names = [memory.name for memory in memories]
+    memories = plan.files()
+    if memories or network.control:
         manifest |= _memory_facts(network.name, memories)
-        manifest["s_axi"] = _register_map(memory_check.registers_of(names))
+        names = [memory.name for memory in memories]
+        manifest["s_axi"] = _register_map(control.registers_of(names))
     return manifest
 
 

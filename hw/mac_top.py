@@ -2,15 +2,16 @@
 
 from itertools import pairwise
 
-from amaranth.hdl import Cat, ClockDomain, Module, Signal, Value
+from amaranth.hdl import Cat, DomainRenamer, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from fxsim.arithmetic.formats import IntFormat
 from fxsim.hw.blocks.arith import is_zero
 from fxsim.hw.blocks.file_memory import FileMemory
+from fxsim.hw.blocks.layouts import layout_of
 from fxsim.hw.build import build
-from fxsim.hw.edges.axi import axis_members, count_beats, pack, unpack
+from fxsim.hw.edges.axi import axis_members, count_beats, frames, pack
 from fxsim.hw.edges.axi_lite import (
     Access,
     AxiLiteRegisters,
@@ -18,11 +19,15 @@ from fxsim.hw.edges.axi_lite import (
     axi_lite_members,
     connect_axi_lite,
 )
+from fxsim.hw.edges.domains import KEPT, add_domains
+from fxsim.hw.edges.frame_errors import FrameErrors
+from fxsim.hw.edges.framer import Framer
 from fxsim.hw.edges.loading import load_between
 from fxsim.network.mac_unit import MacUnit
+from fxsim.plan.beat import Beat
 from fxsim.plan.mac_unit import array_of, plan_mac_unit
 
-ADDRESS_BITS = 4
+ADDRESS_BITS = 5
 VERSION = 0x46584D31  # "FXM1"
 BYTE = IntFormat(bits=8, signed=False)
 
@@ -32,11 +37,16 @@ def registers_of(unit: MacUnit) -> list[Register]:
     rest = [
         ("version", 32, f"{VERSION:#x}, the ASCII codes of FXM1"),
         ("status", 5, "bit 0: idle; 1: frame error; 2: loading; 3: memory read; 4: memory error"),
+        ("control", 2, "bit 0: write 1 to reset the unit; bit 1: to clear errors and their count"),
+        ("frame_errors", 32, "frames of a wrong length"),
     ]
     if plan_mac_unit(unit).files():
         rest.append(("checksum", 32, "of the weights, last whole pass"))
+    access = {"control": Access.PULSE}
     return [
-        Register(name=name, offset=4 * k, access=Access.READ, bits=bits, text=text)
+        Register(
+            name=name, offset=4 * k, access=access.get(name, Access.READ), bits=bits, text=text
+        )
         for k, (name, bits, text) in enumerate(rest)
     ]
 
@@ -69,8 +79,8 @@ class MacChain(wiring.Component):
         first, *_, last = self._blocks.values()
         array = self._blocks["mac_array"]
         self.memories: list[FileMemory] = array.memories
-        # Most matrices inside: two in the buffer, and one in each stage of the others.
-        self.most = 2 + sum(block.latency for block in self._blocks.values())
+        # Most matrices inside: two in the buffer, and one in each stage and each skid buffer.
+        self.most = 2 + sum(max(block.latency, 1) for block in self._blocks.values())
         members = {"i": first.signature.members["i"], "o": last.signature.members["o"]}
         if unit.loadable:
             members["weights"] = array.signature.members["weights"]
@@ -115,7 +125,8 @@ class MacTop(wiring.Component):
     s_axi_awaddr and so on
         AXI4-Lite slave with the registers of `registers_of`.
     frame_error : Out(1)
-        Goes high, and stays, when a tlast is not exactly where it belongs.
+        Goes high, and stays, when a tlast is not exactly where it belongs. A frame of the wrong
+        length is cut or filled with zeros (`fxsim.hw.edges.framer`).
     memory_error : Out(1)
         Only with weights from a file: goes high, and stays, when what was read is not what the file
         should hold.
@@ -138,50 +149,58 @@ class MacTop(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.domains.sync = sync = ClockDomain()
-        m.d.comb += [sync.clk.eq(self.aclk), sync.rst.eq(~self.aresetn)]
+        reset = Signal()
+        add_domains(m, self, reset)
         unit = self.unit
         m.submodules.unit = chain = MacChain(unit)
-        admit, loading, wrong = Signal(), Signal(), Signal()
-        accept, ends = self._source(m, chain, admit, wrong)
-        idle = self._idle(m, accept, ends, self._sink(m, chain), chain.most)
+        admit, loading = Signal(), Signal()
+        framer, accept = self._source(m, chain, admit)
+        framers = [framer]
+        idle = self._idle(m, accept, framer.ends, self._sink(m, chain), chain.most)
         if unit.loadable:
+            word = Beat(BYTE, word_bytes(unit))
+            sets = Framer(layout_of(word), beats=array_of(unit).content.depth)
+            m.submodules.weights_framer = sets
+            framers.append(sets)
+            frames(m, self, "s_axis_weights", word, sets.i)
             load_between(
                 m,
-                self,
+                sets,
                 chain.weights,
-                self.s_axis_weights_tdata[: len(chain.weights.payload)],
-                words=array_of(unit).content.depth,
+                Value.cast(sets.o.payload)[: len(chain.weights.payload)],
                 idle=idle,
                 accept=accept,
-                ends=ends,
+                ends=framer.ends,
                 loading=loading,
                 admit=admit,
-                wrong=wrong,
             )
         else:
             m.d.comb += admit.eq(1)
-        self._registers(m, Cat(idle, self.frame_error, loading), chain.memories)
+        errors = FrameErrors(len(framers))
+        m.submodules.frame_errors = DomainRenamer(KEPT)(errors)
+        m.d.comb += [
+            errors.wrong.eq(Cat(framer.wrong for framer in framers)),
+            self.frame_error.eq(errors.error),
+        ]
+        status = Cat(idle, self.frame_error, loading)
+        self._registers(m, status, errors, chain.memories, reset)
         return m
 
-    def _source(
-        self, m: Module, block: MacChain, admit: Value, wrong: Value
-    ) -> tuple[Signal, Signal]:
-        """Connect the port by which matrices come in; when a beat is taken, and is the last.
+    def _source(self, m: Module, block: MacChain, admit: Value) -> tuple[Framer, Signal]:
+        """Connect the port by which matrices come in; its framer, and when a beat is taken.
 
-        No beat is taken without ``admit``; ``wrong`` is that of the weights' tlast.
+        No beat is taken without ``admit``.
         """
         entering, accept = self.plan.input, Signal()
-        beat, ends = entering.beat, count_beats(m, accept, entering.count, "s_axis")
+        m.submodules.framer = framer = Framer(layout_of(entering.beat), beats=entering.count)
+        frames(m, self, "s_axis", entering.beat, framer.i)
         m.d.comb += [
-            block.i.payload.eq(unpack(self.s_axis_tdata, beat.format, beat.lanes)),
-            block.i.valid.eq(self.s_axis_tvalid & admit),
-            self.s_axis_tready.eq(block.i.ready & admit),
+            block.i.payload.eq(framer.o.payload),
+            block.i.valid.eq(framer.o.valid & admit),
+            framer.o.ready.eq(block.i.ready & admit),
             accept.eq(block.i.valid & block.i.ready),
         ]
-        with m.If(wrong | (accept & (self.s_axis_tlast != ends))):
-            m.d.sync += self.frame_error.eq(1)
-        return accept, ends
+        return framer, accept
 
     def _sink(self, m: Module, block: MacChain) -> Signal:
         """Connect the port by which products leave; when the last beat of one is taken."""
@@ -207,16 +226,29 @@ class MacTop(wiring.Component):
         m.d.comb += idle.eq(is_zero(inside))
         return idle
 
-    def _registers(self, m: Module, status: Value, memories: list[FileMemory]) -> None:
+    def _registers(
+        self,
+        m: Module,
+        status: Value,
+        errors: FrameErrors,
+        memories: list[FileMemory],
+        reset: Signal,
+    ) -> None:
         """Connect the register file to port, status and the memory that a file fills, if any."""
-        registers = registers_of(self.unit)
-        m.submodules.registers = file = AxiLiteRegisters(registers, address_bits=ADDRESS_BITS)
+        file = AxiLiteRegisters(registers_of(self.unit), address_bits=ADDRESS_BITS)
+        m.submodules.registers = DomainRenamer(KEPT)(file)
         connect_axi_lite(m, file, self, "s_axi")
-        m.d.comb += [file.version.eq(VERSION), file.status.eq(status)]
+        m.d.comb += [
+            file.version.eq(VERSION),
+            file.status.eq(status),
+            reset.eq(file.control[0]),
+            errors.clear.eq(file.control.any()),
+            file.frame_errors.eq(errors.count),
+        ]
         for memory in memories:
             wrong = memory.checked & (memory.checksum != memory.content.checksum)
             # An expression, not m.If: an unknown checksum makes the error unknown, too.
-            m.d.sync += self.memory_error.eq(self.memory_error | wrong)
+            m.d[KEPT] += self.memory_error.eq(wrong | (self.memory_error & ~errors.clear))
             m.d.comb += [
                 file.status.eq(Cat(status, memory.checked, self.memory_error)),
                 file.checksum.eq(memory.checksum),

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from fxsim.hw.accelerator import file_memories
 from fxsim.hw.edges.axi import lane_bytes
-from fxsim.hw.edges.memory_check import registers_of
+from fxsim.hw.edges.axi_lite import Access
+from fxsim.hw.edges.control import registers_of
 from fxsim.network import IntArray, LayerKind, QuantizedNetwork
 from fxsim.plan.beat import Beat
 from fxsim.plan.planner import plan_network
@@ -69,11 +70,14 @@ def patterns_of(network: QuantizedNetwork, patterns: Sequence[str]) -> tuple[str
 
 
 def _registers(network: QuantizedNetwork) -> Registers | None:
-    """Status and checksums, where memories are filled from files."""
+    """What can be read of status and checksums, where there is a port for it."""
     names = [memory.name for memory in file_memories(network)]
-    if not names:
+    if not names and not network.control:
         return None
-    return Registers(prefix="s_axi", reads={r.name: r.offset for r in registers_of(names)})
+    found = registers_of(names)
+    return Registers(
+        prefix="s_axi", reads={r.name: r.offset for r in found if r.access is Access.READ}
+    )
 
 
 def _axis(port: str, name: str, beat: Beat, values: IntArray, pad: int, steps: int) -> Channel:

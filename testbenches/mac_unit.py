@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from fxsim.arithmetic.tensors import IntArray
+from fxsim.hw.edges.axi_lite import Access
 from fxsim.hw.mac_top import VERSION, registers_of, word_bytes
 from fxsim.network.mac_unit import MacUnit
 from fxsim.plan.mac_unit import array_of, plan_mac_unit
@@ -138,7 +139,11 @@ def unit_job(
         preload=[] if weights is None else [_weight_channel(used)],
         registers=Registers(
             prefix="s_axi",
-            reads={register.name: register.offset for register in registers_of(unit)},
+            reads={
+                register.name: register.offset
+                for register in registers_of(unit)
+                if register.access is Access.READ
+            },
         ),
     )
 

@@ -195,13 +195,14 @@ def _weight_channel(unit: SkipUnit, product: SkipProduct, weights: IntArray) -> 
 def _pairs(unit: SkipUnit, gradients: IntArray) -> Channel:
     """Groups of pairs; a channel of vectors of one beat, whose tlast is in its words."""
     value, index = 8 * lane_bytes(unit.gradient), 8 * lane_bytes(index_format(unit))
-    words, ends = [], []
+    words: list[int] = []
+    frames = []
     for vector in gradients.tolist():
         pairs = [(v & ((1 << value) - 1)) | k << value for k, v in enumerate(vector) if v]
         groups = [pairs[k : k + unit.issue] for k in range(0, len(pairs), unit.issue)] or [[]]
         for group in groups:
             words.append(sum(pair << k * (value + index) for k, pair in enumerate(group)))
-            ends.append(group is groups[-1])
+        frames.append(len(groups))
     return channel(
         "m_axis",
         lanes=unit.issue,
@@ -210,7 +211,7 @@ def _pairs(unit: SkipUnit, gradients: IntArray) -> Channel:
         signed=unit.gradient.signed,
         beats=1,
         words=words,
-        inverted=[k for k, end in enumerate(ends) if not end],
+        frames=frames,
     )
 
 

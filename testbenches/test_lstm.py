@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from fxsim.data import Dataset, Split, load
 from fxsim.floats.checkpoint import Checkpoint, LinearParameters
-from fxsim.hw.emit import accelerator_verilog
+from fxsim.hw.emit import accelerator_verilog, memory_files
 from fxsim.network import FloatArray, IntArray, QuantizedLstm, QuantizedNetwork
+from fxsim.plan.planner import plan_network
 from fxsim.quantizer import quantize
 from fxsim.simulator.inputs import as_input
 from fxsim.simulator.simulator import simulate_trace
@@ -250,15 +251,29 @@ def test_words_that_come_right_after_reset(rows: int, tmp_path: Path) -> None:
     hardware = {"input": {"rows": 32, "simd": 6}, "hidden": {"rows": rows, "simd": 2}}
     network = lstm_network(hardware=hardware)
     x = as_input(network, one_hot(2, 6, 6, seed=2))
+    check_after_reset(network, x, "icarus", tmp_path)
+
+
+def test_the_character_lstm_right_after_reset(tmp_path: Path) -> None:
+    network = shipped("charlm-lstm-ternary")
+    assert predict(network).after_reset > predict(network).latency
+    check_after_reset(network, as_input(network, one_hot(1, 4, 96, seed=2)), "verilator", tmp_path)
+
+
+def check_after_reset(network: QuantizedNetwork, x: IntArray, simulator: str, folder: Path) -> None:
+    """Words and cycles where the first word comes in the first cycle after reset."""
     trace = simulate_trace(network, x)
-    job = replace(accelerator_job(network, trace, patterns=["none"]), settle=0)
-    verilog = accelerator_verilog(network)
-    result = run(find_simulator("icarus"), verilog, network.name, job, tmp_path)
+    job = accelerator_job(network, trace, patterns=["none"])
+    job = replace(job, settle=0, registers=None)  # no halt for registers before the first word
+    result = run(
+        *(find_simulator(simulator), accelerator_verilog(network), network.name, job, folder),
+        memories=memory_files(network),
+    )
     assert result.messages == []
     (outcome,) = result.outcomes
     (seen,) = outcome["devices"]
-    beats = -(-3 // network.layers[-1].lanes_out)
-    measured = [cycle - seen["inputs"][0] for cycle in seen["outputs"][beats - 1 :: beats]]
-    times = completion_times(network, 12, rests=False)
+    count, vectors = plan_network(network).output.count, x.shape[0] * x.shape[1]
+    measured = [cycle - seen["inputs"][0] for cycle in seen["outputs"][count - 1 :: count]]
+    times = completion_times(network, vectors, rests=False)
     assert measured == [time - 1 for time in times]  # a cycle after reset the first word comes
-    assert measured[0] > completion_times(network, 12)[0]
+    assert measured[0] > completion_times(network, vectors)[0]

@@ -200,24 +200,6 @@ def test_a_cycle_too_many_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert seen.messages == ["none: outputs differ in time from beat 4 on"]
 
 
-def test_frame_error(tmp_path: Path) -> None:
-    """A tlast that is not on the last beat of a matrix, and one in the midst of the weights."""
-    unit = small(tmp_path, SMALL["loaded columns"])
-    job = unit_job(unit, loaded_weights(unit, 1), random_vectors(unit, 7, 1), patterns=["none"])
-    (device,), (weights,) = job.devices, job.preload
-    broken = replace(device, source=replace(device.source, inverted=[4]))
-    early = replace(weights, inverted=[2])
-    for name, changed in (
-        ("matrix", replace(job, devices=[broken])),
-        ("weights", replace(job, devices=[replace(device, flag=None)], preload=[early])),
-    ):
-        seen = run(
-            find_simulator("icarus"), unit_verilog(unit), unit.name, changed, tmp_path / name
-        )
-        assert seen.messages == []
-        assert seen.outcomes[0]["registers"]["status"] == 0b00011
-
-
 @pytest.mark.parametrize(("order", "late"), [("in_turn", 1), ("in_reverse", 0)])
 def test_a_set_of_weights_for_each_pair_of_matrices(order: str, late: int, tmp_path: Path) -> None:
     """A set waits until the last product has left.
@@ -242,7 +224,7 @@ def test_a_set_of_weights_for_each_pair_of_matrices(order: str, late: int, tmp_p
         source=replace(
             entering,
             beats=2 * size,
-            inverted=list(range(size - 1, len(entering.words), 2 * size)),
+            frames=[size] * (len(entering.words) // size),
         ),
         more_sources=[replace(loads[0], words=[word for load in loads for word in load.words])],
         sink=replace(device.sink, words=words),

@@ -163,7 +163,7 @@ def channel(
     signed: bool,
     beats: int,
     words: Sequence[int],
-    inverted: Sequence[int] = (),
+    frames: Sequence[int] = (),
 ) -> Channel:
     """Words of an AXI4-Stream port of the top module."""
     return Channel(
@@ -178,7 +178,7 @@ def channel(
         signed=signed,
         beats=beats,
         words=words,
-        inverted=list(inverted),
+        frames=list(frames),
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from fxsim.cli.devices import print_area
 from fxsim.cli.options import (
     TARGETS_METAVAR,
     JsonOption,
@@ -20,7 +21,6 @@ from fxsim.cli.options import (
 from fxsim.cli.output import Steps, percent, print_json, print_line, print_table
 from fxsim.cli.pipeline import IMAGE_LUTS, REPORT, run
 from fxsim.cli.runs import check_runs
-from fxsim.cli.synth import print_area
 from fxsim.cli.verify import print_runs
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _print(results: Results, runs: Sequence[NetworkRun], steps: Steps) -> None:
     if results.sweep:
         _print_sweep(results.sweep)
     print_runs(runs)
-    print_area("Area", results.areas)
+    print_area("Area", {area.target: area for area in results.areas})
     print_table("Time", ["step", "seconds"], [[k, f"{v:.1f}"] for k, v in steps.seconds.items()])
     print_line(results.verdict.text)
 

@@ -140,7 +140,10 @@ def run(
     steps = Steps()
     job, dataset = _job(given, space)
     facts = facts_of(job, settings, given.command(settings), given.rebuild())
-    cells = synthesis.synthesis(space.wanted.target) if space.synthesis else None
+    wanted = space.wanted
+    cells = None
+    if space.synthesis:
+        cells = synthesis.synthesis(wanted.target, wanted.constraints.part)
     if cells is not None:
         with steps.step("synthesize samples") as show:
             job, errors = _fit(job, cells, settings.seed, resources.processes, show)

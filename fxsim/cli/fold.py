@@ -126,18 +126,24 @@ def fit(folded: Folded, name: str) -> dict[str, Any]:
         "name": name,
         "target": target.name,
         "dsp": [sum(dsp_blocks(b.kind, b.facts, target.name) for b in blocks), part.dsp],
-        "luts": [folded.luts, part.lut],
+        "luts": [folded.luts, part.logic],
         "memory_bits": [sum(m.bits for m in held), part.block_ram * target.fabric.block],
     }
 
 
 def _fit_text(facts: dict[str, Any]) -> str:
-    (dsp, has_dsp), (luts, has_luts) = facts["dsp"], facts["luts"]
-    bits, has_bits = facts["memory_bits"]
+    dsp, cells, bits = map(_share, (facts["dsp"], facts["luts"], facts["memory_bits"]))
     return (
-        f"{facts['name']} ({facts['target']}): {dsp:,} of {has_dsp:,} DSP blocks, cells about"
-        f" {luts:,} of {has_luts:,} LUTs, memories {bits:,} of {has_bits:,} bits of block RAM"
+        f"{facts['name']} ({facts['target']}): DSP blocks {dsp}; logic of the"
+        f" multiply-accumulate cells alone about {cells}; memory bits {bits}"
+        f"\nfxsim synth --part {facts['name']} counts everything"
     )
+
+
+def _share(pair: list[int]) -> str:
+    """What is taken, of how much, in percent."""
+    taken, there = pair
+    return f"{taken:,} of {there:,}" + (f" ({taken / there:.0%})" if there else "")
 
 
 def _hardware(layer: Layer) -> dict[str, Any]:

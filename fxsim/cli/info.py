@@ -78,9 +78,10 @@ def _print_network(facts: Mapping[str, Any]) -> None:
         ]
         print_records("Graph", _GRAPH, graph)
         print_line(f"outputs {', '.join(facts['outputs'])}\n")
+    late, early = facts["latency"], facts["latency_after_reset"]
+    reset = f", {early} right after reset" if early != late else ""
     print_line(
-        f"latency {facts['latency']} cycles, interval {facts['interval']}"
-        f" (set by {facts['bottleneck']})"
+        f"latency {late} cycles{reset}, interval {facts['interval']} (set by {facts['bottleneck']})"
     )
     every = sum(memory["bits"] for memory in facts["memories"])
     print_line(
@@ -184,6 +185,7 @@ def describe(network: QuantizedNetwork) -> dict[str, Any]:
         ],
         "memory_bits": sum(memory.bits for memory in weights),
         "latency": cycles.latency,
+        "latency_after_reset": cycles.after_reset,
         "interval": cycles.interval,
         "bottleneck": cycles.bottleneck,
     }

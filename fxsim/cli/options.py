@@ -7,8 +7,8 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from fxsim.errors import ConfigError
-from fxsim.targets.registry import TARGETS, find_target
+from fxsim.errors import ConfigError, SpecError
+from fxsim.targets.registry import TARGETS, find_part, find_target
 
 NetworkArgument: TypeAlias = Annotated[
     str, typer.Argument(metavar="NETWORK", help="Folder of a network, or its name.")
@@ -44,6 +44,15 @@ def check_target(name: str) -> str:
         return find_target(name).name
     except ConfigError as error:
         raise typer.BadParameter(str(error)) from None
+
+
+def check_part(name: str) -> str:
+    """Take the name of a device; an unknown one is a wrong value of its option."""
+    try:
+        find_part(name)
+    except SpecError as error:
+        raise typer.BadParameter(str(error)) from None
+    return name
 
 
 TARGETS_METAVAR = "|".join(TARGETS)

@@ -174,7 +174,7 @@ def _logs(network: QuantizedNetwork, patterns: Sequence[str]) -> list[str]:
 def choose_targets(network: QuantizedNetwork) -> Sequence[str]:
     """Every family; for networks on images those with a part that has room for one."""
     least = IMAGE_LUTS if network.spatial else 0
-    return [name for name, family in TARGETS.items() if family.largest.lut >= least]
+    return [name for name, family in TARGETS.items() if family.largest.logic >= least]
 
 
 def _synthesize(network: QuantizedNetwork, target: str, targets: Sequence[str]) -> SynthResult:

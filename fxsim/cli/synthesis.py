@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fxsim.targets.registry import find_part
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -33,7 +35,7 @@ class Generated:
         return found
 
     def synthesise(
-        self, target: str, missing: Sequence[str], known: Sequence[str]
+        self, target: str, missing: Sequence[str], known: Sequence[str], *, dsp: bool
     ) -> dict[str, dict[str, int]]:
         """Cells of the blocks ``missing``, by Yosys, with the borders between blocks kept."""
         from fxsim.hw.tools.parts import REST, synthesize_parts
@@ -45,6 +47,7 @@ class Generated:
             paths=[path for path in missing if path != REST],
             known=[path for path in known if path != REST],
             memories=self.memories,
+            dsp=dsp,
         )
         return found
 
@@ -56,14 +59,18 @@ def generate(network: QuantizedNetwork) -> Generated:
     return Generated(network.name, accelerator_verilog(network), memory_files(network))
 
 
-def synthesis(target: str) -> SynthCache:
-    """Synthesis with its cache; another Yosys, or another way to call it, has another."""
+def synthesis(target: str, part: str | None = None) -> SynthCache:
+    """Synthesis with its cache; another Yosys, or another way to call it, has another.
+
+    For a ``part`` without DSP blocks products become logic.
+    """
     from fxsim.cost.synth_cache import SynthCache, cache_folder
     from fxsim.hw.tools.parts import rules_of
 
     version = f"pyosys {importlib.metadata.version('pyosys')} {rules_of(target)}"
     digest = hashlib.sha256(version.encode()).hexdigest()
-    return SynthCache(target, generate, digest, cache_folder())
+    dsp = part is None or find_part(part)[1].dsp > 0
+    return SynthCache(target, generate, digest, cache_folder(), dsp)
 
 
 CLOCK_SEEDS = (1, 2, 3)

@@ -30,6 +30,8 @@ _VECTORS = {"verilator": 1 << 20, "icarus": 40}
 _STEPS = {"verilator": 1000, "icarus": 100}
 _IMAGES = {"verilator": 50, "icarus": 2}  # each takes thousands of cycles
 _IMAGE_PATTERNS = ("none", "both")
+_ICARUS_CYCLES = 4000
+"""Cycles of default images on Icarus, in each pattern: one image at least."""
 _RANDOM_VECTORS = 200
 
 
@@ -149,12 +151,22 @@ def choose_vectors(
         samples = _random(network, most or _RANDOM_VECTORS, seed)
     with blamed_on(source):
         x = as_inputs(network, samples)
-    caps = _STEPS if network.recurrent else _IMAGES if network.spatial else _VECTORS
-    limits = {name: most or caps[name] for name in simulators}
+    limits = {name: most or _most(network, name) for name in simulators}
     return source, {
         name.value: {key: _first(batch, limit) for key, batch in x.items()}
         for name, limit in limits.items()
     }
+
+
+def _most(network: QuantizedNetwork, simulator: Simulator) -> int:
+    """Vectors that a simulator gets by default."""
+    if network.recurrent or not network.spatial:
+        return (_STEPS if network.recurrent else _VECTORS)[simulator]
+    if simulator is not Simulator.ICARUS:
+        return _IMAGES[simulator]
+    from fxsim.timing.cycles import predict
+
+    return min(_IMAGES[simulator], max(1, _ICARUS_CYCLES // predict(network).interval))
 
 
 def _random(network: QuantizedNetwork, count: int, seed: int) -> dict[str, IntArray]:

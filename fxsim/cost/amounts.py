@@ -15,13 +15,17 @@ from fxsim.targets.target import Fabric, Multiplier
 
 Facts = Mapping[str, int]
 
-SYNTHESISED = ("lut", "ff", "carry", "dsp", "block_ram")
-"""Cells that synthesis counts, on every target."""
+SYNTHESISED = ("logic", "lut", "ff", "carry", "dsp", "block_ram")
+"""Cells that synthesis counts, on every target; ``logic`` is what they fill when packed."""
 
 
-def amounts(kind: str, facts: Facts, target: str) -> list[float]:
-    """Amounts of a block (`fxsim.cost.facts.Block`) on a target; the last one is 1."""
-    return [*map(float, _KINDS[kind](facts, find_target(target).fabric)), 1.0]
+def amounts(kind: str, facts: Facts, target: str, *, dsp: bool = True) -> list[float]:
+    """Amounts of a block (`fxsim.cost.facts.Block`) on a target; the last one is 1.
+
+    Without ``dsp``, for parts that have no DSP blocks, products are logic.
+    """
+    on = find_target(target).fabric_for(dsp=dsp)
+    return [*map(float, _KINDS[kind](facts, on)), 1.0]
 
 
 def dsp_blocks(kind: str, facts: Facts, target: str) -> int:
@@ -83,6 +87,7 @@ def _mac_array(f: Facts, on: Fabric) -> list[float]:
         simd * source,
         f["style"] == 1,
         lanes * weight * (f["style"] == 1),
+        (lanes * weight + simd * source) * f["registered"],
     ]
 
 
@@ -108,12 +113,13 @@ def _mac_array_of_large_luts(f: Facts, on: Fabric) -> list[float]:
     _, added, kept, carries, total = _tree(simd, product, most, on.carry)
     accumulator = max(f["accumulator"], total) if f["saturate"] else f["accumulator"]
     digits, digit = (weight + 1) // 2, min(source + 2, most)
-    latency = _log(simd) + (1 if signs else digits if booth else 2)
+    latency = _log(simd) + (1 if signs else digits if booth else 2) + f["registered"]
     place, flags = _delay(on, latency), _delay(on, latency + 1)
     counters = _log(depth) + _log(tiles) + _log(f["beats"])
     columns = f["columns"] * (f["style"] != 1)
     gated, choices = _shifts(f)
     registers = [
+        (lanes * weight + simd * source) * f["registered"],
         latency + 1 + 2 * flags[0] + _log(tiles) * place[0] + counters,
         simd * source * (dsp == 0),
         columns + f["bias_columns"],
@@ -315,6 +321,10 @@ def _fork(f: Facts, on: Fabric) -> list[float]:
     return [f["bits"]]
 
 
+def _skid(f: Facts, on: Fabric) -> list[float]:
+    return [f["bits"]]
+
+
 def _rest(f: Facts, on: Fabric) -> list[float]:
     ends = _log(f["beats_in"]) + _log(f["beats_out"])
     queue = f["recurrent"] * f["layers"]
@@ -336,6 +346,7 @@ _KINDS: dict[str, Callable[[Facts, Fabric], list[float]]] = {
     "place": _place,
     "concat": _concat,
     "fork": _fork,
+    "skid": _skid,
     "rest": _rest,
 }
 

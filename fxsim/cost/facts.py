@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from fxsim.arithmetic.formats import AccumulatorMode, IntFormat, MemoryStyle, Overflow, Rounding
 from fxsim.network import IntArray, QuantizedNetwork, varies
-from fxsim.plan.buffers import ConcatConfig, ForkConfig, QueueConfig, VectorBufferConfig
+from fxsim.plan.buffers import ConcatConfig, ForkConfig, QueueConfig, SkidConfig, VectorBufferConfig
 from fxsim.plan.elementwise import GreatestConfig, GreatestPlaceConfig, WeightedSumConfig
 from fxsim.plan.lstm_cell import LstmCellConfig
 from fxsim.plan.mac_array import MacArrayConfig
@@ -63,6 +63,8 @@ def facts_of(record: Record) -> tuple[str, Facts]:
             return "buffer", {"width": beat.bits, "beats": beats, "tiles": tiles}
         case QueueConfig(beat=beat, depth=depth):
             return "queue", {"width": beat.bits, "depth": depth}
+        case SkidConfig(beat=beat):
+            return "skid", {"bits": beat.bits}
         case ForkConfig(beat=beat):
             return "fork", {"bits": beat.bits}
         case ConcatConfig(beat=beat, counts=counts):
@@ -146,6 +148,7 @@ def _mac_array(record: MacArrayConfig) -> Facts:
         "dsp": int(record.dsp),
         "saturate": int(record.mode is AccumulatorMode.SATURATE),
         "style": list(MemoryStyle).index(content.style),
+        "registered": int(content.registered),
         # In block RAM the content costs nothing.
         "columns": 0 if content.checked else _columns(record.weight_words, record.code.bits),
         "bias_columns": _columns(np.array(record.bias_words), record.accumulator.bits),

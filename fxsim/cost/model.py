@@ -41,9 +41,9 @@ class Features(NamedTuple):
         return Features(*(part[chosen] for part in self))
 
 
-def features(blocks: Sequence[Block], target: str) -> Features:
-    """Features of blocks of one kind on a target."""
-    found = np.array([amounts(block.kind, block.facts, target) for block in blocks])
+def features(blocks: Sequence[Block], target: str, *, dsp: bool = True) -> Features:
+    """Features of blocks of one kind on a target, with or without DSP blocks."""
+    found = np.array([amounts(block.kind, block.facts, target, dsp=dsp) for block in blocks])
     sizes = np.array([list(block.facts.values()) for block in blocks], dtype=np.float64)
     return Features(found, np.log2(1.0 + found), np.log2(1.0 + sizes))
 
@@ -82,6 +82,8 @@ class CostModel:
         For each network and block, by its path, the cells of each kind.
     target : str
         What they were synthesised for.
+    dsp : bool
+        Whether products could take DSP blocks.
 
     Raises
     ------
@@ -95,10 +97,11 @@ class CostModel:
         cells: Sequence[Mapping[str, Mapping[str, float]]],
         *,
         target: str,
+        dsp: bool = True,
     ) -> None:
         if len(networks) < _LEAST:
             raise RangeError(f"a cost model needs at least {_LEAST} networks, not {len(networks)}")
-        self._target = target
+        self._target, self._dsp = target, dsp
         self._count = len(networks)
         self._known: dict[str, _Known] = {}
         rows: dict[str, list[tuple[Block, int, Mapping[str, float]]]] = {}
@@ -111,7 +114,7 @@ class CostModel:
                 for name in SYNTHESISED
             }
             owners = np.array([k for _, k, _ in found])
-            blocks = features([block for block, *_ in found], target)
+            blocks = self._features([block for block, *_ in found])
             self._known[kind] = _Known(blocks, owners, counts)
         self._fits = {kind: _fit(known.blocks, known.counts) for kind, known in self._known.items()}
 
@@ -123,8 +126,11 @@ class CostModel:
         total = dict.fromkeys(SYNTHESISED, 0.0)
         for block in blocks_of(network):
             for name, fit in self._fits.get(block.kind, {}).items():
-                total[name] += float(fit(features([block], self._target))[0])
+                total[name] += float(fit(self._features([block]))[0])
         return {name: float(max(round(count), 0)) for name, count in total.items()}
+
+    def _features(self, blocks: Sequence[Block]) -> Features:
+        return features(blocks, self._target, dsp=self._dsp)
 
     def cross_validate(self, folds: int = 10) -> dict[str, dict[str, float]]:
         """Median and greatest relative error of each kind, on networks left out of the fit.

@@ -31,7 +31,7 @@ class Design(Protocol):
         """Verilog of each block, without its place."""
 
     def synthesise(
-        self, target: str, missing: Sequence[str], known: Sequence[str]
+        self, target: str, missing: Sequence[str], known: Sequence[str], *, dsp: bool
     ) -> Mapping[str, Mapping[str, float]]:
         """Cells of the blocks ``missing``; those that are ``known`` may be left out of the work."""
 
@@ -53,6 +53,8 @@ class SynthCache:
     ----------
     generate : callable
         Makes the design of a network.
+    dsp : bool
+        Whether products may take DSP blocks.
     version : str
         All that the cells depend on next to the text of a block and the target.
     """
@@ -61,10 +63,13 @@ class SynthCache:
     generate: Generate
     version: str
     folder: Path
+    dsp: bool = True
 
     def path(self, text: str) -> Path:
         """File of the cells of a block's text."""
-        digest = hashlib.sha256(f"{self.target} {self.version} {text}".encode()).hexdigest()
+        digest = hashlib.sha256(
+            f"{self.target} {self.dsp} {self.version} {text}".encode()
+        ).hexdigest()
         return self.folder / digest[:2] / f"{digest}.json"
 
     def __call__(self, network: QuantizedNetwork) -> Cells:
@@ -80,7 +85,7 @@ class SynthCache:
         found = {path: cells for path in wanted if (cells := _read(files[path])) is not None}
         missing = [path for path in wanted if path not in found]
         if missing:
-            counted = design.synthesise(self.target, missing, list(found))
+            counted = design.synthesise(self.target, missing, list(found), dsp=self.dsp)
             for path in missing:
                 cells = {name: float(counted[path][name]) for name in SYNTHESISED}
                 _write(files[path], cells)

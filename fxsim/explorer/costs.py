@@ -41,7 +41,7 @@ def fit_costs(
         except (SpecError, RangeError):
             continue
     cells = _each(synthesis.blocks, networks, parallel, show)
-    return CostModel(networks, cells, target=synthesis.target)
+    return CostModel(networks, cells, target=synthesis.target, dsp=synthesis.dsp)
 
 
 def sample(space: Space, count: int, seed: int) -> list[Choices]:

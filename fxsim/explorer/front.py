@@ -14,6 +14,8 @@ from fxsim.explorer.pareto import front
 from fxsim.explorer.run import goals_of
 from fxsim.explorer.space import Space
 from fxsim.explorer.store import Store
+from fxsim.targets.device import Use
+from fxsim.targets.registry import find_part
 
 NOTES = ("test", "retrained", "clock")
 """Results of a point of the front in addition to its metrics; see `fxsim.explorer.finish`."""
@@ -46,6 +48,7 @@ _EXTRAS: dict[str, Callable[[dict[str, Any]], float | str | None]] = {
     "test_error": lambda row: row.get("test", {}).get("error"),
     "retrained_error": _retrained("validation"),
     "retrained_test_error": _retrained("test"),
+    "part_taken": lambda row: row.get("part_taken"),
     "clock_mhz": lambda row: median(seen["mhz"]) if (seen := row.get("clock")) else None,
 }
 
@@ -63,12 +66,20 @@ def front_rows(store: Store) -> list[dict[str, Any]]:
     notes = {name: store.notes(name) for name in NOTES}
     rows = [describe(wanted.space, outcome) for outcome in front(store.outcomes(), wanted)]
     for row in rows:
+        if (name := wanted.space.wanted.constraints.part) is not None:
+            row["part_taken"] = _taken(name, row["metrics"])
         if (seen := verified.get(tuple(row["choices"]))) is not None:
             row["verified"] = seen
         for name, known in notes.items():
             if (found := known.get(tuple(row["choices"]))) is not None:
                 row[name] = found
     return rows
+
+
+def _taken(name: str, metrics: Mapping[str, float]) -> str:
+    """Resource of a part that a point takes the greatest share of, and the share."""
+    use = Use(name, find_part(name)[1], metrics)
+    return f"{use.fullest} {use.share(use.fullest):.0%}"
 
 
 def describe(space: Space, outcome: Outcome) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from functools import cached_property
 from fxsim.explorer.metrics import METRICS
 from fxsim.explorer.space import Choices, Space
 from fxsim.targets.registry import find_part
+from fxsim.targets.target import RESOURCES
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Goals:
             limit_to("error", self.float_error + wanted.accuracy_loss)
         if wanted.part is not None:
             _, part = find_part(wanted.part)
-            for name in ("lut", "ff", "dsp", "block_ram"):
+            for name in RESOURCES:
                 limit_to(name, float(getattr(part, name)))
         return limits
 

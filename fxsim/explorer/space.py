@@ -58,6 +58,7 @@ class ConstraintsSpec(Model):
     cycles: Limit = None
     latency: Limit = None
     energy: Limit = None
+    logic: Limit = None
     lut: Limit = None
     ff: Limit = None
     carry: Limit = None
@@ -73,6 +74,7 @@ Metric = Literal[
     "cycles",
     "latency",
     "energy",
+    "logic",
     "lut",
     "ff",
     "carry",

@@ -24,7 +24,9 @@ from fxsim.explorer.outcome import Outcome
 from fxsim.explorer.space import Choices
 from fxsim.folders import held
 
-SCHEMA = "fxsim-explore/2"
+SCHEMA = "fxsim-explore/3"
+EARLIER = "fxsim-explore/2"
+"""Schema of stores without logic as it is packed; they can be read where no part limits it."""
 _TABLES = """
 create table facts (name text primary key, value text not null);
 create table outcomes (
@@ -138,6 +140,11 @@ def open_store(path: Path, facts: Mapping[str, Any], *, resume: bool) -> Iterato
         store = Store(path, connection)
         if new:
             _create(connection, facts)
+        elif store.facts["schema"] == EARLIER:
+            raise FileError(
+                f"{path}: was made by an earlier fxsim, which counted other cells; give another"
+                " --store"
+            )
         elif not resume:
             raise FileError(f"{path}: exists; give --resume to go on with it, or another --store")
         else:
@@ -160,7 +167,20 @@ def read_store(path: Path) -> Iterator[Store]:
         connection.execute("pragma query_only = on")
         if not connection.execute("select name from sqlite_master").fetchall():
             raise FileError(f"{path}: is empty")
-        yield Store(path, connection)
+        store = Store(path, connection)
+        _check_part(store)
+        yield store
+
+
+def _check_part(store: Store) -> None:
+    """Refuse points that a part limits, but whose logic was not counted as it is packed."""
+    facts = store.facts
+    part = facts.get("space", {}).get("constraints", {}).get("part")
+    if part is not None and facts["schema"] == EARLIER:
+        raise FileError(
+            f"{store.path}: was made by an earlier fxsim, which did not count the logic of {part}"
+            " as it is packed; explore again, with another --store"
+        )
 
 
 def _create(connection: sqlite3.Connection, facts: Mapping[str, Any]) -> None:
@@ -204,7 +224,7 @@ def _connected(path: Path) -> Iterator[sqlite3.Connection]:
             raise FileError(f"{path}: is not a store of fxsim explore")
         if tables:
             row = connection.execute("select value from facts where name = 'schema'").fetchone()
-            if row is None or json.loads(row[0]) != SCHEMA:
+            if row is None or json.loads(row[0]) not in (SCHEMA, EARLIER):
                 raise FileError(f"{path}: schema must be {SCHEMA}")
         yield connection
     except sqlite3.Error as error:

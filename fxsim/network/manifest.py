@@ -247,6 +247,7 @@ def describe_hardware(network: QuantizedNetwork) -> dict[str, Any]:
         "depths": {name: list(depths) for name, depths in network.depths.items()},
         "output_depths": dict(network.output_depths),
         **({"ends_depth": network.ends_depth} if network.ends_depth else {}),
+        **({"control": True} if network.control else {}),
         # Of ports; the last word of a sequence is marked at the first. A mapping keeps no order.
         **_described("inputs", list(network.inputs)[1:] and list(network.inputs)),
     }
@@ -471,4 +472,5 @@ def build(value: dict[str, Any], tensors: Tensors) -> QuantizedNetwork:
         depths={name: tuple(depths) for name, depths in hardware["depths"].items()},
         output_depths=hardware["output_depths"],
         ends_depth=hardware.get("ends_depth", 0),
+        control=hardware.get("control", False),
     )

@@ -86,6 +86,8 @@ class QuantizedNetwork:
     ends_depth : int
         Ends of sequences that may wait for a layer with state, or an output; 0 where none is known
         (`fxsim.timing.depths`).
+    control : bool
+        True for an AXI4-Lite port in any case, not only with memories that files fill.
 
     Raises
     ------
@@ -103,11 +105,14 @@ class QuantizedNetwork:
     depths: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     output_depths: Mapping[str, int] = field(default_factory=dict)
     ends_depth: int = 0
+    control: bool = False
 
     def __post_init__(self) -> None:
         check_identifier(self.name, "name")
         if not isinstance(self.data, str):
             raise RangeError(f"data must be text, not {self.data!r}")
+        if not isinstance(self.control, bool):
+            raise RangeError(f"control must be true or false, not {self.control!r}")
         if not self.layers:
             raise RangeError("a network must have at least one layer")
         if not self.inputs:

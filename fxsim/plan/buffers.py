@@ -88,6 +88,11 @@ class QueueConfig(_SameBeat):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SkidConfig(_SameBeat):
+    """Configuration of a `fxsim.hw.blocks.skid.Skid`: room for one beat."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class ForkConfig(_SameBeat):
     """Configuration of a `fxsim.hw.blocks.fork.Fork`: one stream to ``sinks``.
 

@@ -1,4 +1,7 @@
-"""Making a group: blocks are added one by one, each after those before."""
+"""Making a group: blocks are added one by one, each after those before.
+
+Between two that stall there is a skid buffer, so that no block waits for more than the next one.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,11 @@ from collections.abc import Mapping
 from math import gcd
 
 from fxsim.plan.beat import Beat
+from fxsim.plan.buffers import SkidConfig
 from fxsim.plan.graph import Group, Node, Source, Stream
 from fxsim.plan.records import Record
 from fxsim.plan.resize import NarrowConfig, WidenConfig
+from fxsim.plan.skids import gives_stalling, takes_stalling
 
 
 class Chain:
@@ -24,17 +29,28 @@ class Chain:
         self._inputs = inputs
         self._nodes: list[Node] = []
         self._streams = dict(inputs)
+        self._stalling = dict.fromkeys(inputs, False)
 
     def add(self, path: str, record: Record | Group, *sources: str | Source) -> str:
         """Put a block after streams, those of nodes or of inputs; its path is returned."""
-        places = tuple(source if isinstance(source, tuple) else (source, 0) for source in sources)
+        places = [source if isinstance(source, tuple) else (source, 0) for source in sources]
+        for k, source in enumerate(places):
+            if takes_stalling(record, k):
+                places[k] = self.skid(f"{path}$skid{k if places[1:] else ''}", source)
         if isinstance(record, Group):
             output = record.output
         else:
             output = self._streams[places[0][0]].through(record)
-        self._nodes.append(Node(path=path, record=record, sources=places, output=output))
+        self._nodes.append(Node(path=path, record=record, sources=tuple(places), output=output))
         self._streams[path] = output
+        self._stalling[path] = gives_stalling(record, self._stalling.get(places[0][0], False))
         return path
+
+    def skid(self, path: str, source: Source) -> Source:
+        """Put a skid buffer after a block that stalls; what takes its words does so, too."""
+        if not self._stalling[source[0]]:
+            return source
+        return self.add(path, SkidConfig(beat=self.stream(source).beat), source), 0
 
     def resize(self, path: str, source: str, *, lanes: int, items: int) -> str:
         """Bring a stream of vectors of ``items`` to a number of lanes; nothing if it has them.

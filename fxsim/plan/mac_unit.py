@@ -25,7 +25,8 @@ def plan_mac_unit(unit: MacUnit) -> Plan:
     at = chain.resize("output", at, lanes=unit.lanes_out, items=layer.outputs * columns)
     if layer.tail is not None:
         at = chain.add("requantizer", _requantizer(unit, layer.tail), at)
-    return Plan(name=unit.name, group=chain.group(at), recurrent=(), ends_depth=0)
+    ends, _ = chain.skid("port_skid", (at, 0))
+    return Plan(name=unit.name, group=chain.group(ends), recurrent=(), ends_depth=0)
 
 
 def array_of(unit: MacUnit) -> MacArrayConfig:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from fxsim.arithmetic.formats import MemoryStyle
-from fxsim.plan.buffers import ConcatConfig, ForkConfig, QueueConfig, VectorBufferConfig
+from fxsim.plan.buffers import ConcatConfig, ForkConfig, QueueConfig, SkidConfig, VectorBufferConfig
 from fxsim.plan.elementwise import GreatestConfig, GreatestPlaceConfig, WeightedSumConfig
 from fxsim.plan.lstm_cell import GATES, LstmCellConfig
 from fxsim.plan.mac_array import MacArrayConfig
@@ -62,7 +62,8 @@ def memories(plan: Plan) -> list[Memory]:
         for memory in memories_of(block.path, block.record, plan.name)
     ]
     if plan.recurrent:
-        queues = len(plan.recurrent) + 1
+        # One for each layer with state, for each output, and for each input but the first.
+        queues = len(plan.recurrent) + len(plan.outputs) + len(plan.inputs) - 1
         ends = Memory(
             block="", holds="ends of sequences", width=1, depth=plan.ends_depth, count=queues
         )
@@ -116,6 +117,7 @@ def memories_of(path: str, record: Record, top: str) -> Iterator[Memory]:
             WidenConfig()
             | NarrowConfig()
             | ForkConfig()
+            | SkidConfig()
             | ConcatConfig()
             | GreatestConfig()
             | GreatestPlaceConfig()

@@ -79,6 +79,16 @@ class WeightMemory:
         return len(self.words)
 
     @property
+    def registered(self) -> bool:
+        """True if there is a register after the memory: where it may be block RAM, which is slow.
+
+        AUTO is, for some family, in more than `LUT_DEPTH` words, or if it can be written.
+        """
+        if self.style is MemoryStyle.AUTO:
+            return self.loadable or self.depth > LUT_DEPTH
+        return self.style is MemoryStyle.BLOCK
+
+    @property
     def bits(self) -> int:
         """Size of the memory, padding of tiles and beats included."""
         return self.width * self.depth

@@ -50,7 +50,8 @@ class Plan:
         Of the network or unit, and of its top module.
     group : Group
         A group for each layer, by its name, a fork ``<name>$fork`` after each layer or input that
-        several take from, and a queue ``<name>$queue`` at ports that have one. Inputs and outputs
+        several take from, a queue ``<name>$queue`` at ports that have one, and skid buffers,
+        ``<name>$skid`` before a layer and ``<name>$port_skid`` before a port. Inputs and outputs
         have the names of those of the network.
     recurrent : tuple of str
         Layers that must know where a sequence ends.
@@ -147,7 +148,8 @@ def plan_network(network: QuantizedNetwork) -> Plan:
     for name in network.leaving:
         (source,) = ends[name]
         depth = network.output_depths.get(name)
-        outputs[name] = (queue(name, source, depth), 0) if depth else source
+        port = f"{name}$port_skid"
+        outputs[name] = (queue(name, source, depth), 0) if depth else chain.skid(port, source)
     recurrent = tuple(layer.name for layer in network.layers if layer.state)
     ends_depth = network.ends_depth or ENDS_PER_LAYER * len(network.layers) * bool(recurrent)
     group = chain.network(outputs)

@@ -8,10 +8,11 @@ each, in place of ``i``.
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from enum import Enum
+from typing import TypeAlias, assert_never
 
 from fxsim.plan.beat import Beat
-from fxsim.plan.buffers import ConcatConfig, ForkConfig, QueueConfig, VectorBufferConfig
+from fxsim.plan.buffers import ConcatConfig, ForkConfig, QueueConfig, SkidConfig, VectorBufferConfig
 from fxsim.plan.elementwise import GreatestConfig, GreatestPlaceConfig, WeightedSumConfig
 from fxsim.plan.lstm_cell import LstmCellConfig
 from fxsim.plan.mac_array import MacArrayConfig
@@ -29,6 +30,7 @@ Record: TypeAlias = (
     | NarrowConfig
     | QueueConfig
     | RequantizerConfig
+    | SkidConfig
     | VectorBufferConfig
     | WeightedSumConfig
     | WidenConfig
@@ -43,3 +45,36 @@ def takes(record: Record) -> tuple[Beat, ...]:
             return record.operands
         case _:
             return (record.i,)
+
+
+class Waits(Enum):
+    """Why a block is not ready.
+
+    STORES: what it holds is full. STALLS: the next one is not ready, and its own registers stand
+    still. PASSES: the same, but it is so small that ready may lead on to the block before.
+    """
+
+    STORES = 1
+    STALLS = 2
+    PASSES = 3
+
+
+def waits(record: Record) -> Waits:
+    """Why a block is not ready."""
+    match record:
+        case VectorBufferConfig() | QueueConfig() | WindowConfig() | SkidConfig():
+            return Waits.STORES
+        case WidenConfig() | NarrowConfig() | ForkConfig():
+            return Waits.PASSES
+        case (
+            ConcatConfig()
+            | GreatestConfig()
+            | GreatestPlaceConfig()
+            | LstmCellConfig()
+            | MacArrayConfig()
+            | RequantizerConfig()
+            | WeightedSumConfig()
+        ):
+            return Waits.STALLS
+        case _:
+            assert_never(record)

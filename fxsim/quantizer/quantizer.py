@@ -185,6 +185,7 @@ def quantize(
         layers=tuple(layers),
         sources=sources,
         outputs=tuple(map(spec.in_network, spec.outputs)),
+        control=spec.control,
     )
     return with_depths(network) if depths else network
 

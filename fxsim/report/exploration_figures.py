@@ -17,6 +17,7 @@ TITLES = {
     "cycles": "cycles between vectors",
     "latency": "latency (cycles)",
     "energy": "energy by the model (pJ)",
+    "logic": "logic as it is packed",
     "lut": "LUTs",
     "ff": "flip-flops",
     "carry": "carry cells",
@@ -32,6 +33,7 @@ HEADS = {
     "cycles": "Cycles",
     "latency": "Latency",
     "energy": "Energy (pJ)",
+    "logic": "Logic",
     "ff": "FFs",
     "carry": "Carry cells",
     "dsp": "DSPs",
@@ -39,6 +41,7 @@ HEADS = {
     "test_error": "Test error",
     "retrained_error": "Error, retrained",
     "retrained_test_error": "Test error, retrained",
+    "part_taken": "Part taken",
     "clock_mhz": "Clock (MHz)",
 }
 

@@ -10,6 +10,8 @@ from typing import Any, Literal, Self
 from fxsim.arithmetic.formats import IntFormat
 from fxsim.explorer.sweep import SweepRow
 from fxsim.plan.memories import Memory
+from fxsim.targets.device import Use, uses_of
+from fxsim.targets.registry import TARGETS
 from fxsim.timing.cycles import NetworkCycles
 
 SCHEMA = "fxsim-results/1"
@@ -147,9 +149,14 @@ class Regression:
 
 @dataclass(frozen=True, kw_only=True)
 class Area:
-    """Cells of one target; ``blocks`` has the same counts by path (``layer0.mac_array``)."""
+    """Cells of one target; ``blocks`` has the same counts by path (``layer0.mac_array``).
+
+    ``logic`` is what they fill once they are packed, ``pins`` the bits of all ports.
+    """
 
     target: str
+    logic: int
+    pins: int
     lut: int
     lut_ram: int
     ff: int
@@ -162,6 +169,11 @@ class Area:
     def of(cls, result: Any) -> Self:
         """Take the attributes of a result such as ``fxsim.hw.tools.synth.SynthResult``."""
         return cls(**_attributes(cls, result))
+
+    def uses(self) -> list[Use]:
+        """What it takes of each part of the family; none of one that is not known."""
+        target = TARGETS.get(self.target)
+        return [] if target is None else uses_of(target, self)
 
     def by_layer(self, kind: str = "lut") -> dict[str, dict[str, int]]:
         """Counts other than 0 by layer and block; deeper paths count for their block.

@@ -84,6 +84,8 @@ class NetworkSpec(Model):
     )
     rounding: Rounding = Rounding.TIES_AWAY
     hardware: HardwareSpec = HardwareSpec()
+    control: bool = Field(default=False, exclude_if=lambda value: not value)
+    """An AXI4-Lite port in any case; without, only where files fill memories."""
     train: TrainSpec = TrainSpec()
     retrain: RetrainSpec | None = None
     explore: dict[str, Any] | None = None

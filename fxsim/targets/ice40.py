@@ -1,9 +1,11 @@
 """Lattice iCE40.
 
-Sources: iCE40 UltraPlus (FPGA-DS-02008) and iCE40 LP/HX (FPGA-DS-02029) family data sheets. A carry
-cell is next to its LUT, which is counted; no memory is made of LUTs.
+Sources: iCE40 UltraPlus (FPGA-DS-02008) and iCE40 LP/HX (FPGA-DS-02029) family data sheets, and
+nextpnr-ice40, which has the same figures but for the HX4K: that is the die of an HX8K. No memory is
+made of LUTs.
 """
 
+from fxsim.targets.ice40_cells import constant_cells, logic_cells
 from fxsim.targets.target import Fabric, Multiplier, Part, Placement, Target
 
 ICE40 = Target(
@@ -18,6 +20,8 @@ ICE40 = Target(
         "dsp": ("SB_MAC16",),
         "block_ram": ("SB_RAM40_4K",),
     },
+    logic=logic_cells,
+    constants=constant_cells,
     fabric=Fabric(
         address=4,
         block=4096,
@@ -29,10 +33,10 @@ ICE40 = Target(
         carry=1,
     ),
     parts={
-        "ice40up5k": Part(lut=5280, ff=5280, dsp=8, block_ram=30),
-        "ice40hx1k": Part(lut=1280, ff=1280, dsp=0, block_ram=16),
-        "ice40hx4k": Part(lut=3520, ff=3520, dsp=0, block_ram=20),
-        "ice40hx8k": Part(lut=7680, ff=7680, dsp=0, block_ram=32),
+        "ice40up5k": Part(5280, 5280, dsp=8, block_ram=30, pins=39, idle="4 SPRAM of 256 kbit"),
+        "ice40hx1k": Part(1280, 1280, dsp=0, block_ram=16, pins=96),
+        "ice40hx4k": Part(3520, 3520, dsp=0, block_ram=20, pins=107),
+        "ice40hx8k": Part(7680, 7680, dsp=0, block_ram=32, pins=206),
     },
     # The default router may go round in circles.
     placement=Placement("ice40hx8k", "--hx8k --package ct256 --router router2"),

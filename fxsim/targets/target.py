@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from math import ceil
 from typing import NamedTuple
 
 from fxsim.errors import ConfigError
+from fxsim.targets.netlist import Netlist
 
 KINDS = ("lut", "lut_ram", "ff", "carry", "dsp", "block_ram")
 """Cells that are counted: logic LUTs, LUTs used as memory or shift register, registers, carry
 cells, multipliers, block memories."""
 
 
-class Part(NamedTuple):
-    """Cells of each kind that a device has."""
+RESOURCES = ("logic", "ff", "dsp", "block_ram")
+"""What a design may run out of: logic as the packer fills it, registers, multipliers, memories."""
 
-    lut: int
+
+class Part(NamedTuple):
+    """What a device has of each of `RESOURCES`.
+
+    ``pins`` are those of its largest package, if known; ``idle`` is in words what it has in
+    addition, and synthesis makes no use of.
+    """
+
+    logic: int
     ff: int
     dsp: int
     block_ram: int
+    pins: int | None = None
+    idle: str = ""
 
 
 class Placement(NamedTuple):
@@ -96,6 +107,10 @@ class Target:
         Cells that count for more or less than one of their kind.
     luts : mapping of str to int
         LUTs that a cell occupies which is no logic LUT.
+    logic : callable, optional
+        Logic that a module fills once it is packed; default: the LUTs that all its cells take.
+    constants : callable, optional
+        Logic that a whole design fills in addition, for cells that drive constants.
     fabric : Fabric
     parts : mapping of str to Part
     placement : Placement, optional
@@ -116,6 +131,8 @@ class Target:
     cells: Mapping[str, tuple[str, ...]]
     shares: Mapping[str, float] = field(default_factory=dict)
     luts: Mapping[str, int] = field(default_factory=dict)
+    logic: Callable[[Netlist], int] | None = None
+    constants: Callable[[Netlist], int] | None = None
     fabric: Fabric
     parts: Mapping[str, Part]
     placement: Placement | None = None
@@ -158,7 +175,16 @@ class Target:
         taken = sum(self.luts.get(cell, 0) * number for cell, number in cells.items())
         return self.count(cells)["lut"] + taken
 
+    def count_logic(self, netlist: Netlist, *, whole: bool = True) -> int:
+        """Logic that a module fills once it is packed, alone or as the whole of a design."""
+        luts = self.count_luts(netlist.counts) if self.logic is None else self.logic(netlist)
+        return luts + (self.constants(netlist) if whole and self.constants else 0)
+
+    def fabric_for(self, *, dsp: bool) -> Fabric:
+        """Sizes that decide, with or without DSP blocks."""
+        return self.fabric if dsp else self.fabric._replace(multipliers=())
+
     @property
     def largest(self) -> Part:
-        """Part with the most LUTs."""
-        return max(self.parts.values(), key=lambda part: part.lut)
+        """Part with the most logic."""
+        return max(self.parts.values(), key=lambda part: part.logic)

@@ -1,8 +1,10 @@
 """Xilinx 7-series.
 
-Sources: AMD, 7 Series overview (DS180) and Zynq-7000 overview (DS190); a half block of
-memory counts as a whole one; LUTs of memories: UG474, tables 2-3 and 2-5. Products and memories:
-``synth_xilinx`` of Yosys 0.70, which also moves registers into DSP blocks and shift registers.
+Sources: AMD, 7 Series overview (DS180) and Zynq-7000 overview (DS190), whose block RAMs are of 36
+kbit: one of 18 is half of one; pins of a Zynq are those of its logic. LUTs of memories: UG474,
+tables 2-3 and 2-5. Products and memories: ``synth_xilinx`` of Yosys 0.70, which also moves
+registers into DSP blocks and shift registers. No packer was at hand: logic is the LUTs of Yosys,
+of which Vivado may put two small ones into one.
 """
 
 from fxsim.targets.target import Fabric, Multiplier, Part, Target
@@ -23,6 +25,7 @@ XC7 = Target(
         "dsp": ("DSP48E1",),
         "block_ram": ("RAMB18E1", "RAMB36E1"),
     },
+    shares={"RAMB18E1": 0.5},
     luts={
         **dict.fromkeys(("RAM32M", "RAM64M", "RAM128X1D", "RAM256X1S"), 4),
         **dict.fromkeys(("RAM32X1D", "RAM64X1D", "RAM16X1D", "RAM128X1S"), 2),
@@ -40,10 +43,10 @@ XC7 = Target(
         shift=3,
     ),
     parts={
-        "xc7a35t": Part(lut=20800, ff=41600, dsp=90, block_ram=50),
-        "xc7a100t": Part(lut=63400, ff=126800, dsp=240, block_ram=135),
-        "xc7a200t": Part(lut=134600, ff=269200, dsp=740, block_ram=365),
-        "xc7z010": Part(lut=17600, ff=35200, dsp=80, block_ram=60),
-        "xc7z020": Part(lut=53200, ff=106400, dsp=220, block_ram=140),
+        "xc7a35t": Part(20800, 41600, dsp=90, block_ram=50, pins=250),
+        "xc7a100t": Part(63400, 126800, dsp=240, block_ram=135, pins=300),
+        "xc7a200t": Part(134600, 269200, dsp=740, block_ram=365, pins=500),
+        "xc7z010": Part(17600, 35200, dsp=80, block_ram=60, pins=100),
+        "xc7z020": Part(53200, 106400, dsp=220, block_ram=140, pins=200),
     },
 )

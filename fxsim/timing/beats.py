@@ -19,7 +19,8 @@ def machine_of(plan: Plan, *, watched: bool = False) -> tuple[Machine, dict[str,
 
     If it is ``watched``, a last port gives out what the first input takes in.
     """
-    machine, streams, queues = Machine(), dict[Source, int](), dict[str, int]()
+    machine = Machine(led=bool(plan.recurrent) and len(plan.inputs) > 1)
+    streams, queues = dict[Source, int](), dict[str, int]()
 
     def given(source: Source) -> int:
         """Stream that a block or an input yields."""

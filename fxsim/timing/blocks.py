@@ -8,7 +8,13 @@ from __future__ import annotations
 from typing import assert_never
 
 from fxsim.arithmetic.tables import Table
-from fxsim.plan.buffers import ConcatConfig, ForkConfig, QueueConfig, VectorBufferConfig
+from fxsim.plan.buffers import (
+    ConcatConfig,
+    ForkConfig,
+    QueueConfig,
+    SkidConfig,
+    VectorBufferConfig,
+)
 from fxsim.plan.elementwise import GreatestConfig, GreatestPlaceConfig, WeightedSumConfig
 from fxsim.plan.lstm_cell import LstmCellConfig
 from fxsim.plan.mac_array import MacArrayConfig
@@ -29,11 +35,12 @@ def latency(record: Record) -> int:
             return 1
         case VectorBufferConfig() | QueueConfig() | WindowConfig() | WeightedSumConfig():
             return 2
-        case ForkConfig():
+        case ForkConfig() | SkidConfig():
             return 0
         case MacArrayConfig():
-            # Weight memory and accumulator take one cycle each.
-            return 2 + dot_latency(record.code, record.simd, dsp=record.dsp)
+            # Weight memory and accumulator take one cycle each, so does a register between.
+            registers = 2 + record.content.registered
+            return registers + dot_latency(record.code, record.simd, dsp=record.dsp)
         case RequantizerConfig():
             return 2 + record.scales + record.per_channel
         case LstmCellConfig():
@@ -72,6 +79,8 @@ def block_of(record: Record) -> parts.Block:
             return parts.window(record)
         case QueueConfig():
             return parts.queue(record.depth)
+        case SkidConfig():
+            return parts.skid()
         case ForkConfig():
             return parts.fork()
         case WeightedSumConfig():

@@ -16,6 +16,7 @@ from fxsim.network import Layer, QuantizedNetwork
 from fxsim.plan.mac_array import MacArrayConfig
 from fxsim.plan.planner import Plan, plan_layer, plan_network
 from fxsim.timing.beats import machine_of, naming_queues
+from fxsim.timing.flow import Flow
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +39,9 @@ class NetworkCycles:
         From the first input beat of a vector, on an idle network, to its last output beat.
     interval : int
         Between vectors that follow one another without a pause.
+    after_reset : int
+        Latency of a first vector that comes right after reset: hardware with state has to prepare
+        its first step.
     layers : tuple of LayerCycles
         One for each matrix product; ``utilisation`` is the share of cycles in which its array works
         at that interval.
@@ -48,6 +52,7 @@ class NetworkCycles:
 
     latency: int
     interval: int
+    after_reset: int
     layers: tuple[LayerCycles, ...]
     bottleneck: str
 
@@ -58,12 +63,19 @@ def predict(network: QuantizedNetwork) -> NetworkCycles:
     machine, _ = machine_of(plan)
     with naming_queues(plan):
         flow = machine.repeat()
+        early = machine.run(1, rests=False) if plan.recurrent else flow
     return NetworkCycles(
-        latency=max(int(flow.ends(port, 1)[0]) for port in range(len(flow.counts))) - flow.first,
+        latency=_latency(flow),
         interval=flow.interval,
+        after_reset=_latency(early),
         layers=tuple(_products(plan, flow.interval)),
         bottleneck=_bottleneck(network, plan, flow.interval),
     )
+
+
+def _latency(flow: Flow) -> int:
+    """Cycles from the first word of a run to the last one of its first vector."""
+    return max(int(flow.ends(port, 1)[0]) for port in range(len(flow.counts))) - flow.first
 
 
 def _bottleneck(network: QuantizedNetwork, plan: Plan, interval: int) -> str:

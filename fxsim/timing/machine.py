@@ -23,10 +23,10 @@ from fxsim.timing.kernels import blocks
 from fxsim.timing.kernels import machine as kernel
 from fxsim.timing.parts import ENDLESS, Block
 
-_PASSING = {blocks.FORK, blocks.FEEDBACK}
+_PASSING = {blocks.FORK, blocks.FEEDBACK, blocks.SKID}
 """Blocks that offer what is offered to them."""
 
-_STORING = {blocks.BUFFER, blocks.QUEUE, blocks.WINDOW}
+_STORING = {blocks.BUFFER, blocks.QUEUE, blocks.WINDOW, blocks.SKID}
 """Blocks that are ready, or not, whatever the blocks after them are."""
 
 _VECTORS, _WORK = 4096, 1 << 32
@@ -53,9 +53,16 @@ class Deadlock(RangeError):
 
 
 class Machine:
-    """Blocks and the streams between them; both have numbers."""
+    """Blocks and the streams between them; both have numbers.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    led : bool
+        True if a vector must have come in by the first port before another takes the next one.
+    """
+
+    def __init__(self, *, led: bool = False) -> None:
+        self._led = led
         self._blocks: list[Block] = []
         self._inputs: list[tuple[int, ...]] = []
         self._outputs: list[tuple[int, ...]] = []
@@ -105,7 +112,7 @@ class Machine:
     @property
     def key(self) -> Key:
         """All that cycles depend on."""
-        ports = (*self._entering,), (*self._shares,), (*self._leaving,), (*self._counts,)
+        ports = (*self._entering,), (*self._shares,), (*self._leaving,), (*self._counts, self._led)
         return (*self._blocks,), (*self._inputs,), (*self._outputs,), *ports
 
     def __len__(self) -> int:
@@ -198,13 +205,15 @@ class Machine:
             _by_ready(list(built.values()), inputs, outputs),
             _by_valid(list(built.values()), inputs, outputs),
             np.array(self._entering),
-            np.array(self._shares) * (together and len(self._shares) > 1),
+            np.array(self._shares),
             np.array([start(stream) for stream in self._leaving]),
             np.array(self._counts),
             vectors,
             _latest(latest, len(self._counts)),
             cycles,
             rests,
+            together and len(self._shares) > 1,
+            self._led,
         )
         if end == kernel.STUCK:
             raise Deadlock(sent.tolist(), cycle)

@@ -82,6 +82,11 @@ def queue(depth: int, room: int = 0, group: int = 0) -> Block:
     return Block(blocks.QUEUE, (depth, room, group))
 
 
+def skid() -> Block:
+    """``fxsim.hw.blocks.skid.Skid``: passes words on, or keeps one."""
+    return Block(blocks.SKID)
+
+
 def feedback(beats: int) -> Block:
     """A stream that leads back, with a vector of ``beats`` zeros before it."""
     return Block(blocks.FEEDBACK, (beats,))

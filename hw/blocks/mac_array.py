@@ -67,7 +67,7 @@ class MacArray(wiring.Component):
     @property
     def latency(self) -> int:
         """Cycles from a tile's last input beat to its output."""
-        return self._dots[0].latency + 2
+        return self._dots[0].latency + 2 + self._config.content.registered
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -78,12 +78,15 @@ class MacArray(wiring.Component):
 
         address, place = self._place(m, self.i.valid & advance)
         weight = self._weights(m, self.i.valid, advance, address)
-        activation = Signal.like(self.i.payload, reset_less=True)
-        with m.If(advance):
-            m.d.sync += activation.eq(self.i.payload)
+        activation = pipeline.register(self.i.payload, "activation")
+        if config.content.registered:
+            weight = pipeline.register(weight, "weight")
+            activation = pipeline.register(activation, "activation_late")
+        weight = View(_weight_shape(config), weight)
+        activation = View(layout_of(config.i), activation)
 
         # The place travels next to the data, through weight memory and dot product.
-        count = 1 + self._dots[0].latency
+        count = self.latency - 1
         stages = pipeline.stages(count, self.i.valid & self.i.ready, **place)
         bias = self._biases(m, advance, stages[-2][3])
         valid, first, last, _ = stages[-1]
@@ -137,11 +140,10 @@ class MacArray(wiring.Component):
         m.d.comb += [port.en.eq(advance), port.addr.eq(tile)]
         return port.data
 
-    def _weights(self, m: Module, valid: Value, advance: Value, address: Value) -> View:
-        """Weights of a beat, by row and lane, a cycle after their address."""
+    def _weights(self, m: Module, valid: Value, advance: Value, address: Value) -> Value:
+        """Word of weights of a beat, a cycle after its address."""
         config = self._config
         content = config.content
-        shape = ArrayLayout(ArrayLayout(stored_shape(config.code), config.simd), config.rows)
         if self.memories:
             (weights,) = self.memories
             m.submodules.weights = weights
@@ -150,7 +152,7 @@ class MacArray(wiring.Component):
                 weights.counts.eq(valid),
                 weights.address.eq(address),
             ]
-            return View(shape, weights.data)
+            return weights.data
         m.submodules.weights = weights = (
             Preloaded(content, content.width)
             if config.loadable
@@ -165,7 +167,7 @@ class MacArray(wiring.Component):
         m.d.comb += [port.en.eq(advance), port.addr.eq(address)]
         if config.loadable:
             self._load(m, weights)
-        return View(shape, port.data)
+        return Value.cast(port.data)
 
     def _load(self, m: Module, weights: memory.Memory) -> None:
         """Write the words that come in, from the first on."""
@@ -179,3 +181,8 @@ class MacArray(wiring.Component):
         ]
         with m.If(self.weights.valid):
             m.d.sync += place.eq(Mux(place == depth - 1, 0, place + 1))
+
+
+def _weight_shape(config: MacArrayConfig) -> ArrayLayout:
+    """A word of the weight memory, by row and lane."""
+    return ArrayLayout(ArrayLayout(stored_shape(config.code), config.simd), config.rows)

@@ -1,1 +1,1 @@
-"""AXI and the memory check: the edges of the generated chip."""
+"""AXI, frames and control: the edges of the generated chip."""

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib import stream
 from amaranth.lib.data import View
-from amaranth.lib.wiring import In, Member, Out
+from amaranth.lib.wiring import Component, In, Member, Out
 
 from fxsim.arithmetic.formats import IntFormat
+from fxsim.plan.beat import Beat
 
 
 def lane_bytes(fmt: IntFormat) -> int:
@@ -29,6 +31,18 @@ def unpack(tdata: Value, fmt: IntFormat, lanes: int) -> Value:
     """Concatenated low ``fmt.bits`` bits of each byte-padded lane."""
     size = 8 * lane_bytes(fmt)
     return Cat(tdata[k * size : k * size + fmt.bits] for k in range(lanes))
+
+
+def frames(m: Module, top: Component, port: str, beat: Beat, sink: stream.Interface) -> None:
+    """Connect an AXI4-Stream of ``top`` to a `fxsim.hw.edges.framer.Framer`."""
+    tdata, tvalid, tready, tlast = (
+        getattr(top, f"{port}_{part}") for part in ("tdata", "tvalid", "tready", "tlast")
+    )
+    m.d.comb += [
+        Value.cast(sink.payload).eq(Cat(unpack(tdata, beat.format, beat.lanes), tlast)),
+        sink.valid.eq(tvalid),
+        tready.eq(sink.ready),
+    ]
 
 
 def pack(payload: View | Sequence[Value], fmt: IntFormat, lanes: int) -> Value:

@@ -2,35 +2,34 @@
 
 from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import stream
-from amaranth.lib.wiring import Component
 
-from fxsim.hw.edges.axi import count_beats
+from fxsim.hw.edges.framer import Framer
 
 
 def load_between(
     m: Module,
-    top: Component,
+    framer: Framer,
     weights: stream.Interface,
     payload: Value,
     *,
-    words: int,
     idle: Value,
     accept: Value,
     ends: Value,
     loading: Signal,
     admit: Signal,
-    wrong: Signal,
 ) -> None:
-    """Let weights in by the port ``s_axis_weights`` of ``top``: a whole set, and no vector inside.
+    """Let weights in: a whole set, and no vector inside.
+
+    Registers say that a set waits, so that the port of the one does not depend on the other's.
 
     Parameters
     ----------
+    framer : Framer
+        Makes sets of the frames at the port of the weights.
     weights : stream
         Where they go, which is always ready.
     payload : Value
         What is made of a beat.
-    words : int
-        Beats of a set.
     idle : Value
         High while no vector is inside.
     accept, ends : Value
@@ -39,20 +38,18 @@ def load_between(
         Driven high from the first beat of a set to its last.
     admit : Signal
         Driven high where a beat of a vector may be taken.
-    wrong : Signal
-        Driven high with a beat whose tlast is not where it belongs.
     """
-    write, first = Signal(), Signal(init=1)
+    write, first, waits, done = Signal(), Signal(init=1), Signal(), Signal()
     with m.If(accept):
         m.d.sync += first.eq(ends)
-    ends_set = count_beats(m, write, words, "s_axis_weights")
     m.d.comb += [
-        admit.eq(~first | ~(loading | top.s_axis_weights_tvalid)),
-        top.s_axis_weights_tready.eq(loading | idle),
-        write.eq(top.s_axis_weights_tvalid & top.s_axis_weights_tready),
+        admit.eq(~first | ~(loading | waits)),
+        framer.o.ready.eq(loading | (idle & waits)),
+        write.eq(framer.o.valid & framer.o.ready),
+        done.eq(write & framer.ends),
         weights.valid.eq(write),
         weights.payload.eq(payload),
-        wrong.eq(write & (top.s_axis_weights_tlast != ends_set)),
     ]
+    m.d.sync += waits.eq(framer.o.valid & ~done)
     with m.If(write):
-        m.d.sync += loading.eq(~ends_set)
+        m.d.sync += loading.eq(~framer.ends)

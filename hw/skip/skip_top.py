@@ -1,11 +1,12 @@
 """A zero-skipping unit by itself: AXI4-Stream edges, counters and threshold over AXI4-Lite."""
 
-from amaranth.hdl import Cat, ClockDomain, Module, Signal, Value
+from amaranth.hdl import Cat, DomainRenamer, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from fxsim.arithmetic.formats import IntFormat
-from fxsim.hw.edges.axi import axis_members, count_beats, lane_bytes, pack, unpack
+from fxsim.hw.blocks.layouts import layout_of
+from fxsim.hw.edges.axi import axis_members, count_beats, frames, lane_bytes, pack
 from fxsim.hw.edges.axi_lite import (
     Access,
     AxiLiteRegisters,
@@ -13,26 +14,35 @@ from fxsim.hw.edges.axi_lite import (
     axi_lite_members,
     connect_axi_lite,
 )
+from fxsim.hw.edges.domains import KEPT, add_domains
+from fxsim.hw.edges.frame_errors import FrameErrors
+from fxsim.hw.edges.framer import Framer
 from fxsim.hw.edges.loading import load_between
 from fxsim.hw.skip.pairs import ZeroSkipConfig
 from fxsim.hw.skip.skip_counters import COUNTERS, SkipCounters
 from fxsim.hw.skip.sparse_matvec import SparseMatVec, SparseMatVecConfig
 from fxsim.hw.skip.zero_skip import ZeroSkipper
 from fxsim.network.skip_unit import SkipUnit
+from fxsim.plan.beat import Beat
 
 ADDRESS_BITS = 7
 VERSION = 0x46585A31  # "FXZ1"
+CONTROL = (
+    "bit 0: write 1 to set all counters to 0; bit 1: to reset the unit, but for its threshold;"
+    " bit 2: to clear errors and their count"
+)
 
 
 def registers_of(unit: SkipUnit) -> list[Register]:
     """Register map of ``unit``."""
     rest = [
         ("version", Access.READ, 32, "0x46585a31, the ASCII codes of FXZ1"),
-        ("control", Access.PULSE, 1, "bit 0: write 1 to set all counters to 0"),
+        ("control", Access.PULSE, 3, CONTROL),
         ("status", Access.READ, 3, "bit 0: idle; bit 1: frame error; bit 2: loading weights"),
         ("threshold", Access.WRITE, unit.gradient.bits, "values within it count as zeros"),
     ]
     rest += [(name, Access.READ, 32, text) for name, text in COUNTERS.items()]
+    rest += [("frame_errors", Access.READ, 32, "frames of a wrong length")]
     return [
         Register(name=name, offset=4 * k, access=access, bits=bits, text=text)
         for k, (name, access, bits, text) in enumerate(rest)
@@ -69,7 +79,8 @@ class SkipTop(wiring.Component):
     s_axi_awaddr and so on
         AXI4-Lite slave with the registers of `registers_of`.
     frame_error : Out(1)
-        Goes high, and stays, when a tlast is not exactly where it belongs.
+        Goes high, and stays, when a tlast is not exactly where it belongs. A frame of the wrong
+        length is cut or filled with zeros (`fxsim.hw.edges.framer`).
 
     Cycles are those of `fxsim.timing.skip_unit`. The threshold may be written at any time; it
     counts from the beats taken 3 cycles after the write's last handshake on.
@@ -93,8 +104,8 @@ class SkipTop(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.domains.sync = sync = ClockDomain()
-        m.d.comb += [sync.clk.eq(self.aclk), sync.rst.eq(~self.aresetn)]
+        reset = Signal()
+        add_domains(m, self, reset)
         unit, product = self.unit, self.unit.product
         skip = ZeroSkipConfig.from_unit(unit)
         block: ZeroSkipper | SparseMatVec
@@ -107,25 +118,26 @@ class SkipTop(wiring.Component):
         counters = SkipCounters(skip, most=3 * skip.groups + unit.depth + 32)
         m.submodules.counters = counters
         accept, sent, admit, loading = Signal(), Signal(), Signal(), Signal()
-        wrong, wrong_weights, last = Signal(), Signal(), Signal()
+        last = Signal()
+        beat = Beat(unit.gradient, unit.lanes)
+        m.submodules.framer = framer = Framer(layout_of(beat), beats=unit.beats)
+        framers = [framer]
+        frames(m, self, "s_axis", beat, framer.i)
         m.d.comb += [
-            block.i.payload.eq(unpack(self.s_axis_tdata, unit.gradient, unit.lanes)),
-            block.i.valid.eq(self.s_axis_tvalid & admit),
-            self.s_axis_tready.eq(block.i.ready & admit),
+            block.i.payload.eq(framer.o.payload),
+            block.i.valid.eq(framer.o.valid & admit),
+            framer.o.ready.eq(block.i.ready & admit),
             accept.eq(block.i.valid & block.i.ready),
             self.m_axis_tvalid.eq(block.o.valid),
             block.o.ready.eq(self.m_axis_tready),
             self.m_axis_tlast.eq(last),
             sent.eq(block.o.valid & block.o.ready & last),
-            wrong.eq(accept & (self.s_axis_tlast != block.ends)),
             counters.offered.eq(block.i.valid),
             counters.accepted.eq(accept),
             counters.kept.eq(block.kept),
             counters.ends.eq(block.ends),
             counters.sent.eq(sent),
         ]
-        with m.If(wrong | wrong_weights):
-            m.d.sync += self.frame_error.eq(1)
         if product is None:
             pairs = [
                 part
@@ -153,22 +165,36 @@ class SkipTop(wiring.Component):
                 counters.finished.eq(block.finished),
             ]
             if product.loadable:
+                word = Beat(product.weight, product.rows)
+                sets = Framer(layout_of(word), beats=product.tiles * unit.items)
+                m.submodules.weights_framer = sets
+                framers.append(sets)
+                frames(m, self, "s_axis_weights", word, sets.i)
                 load_between(
                     m,
-                    self,
+                    sets,
                     block.weights,
-                    unpack(self.s_axis_weights_tdata, product.weight, product.rows),
-                    words=product.tiles * unit.items,
+                    Value.cast(sets.o.payload),
                     idle=counters.idle,
                     accept=accept,
                     ends=block.ends,
                     loading=loading,
                     admit=admit,
-                    wrong=wrong_weights,
                 )
             else:
                 m.d.comb += admit.eq(1)
-        self._registers(m, block, counters, loading)
+        errors = FrameErrors(len(framers))
+        m.submodules.frame_errors = DomainRenamer(KEPT)(errors)
+        m.d.comb += [
+            errors.wrong.eq(Cat(framer.wrong for framer in framers)),
+            self.frame_error.eq(errors.error),
+        ]
+        file = self._registers(m, block, counters, loading)
+        m.d.comb += [
+            reset.eq(file.control[1]),
+            errors.clear.eq(file.control[1:].any()),
+            file.frame_errors.eq(errors.count),
+        ]
         return m
 
     def _registers(
@@ -177,15 +203,16 @@ class SkipTop(wiring.Component):
         block: ZeroSkipper | SparseMatVec,
         counters: SkipCounters,
         loading: Value,
-    ) -> None:
+    ) -> AxiLiteRegisters:
         """Connect the register file to port, counters and threshold."""
         registers = registers_of(self.unit)
-        m.submodules.registers = file = AxiLiteRegisters(registers, address_bits=ADDRESS_BITS)
+        file = AxiLiteRegisters(registers, address_bits=ADDRESS_BITS)
+        m.submodules.registers = DomainRenamer(KEPT)(file)
         connect_axi_lite(m, file, self, "s_axi")
         m.d.comb += [
             file.version.eq(VERSION),
             file.status.eq(Cat(counters.idle, self.frame_error, loading)),
-            counters.clear.eq(file.control),
+            counters.clear.eq(file.control[0]),
             block.threshold.eq(file.threshold),
             file.conflict.eq(0),
             *(
@@ -194,3 +221,4 @@ class SkipTop(wiring.Component):
                 if name != "conflict"
             ),
         ]
+        return file

@@ -11,7 +11,9 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from fxsim import targets
 from fxsim.hw.tools.yosys import run_yosys
+from fxsim.targets.netlist import Netlist, netlist_of
 from fxsim.targets.registry import find_target
 from fxsim.targets.target import Target
 
@@ -79,8 +81,9 @@ def synthesize_parts(
     Returns
     -------
     dict of str to dict
-        For each path, and for `REST`: lut (all that are taken: by logic, by memories and shift
-        registers, and by carry cells where these are made of LUTs), ff, carry, dsp, block_ram.
+        For each path, and for `REST`: logic (what the cells fill once they are packed), lut (all
+        that are taken: by logic, by memories and shift registers, and by carry cells where these
+        are made of LUTs), ff, carry, dsp, block_ram.
 
     Raises
     ------
@@ -93,23 +96,26 @@ def synthesize_parts(
     script = ["read_verilog design.v"]
     script += [f"blackbox {_escaped(top, path)}" for path in known]
     script += [f"setattr -mod -set keep_hierarchy 1 {_escaped(top, path)}" for path in paths]
-    script += [f"{family.synthesis(dsp=dsp)} -top {top}", "tee -q -o stat.json stat -json"]
+    script += [f"{family.synthesis(dsp=dsp)} -top {top}"]
+    script += ["select *", "write_json -selected netlist.json"]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for file, text in {"design.v": verilog, **(memories or {})}.items():
             (folder / file).write_text(text)
         run_yosys("\n".join(script), folder)
-        modules = json.loads((folder / "stat.json").read_text())["modules"]
-    found = {name.removeprefix("\\"): seen["num_cells_by_type"] for name, seen in modules.items()}
-    result = {REST: _cells(family, found[top])}
-    return result | {path: _cells(family, found.get(f"{top}.{path}", {})) for path in paths}
+        modules = json.loads((folder / "netlist.json").read_text())["modules"]
+    empty = Netlist((), {}, frozenset())
+    found = {path: modules.get(f"{top}.{path}") for path in paths}
+    netlists = {path: netlist_of(seen) if seen else empty for path, seen in found.items()}
+    result = {path: _cells(family, netlist) for path, netlist in netlists.items()}
+    return {REST: _cells(family, netlist_of(modules[top]), whole=True), **result}
 
 
 def rules_of(target: str) -> str:
-    """Rules that decide the counts next to the design: commands, and what cells count as."""
-    family = find_target(target)
-    counted = (family.cells, family.shares, family.luts)
-    return repr((family.synthesis(dsp=True), *(sorted(part.items()) for part in counted)))
+    """Rules that decide the counts next to the design: commands, and how cells are counted."""
+    commands = [find_target(target).synthesis(dsp=dsp) for dsp in (True, False)]
+    texts = [path.read_bytes() for path in sorted(Path(targets.__file__).parent.glob("*.py"))]
+    return repr((commands, hashlib.sha256(b"".join(texts)).hexdigest()))
 
 
 def _modules(verilog: str) -> list[tuple[str, str]]:
@@ -126,7 +132,8 @@ def _escaped(top: str, path: str) -> str:
     return f"\\{top}.{path}"
 
 
-def _cells(family: Target, cells: Mapping[str, int]) -> dict[str, int]:
-    counted = family.count(cells)
+def _cells(family: Target, netlist: Netlist, *, whole: bool = False) -> dict[str, int]:
+    counted = family.count(netlist.counts)
     kept = {kind: counted[kind] for kind in ("ff", "carry", "dsp", "block_ram")}
-    return {"lut": family.count_luts(cells), **kept}
+    logic = family.count_logic(netlist, whole=whole)
+    return {"logic": logic, "lut": family.count_luts(netlist.counts), **kept}

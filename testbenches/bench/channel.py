@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
 from fxsim.testbenches.bench.packed import Bytes, Packed, bytes_of
 
@@ -30,8 +32,10 @@ class Channel:
         The words, as unsigned integers of ``lanes * stride`` bits.
     vectors : int
         Vectors between end flags: 1, or the length of a sequence.
-    inverted : list of int
-        Places of words whose end-of-vector flag is wrong on purpose.
+    frames : list of int
+        Words of each frame, where they are not all of ``vectors`` vectors.
+    misframed : list of int
+        Places of words by whose end-of-vector flag the receiver knows that a frame is wrong.
     """
 
     name: str
@@ -46,12 +50,18 @@ class Channel:
     beats: int
     words: Sequence[int] = field(repr=False)
     vectors: int = 1
-    inverted: list[int] = field(default_factory=list)
+    frames: list[int] = field(default_factory=list)
+    misframed: list[int] = field(default_factory=list)
 
-    def ends(self, place: int) -> bool:
-        """Value of the end-of-vector flag of a word."""
+    @cached_property
+    def ends(self) -> npt.NDArray[np.bool_]:
+        """End-of-vector flag of each word."""
         period = self.beats * self.vectors
-        return (place % period == period - 1) != (place in self.inverted)
+        places = np.arange(len(self.words))
+        if self.frames:
+            return np.isin(places, np.cumsum(self.frames) - 1)
+        found: npt.NDArray[np.bool_] = places % period == period - 1
+        return found
 
     @property
     def width(self) -> int:
@@ -69,12 +79,9 @@ class Channel:
         rows = Packed.of(self.words, self.width).rows
         if not self.framed:
             return rows
-        period = self.beats * self.vectors
-        ends = np.arange(len(rows)) % period == period - 1
-        inverted = np.zeros(len(rows), bool)
-        inverted[[place for place in self.inverted if place < len(rows)]] = True
-        flags = (ends ^ inverted) | inverted.astype(np.uint8) << 1
-        return np.column_stack([flags.astype(np.uint8), rows])
+        wrong = np.isin(np.arange(len(rows)), self.misframed)
+        flags = self.ends.astype(np.uint8) | wrong.astype(np.uint8) << 1
+        return np.column_stack([flags, rows])
 
     def of_record(self, data: bytes) -> Channel:
         """The channel with the words of bytes that are `record`'s."""

@@ -81,8 +81,9 @@ class Bench:
         if self._flag is not None and str(self._flag.value) != str(int(self._framing_broken)):
             self._lie = f"{self._device.flag} is {self._flag.value} at cycle {cycle}"
         self._taken = [monitor.step(cycle) for monitor in self._taken_in]
-        if self._taken[0] and self._taken_in[0].board.seen - 1 in self._device.source.inverted:
-            self._framing_broken = True
+        for taken, monitor in zip(self._taken, self._taken_in, strict=True):
+            if taken and monitor.board.seen - 1 in monitor.board.channel.misframed:
+                self._framing_broken = True
         moved = [monitor.step(cycle) for monitor in self._taken_out]
         for probe in self._probes:
             probe.step(cycle)

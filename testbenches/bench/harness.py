@@ -86,7 +86,7 @@ class _Stream:
     def wires(self) -> Iterator[str]:
         """Declarations."""
         yield f"wire [{self.channel.width - 1}:0] {self['data']};"
-        flags = self._named("valid ready last taken over broken pause advance inverted")
+        flags = self._named("valid ready last taken over broken pause advance misframed")
         yield f"wire {', '.join(flags.values())};"
         yield f"wire [31:0] {self['passed']};"
 
@@ -109,7 +109,7 @@ class _Stream:
 
     def source(self, drive: str) -> str:
         """What gives its words, in cycles of ``drive``."""
-        ports = self._named("pause advance data valid last inverted ready")
+        ports = self._named("pause advance data valid last misframed ready")
         return _instance(
             "source",
             f"source{self.number}",
@@ -201,7 +201,7 @@ def _device(device: Device, streams: Sequence[_Stream], seed: int, name: str) ->
         ):
             yield f"assign {stream[part]} = {_inside(path) if path else '0'};"
         yield stream.monitor(step)
-    misframed = f"{sources[0]['taken']} & {sources[0]['inverted']}"
+    misframed = " | ".join(f"{stream['taken']} & {stream['misframed']}" for stream in sources)
     yield _watch(
         name,
         step,

@@ -3,8 +3,8 @@
 `job.json` says which streams there are. `words.bin` has their words, and both benches read it: the
 one in Python here, the one in Verilog by ``$fread``. At its head is a table with the place of the
 first byte and the number of words of each channel, two numbers of 64 bits; then the words follow,
-each after a byte with flags where the channel has ends: 1 for the end of a vector, 2 for one that
-is wrong on purpose. All numbers have their highest byte first.
+each after a byte with flags where the channel has ends: 1 for the end of a vector, 2 for a word
+that shows that its frame has the wrong length. All numbers have their highest byte first.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Device:
         Further inputs and outputs.
     probes : list of Channel
     flag : str or None
-        Path of a signal that goes high, and stays, after a word with a wrong end-of-vector flag.
+        Path of a signal that goes high, and stays, after a word that shows that a frame is wrong.
     """
 
     source: Channel

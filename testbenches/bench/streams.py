@@ -122,7 +122,7 @@ class Monitor:
         if self.board.done:
             return self._tell(Fault.MORE, cycle)
         self.board.check(now[0], cycle)
-        if self._last is not None and int(last) != channel.ends(place):
+        if self._last is not None and int(last) != channel.ends[place]:
             return self._tell(Fault.WRONG_LAST, cycle, last)
         self.transfers.append(cycle)
         return True
@@ -205,7 +205,7 @@ class Source:
         if self._active:
             self._data.value = self._channel.words[self._next]
             if self._last is not None:
-                self._last.value = int(self._channel.ends(self._next))
+                self._last.value = int(self._channel.ends[self._next])
             self._next += 1
         if self._active != offered:
             self._valid.value = int(self._active)

@@ -15,13 +15,29 @@ from fxsim.arithmetic.formats import IntFormat, Overflow, Rounding
 from fxsim.hw.blocks.fork import Fork
 from fxsim.hw.blocks.layouts import beat_of
 from fxsim.hw.blocks.queue import Queue
+from fxsim.hw.blocks.skid import Skid
 from fxsim.hw.layer import Layer
 from fxsim.network import Activation, Argmax, QuantizedAdd, Tail, add_bounds
 from fxsim.plan.beat import Beat
-from fxsim.plan.buffers import QueueConfig
+from fxsim.plan.buffers import QueueConfig, SkidConfig
 from fxsim.plan.graph import Stream
 from fxsim.plan.planner import plan_layer
 from fxsim.testbenches.bench.words import FORMATS, Case, Words, draw
+
+
+def skid_cases() -> Iterator[Case]:
+    """`Skid`: words pass in the cycle in which they come."""
+    generator = random.Random(37)
+    for fmt, lanes in zip(FORMATS, cycle((1, 3)), strict=False):
+        vectors = draw(generator, fmt, 40, lanes)
+        words = Words(format=fmt, lanes=lanes, vectors=vectors)
+        yield Case(
+            name=f"skid_lanes{lanes}_{fmt}",
+            block=Skid(SkidConfig(beat=Beat(fmt, lanes))),
+            given=words,
+            expected=words,
+            due=list(range(len(vectors))),
+        )
 
 
 def queue_cases() -> Iterator[Case]:
@@ -147,6 +163,7 @@ def argmax_cases() -> Iterator[Case]:
 
 RESIDUAL_BLOCKS = {
     "queue": queue_cases,
+    "skid": skid_cases,
     "fork": fork_cases,
     "add": add_cases,
     "argmax": argmax_cases,

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ from fxsim import reference
 from fxsim.cli.lookup import find_network
 from fxsim.cli.options import Simulator
 from fxsim.network.storage import network_hash, save_network
-from fxsim.targets.registry import TARGETS
+from fxsim.targets.registry import DEFAULT, TARGETS
 from tests.commands import TERNARY, fxsim_cli, fxsim_process, small_network
 from tests.places import MODELS
 
@@ -229,11 +230,43 @@ def test_verify_reports_a_wrong_weight(small, tmp_path, cache, monkeypatch):
     )
 
 
-def test_synth(small):
-    area = json.loads(fxsim_cli("synth", small, "--target", "ice40", "--json").stdout)
-    assert area["target"] == "ice40"
-    assert area["lut"] > 0
-    assert any(name.startswith("first.") for name in area["blocks"])
+def test_synth_makes_each_target_and_keeps_netlist_and_log(small, tmp_path):
+    wanted = ("--target", "ice40", "--target", "ecp5", "--part", "ice40hx8k")
+    out = fxsim_cli("synth", small, *wanted, "-o", tmp_path, "--json").stdout
+    areas = json.loads(out)["areas"]
+    assert [area["target"] for area in areas] == ["ice40", "ecp5", "ice40"]
+    for area, label in zip(areas, ("ice40", "ecp5", "ice40-no-dsp"), strict=True):
+        assert area["logic"] >= area["lut"] > 0
+        assert any(name.startswith("first.") for name in area["blocks"])
+        assert area["folder"] == str(tmp_path / label)
+        netlist = json.loads((tmp_path / label / "netlist.json").read_text())
+        assert json.loads(out)["name"] in netlist["modules"]
+        assert "Executing SYNTH" in (tmp_path / label / "yosys.log").read_text()
+    names = [[device["part"] for device in area["devices"]] for area in areas]
+    assert names[1:] == [list(TARGETS["ecp5"].parts), ["ice40hx8k"]]
+    assert areas[2]["dsp"] == 0
+    assert areas[2]["devices"][0]["logic"] == [areas[2]["logic"], 7680]
+
+
+def test_synth_shows_percents_and_where_the_log_is(small, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    text = fxsim_cli("synth", small, "--part", "ice40up5k").stdout
+    line = next(line for line in text.splitlines() if line.startswith("ice40up5k "))
+    assert re.search(r"\d+ of 5,280 \(\d+%\).* \d+ of 39 \(\d+%\) +yes", line)
+    assert "ice40up5k has 4 SPRAM of 256 kbit as well, which synthesis leaves idle" in text
+    folder = Path("build/synth") / json.loads(fxsim_cli("info", small, "--json").stdout)["name"]
+    assert f"Netlist and log: {folder / 'ice40'}" in text
+    assert (tmp_path / folder / "ice40" / "script.ys").exists()
+
+
+def test_the_log_of_a_synthesis_that_fails_is_kept(small, monkeypatch, tmp_path):
+    from fxsim.hw.tools import synth
+
+    monkeypatch.setattr(synth.Target, "synthesis", lambda *_, **__: "no_such_command")
+    wrong = fxsim_cli("synth", small, "-o", tmp_path, status=1).stderr.splitlines()[-1]
+    assert wrong.startswith("error: Yosys failed: ERROR: No such command: no_such_command")
+    assert wrong.endswith(f"({tmp_path / DEFAULT})")
+    assert "no_such_command" in (tmp_path / DEFAULT / "yosys.log").read_text()
 
 
 def test_quantize_uses_the_checkpoint_beside_the_specification(tmp_path):

@@ -43,7 +43,7 @@ def quick_codesign(monkeypatch):
 
     full = fxsim.explorer.sweep.sweep
     area = synth.SynthResult(
-        **dict.fromkeys(("lut", "lut_ram", "ff", "carry", "dsp", "block_ram"), 12),
+        **dict.fromkeys(("logic", "pins", "lut", "lut_ram", "ff", "carry", "dsp", "block_ram"), 12),
         target="xc7",
         blocks={"layer0.mac_array": {"lut": 7}},
         seconds=0.5,

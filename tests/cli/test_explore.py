@@ -115,6 +115,14 @@ def test_pick_needs_a_file(model):
     assert fxsim_cli("explore", model, "--pick", 1, status=2)
 
 
+@pytest.mark.parametrize(("part", "dsp"), [("ice40up5k", True), ("ice40hx8k", False)])
+def test_products_are_logic_where_a_part_has_no_dsp_blocks(part, dsp):
+    from fxsim.cli.synthesis import synthesis
+
+    assert synthesis("ice40", part).dsp == dsp
+    assert synthesis("ice40").dsp
+
+
 def test_cells_are_measured_and_the_front_is_verified(tmp_path, model, monkeypatch):
     """Synthesis and simulators are replaced here; their own tests run them."""
     from fxsim.cli import synthesis
@@ -122,6 +130,7 @@ def test_cells_are_measured_and_the_front_is_verified(tmp_path, model, monkeypat
 
     write_yaml(model.with_name("explore.yaml"), SPACE | {"objectives": ["loss", "lut"]})
     counted, streamed = [], []
+    allowed = set()
 
     class Generated:
         def __init__(self, network):
@@ -130,8 +139,9 @@ def test_cells_are_measured_and_the_front_is_verified(tmp_path, model, monkeypat
         def texts(self, paths):
             return {path: f"{network_hash(self.network)} {path}" for path in paths}
 
-        def synthesise(self, target, missing, known):
+        def synthesise(self, target, missing, known, *, dsp):
             counted.append(target)
+            allowed.add(dsp)
             bits = self.network.input.activation.format.bits
             levels = self.network.layers[0].weight_format.bits
             return {
@@ -168,6 +178,7 @@ def test_cells_are_measured_and_the_front_is_verified(tmp_path, model, monkeypat
     found = json.loads(fxsim_cli(*command, "--json").stdout)
     assert set(counted) == {"xc7"}
     assert len(counted) == 4
+    assert allowed == {True}
     for row in found["front"]:
         assert row["measured"]
         bits = {3: 2, 255: 8}[row["values"]["weights"]]

@@ -50,7 +50,9 @@ def test_a_part_is_compared_with():
     held = memories(plan_network(folded.network))
     assert facts["part"]["memory_bits"] == [sum(m.bits for m in held), 26 * 16384]
     text = fxsim_cli(*arguments[:-1]).stdout
-    assert f"gw1nr-9 (gowin): {taken:,} of 20 DSP blocks, cells about {folded.luts:,}" in text
+    share = f"{folded.luts:,} of 8,640 ({folded.luts / 8640:.0%})"
+    assert f"gw1nr-9 (gowin): DSP blocks {taken:,} of 20 ({taken / 20:.0%}); logic" in text
+    assert f"cells alone about {share}; memory bits" in text
     line = fxsim_cli("fold", DIGITS, "--luts", 1000, "--part", "gw1nr9", status=1).stderr
     assert line == "error: unknown part 'gw1nr9'; did you mean 'gw1nr-9'?\n"
 

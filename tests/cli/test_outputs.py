@@ -248,7 +248,7 @@ def test_a_dangling_link_for_a_folder(command, here):
     assert said == "error: gone: is a symbolic link to nowhere, which does not exist\n"
 
 
-FOLDERS = ("quantize", "generate", "verify", "codesign", "skip-study", "reproduce")
+FOLDERS = ("quantize", "generate", "synth", "verify", "codesign", "skip-study", "reproduce")
 """Commands whose output is a folder; their files are refused one by one."""
 
 

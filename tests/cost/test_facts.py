@@ -66,6 +66,9 @@ def test_blocks_of_an_encoder_and_decoder():
     for target in TARGETS:
         for kind, sizes in found.values():
             assert all(amount >= 0 for amount in amounts(kind, sizes, target))
+            without = amounts(kind, sizes, target, dsp=False)
+            assert len(without) == len(amounts(kind, sizes, target))
+            assert all(amount >= 0 for amount in without)
 
 
 def test_blocks_of_the_digits_network():

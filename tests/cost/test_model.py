@@ -33,6 +33,7 @@ def made_up(block):
         lut += facts["rows"] * (facts["simd"] * each + 3 * facts["accumulator"])
     ends = block.path == REST
     return {
+        "logic": 3 * round(lut),
         "lut": round(lut),
         "ff": 2 * round(lut),
         "carry": 10 * ends,
@@ -56,7 +57,7 @@ class MadeUp:
     def texts(self, paths):
         return {path: str(self.blocks[path].facts) for path in paths}
 
-    def synthesise(self, target, missing, known):
+    def synthesise(self, target, missing, known, *, dsp):
         assert set(missing) | set(known) == set(self.blocks)
         self.calls.append((target, missing))
         return {path: made_up(self.blocks[path]) for path in missing}

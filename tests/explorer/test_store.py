@@ -8,7 +8,7 @@ import pytest
 from fxsim.errors import ConfigError, FileError
 from fxsim.explorer.outcome import Outcome
 from fxsim.explorer.run import Settings, facts_of
-from fxsim.explorer.store import _compare, open_store, read_store
+from fxsim.explorer.store import EARLIER, SCHEMA, _compare, open_store, read_store
 from tests.explorer.small import make
 
 FACTS = {"hash": "abc", "seed": 1, "versions": {"fxsim": "1"}}
@@ -24,7 +24,7 @@ def test_what_is_added_is_read_back_and_measured_cells_stand_in(tmp_path):
         store.measure((1, 0), {"lut": 7.0})
         store.verify((1, 0), {"exact": True})
     with read_store(path) as store:
-        assert store.facts == FACTS | {"schema": "fxsim-explore/2"}
+        assert store.facts == FACTS | {"schema": SCHEMA}
         assert store.outcomes() == [
             two,
             Outcome((1, 0), 0, {"error": 0.1, "lut": 7.0}, measured=True),
@@ -124,5 +124,34 @@ def test_a_store_of_another_schema_is_refused(tmp_path):
     with sqlite3.connect(path) as connection:
         connection.execute("""update facts set value = '"x/9"' where name = 'schema'""")
     connection.close()
-    with pytest.raises(FileError, match=r"schema must be fxsim-explore/2"), read_store(path):
+    with pytest.raises(FileError, match=r"schema must be fxsim-explore/3"), read_store(path):
+        pass
+
+
+def earlier(path, facts):
+    """A store of an fxsim that did not count logic as it is packed."""
+    with open_store(path, facts, resume=False) as store:
+        store.add(Outcome((0, 1), 0, {"error": 0.1, "lut": 5.0}), 0.5)
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"""update facts set value = '"{EARLIER}"' where name = 'schema'""")
+    connection.close()
+    return path
+
+
+def test_a_store_of_an_earlier_fxsim_is_read_but_not_gone_on_with(tmp_path):
+    path = earlier(tmp_path / "s.sqlite", FACTS)
+    with read_store(path) as store:
+        assert store.outcomes() == [Outcome((0, 1), 0, {"error": 0.1, "lut": 5.0})]
+    message = (
+        r"s\.sqlite: was made by an earlier fxsim, which counted other cells; give another --st"
+    )
+    with pytest.raises(FileError, match=message), open_store(path, FACTS, resume=True):
+        pass
+
+
+def test_a_store_whose_part_was_compared_with_other_cells_is_refused(tmp_path):
+    facts = FACTS | {"space": {"constraints": {"part": "ice40up5k"}}}
+    path = earlier(tmp_path / "s.sqlite", facts)
+    message = r"earlier fxsim, which did not count the logic of ice40up5k as it is packed; explore"
+    with pytest.raises(FileError, match=message), read_store(path):
         pass

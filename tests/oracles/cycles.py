@@ -64,13 +64,16 @@ def load(layer: Layer) -> int:
 def mac_latency(layer: QuantizedLinear) -> int:
     """Cycles from a tile's last input beat to its accumulators.
 
-    Weight memory and accumulator take one each, the adder tree ceil(log2(simd)), and the products
-    1 (no multiplier), 2 (DSP block) or half the weight's word length (radix-4 digits in LUTs).
+    Weight memory and accumulator take one each, so does a register after memory of more than 64
+    words, the adder tree ceil(log2(simd)), and the products 1 (no multiplier), 2 (DSP block) or
+    half the weight's word length (radix-4 digits in LUTs).
     """
     bits = layer.weight_format.bits
     signs = str(layer.code) in {"int2n", "binary"} or str(layer.code).startswith("po2")
     products = 1 if signs else 2 if layer.folding.dsp else -(-bits // 2)
-    return 2 + products + (layer.folding.simd - 1).bit_length()
+    style, words = str(layer.folding.memory), layer.tiles * layer.beats
+    registered = style == "block" or (style == "auto" and words > 64)
+    return 2 + registered + products + (layer.folding.simd - 1).bit_length()
 
 
 def requantizer_latency(layer: QuantizedLinear) -> int:

@@ -46,18 +46,33 @@ def needed(network: QuantizedNetwork) -> Needs:
                 found["queue"] += 1
                 bits = lcm(lanes[source], layer.lanes_in) * operand.activation.format.bits
                 found["memory bits"] += (depth - 1) * bits
+        if isinstance(layer, QuantizedAdd | Concat | Rescale | Argmax):
+            for source in sources:
+                _skid(found, network, source, lanes)
         lanes[layer.name] = _lanes_out(layer)
         takers.update(sources)
+    for name in network.leaving:
+        if not network.output_depths.get(name):
+            _skid(found, network, name, lanes)
     for count in takers.values():
         found["fork"] += count > 1
         found["fork sinks"] += count if count > 1 else 0
     recurrent = sum(isinstance(layer, QuantizedLstm) for layer in network.layers)
     if recurrent:
         ends = network.ends_depth or 16 * len(network.layers)
-        found["memory bits"] += ends * (
-            1 + sum(isinstance(x, QuantizedLstm) for x in network.layers)
-        )
+        others = len(network.inputs) - 1 + len(network.leaving)
+        found["memory bits"] += ends * (recurrent + others)
     return found
+
+
+def _skid(found: Needs, network: QuantizedNetwork, source: str, lanes: dict[str, int]) -> None:
+    """A word of room where a layer without a memory follows one: registers follow registers."""
+    at = source
+    while at != INPUT and isinstance(layer := network[at], Resize) and layer.factors == (1, 1):
+        (at,) = network.taken[at]  # it only changes lanes
+    if at != INPUT and not isinstance(network[at], QuantizedLstm | Resize):
+        found["skid"] += 1
+        found["skid bits"] += lanes[source] * network[source].output.format.bits
 
 
 def _layer(found: Needs, layer: Layer, sources: list[int]) -> None:
@@ -81,6 +96,8 @@ def _layer(found: Needs, layer: Layer, sources: list[int]) -> None:
             _resize(found, source, layer.lanes)
         found["sum"] += 1
         found["requantizer"] += 1
+        found["skid"] += 1
+        found["skid bits"] += layer.lanes * layer.accumulator.bits
         found["lanes"] += 2 * layer.lanes
         found["accumulator bits"] += layer.lanes * layer.accumulator.bits
     elif isinstance(layer, Concat):
@@ -139,6 +156,8 @@ def _product(
     _resize(found, rows, after)
     if (tail := product.tail) is not None:
         found["requantizer"] += 1
+        found["skid"] += 1
+        found["skid bits"] += after * product.accumulator.format.bits
         found["lanes"] += after
         for constants in (tail.multiplier, tail.offset):
             if len(np.unique(constants)) > 1:

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from fxsim.hw.emit import accelerator_verilog
 from fxsim.network.storage import load_network
-from fxsim.plan import add, argmax, convolution, join, linear, planner
-from fxsim.plan.buffers import ConcatConfig, ForkConfig, QueueConfig, VectorBufferConfig
+from fxsim.plan import add, argmax, chain, convolution, join, linear, planner
+from fxsim.plan.buffers import ConcatConfig, ForkConfig, QueueConfig, SkidConfig, VectorBufferConfig
 from fxsim.plan.chain import Chain
 from fxsim.plan.elementwise import GreatestConfig, GreatestPlaceConfig, WeightedSumConfig
 from fxsim.plan.mac_array import MacArrayConfig
@@ -51,6 +51,7 @@ NAMES = {
     NarrowConfig: "narrow",
     QueueConfig: "queue",
     RequantizerConfig: "requantizer",
+    SkidConfig: "skid",
     VectorBufferConfig: "buffer",
     WeightedSumConfig: "sum",
     WidenConfig: "widen",
@@ -70,6 +71,8 @@ def planned(network):
             found["accumulator bits"] += record.o.bits
         elif isinstance(record, ForkConfig):
             found["fork sinks"] += record.sinks
+        elif isinstance(record, SkidConfig):
+            found["skid bits"] += record.beat.bits
         elif isinstance(
             record, RequantizerConfig | GreatestConfig | WeightedSumConfig | ConcatConfig
         ):
@@ -140,8 +143,10 @@ def test_a_shortcut_by_hand():
     assert fork.path == "first$fork"
     assert fork.sources == (("first.requantizer", 0),)
     assert plan["second.window"].sources == (("first$fork", 0),)
-    assert plan["sum.queue1"].sources == (("first$fork", 1),)
-    assert plan["sum.sum"].sources == (("third.requantizer", 0), ("sum.queue1", 0))
+    assert plan["sum.queue1"].sources == (("sum$skid1", 0),)
+    assert plan["sum$skid1"].sources == (("first$fork", 1),)
+    assert plan["sum.sum"].sources == (("sum$skid0", 0), ("sum.queue1", 0))
+    assert plan["sum$skid0"].sources == (("third.requantizer", 0),)
     assert plan["sum.queue1"].output.count == 36
 
 
@@ -202,7 +207,15 @@ def a_cell_too_many(monkeypatch):
     )
 
 
+def a_skid_too_many(monkeypatch):
+    """A word of room before buffers, too, whose ready is their own."""
+    monkeypatch.setattr(
+        chain, "takes_stalling", lambda record, operand: not isinstance(record, SkidConfig)
+    )
+
+
 WASTE = {
+    "a skid too many": a_skid_too_many,
     "resizes that cancel": cancelling_resizes,
     "a buffer twice as deep": larger(linear, "VectorBufferConfig", "beats"),
     "a queue twice as deep": larger(join, "QueueConfig", "depth"),

@@ -28,7 +28,13 @@ from fxsim.hw.emit import verilog_of
 from fxsim.hw.layer import Layer
 from fxsim.network import Activation
 from fxsim.plan.beat import Beat
-from fxsim.plan.buffers import ConcatConfig, ForkConfig, QueueConfig, VectorBufferConfig
+from fxsim.plan.buffers import (
+    ConcatConfig,
+    ForkConfig,
+    QueueConfig,
+    SkidConfig,
+    VectorBufferConfig,
+)
 from fxsim.plan.elementwise import GreatestConfig, GreatestPlaceConfig, WeightedSumConfig
 from fxsim.plan.lstm_cell import LstmCellConfig
 from fxsim.plan.mac_array import MacArrayConfig
@@ -78,6 +84,7 @@ EXAMPLES: tuple[Record, ...] = (
         overflow=Overflow.SATURATE,
         relu=True,
     ),
+    SkidConfig(beat=BEAT),
     VectorBufferConfig(beat=BEAT, beats=4, tiles=2),
     WeightedSumConfig(
         formats=(INT8, INT4), multipliers=(3, 5), bias=-2, accumulator=INT12, lanes=3
@@ -98,6 +105,7 @@ CASES: dict[type[Record], str] = {
     NarrowConfig: "resize",
     QueueConfig: "queue",
     RequantizerConfig: "requantizer",
+    SkidConfig: "skid",
     VectorBufferConfig: "vector_buffer",
     WeightedSumConfig: "add",
     WidenConfig: "resize",

@@ -71,7 +71,7 @@ def make_run(**changes):
 
 
 def make_area(target, first):
-    kinds = ("lut", "lut_ram", "ff", "carry", "dsp", "block_ram")
+    kinds = ("logic", "lut", "lut_ram", "ff", "carry", "dsp", "block_ram", "pins")
     counts = {kind: first + i for i, kind in enumerate(kinds)}
     return SimpleNamespace(target=target, blocks=BLOCKS, seconds=1.0, **counts)
 

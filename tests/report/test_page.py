@@ -11,6 +11,7 @@ from fxsim.report.page import render, write_report
 from fxsim.report.results import Accuracy, Area, Mismatch
 from fxsim.report.summarise import summarise
 from fxsim.simulator.simulator import simulate_ranges
+from fxsim.targets.registry import TARGETS
 from tests.places import MODELS
 from tests.report.cases import (
     CYCLES,
@@ -98,8 +99,23 @@ def test_ranges_and_counts_are_those_of_the_trace(page):
 def test_area_is_that_of_each_target(page):
     rows = page.body("area-table")
     assert [row[0] for row in rows] == ["ecp5", "xc7"]
-    assert integers(rows[0][1:]) == list(range(3510, 3516))
-    assert integers(rows[1][1:]) == list(range(2890, 2896))
+    assert integers(rows[0][1:]) == list(range(3510, 3517))
+    assert integers(rows[1][1:]) == list(range(2890, 2897))
+
+
+def test_devices_are_compared_in_percent(page):
+    rows = {row[0]: row[1:] for row in page.body("device-table")}
+    assert list(rows) == [*TARGETS["ecp5"].parts, *TARGETS["xc7"].parts]
+    assert rows["lfe5u-25"][0] == "3,510 of 24,288 (14%)"
+    assert rows["lfe5u-25"][2] == "3,515 of 28 (12554%)"
+    assert rows["lfe5u-25"][4:] == ["3,517 of 197 (1785%)", "no"]
+
+
+def test_a_design_that_fits_in_everything_but_pins_fits():
+    counts = {"dsp": 9, "block_ram": 9, "pins": 9999}
+    area = SimpleNamespace(**vars(make_area("xc7", 1)) | counts)
+    rows = Page(render(make_results(areas=[area]))).body("device-table")
+    assert rows[0][-2:] == ["9,999 of 250 (4000%)", "yes"]
 
 
 def test_blocks_add_up_by_layer(html):

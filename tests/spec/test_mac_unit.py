@@ -281,9 +281,9 @@ def test_synth(tmp_path: Path) -> None:
     path = tmp_path / "unit.yaml"
     sizes = {"outputs": 2, "inputs": 2, "rows": 1, "simd": 2, "columns": 2}
     path.write_text(json.dumps(GOOD | sizes))
-    code, out, _ = fxsim("synth", str(path), "--json")
+    code, out, _ = fxsim("synth", str(path), "--json", "-o", str(tmp_path))
     assert code == 0
-    result = json.loads(out)
+    (result,) = json.loads(out)["areas"]
     assert result["dsp"] == result["blocks"]["unit.mac_array"]["dsp"] == 4
 
 

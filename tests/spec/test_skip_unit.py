@@ -150,9 +150,10 @@ def test_info() -> None:
 
 def test_synth(tmp_path: Path) -> None:
     value = changed("matvec", None) | {"unit": "skipper", "items": 4, "lanes": 2, "depth": 2}
-    code, out, _ = fxsim("synth", str(write(tmp_path, json.dumps(value))), "--json")
+    path = write(tmp_path, json.dumps(value))
+    code, out, _ = fxsim("synth", str(path), "--json", "-o", str(tmp_path))
     assert code == 0
-    result = json.loads(out)
+    (result,) = json.loads(out)["areas"]
     assert result["lut"] > result["blocks"]["unit.picker"]["lut"] > 0
 
 

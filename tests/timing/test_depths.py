@@ -55,8 +55,8 @@ def test_what_the_layers_need_before_they_yield(side):
     """Where pixels wait for one another, only those ahead count, and one less hangs."""
     network = residual(side=side)
     # Pixels from the one that is added to the one before the last that the layers need for it: the
-    # fork gives this one to the layers while the queue is full.
-    held = 2 * (side + 1)
+    # fork gives this one to the layers while the queue is full. Another is in the skid buffer.
+    held = 2 * (side + 1) - 1
     slow = predict(with_depth(network, held))
     assert slow.interval > predict(network).interval
     message = f"the queues are too short (sum.queue1: {held - 1} words): the network would deadlock"

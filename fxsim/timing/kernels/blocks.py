@@ -16,9 +16,9 @@ from fxsim.network import IntArray
 
 BoolArray = npt.NDArray[np.bool_]
 
-PIPE, WIDEN, NARROW, BUFFER, WINDOW, JOIN, CONCAT, QUEUE, FORK, FEEDBACK = range(10)
+PIPE, WIDEN, NARROW, BUFFER, WINDOW, JOIN, CONCAT, QUEUE, FORK, FEEDBACK, SKID = range(11)
 """Kinds of blocks."""
-KINDS = 10
+KINDS = 11
 
 # Sizes of every block: the first streams that it takes and gives.
 SOURCE, SINK = range(2)
@@ -53,6 +53,9 @@ TURN, TAKEN = range(1, 3)
 # that group, 0 if there is none; words stored, but for that in the register.
 DEPTH, ROOM, GROUP = range(2, 5)
 STORED = 1
+
+# Skid: whether it keeps a word.
+KEEPS = 1
 
 # Feedback: beats of a vector; beats of zeros given.
 BACK_BEATS = 2
@@ -97,6 +100,13 @@ def admit_queues(
         full[size[k, GROUP]] &= at[k, STORED] >= size[k, ROOM]
     for k in these:
         ready[size[k, SOURCE]] = at[k, STORED] != size[k, DEPTH] - 1 and not full[size[k, GROUP]]
+
+
+@jit
+def admit_skids(these: IntArray, size: IntArray, at: IntArray, ready: BoolArray) -> None:
+    """Skid buffers take a word unless they keep one."""
+    for k in these:
+        ready[size[k, SOURCE]] = at[k, KEEPS] == 0
 
 
 @jit
@@ -312,6 +322,16 @@ def queues(
             later[sink] = word
             at[k, VALID] = word
         at[k, STORED] += accept
+
+
+@jit
+def skids(
+    these: IntArray, size: IntArray, at: IntArray, valid: BoolArray, ready: BoolArray
+) -> None:
+    """Words that pass in the cycle in which they come, or are kept until they can."""
+    for k in these:
+        sink = size[k, SINK]
+        at[k, KEEPS] = valid[sink] and not ready[sink]
 
 
 @jit

@@ -48,6 +48,8 @@ def run(
     latest: IntArray,
     cycles: int,
     rests: bool,
+    together: bool,
+    led: bool,
 ) -> tuple[int, int, int, IntArray, IntArray, IntArray, IntArray]:
     """Run until ``vectors`` vectors have left by each port, or less if the rest is known then.
 
@@ -68,7 +70,7 @@ def run(
     entering, leaving : int64 arrays
         Streams that come in, a word in each cycle in which it is taken, and those that go out.
     shares : int64 array, shape (ports in,)
-        Words of a vector, where none may be more than a vector ahead of another; else 0.
+        Words of a vector.
     counts : int64 array, shape (ports out,)
         Words of a vector.
     latest : int64 array, shape (ports out, words)
@@ -77,6 +79,10 @@ def run(
         After which no other vector is waited for, from the second one on.
     rests : bool
         True if the input waits until nothing moves any more after reset.
+    together : bool
+        True if no port by which words come in may be more than a vector ahead of another.
+    led : bool
+        True if the first port must have a vector before another may have the next.
 
     Returns
     -------
@@ -108,6 +114,7 @@ def run(
     buffers, windows, queues = these[blocks.BUFFER], these[blocks.WINDOW], these[blocks.QUEUE]
     joins, concats = these[blocks.JOIN], these[blocks.CONCAT]
     forks, feedbacks = these[blocks.FORK], these[blocks.FEEDBACK]
+    skids = these[blocks.SKID]
     at[windows, blocks.NEXT_COLUMN] = size[windows, blocks.PADDING]
     full = np.zeros(1 + count, np.bool_)
 
@@ -121,11 +128,11 @@ def run(
     while True:
         valid[:] = later
         if not rests:
-            _enter(entering, entered, shares, valid)
+            _enter(entering, entered, shares, together, led, valid)
         _offer(kinds, size, outputs, passing, at, valid)
         for stream in leaving:
             ready[stream] = True
-        _admit_stored(buffers, windows, queues, size, at, full, ready)
+        _admit_stored(buffers, windows, queues, skids, size, at, full, ready)
         _admit(order, size, inputs, outputs, at, valid, ready)
 
         if not rests:
@@ -143,6 +150,7 @@ def run(
         blocks.windows(windows, size, at, needs, frees, valid, later, ready)
         _move_joins(joins, concats, size, at, inputs, needs, valid, later, ready)
         _move_queues(queues, forks, feedbacks, size, at, outputs, valid, later, ready, held)
+        blocks.skids(skids, size, at, valid, ready)
 
         quiet = 0 if _moves(valid, ready) else quiet + 1
         if quiet > PATIENCE:
@@ -152,7 +160,7 @@ def run(
             continue
         if rests:
             continue
-        _count(entering, entered, shares, valid, ready)
+        _count(entering, entered, valid, ready)
         cycle += 1
         if _whole(sent, counts) > ended:
             ended += 1
@@ -178,20 +186,27 @@ def _whole(words: IntArray, shares: IntArray) -> int:
 
 
 @inlined
-def _enter(entering: IntArray, entered: IntArray, shares: IntArray, valid: BoolArray) -> None:
-    """Offer a word at each port that is not a vector ahead of another."""
-    least = _whole(entered, shares)
+def _enter(
+    entering: IntArray,
+    entered: IntArray,
+    shares: IntArray,
+    together: bool,
+    led: bool,
+    valid: BoolArray,
+) -> None:
+    """Offer a word at each port that is not too far ahead of another."""
+    least, first = _whole(entered, shares), entered[0] // shares[0]
     for port, stream in enumerate(entering):
-        valid[stream] = shares[port] == 0 or entered[port] < shares[port] * (least + 2)
+        early = together and entered[port] >= shares[port] * (least + 2)
+        leads = led and port > 0 and entered[port] >= shares[port] * (first + 1)
+        valid[stream] = not early and not leads
 
 
 @inlined
-def _count(
-    entering: IntArray, entered: IntArray, shares: IntArray, valid: BoolArray, ready: BoolArray
-) -> None:
-    """Count words that come in, where that matters."""
+def _count(entering: IntArray, entered: IntArray, valid: BoolArray, ready: BoolArray) -> None:
+    """Count words that come in."""
     for port, stream in enumerate(entering):
-        entered[port] += shares[port] > 0 and valid[stream] and ready[stream]
+        entered[port] += valid[stream] and ready[stream]
 
 
 @inlined
@@ -227,6 +242,7 @@ def _admit_stored(
     buffers: IntArray,
     windows: IntArray,
     queues: IntArray,
+    skids: IntArray,
     size: IntArray,
     at: IntArray,
     full: BoolArray,
@@ -235,6 +251,7 @@ def _admit_stored(
     """Set ready of what blocks take that look at their own memory for it."""
     blocks.admit_buffers(buffers, size, at, ready)
     blocks.admit_windows(windows, size, at, ready)
+    blocks.admit_skids(skids, size, at, ready)
     if len(queues):
         blocks.admit_queues(queues, size, at, full, ready)
 
@@ -296,6 +313,8 @@ def _offer(
             for place in range(outputs.shape[1]):
                 if outputs[k, place] >= 0:
                     valid[outputs[k, place]] = valid[source] and at[k, place] == 0
+        elif kinds[k] == blocks.SKID:
+            valid[sink] = valid[source] or at[k, blocks.KEEPS] != 0
         else:
             valid[sink] = at[k, blocks.ZEROS] < size[k, blocks.BACK_BEATS] or valid[source]
 

@@ -13,7 +13,7 @@ module fxsim__source #(
     output reg [WIDTH-1:0] data,
     output reg valid,
     output reg last,
-    output reg inverted,    // whether last is wrong on purpose
+    output reg misframed,   // whether it is now clear that the frame is wrong
     input ready
 );
   localparam BITS = 8 * (BYTES + FRAMED);
@@ -33,7 +33,7 @@ module fxsim__source #(
     valid = 0;
     data = 0;
     last = 0;
-    inverted = 0;
+    misframed = 0;
     next = 0;
   end
 
@@ -48,7 +48,7 @@ module fxsim__source #(
       if (offers) begin
         data <= word[WIDTH-1:0];
         last <= flags[0];
-        inverted <= flags[1];
+        misframed <= flags[1];
         next <= next + 1;
       end
     end

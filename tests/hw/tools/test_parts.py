@@ -128,4 +128,20 @@ def test_blocks_together_are_the_network_but_for_what_crosses_their_borders():
     assert set(parts) == set(paths)
     for kind in ("ff", "dsp", "block_ram"):
         assert total[kind] == pytest.approx(whole[kind], rel=0.03)
-    assert total["lut"] == pytest.approx(whole["lut"], rel=0.15)
+    for kind in ("logic", "lut"):
+        assert total[kind] == pytest.approx(whole[kind], rel=0.15)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_without_dsp_blocks_products_are_logic(target):
+    found = synthesize_parts(DESIGN, "top", target, paths=PATHS, dsp=False)
+    assert all(part["dsp"] == 0 for part in found.values())
+    assert found[PATHS[0]]["logic"] > 50
+
+
+def test_constants_are_driven_once_for_a_design_not_for_each_block():
+    """Two logic cells of an iCE40, which the rest of a design has."""
+    alone = synthesize_parts(DESIGN, "top", "ice40", paths=PATHS, dsp=False)
+    whole = synthesize(DESIGN, "top", "ice40", dsp=False)
+    for path in PATHS:
+        assert alone[path]["logic"] == whole.blocks[path]["logic"] - 2
