@@ -69,7 +69,10 @@ def test_the_manifest_tells_files_and_registers(tmp_path: Path) -> None:
         "checksum": checksum(memory.words),
     }
     offsets = {name: register["offset"] for name, register in manifest["s_axi"].items()}
-    assert offsets == {"version": 0, "status": 4, "checksum_layer0": 8, "checksum_layer1": 12}
+    assert offsets == {
+        **{"version": 0, "status": 4, "control": 8, "frame_errors": 12},
+        **{"checksum_layer0": 16, "checksum_layer1": 20},
+    }
     assert "memories" not in manifest_of(shipped(MODELS[0]))
     assert ".FILE(" not in accelerator_verilog(shipped(MODELS[0]))
 
