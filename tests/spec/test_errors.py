@@ -10,8 +10,8 @@ import pytest
 from tests.spec.specs import BASE, TYPES, refused
 
 KNOWN = (
-    "known keys: name, data, input, inputs, layers, outputs, rounding, hardware, train, retrain,"
-    " explore"
+    "known keys: name, data, input, inputs, layers, outputs, rounding, hardware, control, train,"
+    " retrain, explore"
 )
 NAME = "name must start with a letter and hold at most 63 letters, digits or underscores, not"
 NARROW = "narrow must be used with signed formats of 2 bits or more"

@@ -256,7 +256,7 @@ def test_commands(tmp_path: Path) -> None:
     assert manifest["s_axis"]["shape"] == [8, 2]
     assert (manifest["s_axis"]["lanes"], manifest["s_axis"]["beats"]) == (8, 2)
     assert manifest["memories"]["unit"]["depth"] == 4
-    assert manifest["s_axi"]["checksum"]["offset"] == 8
+    assert manifest["s_axi"]["checksum"]["offset"] == 16
 
     code, out, _ = fxsim("info", str(path), "--json")
     assert code == 0
