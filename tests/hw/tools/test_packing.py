@@ -145,7 +145,7 @@ def test_blocks_counted_one_by_one_fill_a_little_more_than_the_packer_says(tmp_p
 @pytest.mark.slow
 @pytest.mark.parametrize("target", PLACED)
 @settings(
-    max_examples=6,
+    max_examples=3,
     deadline=None,
     derandomize=True,
     phases=[Phase.generate],
