@@ -88,6 +88,7 @@ def test_registers_hold_the_checksums(model: str, simulator: str, tmp_path: Path
         assert outcome["registers"] == {
             "version": 0x46584E31,
             "status": 1,
+            "frame_errors": 0,
             **{
                 f"checksum_{layer.name}": checksum(WeightMemory.of(layer).words)
                 for layer in network.linears
