@@ -81,7 +81,7 @@ def test_a_block_is_synthesised_once_for_each_target_and_version(counted):
     assert calls[1] == ("ecp5", ["layer1.mac_array", "layer1$port_skid", REST])  # the last layer's
     for target, version in (("xc7", "v1"), ("ecp5", "v2")):
         SynthCache(target, cache.generate, version, cache.folder)(network)
-    assert [(target, len(paths)) for target, paths in calls[2:]] == [("xc7", 6), ("ecp5", 6)]
+    assert [(target, len(paths)) for target, paths in calls[2:]] == [("xc7", 8), ("ecp5", 8)]
 
 
 @pytest.mark.parametrize("damage", ["", "{", '{"lut": 3}', "[1]", '{"lut": "x"}'])
