@@ -153,7 +153,8 @@ class MacTop(wiring.Component):
         add_domains(m, self, reset)
         unit = self.unit
         m.submodules.unit = chain = MacChain(unit)
-        admit, loading = Signal(), Signal()
+        admit = Signal()
+        loading = Signal()
         framer, accept = self._source(m, chain, admit)
         framers = [framer]
         idle = self._idle(m, accept, framer.ends, self._sink(m, chain), chain.most)
@@ -191,7 +192,8 @@ class MacTop(wiring.Component):
 
         No beat is taken without ``admit``.
         """
-        entering, accept = self.plan.input, Signal()
+        entering = self.plan.input
+        accept = Signal()
         m.submodules.framer = framer = Framer(layout_of(entering.beat), beats=entering.count)
         frames(m, self, "s_axis", entering.beat, framer.i)
         m.d.comb += [
@@ -204,7 +206,9 @@ class MacTop(wiring.Component):
 
     def _sink(self, m: Module, block: MacChain) -> Signal:
         """Connect the port by which products leave; when the last beat of one is taken."""
-        leaving, sent, left = self.plan.output, Signal(), Signal()
+        leaving = self.plan.output
+        sent = Signal()
+        left = Signal()
         last = count_beats(m, sent, leaving.count, "m_axis")
         m.d.comb += [
             self.m_axis_tdata.eq(pack(block.o.payload, leaving.beat.format, leaving.beat.lanes)),
@@ -219,7 +223,9 @@ class MacTop(wiring.Component):
     @staticmethod
     def _idle(m: Module, accept: Value, ends: Value, left: Value, most: int) -> Signal:
         """Bit that is set while no matrix is inside."""
-        inside, starts, idle = Signal(range(most + 1)), Signal(init=1), Signal()
+        inside = Signal(range(most + 1))
+        starts = Signal(init=1)
+        idle = Signal()
         with m.If(accept):
             m.d.sync += starts.eq(ends)
         m.d.sync += inside.eq(inside + (accept & starts) - left)

@@ -31,6 +31,9 @@ UNITS = sorted(path.stem for path in models_folder().glob("*.yaml"))
 TWO = ("charlm-lstm-int8", "charlm-lstm-ternary")
 """Networks whose layers have the same names, with weights in files."""
 
+NAMELESS = "\\$signal"
+"""What Amaranth calls a signal whose name it cannot tell, as in ``a, b = Signal(), Signal()``."""
+
 
 @cache
 def emitted(model: str) -> tuple[str, str]:
@@ -50,6 +53,7 @@ def test_shipped_models_have_no_warnings(model: str, tmp_path: Path) -> None:
     verilog, top = emitted(model)
     assert lint(verilog, top, tmp_path) == []
     assert foreign_modules(verilog, top) == []
+    assert NAMELESS not in verilog
 
 
 @pytest.mark.parametrize("name", UNITS)
@@ -59,6 +63,7 @@ def test_shipped_units_have_no_warnings(name: str, tmp_path: Path) -> None:
     verilog = unit_verilog(unit)
     assert lint(verilog, unit.name, tmp_path) == []
     assert foreign_modules(verilog, unit.name) == []
+    assert NAMELESS not in verilog
 
 
 def test_blocks_of_the_backward_pass_have_no_warnings(tmp_path: Path) -> None:

@@ -66,8 +66,12 @@ class BlockOrder(wiring.Component):
         level = Signal(range(2 * beats + 1))  # beats of vectors that are not yet read to their end
         accept, advance, present, issue, finish = (Signal(name=name) for name in _CONTROL)
 
-        write_half, write_word, phase = Signal(), Signal(range(words)), Signal(range(GATES))
-        read_half, read_word, gate = Signal(), Signal(range(words)), Signal(range(GATES))
+        write_half = Signal()
+        write_word = Signal(range(words))
+        phase = Signal(range(GATES))
+        read_half = Signal()
+        read_word = Signal(range(words))
+        gate = Signal(range(GATES))
         last_write, last_read = write_word == words - 1, read_word == words - 1
         m.d.comb += [
             self.i.ready.eq(level != 2 * beats),

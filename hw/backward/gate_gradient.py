@@ -115,7 +115,9 @@ class GateGradient(wiring.Component):
         at_state, at_gates = 3 + table, 5 + table  # cycles after which these are cut
         words: dict[tuple[str, ...], stream.Interface] = {}
         present = self._words(m, words) if self._stochastic else 1
-        advance, accept, taken = Signal(), Signal(), Signal()
+        advance = Signal()
+        accept = Signal()
+        taken = Signal()
         pipeline = Pipeline(m, order.i, advance)
         given = Signal()  # r is there, or is none
         m.d.comb += [

@@ -73,7 +73,9 @@ class GradientCut(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        advance, accept, present = Signal(), Signal(), 1
+        advance = Signal()
+        accept = Signal()
+        present = 1
         pipeline = Pipeline(m, self.o, advance)
         valid = [valid for (valid,) in pipeline.stages(self.latency - 1, accept)]
         pipeline.end(valid[-1])

@@ -124,7 +124,10 @@ class OuterAccumulator(wiring.Component):
             shape=beat_of(config.accumulator, config.columns), depth=config.words, init=[]
         )
         read, write = sums.read_port(), sums.write_port()
-        full, step, last, free = Signal(), Signal(), Signal(), Signal()
+        full = Signal()
+        step = Signal()
+        last = Signal()
+        free = Signal()
         m.d.comb += free.eq(~self.o.valid | self.o.ready)
 
         # Reset and a drain sweep over the memory in the same way; only a drain shows what it reads.
@@ -174,8 +177,11 @@ class OuterAccumulator(wiring.Component):
         """
         config = self._config
         tiles = config.tiles
-        accept, ends, done = Signal(), Signal(), Signal(COUNT_BITS)
-        base, tile = Signal(range(config.words)), Signal(range(max(tiles, 2)))
+        accept = Signal()
+        ends = Signal()
+        done = Signal(COUNT_BITS)
+        base = Signal(range(config.words))
+        tile = Signal(range(max(tiles, 2)))
         last_tile = tile == tiles - 1
         m.d.comb += [
             self.i.ready.eq(works & self.x.valid),
@@ -214,7 +220,8 @@ class OuterAccumulator(wiring.Component):
             """1 if ``stage`` has made the word that is needed now."""
             return stage.valid & (stage.address == adding.address)
 
-        after_one, after_two = Signal(), Signal()
+        after_one = Signal()
+        after_two = Signal()
         m.d.comb += [after_one.eq(made_by(writing)), after_two.eq(made_by(written))]
         results = []
         for column in range(config.columns):
@@ -242,7 +249,8 @@ class OuterAccumulator(wiring.Component):
         """
         config = self._config
         items, tiles = config.skip.items, config.tiles
-        row, part = Signal(range(items)), Signal(range(max(tiles, 2)))
+        row = Signal(range(items))
+        part = Signal(range(max(tiles, 2)))
         place = Signal(range(config.words))  # row + part * items
         last_part = part == tiles - 1
         m.d.comb += last.eq(last_part & (row == items - 1))

@@ -68,7 +68,8 @@ class PairScaler(wiring.Component):
         m.submodules.multipliers = rom = memory.Memory(
             shape=unsigned(self._bits), depth=len(self._multipliers), init=self._multipliers
         )
-        advance, valid = Signal(), Signal()
+        advance = Signal()
+        valid = Signal()
         m.d.comb += [advance.eq(~self.o.valid | self.o.ready), self.i.ready.eq(advance)]
         group = Signal(self._config.group, reset_less=True)
         with m.If(advance):

@@ -52,7 +52,8 @@ class RandomWords(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.place = place = StepCounter(beats=self._beats)
-        advance, names = Signal(), count()
+        advance = Signal()
+        names = count()
         pipeline = Pipeline(m, self.o, advance)
         m.d.comb += [place.en.eq(advance), place.steps.eq(self.steps)]
 

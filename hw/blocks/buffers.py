@@ -50,10 +50,13 @@ class VectorBuffer(wiring.Component):
         write, read = storage.write_port(), storage.read_port()
 
         level = Signal(range(2 * beats + 1))  # beats stored and not yet freed
-        accept, release, issue = Signal(), Signal(), Signal()
+        accept = Signal()
+        release = Signal()
+        issue = Signal()
 
         # Vectors alternate between the two halves of the memory.
-        write_half, write_beat = Signal(), Signal(range(beats))
+        write_half = Signal()
+        write_beat = Signal(range(beats))
         m.d.comb += [
             self.i.ready.eq(level != 2 * beats),
             accept.eq(self.i.valid & self.i.ready),
@@ -66,8 +69,11 @@ class VectorBuffer(wiring.Component):
             with m.If(write_beat == beats - 1):
                 m.d.sync += [write_beat.eq(0), write_half.eq(~write_half)]
 
-        read_half, read_beat, tile = Signal(), Signal(range(beats)), Signal(range(tiles))
-        advance, present = Signal(), Signal()
+        read_half = Signal()
+        read_beat = Signal(range(beats))
+        tile = Signal(range(tiles))
+        advance = Signal()
+        present = Signal()
         # After the first pass the whole vector is known to be here. With a single tile beats are
         # freed as they are read, so the vector's next beat is always the oldest one stored.
         first_pass = is_zero(tile)

@@ -39,7 +39,10 @@ class Concat(wiring.Component):
         streams = [getattr(self, f"i{k}") for k in range(len(self._counts))]
         turn = Signal(range(len(streams)))
         beat = Signal(range(max(self._counts)))  # of this turn
-        advance, valid, accept, last = Signal(), Signal(), Signal(), Signal()
+        advance = Signal()
+        valid = Signal()
+        accept = Signal()
+        last = Signal()
         m.d.comb += [
             advance.eq(~self.o.valid | self.o.ready),
             accept.eq(advance & valid),

@@ -59,8 +59,10 @@ class FileMemory(wiring.Component):
         content = self.content
         m.submodules.rom = platform.constant(content, self.en, self.address, self.data)
         # Beside the data: was the word counted, is it the last of a pass.
-        read, ends = Signal(2), Signal(2)
-        folded, state = Signal(CHECKSUM_BITS, reset_less=True), Signal(CHECKSUM_BITS)
+        read = Signal(2)
+        ends = Signal(2)
+        folded = Signal(CHECKSUM_BITS, reset_less=True)
+        state = Signal(CHECKSUM_BITS)
         parts = [
             self.data[start : start + CHECKSUM_BITS]
             for start in range(0, content.width, CHECKSUM_BITS)

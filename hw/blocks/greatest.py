@@ -33,7 +33,9 @@ class Greatest(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        beat, last, accept = Signal(range(self._beats)), Signal(), Signal()
+        beat = Signal(range(self._beats))
+        last = Signal()
+        accept = Signal()
         m.d.comb += [
             self.i.ready.eq(~self.o.valid | self.o.ready),
             accept.eq(self.i.valid & self.i.ready),

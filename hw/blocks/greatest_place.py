@@ -43,7 +43,9 @@ class GreatestPlace(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         lanes, beats = self._lanes, self._beats
-        beat, last, accept = Signal(range(beats)), Signal(), Signal()
+        beat = Signal(range(beats))
+        last = Signal()
+        accept = Signal()
         first = Signal(range((beats - 1) * lanes + 1))  # place of the beat's lane 0
         m.d.comb += [
             self.i.ready.eq(~self.o.valid | self.o.ready),

@@ -113,8 +113,10 @@ class MacArray(wiring.Component):
     def _place(self, m: Module, taken: Value) -> tuple[Signal, dict[str, Value]]:
         """Address of the weights of the next beat; its place in the tile, and its tile."""
         config = self._config
-        tile, beat = Signal(range(config.tiles)), Signal(range(config.beats))
-        first, last = Signal(), Signal()
+        tile = Signal(range(config.tiles))
+        beat = Signal(range(config.beats))
+        first = Signal()
+        last = Signal()
         m.d.comb += [first.eq(is_zero(beat)), last.eq(beat == config.beats - 1)]
         address = Signal(range(config.tiles * config.beats))
         with m.If(taken):
@@ -172,7 +174,8 @@ class MacArray(wiring.Component):
     def _load(self, m: Module, weights: memory.Memory) -> None:
         """Write the words that come in, from the first on."""
         depth = self._config.content.depth
-        place, port = Signal(range(depth)), weights.write_port()
+        place = Signal(range(depth))
+        port = weights.write_port()
         m.d.comb += [
             self.weights.ready.eq(1),
             port.en.eq(self.weights.valid),

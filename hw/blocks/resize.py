@@ -21,7 +21,8 @@ class _Resize(wiring.Component):
 
     def _part_counter(self, m: Module, step: Value) -> tuple[Signal, Signal]:
         """Part of the wide word that the next slim beat is, and whether it is the word's last."""
-        part, beat = Signal(range(self._parts)), Signal(range(self._slim_beats))
+        part = Signal(range(self._parts))
+        beat = Signal(range(self._slim_beats))
         ends_vector = beat == self._slim_beats - 1
         last = Signal()
         m.d.comb += last.eq((part == self._parts - 1) | ends_vector)
@@ -54,7 +55,8 @@ class Narrow(_Resize):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         word = Signal(self.i.payload.shape(), reset_less=True)
-        full, take = Signal(), Signal()
+        full = Signal()
+        take = Signal()
         m.d.comb += take.eq(self.o.valid & self.o.ready)
         part, last = self._part_counter(m, take)
         width = len(self.o.payload.as_value())

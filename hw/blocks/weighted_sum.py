@@ -37,7 +37,9 @@ class WeightedSum(wiring.Component):
         m = Module()
         config = self._config
         operands = [getattr(self, f"i{k}") for k in range(len(config.operands))]
-        advance, every, valid = Signal(), Signal(), Signal()
+        advance = Signal()
+        every = Signal()
+        valid = Signal()
         m.d.comb += [
             advance.eq(~self.o.valid | self.o.ready),
             every.eq(Cat(operand.valid for operand in operands).all()),

@@ -71,7 +71,8 @@ class Window(wiring.Component):
     def _write(self, m: Module, ports: Sequence[memory.WritePort]) -> tuple[Signal, Signal, Signal]:
         """Store pixels; returns the rows held, the column that comes next, and the end of a row."""
         windows, (rows, columns) = self._windows, self._taps
-        accept, row_done = Signal(), Signal()
+        accept = Signal()
+        row_done = Signal()
         held = Signal(range(self._slots + 1))  # whole rows, of this image and the next
         end = windows.width + windows.padding
         column = Signal(range(end), init=windows.padding)
@@ -117,7 +118,8 @@ class Window(wiring.Component):
         self, m: Module, ports: Sequence[memory.ReadPort], held: Signal, next_column: Signal
     ) -> Value:
         """Give out windows; returns how many rows are freed in this cycle."""
-        advance, present = Signal(), Signal()
+        advance = Signal()
+        present = Signal()
         pipeline = Pipeline(m, self.o, advance)
         at = self._position(m, named(m, advance & present, "issue"))
         needs, frees = self._rows(m, at)

@@ -128,9 +128,12 @@ class AxiLiteRegisters(wiring.Component):
 
     def _write(self, m: Module) -> None:
         """Keep address and data until both are there and the last answer is gone."""
-        address, data = Signal(len(self.axil_awaddr) - 2), Signal(32)
-        strobe, commit = Signal(4), Signal()
-        has_address, has_data = Signal(), Signal()
+        address = Signal(len(self.axil_awaddr) - 2)
+        data = Signal(32)
+        strobe = Signal(4)
+        commit = Signal()
+        has_address = Signal()
+        has_data = Signal()
         m.d.comb += [
             self.axil_awready.eq(~has_address),
             self.axil_wready.eq(~has_data),

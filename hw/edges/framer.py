@@ -62,7 +62,10 @@ class Framer(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        fill, drop, move, closes = Signal(), Signal(), Signal(), Signal()
+        fill = Signal()
+        drop = Signal()
+        move = Signal()
+        closes = Signal()
         given = self.i.payload
         beat = Signal(range(self._beats))
         agrees, short, long = self._agree(m, closes) if self._follows else (1, 0, 0)
@@ -76,7 +79,8 @@ class Framer(wiring.Component):
             move.eq(self.o.valid & self.o.ready),
             closes.eq(move & self.ends),
         ]
-        early, late = Signal(), Signal()
+        early = Signal()
+        late = Signal()
         goes_on = 0 if self._sequences else ~given.last & self.ends
         m.d.comb += [
             early.eq(move & ~fill & given.last & ~self.ends),
@@ -94,8 +98,11 @@ class Framer(wiring.Component):
 
     def _agree(self, m: Module, closes: Value) -> tuple[Signal, Signal, Signal]:
         """Compare the end of each vector with the other port's: agreed, too short, too long."""
-        open_, mine = Signal(), Signal()
-        agrees, short, long = Signal(), Signal(), Signal()
+        open_ = Signal()
+        mine = Signal()
+        agrees = Signal()
+        short = Signal()
+        long = Signal()
         known = open_ & self.sequence.valid
         m.d.comb += [
             self.sequence.ready.eq(open_),

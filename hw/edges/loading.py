@@ -39,7 +39,10 @@ def load_between(
     admit : Signal
         Driven high where a beat of a vector may be taken.
     """
-    write, first, waits, done = Signal(), Signal(init=1), Signal(), Signal()
+    write = Signal()
+    first = Signal(init=1)
+    waits = Signal()
+    done = Signal()
     with m.If(accept):
         m.d.sync += first.eq(ends)
     m.d.comb += [

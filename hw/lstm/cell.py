@@ -71,7 +71,8 @@ class LstmCell(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self._config
-        advance, both = (Signal() for _ in range(2))
+        advance = Signal()
+        both = Signal()
         turn = Signal() if self._shared else Const(1, 1)
         pipeline = Pipeline(m, self.o, advance)
         m.d.comb += [

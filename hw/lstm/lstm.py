@@ -77,7 +77,9 @@ class Lstm(wiring.Component):
         wiring.connect(m, output.o, wiring.flipped(self.o))
 
         beat = Signal(range(fed_back.count))
-        started, move, ends = Signal(), Signal(), Signal()
+        started = Signal()
+        move = Signal()
+        ends = Signal()
         zero = loop.payload.shape().const([self.group.zero] * fed_back.beat.lanes)
         # Expressions, not m.If: simulators do not run a process none of whose inputs ever changes,
         # and before the first step none does.

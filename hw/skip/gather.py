@@ -45,7 +45,10 @@ class Gather(wiring.Component):
         level = Signal(range(max(issue, 2)))
         ending = Signal()  # the left over pairs are the last ones of their vector
 
-        advance, take, end, emit = Signal(), Signal(), Signal(), Signal()
+        advance = Signal()
+        take = Signal()
+        end = Signal()
+        emit = Signal()
         total = Signal(range(2 * issue))
         pairs = Signal((2 * issue - 1) * pair)
         piece = self.i.payload.pairs.as_value()

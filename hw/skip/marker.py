@@ -56,7 +56,9 @@ class Marker(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self._config
-        beat, ends, accept = Signal(range(max(config.beats, 2))), self.ends, Signal()
+        beat = Signal(range(max(config.beats, 2)))
+        ends = self.ends
+        accept = Signal()
         keep = self.kept
         m.d.comb += [
             ends.eq(beat == config.beats - 1),
@@ -67,9 +69,11 @@ class Marker(wiring.Component):
             m.d.sync += beat.eq(Mux(ends, 0, beat + 1))
         empty = is_zero(keep)
 
-        full, known = Signal(), Signal()  # a beat is held; it is the vector's last one with marks
+        full = Signal()
+        known = Signal()  # a beat is held; it is the vector's last one with marks
         held = Signal(config.marked, reset_less=True)
-        closes, load = Signal(), Signal()
+        closes = Signal()
+        load = Signal()
         m.d.comb += [
             closes.eq(self.i.valid & ends & empty),
             self.i.ready.eq(~full | self.o.ready),

@@ -44,7 +44,9 @@ class Picker(wiring.Component):
         config, beat = self._config, self.i.payload
         lanes, issue = config.lanes, config.issue
         left = Signal(lanes, init=-1)  # lanes of this beat that are still to be looked at
-        keep, advance, done = Signal(lanes), Signal(), Signal()
+        keep = Signal(lanes)
+        advance = Signal()
+        done = Signal()
         m.d.comb += [
             advance.eq(~self.o.valid | self.o.ready),
             keep.eq(beat.keep & left),

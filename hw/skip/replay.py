@@ -65,12 +65,18 @@ class ReplayBuffer(wiring.Component):
 
         stored = Signal(range(depth + 1))  # groups not yet freed
         unread = Signal(range(depth + 1))  # those of them that this pass has not yet given out
-        accept, issue, release = Signal(), Signal(), Signal()
+        accept = Signal()
+        issue = Signal()
+        release = Signal()
         write_place, place, start = (
             Signal(range(depth), name=n) for n in ("write", "here", "start")
         )
-        tile, last_pass, finished, again = Signal(range(tiles)), Signal(), Signal(), Signal()
-        following, after = Signal(range(depth)), Signal(range(depth))
+        tile = Signal(range(tiles))
+        last_pass = Signal()
+        finished = Signal()
+        again = Signal()
+        following = Signal(range(depth))
+        after = Signal(range(depth))
         m.d.comb += [
             self.i.ready.eq(stored != depth),
             accept.eq(self.i.valid & self.i.ready),

@@ -60,8 +60,12 @@ class SkipCounters(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         config = self._config
-        inside, pending = Signal(range(self._most + 1)), Signal(range(self._most + 1))
-        first, begins, active, starved = Signal(init=1), Signal(), Signal(), Signal()
+        inside = Signal(range(self._most + 1))
+        pending = Signal(range(self._most + 1))
+        first = Signal(init=1)
+        begins = Signal()
+        active = Signal()
+        starved = Signal()
         with m.If(self.accepted):
             m.d.sync += first.eq(self.ends)
         m.d.comb += [
@@ -77,7 +81,8 @@ class SkipCounters(wiring.Component):
         ]
 
         tail = config.items - (config.beats - 1) * config.lanes
-        kept, size = Signal(config.lanes), Signal(range(config.lanes + 1))
+        kept = Signal(config.lanes)
+        size = Signal(range(config.lanes + 1))
         zeros = Signal(range(config.lanes + 1))
         m.d.sync += [
             kept.eq(Mux(self.accepted, self.kept, 0)),

@@ -117,7 +117,10 @@ class SkipTop(wiring.Component):
 
         counters = SkipCounters(skip, most=3 * skip.groups + unit.depth + 32)
         m.submodules.counters = counters
-        accept, sent, admit, loading = Signal(), Signal(), Signal(), Signal()
+        accept = Signal()
+        sent = Signal()
+        admit = Signal()
+        loading = Signal()
         last = Signal()
         beat = Beat(unit.gradient, unit.lanes)
         m.submodules.framer = framer = Framer(layout_of(beat), beats=unit.beats)

@@ -162,7 +162,9 @@ class SparseMac(wiring.Component):
         m = Module()
         config, issue = self._config, self._config.skip.issue
         items, depth = config.skip.items, config.content.depth
-        advance, accept, first = Signal(), Signal(), Signal(init=1)
+        advance = Signal()
+        accept = Signal()
+        first = Signal(init=1)
         pipeline = Pipeline(m, self.o, advance)
         m.d.comb += [
             self.i.ready.eq(advance),
@@ -186,7 +188,8 @@ class SparseMac(wiring.Component):
             )
         )
         if config.loadable:
-            place, write = Signal(range(depth)), weights.write_port()
+            place = Signal(range(depth))
+            write = weights.write_port()
             m.d.comb += [
                 self.weights.ready.eq(1),
                 write.en.eq(self.weights.valid),
