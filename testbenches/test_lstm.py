@@ -175,7 +175,7 @@ CHARLM = ("charlm-lstm-ternary", "charlm-lstm-int8")
 
 @pytest.mark.parametrize("model", CHARLM)
 def test_a_step_of_the_shipped_networks_is_little_more_than_its_products(model: str) -> None:
-    """64 cells and 64 multipliers for U h: at most 1.05 of its cycles."""
+    """64 cells and 64 multipliers for U h: at most 1.055 of its cycles."""
     network = shipped(model)
     layer = lstm_of(network)
     folding = layer.hidden_product.folding

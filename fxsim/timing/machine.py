@@ -205,14 +205,14 @@ class Machine:
             _by_ready(list(built.values()), inputs, outputs),
             _by_valid(list(built.values()), inputs, outputs),
             np.array(self._entering),
-            np.array(self._shares),
+            np.array(self._shares) * (together or self._led),
             np.array([start(stream) for stream in self._leaving]),
             np.array(self._counts),
             vectors,
             _latest(latest, len(self._counts)),
             cycles,
             rests,
-            together and len(self._shares) > 1,
+            together,
             self._led,
         )
         if end == kernel.STUCK:

@@ -157,5 +157,5 @@ def _keep(folder: Path, files: Sequence[str], keep: Path | None) -> None:
 
 def _block_paths(verilog: str, top: str) -> list[str]:
     """Paths ``layer.block`` of the blocks; Amaranth names modules by their place."""
-    pattern = rf"^module \\{re.escape(top)}\.(\w+\.\w+) "
+    pattern = rf"^module \\{re.escape(top)}\.(\w+\.[\w$]+) "
     return re.findall(pattern, verilog, flags=re.MULTILINE)

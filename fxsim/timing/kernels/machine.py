@@ -70,7 +70,7 @@ def run(
     entering, leaving : int64 arrays
         Streams that come in, a word in each cycle in which it is taken, and those that go out.
     shares : int64 array, shape (ports in,)
-        Words of a vector.
+        Words of a vector, where ports wait for one another; else 0.
     counts : int64 array, shape (ports out,)
         Words of a vector.
     latest : int64 array, shape (ports out, words)
@@ -160,7 +160,7 @@ def run(
             continue
         if rests:
             continue
-        _count(entering, entered, valid, ready)
+        _count(entering, entered, shares, valid, ready)
         cycle += 1
         if _whole(sent, counts) > ended:
             ended += 1
@@ -195,7 +195,7 @@ def _enter(
     valid: BoolArray,
 ) -> None:
     """Offer a word at each port that is not too far ahead of another."""
-    least, first = _whole(entered, shares), entered[0] // shares[0]
+    least, first = _whole(entered, shares), entered[0] // max(shares[0], 1)
     for port, stream in enumerate(entering):
         early = together and entered[port] >= shares[port] * (least + 2)
         leads = led and port > 0 and entered[port] >= shares[port] * (first + 1)
@@ -203,10 +203,12 @@ def _enter(
 
 
 @inlined
-def _count(entering: IntArray, entered: IntArray, valid: BoolArray, ready: BoolArray) -> None:
-    """Count words that come in."""
+def _count(
+    entering: IntArray, entered: IntArray, shares: IntArray, valid: BoolArray, ready: BoolArray
+) -> None:
+    """Count words that come in, where that matters."""
     for port, stream in enumerate(entering):
-        entered[port] += valid[stream] and ready[stream]
+        entered[port] += shares[port] > 0 and valid[stream] and ready[stream]
 
 
 @inlined
