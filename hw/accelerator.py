@@ -187,20 +187,25 @@ class Accelerator(wiring.Component):
         tdata, tvalid, tready, tlast = (
             getattr(self, f"{port}_{part}") for part in ("tdata", "tvalid", "tready", "tlast")
         )
-        sent = Signal()
+        sent, known = Signal(), Signal(init=1)
         m.d.comb += [
             tdata.eq(pack(link.payload, leaving.beat.format, leaving.beat.lanes)),
-            tvalid.eq(link.valid),
-            link.ready.eq(tready),
+            tvalid.eq(link.valid & known),
+            link.ready.eq(tready & known),
             sent.eq(tvalid & tready),
         ]
         last_beat = count_beats(m, sent, leaving.count, port)
         if not self.plan.recurrent:
             m.d.comb += tlast.eq(last_beat)
             return
-        # The end of a sequence travels next to the data, one bit a vector.
+        # The end of a sequence travels next to the data, one bit a vector. Data that the first
+        # input has no part in may be there sooner.
         tail = self._queue(m, f"{port}$last", flags)
-        m.d.comb += [tlast.eq(last_beat & tail.payload), tail.ready.eq(sent & last_beat)]
+        m.d.comb += [
+            known.eq(tail.valid | ~last_beat),
+            tlast.eq(last_beat & tail.payload),
+            tail.ready.eq(sent & last_beat),
+        ]
 
     def _end_sequences(
         self, m: Module, sources: list[_Source], flags: list[stream.Interface]

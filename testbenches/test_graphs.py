@@ -124,6 +124,39 @@ def recurrent() -> QuantizedNetwork:
     return QuantizedNetwork(name="net", data="none", inputs={INPUT: source}, layers=(layer,))
 
 
+def ways_apart(recurrent_input: str) -> QuantizedNetwork:
+    """A slow LSTM layer after one input and a fast product after the other, each with an output."""
+    generator = np.random.default_rng(3)
+    layer = replace(random_layer(generator, 4, 3), name="memory")
+    product = layer.input_product
+    folding = replace(product.folding, rows=product.outputs, simd=product.inputs)
+    plain = replace(product, name="plain", folding=folding)
+    taken = layer.operands[0]
+    source = InputQuantizer(shape=taken.shape, activation=taken.activation, rounding=Rounding.FLOOR)
+    other = "b" if recurrent_input == "a" else "a"
+    network = QuantizedNetwork(
+        name="net",
+        data="none",
+        inputs={"a": source, "b": source},
+        layers=(layer, plain),
+        sources={"memory": (recurrent_input,), "plain": (other,)},
+        outputs=("memory", "plain"),
+    )
+    return with_depths(network)
+
+
+@pytest.mark.parametrize("recurrent_input", ["a", "b"])
+def test_ends_of_sequences_without_a_part_in_the_first_input(
+    recurrent_input: str, tmp_path: Path
+) -> None:
+    """The end of a sequence is that of the first input: a vector that is ready sooner waits."""
+    network = ways_apart(recurrent_input)
+    fmt = network.inputs["a"].activation.format
+    generator = np.random.default_rng(4)
+    batch = {name: generator.integers(fmt.min, fmt.max, (3, 4, 4)) for name in ("a", "b")}
+    check(network, batch, "icarus", tmp_path)
+
+
 def test_ends_of_sequences_wait_in_short_queues(tmp_path: Path) -> None:
     """With the depth that is found vectors are as early as with any; with less they are later."""
     network = with_depths(recurrent())

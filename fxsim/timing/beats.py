@@ -52,7 +52,7 @@ def machine_of(plan: Plan, *, watched: bool = False) -> tuple[Machine, dict[str,
         if isinstance(node.record, QueueConfig):
             queues[node.path] = k
     for source, stream in zip(plan.ends.values(), plan.outputs.values(), strict=True):
-        machine.leave(given(source), stream.count)
+        machine.leave(given(source), stream.count, follows=bool(plan.recurrent))
     if watched:
         machine.leave(seen, plan.inputs[first].count)
     return machine, queues

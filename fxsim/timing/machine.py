@@ -71,6 +71,7 @@ class Machine:
         self._shares: list[int] = []
         self._leaving: list[int] = []
         self._counts: list[int] = []
+        self._follows: list[bool] = []
 
     def stream(self) -> int:
         """A new stream."""
@@ -86,10 +87,14 @@ class Machine:
         self._shares.append(count)
         return self._entering[-1]
 
-    def leave(self, stream: int, count: int) -> None:
-        """Let a stream out by a port of its own; ``count`` of its words are a vector."""
+    def leave(self, stream: int, count: int, *, follows: bool = False) -> None:
+        """Let a stream out by a port of its own; ``count`` of its words are a vector.
+
+        If it ``follows``, the last of them waits until a vector has come in by the first port.
+        """
         self._leaving.append(stream)
         self._counts.append(count)
+        self._follows.append(follows)
 
     def put(self, block: Block, sources: Sequence[int], sinks: Sequence[int]) -> int:
         """Put a block between streams; its number is returned."""
@@ -112,8 +117,9 @@ class Machine:
     @property
     def key(self) -> Key:
         """All that cycles depend on."""
-        ports = (*self._entering,), (*self._shares,), (*self._leaving,), (*self._counts, self._led)
-        return (*self._blocks,), (*self._inputs,), (*self._outputs,), *ports
+        entering = (*self._entering,), (*self._shares, self._led)
+        leaving = (*self._leaving,), (*self._counts,), (*self._follows,)
+        return (*self._blocks,), (*self._inputs,), (*self._outputs,), *entering, *leaving
 
     def __len__(self) -> int:
         return len(self._blocks)
@@ -208,6 +214,7 @@ class Machine:
             np.array(self._shares) * (together or self._led),
             np.array([start(stream) for stream in self._leaving]),
             np.array(self._counts),
+            np.array(self._follows),
             vectors,
             _latest(latest, len(self._counts)),
             cycles,

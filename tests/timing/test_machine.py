@@ -152,7 +152,7 @@ def branches(*depths, latency=9):
     """Three ways from a fork to a join: a long pipeline, a short one, none; queues before it."""
     machine = Machine()
     ways = [machine.stream() for _ in range(3)]
-    machine.put(fork(), [machine.enter()], ways)
+    machine.put(fork(), [machine.enter(count=4)], ways)
     ends = [machine.add(pipe(1, latency), ways[0]), machine.add(pipe(1, 2), ways[1]), ways[2]]
     ends = [
         machine.add(queue(depth), end) if depth else end
@@ -198,3 +198,12 @@ def test_two_ports_at_either_end():
     flow = machine.repeat()
     assert flow.ends(0, 2).tolist() == [1 + 3, 3 + 3]
     assert flow.ends(1, 2).tolist() == [5 + 5, 11 + 5]
+
+
+@pytest.mark.parametrize("follows", [False, True])
+def test_a_vector_that_follows_leaves_after_one_has_come(follows):
+    """Five words of the first port are a vector; the other one's two would leave in cycle 4."""
+    machine = Machine()
+    machine.leave(machine.add(pipe(5, 2), machine.enter(count=5)), 1, follows=True)
+    machine.leave(machine.add(pipe(2, 3), machine.enter(count=2)), 1, follows=follows)
+    assert machine.run(1).ends(1, 1)[0] == (5 if follows else 4)

@@ -44,6 +44,7 @@ def run(
     shares: IntArray,
     leaving: IntArray,
     counts: IntArray,
+    follows: BoolArray,
     vectors: int,
     latest: IntArray,
     cycles: int,
@@ -73,6 +74,8 @@ def run(
         Words of a vector, where ports wait for one another; else 0.
     counts : int64 array, shape (ports out,)
         Words of a vector.
+    follows : bool array, shape (ports out,)
+        True if the last word of a vector waits until one has come in by the first port.
     latest : int64 array, shape (ports out, words)
         Cycle that each word must not be later than; no words if they may come when they like.
     cycles : int
@@ -102,8 +105,8 @@ def run(
     """
     count, ports = len(kinds), len(leaving)
     streams = max(inputs.max(), outputs.max()) + 1
-    # A row for each block, and one for the words that have come in by each port.
-    columns = max(blocks.STATES, outputs.shape[1], len(entering))
+    # A row for each block, and one for the words that have passed by each port.
+    columns = max(blocks.STATES, outputs.shape[1], len(entering) + ports)
     at = np.zeros((count + 1, columns), np.int64)
     entered = np.zeros(len(entering), np.int64)
     valid, later = np.zeros(streams, np.bool_), np.zeros(streams, np.bool_)
@@ -130,8 +133,7 @@ def run(
         if not rests:
             _enter(entering, entered, shares, together, led, valid)
         _offer(kinds, size, outputs, passing, at, valid)
-        for stream in leaving:
-            ready[stream] = True
+        _let_out(leaving, counts, follows, sent, entered[0] // shares[0], ready)
         _admit_stored(buffers, windows, queues, skids, size, at, full, ready)
         _admit(order, size, inputs, outputs, at, valid, ready)
 
@@ -140,7 +142,7 @@ def run(
                 start = cycle
             if sent.max() == taken.shape[1]:
                 taken = np.concatenate((taken, np.zeros_like(taken)), axis=1)
-            if not _leave(leaving, valid, latest, cycle, taken, sent):
+            if not _leave(leaving, valid, ready, latest, cycle, taken, sent):
                 return LATE, cycle, start, taken, sent, before, held
 
         blocks.pipes(pipes, size, at, valid, later, ready)
@@ -168,6 +170,8 @@ def run(
                 return DONE, cycle, start, taken, sent, before, held
             for port in range(len(entering)):
                 at[count, port] = entered[port] - ended * shares[port]
+            for port in range(ports):
+                at[count, len(entering) + port] = sent[port] - ended * counts[port]
             found = _find(at, kept)
             if found < KEPT and marks[found, CYCLE] >= 0:
                 return REPEATS, cycle, start, taken, sent, marks[found], held
@@ -212,9 +216,24 @@ def _count(
 
 
 @inlined
+def _let_out(
+    leaving: IntArray,
+    counts: IntArray,
+    follows: BoolArray,
+    sent: IntArray,
+    first: int,
+    ready: BoolArray,
+) -> None:
+    """Set ready of each stream that goes out, where ``first`` vectors came by the first port."""
+    for port, stream in enumerate(leaving):
+        ready[stream] = not follows[port] or (sent[port] + 1) // counts[port] <= first
+
+
+@inlined
 def _leave(
     leaving: IntArray,
     valid: BoolArray,
+    ready: BoolArray,
     latest: IntArray,
     cycle: int,
     taken: IntArray,
@@ -222,7 +241,7 @@ def _leave(
 ) -> bool:
     """Write down the cycle of each word that leaves; returns if none is late."""
     for port in range(len(leaving)):
-        if valid[leaving[port]]:
+        if valid[leaving[port]] and ready[leaving[port]]:
             taken[port, sent[port]] = cycle
             sent[port] += 1
         elif sent[port] < latest.shape[1] and cycle >= latest[port, sent[port]]:
