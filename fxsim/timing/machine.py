@@ -211,7 +211,7 @@ class Machine:
             _by_ready(list(built.values()), inputs, outputs),
             _by_valid(list(built.values()), inputs, outputs),
             np.array(self._entering),
-            np.array(self._shares) * (together or self._led),
+            np.array(self._shares) * (together or self._led or any(self._follows)),
             np.array([start(stream) for stream in self._leaving]),
             np.array(self._counts),
             np.array(self._follows),

@@ -133,7 +133,7 @@ def run(
         if not rests:
             _enter(entering, entered, shares, together, led, valid)
         _offer(kinds, size, outputs, passing, at, valid)
-        _let_out(leaving, counts, follows, sent, entered[0] // shares[0], ready)
+        _let_out(leaving, counts, follows, sent, entered[0] // max(shares[0], 1), ready)
         _admit_stored(buffers, windows, queues, skids, size, at, full, ready)
         _admit(order, size, inputs, outputs, at, valid, ready)
 
@@ -171,7 +171,9 @@ def run(
             for port in range(len(entering)):
                 at[count, port] = entered[port] - ended * shares[port]
             for port in range(ports):
-                at[count, len(entering) + port] = sent[port] - ended * counts[port]
+                at[count, len(entering) + port] = follows[port] * (
+                    sent[port] - ended * counts[port]
+                )
             found = _find(at, kept)
             if found < KEPT and marks[found, CYCLE] >= 0:
                 return REPEATS, cycle, start, taken, sent, marks[found], held
