@@ -201,6 +201,7 @@ class Machine:
         needs, frees = _row_plans(list(built.values()))
         inputs = [[start(stream) for stream in self._inputs[k]] for k in built]
         outputs = [self._outputs[k] for k in built]
+        apart = together and len(self._shares) > 1
         end, cycle, first, taken, sent, before, held = kernel.run(
             np.array([block.kind for block in built.values()]),
             _sizes(list(built.values()), inputs, outputs),
@@ -211,7 +212,7 @@ class Machine:
             _by_ready(list(built.values()), inputs, outputs),
             _by_valid(list(built.values()), inputs, outputs),
             np.array(self._entering),
-            np.array(self._shares) * (together or self._led or any(self._follows)),
+            np.array(self._shares) * (apart or self._led or any(self._follows)),
             np.array([start(stream) for stream in self._leaving]),
             np.array(self._counts),
             np.array(self._follows),
@@ -219,7 +220,7 @@ class Machine:
             _latest(latest, len(self._counts)),
             cycles,
             rests,
-            together,
+            apart,
             self._led,
         )
         if end == kernel.STUCK:

@@ -17,7 +17,7 @@ from fxsim.timing.flow import Flow
 from fxsim.timing.kernels import blocks
 from fxsim.timing.machine import Deadlock, Late, Machine
 
-_SPARE = 4
+_SPARE = 16
 """Words that a queue takes beyond those that make a word of the join, while all others wait."""
 
 _SWIFT = MIN_DEPTH + 1
