@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -33,20 +34,26 @@ STEPS = 3
 """Vectors of a sequence."""
 
 NETWORKS = {
-    "icarus": {"digits-mlp-ternary": 24, "charlm-lstm-ternary": 3},
-    "verilator": {
-        "digits-mlp-ternary": 60,
-        "digits-mlp-int8": 60,
-        "phonemes-mlp-ternary": 60,
-        "charlm-lstm-ternary": 12,
-        "charlm-lstm-int8": 12,
-        "handwriting-lenet-ternary": 12,
-        "handwriting-residual-ternary": 12,
-        "house-numbers-cnn-narrow": 4,
-        "house-numbers-cnn-ternary": 4,
-    },
+    "digits-mlp-ternary": (60, 24),
+    "digits-mlp-int8": (60, 24),
+    "phonemes-mlp-ternary": (60, 6),
+    "charlm-lstm-ternary": (12, 3),
+    "charlm-lstm-int8": (12, 3),
+    "handwriting-lenet-ternary": (12, 3),
+    "handwriting-residual-ternary": (12, 3),
+    "house-numbers-cnn-narrow": (4, 3),
+    "house-numbers-cnn-ternary": (4, 3),
 }
-"""Frames of each network."""
+"""Frames of each network on Verilator and on Icarus."""
+
+QUICK = {
+    ("verilator", "digits-mlp-int8"),
+    ("verilator", "charlm-lstm-int8"),
+    ("verilator", "handwriting-lenet-ternary"),
+    ("icarus", "digits-mlp-ternary"),
+    ("icarus", "charlm-lstm-ternary"),
+}
+"""Those of every run of the tests; the others are slow ones."""
 
 
 def frames_job(network: QuantizedNetwork, count: int, seed: int) -> tuple[Job, int]:
@@ -101,10 +108,14 @@ def check(network: QuantizedNetwork, count: int, simulator: str, folder: Path, s
 
 
 @pytest.mark.parametrize(
-    ("simulator", "name"), [(name, net) for name, nets in NETWORKS.items() for net in nets]
+    ("simulator", "name"),
+    [
+        pytest.param(*run, marks=() if run in QUICK else pytest.mark.slow)
+        for run in product(SIMULATORS, NETWORKS)
+    ],
 )
 def test_shipped_networks(simulator: str, name: str, tmp_path: Path) -> None:
-    count = NETWORKS[simulator][name]
+    count = NETWORKS[name][SIMULATORS.index(simulator)]
     check(load_network(MODELS / name), count, simulator, tmp_path, 3)
 
 
