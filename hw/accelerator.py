@@ -187,7 +187,8 @@ class Accelerator(wiring.Component):
         tdata, tvalid, tready, tlast = (
             getattr(self, f"{port}_{part}") for part in ("tdata", "tvalid", "tready", "tlast")
         )
-        sent, known = Signal(), Signal(init=1)
+        sent = Signal()
+        known = Signal(init=1)
         m.d.comb += [
             tdata.eq(pack(link.payload, leaving.beat.format, leaving.beat.lanes)),
             tvalid.eq(link.valid & known),
