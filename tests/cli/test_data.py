@@ -1,6 +1,7 @@
 """Data sets through the commands: shapes, missing files and other people's files."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from fxsim.floats.checkpoint import Checkpoint, LinearParameters, save_checkpoin
 from fxsim.network.storage import load_network, save_network
 from tests.cli.test_errors import refused
 from tests.commands import fxsim_cli, small_network
+from tests.places import MODELS
 
 SPEC = """
 name: flat
@@ -72,3 +74,15 @@ def test_damaged_files_end_the_verification(tmp_path, monkeypatch):
     (tmp_path / "text8").write_bytes(b"not it")
     with pytest.raises(FileError, match=r"the published file has 100000000 bytes, this one 6$"):
         choose_vectors(small_network(data="text8"), [Simulator.ICARUS], 5, 3)
+
+
+@pytest.mark.parametrize(
+    ("name", "images"), [("handwriting-lenet-ternary", 2), ("house-numbers-cnn-narrow", 1)]
+)
+def test_icarus_gets_fewer_images_the_more_cycles_each_takes(name, images):
+    """784 cycles an image, and 6,400."""
+    network = replace(load_network(MODELS / name), data="none")
+    source, vectors = choose_vectors(network, list(Simulator), None, 1)
+    assert source == "random integers, seed 1"
+    counts = {simulator: len(x) for simulator, taken in vectors.items() for x in taken.values()}
+    assert counts == {"icarus": images, "verilator": 50}
