@@ -11,6 +11,7 @@ import io
 import math
 import os
 import re
+import shutil
 import tempfile
 import zipfile
 from collections.abc import Hashable, Iterator, Mapping
@@ -292,6 +293,25 @@ def move(source: Path, target: Path) -> None:
         source.replace(target)
     except OSError as error:
         raise FileError(f"{target}: cannot be written ({error.strerror})") from error
+
+
+def remove(path: Path) -> None:
+    """Remove a file, or a folder with all that it holds, if it is there.
+
+    Raises
+    ------
+    FileError
+        If it cannot be removed.
+    """
+    try:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    except FileNotFoundError:  # another process removes it, too
+        return
+    except OSError as error:
+        raise FileError(f"{path}: cannot be removed ({error.strerror})") from error
 
 
 def write_text(path: Path, text: str) -> None:
