@@ -12,7 +12,6 @@ import math
 import os
 import re
 import shutil
-import tempfile
 import zipfile
 from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
@@ -24,6 +23,7 @@ import numpy.typing as npt
 import yaml
 
 from fxsim.errors import FileError
+from fxsim.leftovers import open_temporary
 
 MAX_YAML_BYTES = 1 << 20
 MAX_ARRAY_BYTES = 1 << 30
@@ -254,6 +254,8 @@ def check_file(path: Path) -> None:
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary path next to ``path`` that takes its place when the block ends well.
 
+    Those that killed processes have left there are removed.
+
     Raises
     ------
     FileError
@@ -262,13 +264,9 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         check_file(path)
         make_folder(path.parent)
-        handle, name = tempfile.mkstemp(
-            dir=path.parent, prefix=f".{path.name}-", suffix=path.suffix
-        )
+        handle, temporary = open_temporary(path)
     except OSError as error:
         raise FileError(f"{path}: cannot be written ({error.strerror})") from error
-    os.close(handle)
-    temporary = Path(name)
     try:
         yield temporary
         umask = os.umask(0)
@@ -279,6 +277,7 @@ def replacing(path: Path) -> Iterator[Path]:
         raise FileError(f"{path}: cannot be written ({error.strerror})") from error
     finally:
         temporary.unlink(missing_ok=True)
+        os.close(handle)
 
 
 def move(source: Path, target: Path) -> None:
@@ -291,6 +290,20 @@ def move(source: Path, target: Path) -> None:
     """
     try:
         source.replace(target)
+    except OSError as error:
+        raise FileError(f"{target}: cannot be written ({error.strerror})") from error
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy a file with its mode.
+
+    Raises
+    ------
+    FileError
+        If ``target`` cannot be written.
+    """
+    try:
+        shutil.copy(source, target)
     except OSError as error:
         raise FileError(f"{target}: cannot be written ({error.strerror})") from error
 

@@ -127,7 +127,12 @@ def filling(folder: Path, command: str, *, files: Sequence[str] = ()) -> Iterato
         run = stack.enter_context(run_folder(_hidden(folder), folder))
         _under_way.add(run)
         stack.callback(_under_way.discard, run)
-        yield run
+        try:
+            yield run
+        except OSError as error:
+            if error.filename is not None:
+                raise
+            raise FileError(f"{folder}: cannot be written ({error.strerror})") from error
         try:
             with writing(folder):
                 _move_in(run, folder, command)

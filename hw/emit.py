@@ -11,6 +11,7 @@ from amaranth.lib.wiring import Component
 
 import fxsim
 from fxsim.environment import environment
+from fxsim.errors import MissingToolError
 from fxsim.files import write_text
 from fxsim.folders import filling
 from fxsim.hw.accelerator import Accelerator, file_memories
@@ -75,18 +76,27 @@ _BACK_END = {"AMARANTH_USE_YOSYS": "builtin"}
 def _converted(component: Component, name: str, modules: MemoryModules) -> str:
     """Text as Amaranth and its Yosys write it."""
     check_going_on()
+    said = "left no Verilog"
     with environment({**tool_variables(), **_BACK_END}):
         try:
             text: str = verilog.convert(
                 component, name, modules, strip_internal_attrs=True, emit_src=False
             )
-        except YosysError as error:
-            with scratch_folder() as folder:
-                log = folder / "log"
-                log.write_text(str(error))
-                said = last_line(log) or "ended without a word; is there enough memory?"
-                raise failure("Verilog back end", f"failed: {said}", log) from error
+        except (YosysError, UnicodeDecodeError) as error:
+            text, said = "", str(error)
+    check_going_on()
+    if "endmodule" not in text:
+        raise _failure(said)
     return text
+
+
+def _failure(said: str) -> MissingToolError:
+    """Error of the back end; Amaranth tells what it said, not how it ended."""
+    with scratch_folder() as folder:
+        log = folder / "log"
+        log.write_text(said)
+        how = last_line(log) or "it ended without a word; is there enough memory?"
+        return failure("Verilog back end", f"failed: {how}", log)
 
 
 def accelerator_verilog(network: QuantizedNetwork) -> str:

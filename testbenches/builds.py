@@ -22,7 +22,7 @@ from pathlib import Path
 from fxsim import cache
 from fxsim.environment import environment
 from fxsim.errors import FileError
-from fxsim.files import make_folder, remove
+from fxsim.files import copy, make_folder, remove
 from fxsim.folders import run_folder
 from fxsim.processes import check_going_on
 from fxsim.scratch import scratch_folder
@@ -84,7 +84,7 @@ def _shared_objects(simulator: Simulator, folder: Path) -> Iterator[None]:
 
 def _copy_objects(source: Path, target: Path) -> None:
     for path in source.glob(_RUNTIME):
-        shutil.copyfile(path, target / path.name)
+        copy(path, target / path.name)
 
 
 @dataclass(frozen=True)
@@ -182,7 +182,7 @@ def _compile(
             if not (folder / program).is_file():
                 raise failure(simulator.name, f"cannot build {top}: it left no program", log)
         for name in (source.name, log.name, program):
-            shutil.copy(folder / name, target / name)
+            copy(folder / name, target / name)
 
 
 def ended(error: BaseException, line: str) -> str:

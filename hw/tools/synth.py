@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fxsim.files import write_text
+from fxsim.files import copy, replacing
 from fxsim.hw.tools.yosys import LOG, SCRIPT, read_netlist, run_yosys
 from fxsim.scratch import scratch_folder
 from fxsim.targets.device import Use, uses_of
@@ -150,7 +150,8 @@ def _keep(folder: Path, files: Sequence[str], keep: Path | None) -> None:
         return
     for name in files:
         if (folder / name).exists():
-            write_text(keep / name, (folder / name).read_text())
+            with replacing(keep / name) as temporary:
+                copy(folder / name, temporary)
 
 
 def _block_paths(verilog: str, top: str) -> list[str]:

@@ -8,8 +8,7 @@ from fxsim.cost.amounts import SYNTHESISED
 from fxsim.cost.facts import REST, blocks_of
 from fxsim.cost.model import CostModel, Features, _fit, relative
 from fxsim.cost.synth_cache import SynthCache
-from fxsim.errors import RangeError
-from fxsim.errors import CacheWarning
+from fxsim.errors import CacheWarning, RangeError
 from fxsim.explorer.costs import fit_costs, measure_front, sample
 from fxsim.explorer.evaluate import Evaluator
 from fxsim.explorer.job import with_costs
