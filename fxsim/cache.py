@@ -53,12 +53,13 @@ def root() -> Path:
 
 def _can_be_written(folder: Path) -> bool:
     """True if a folder is there, or can be made, and takes files."""
+    if not folder.is_absolute():
+        return False
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:
         return False
-    # Without a home, it is a relative path that begins with a tilde.
-    return folder.is_absolute() and os.access(folder, os.W_OK | os.X_OK)
+    return os.access(folder, os.W_OK | os.X_OK)
 
 
 def folder(kind: str) -> Path:
