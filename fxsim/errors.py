@@ -40,6 +40,10 @@ class FxsimWarning(UserWarning):
     """Base of what is worth knowing but stops nothing; the command line prints it as one line."""
 
 
+class CacheWarning(FxsimWarning):
+    """Something in the cache is damaged, or the cache cannot be kept; says what is done."""
+
+
 class CalibrationWarning(FxsimWarning):
     """Calibration samples and a format do not suit each other; says where and what to do."""
 

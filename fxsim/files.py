@@ -11,7 +11,7 @@ import io
 import math
 import os
 import re
-import tempfile
+import shutil
 import zipfile
 from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager
@@ -23,6 +23,7 @@ import numpy.typing as npt
 import yaml
 
 from fxsim.errors import FileError
+from fxsim.leftovers import open_temporary
 
 MAX_YAML_BYTES = 1 << 20
 MAX_ARRAY_BYTES = 1 << 30
@@ -253,6 +254,8 @@ def check_file(path: Path) -> None:
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary path next to ``path`` that takes its place when the block ends well.
 
+    Those that killed processes have left there are removed.
+
     Raises
     ------
     FileError
@@ -261,13 +264,9 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         check_file(path)
         make_folder(path.parent)
-        handle, name = tempfile.mkstemp(
-            dir=path.parent, prefix=f".{path.name}-", suffix=path.suffix
-        )
+        handle, temporary = open_temporary(path)
     except OSError as error:
         raise FileError(f"{path}: cannot be written ({error.strerror})") from error
-    os.close(handle)
-    temporary = Path(name)
     try:
         yield temporary
         umask = os.umask(0)
@@ -278,6 +277,7 @@ def replacing(path: Path) -> Iterator[Path]:
         raise FileError(f"{path}: cannot be written ({error.strerror})") from error
     finally:
         temporary.unlink(missing_ok=True)
+        os.close(handle)
 
 
 def move(source: Path, target: Path) -> None:
@@ -292,6 +292,39 @@ def move(source: Path, target: Path) -> None:
         source.replace(target)
     except OSError as error:
         raise FileError(f"{target}: cannot be written ({error.strerror})") from error
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy a file with its mode.
+
+    Raises
+    ------
+    FileError
+        If ``target`` cannot be written.
+    """
+    try:
+        shutil.copy(source, target)
+    except OSError as error:
+        raise FileError(f"{target}: cannot be written ({error.strerror})") from error
+
+
+def remove(path: Path) -> None:
+    """Remove a file, or a folder with all that it holds, if it is there.
+
+    Raises
+    ------
+    FileError
+        If it cannot be removed.
+    """
+    try:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    except FileNotFoundError:  # another process removes it, too
+        return
+    except OSError as error:
+        raise FileError(f"{path}: cannot be removed ({error.strerror})") from error
 
 
 def write_text(path: Path, text: str) -> None:

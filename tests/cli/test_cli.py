@@ -16,6 +16,7 @@ from fxsim.cli.lookup import find_network
 from fxsim.cli.options import Simulator
 from fxsim.network.storage import network_hash, save_network
 from fxsim.targets.registry import DEFAULT, TARGETS
+from tests.caches import own_cache
 from tests.commands import TERNARY, fxsim_cli, fxsim_process, small_network
 from tests.places import MODELS
 
@@ -165,7 +166,7 @@ def test_generate(small, tmp_path):
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
     """Keep simulator builds of a test to itself."""
-    monkeypatch.setenv("FXSIM_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv(*own_cache(tmp_path / "cache"))
 
 
 def test_verify_finds_equal_words(small, tmp_path, cache):
