@@ -230,10 +230,11 @@ def _lines(name: str, total: int, done: int, screen: Console) -> Callable[[int, 
     def show(now: int, remark: str) -> None:
         nonlocal shown
         passed = time.monotonic() - start
-        if now < total and time.monotonic() - shown < _EVERY:
+        if now <= done or (now < total and time.monotonic() - shown < _EVERY):
             return
         shown = time.monotonic()
         left = passed * (total - now) / (now - done)
-        screen.print(f"{name}: {now:,} of {total:,} in {passed:.0f} s, {left:.0f} s left, {remark}")
+        rest = f", {remark}" if remark else ""
+        screen.print(f"{name}: {now:,} of {total:,} in {passed:.0f} s, {left:.0f} s left{rest}")
 
     return show
