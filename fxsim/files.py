@@ -29,6 +29,7 @@ MAX_ARRAY_BYTES = 1 << 30
 MAX_MEMBERS = 4096
 _KINDS = "iuf"
 _TEXT = "U"
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _FLOAT = re.compile(
     r"[-+]?(([0-9]+\.[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+|\.inf)\Z|\.nan\Z"
 )
@@ -46,6 +47,13 @@ class _StrictLoader(yaml.SafeLoader):
         else:
             return super().compose_node(parent, index)
         raise yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
+
+    def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
+        text = node.value
+        if isinstance(text, str) and _SURROGATE.search(text):
+            problem = f"text must be Unicode, not {text!r:.60}: half of a pair of surrogates"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+        return super().construct_scalar(node)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen = set()

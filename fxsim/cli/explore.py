@@ -108,7 +108,7 @@ def explore(
     if scheme is not None and not retrain_front:
         raise typer.BadParameter("give --scheme with --retrain-front")
     from fxsim.cli import exploration
-    from fxsim.explorer.run import Settings, check_method
+    from fxsim.explorer.run import Settings, check_budget, check_method
     from fxsim.explorer.space import load_space
     from fxsim.spec import load_spec
 
@@ -136,10 +136,12 @@ def explore(
     )
     work.check(wanted)
     check_method(method)
+    settings = Settings(method=method, seed=seed, budget=budget)
+    check_budget(wanted, settings)
     rows, count = exploration.run(
         given,
         wanted,
-        Settings(method=method, seed=seed, budget=budget),
+        settings,
         exploration.Resources(store=target, resume=resume, processes=processes, cluster=cluster),
         work,
     )

@@ -75,7 +75,8 @@ def fold(
         f" {folded.multipliers:,} multiply-accumulate cells, about {folded.luts:,} LUTs"
     )
     if part is not None:
-        print_line(_fit_text(facts["part"]))
+        for line in _fit_text(facts["part"]):
+            print_line(line)
     if output is not None:
         print_line(f"{output}")
 
@@ -131,12 +132,14 @@ def fit(folded: Folded, name: str) -> dict[str, Any]:
     }
 
 
-def _fit_text(facts: dict[str, Any]) -> str:
+def _fit_text(facts: dict[str, Any]) -> tuple[str, str]:
     dsp, cells, bits = map(_share, (facts["dsp"], facts["luts"], facts["memory_bits"]))
     return (
-        f"{facts['name']} ({facts['target']}): DSP blocks {dsp}; logic of the"
-        f" multiply-accumulate cells alone about {cells}; memory bits {bits}"
-        f"\nfxsim synth --part {facts['name']} counts everything"
+        (
+            f"{facts['name']} ({facts['target']}): DSP blocks {dsp}; logic of the"
+            f" multiply-accumulate cells alone about {cells}; memory bits {bits}"
+        ),
+        f"fxsim synth --part {facts['name']} counts everything",
     )
 
 

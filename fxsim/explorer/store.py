@@ -16,13 +16,18 @@ import json
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fxsim.errors import ConfigError, FileError
 from fxsim.explorer.outcome import Outcome
 from fxsim.explorer.space import Choices
+from fxsim.explorer.stored import METRICS, NOTES, POINT, VERIFIED, Facts, parse
 from fxsim.folders import held
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 SCHEMA = "fxsim-explore/3"
 EARLIER = "fxsim-explore/2"
@@ -52,7 +57,7 @@ class Store:
     def facts(self) -> dict[str, Any]:
         """Configuration, seed, hashes and versions, by name."""
         rows = self._connection.execute("select name, value from facts order by name")
-        return {name: json.loads(value) for name, value in rows}
+        return Facts(self.path, dict(rows))
 
     def add(self, outcome: Outcome, seconds: float) -> None:
         """Write an outcome; it is on disk when this returns."""
@@ -76,42 +81,48 @@ class Store:
     def notes(self, name: str) -> dict[Choices, dict[str, Any]]:
         """Notes of a name by point."""
         rows = self._connection.execute("select choices, value from notes where name = ?", (name,))
-        return {tuple(json.loads(choices)): json.loads(value) for choices, value in rows}
+        return self._by_point(f"note {name!r}", NOTES[name], rows)
 
     def outcomes(self) -> list[Outcome]:
         """Every outcome by its point; synthesized cells stand in for predicted ones."""
-        measured = self._pairs("measured")
-        rows = self._connection.execute("select choices, place, metrics, reason from outcomes")
+        measured = self._pairs("measured", METRICS)
         found = []
-        for text, place, metrics, reason in rows:
-            choices = tuple(json.loads(text))
-            seen = None if metrics is None else json.loads(metrics)
-            if seen is not None:
-                seen |= measured.get(choices, {})
-            found.append(Outcome(choices, place, seen, reason, choices in measured))
+        for choices, seen in self.predicted().items():
+            metrics = (
+                None if seen.metrics is None else {**seen.metrics, **measured.get(choices, {})}
+            )
+            found.append(replace(seen, metrics=metrics, measured=choices in measured))
         return sorted(found, key=lambda outcome: outcome.choices)
 
     def predicted(self) -> dict[Choices, Outcome]:
         """Outcomes as the method saw them, by point."""
         rows = self._connection.execute("select choices, place, metrics, reason from outcomes")
-        found = (
-            Outcome(tuple(json.loads(c)), place, None if m is None else json.loads(m), reason)
-            for c, place, m, reason in rows
-        )
-        return {outcome.choices: outcome for outcome in found}
+        found = {}
+        for text, place, metrics, reason in rows:
+            choices = parse(self.path, "point", POINT, text)
+            if not isinstance(place, int) or not isinstance(reason, str):
+                raise FileError(f"{self.path}: is damaged: outcome of {list(choices)}")
+            seen = None if metrics is None else parse(self.path, "metrics", METRICS, metrics)
+            found[choices] = Outcome(choices, place, seen, reason)
+        return found
 
     def verified(self) -> dict[Choices, dict[str, Any]]:
         """Regressions by point."""
-        return self._pairs("verified")
+        return self._pairs("verified", VERIFIED)
 
     def seconds(self) -> float:
         """Time that all evaluations took."""
         (total,) = self._connection.execute("select total(seconds) from outcomes").fetchone()
         return float(total)
 
-    def _pairs(self, table: str) -> dict[Choices, Any]:
-        rows = self._connection.execute(f"select * from {table}")
-        return {tuple(json.loads(choices)): json.loads(value) for choices, value in rows}
+    def _pairs(self, table: str, kind: TypeAdapter[Any]) -> dict[Choices, Any]:
+        return self._by_point(table, kind, self._connection.execute(f"select * from {table}"))
+
+    def _by_point(self, what: str, kind: TypeAdapter[Any], rows: Any) -> dict[Choices, Any]:
+        return {
+            parse(self.path, "point", POINT, choices): parse(self.path, what, kind, value)
+            for choices, value in rows
+        }
 
     def _write(self, statement: str, row: tuple[Any, ...]) -> None:
         try:
@@ -175,7 +186,8 @@ def read_store(path: Path) -> Iterator[Store]:
 def _check_part(store: Store) -> None:
     """Refuse points that a part limits, but whose logic was not counted as it is packed."""
     facts = store.facts
-    part = facts.get("space", {}).get("constraints", {}).get("part")
+    constraints = facts.get("space", {}).get("constraints", {})
+    part = constraints.get("part") if isinstance(constraints, dict) else None
     if part is not None and facts["schema"] == EARLIER:
         raise FileError(
             f"{store.path}: was made by an earlier fxsim, which did not count the logic of {part}"
@@ -224,7 +236,7 @@ def _connected(path: Path) -> Iterator[sqlite3.Connection]:
             raise FileError(f"{path}: is not a store of fxsim explore")
         if tables:
             row = connection.execute("select value from facts where name = 'schema'").fetchone()
-            if row is None or json.loads(row[0]) not in (SCHEMA, EARLIER):
+            if row is None or row[0] not in (_text(SCHEMA), _text(EARLIER)):
                 raise FileError(f"{path}: schema must be {SCHEMA}")
         yield connection
     except sqlite3.Error as error:
