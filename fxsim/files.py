@@ -137,11 +137,17 @@ def read_yaml(path: Path) -> Any:
     FileError
         With line and column, if the text is malformed or uses a refused feature.
     """
-    raw = read_bytes(path, limit=MAX_YAML_BYTES)
     try:
-        return yaml.load(raw.decode(), Loader=_StrictLoader)
+        text = read_bytes(path, limit=MAX_YAML_BYTES).decode()
     except UnicodeDecodeError as error:
         raise FileError(f"{path}: must be UTF-8 text ({error.reason})") from error
+    return parse_yaml(text, path)
+
+
+def parse_yaml(text: str, path: Path) -> Any:
+    """Plain values of a YAML text, see `read_yaml`; ``path`` is for messages."""
+    try:
+        return yaml.load(text, Loader=_StrictLoader)
     except RecursionError as error:
         raise FileError(f"{path}: nested too deeply") from error
     except yaml.MarkedYAMLError as error:

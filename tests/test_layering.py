@@ -52,6 +52,7 @@ HOME_OF = {
     "onnx": ("benchmarks",),
     "onnxruntime": ("benchmarks",),
     "filelock": ("fxsim/folders.py",),
+    "ruamel": ("fxsim/spec/rewrite.py",),
     "optuna": ("fxsim/explorer",),
     "distributed": ("fxsim/cluster.py", "fxsim/explorer/cluster.py"),
     "scipy": ("fxsim/explorer", "fxsim/cost"),

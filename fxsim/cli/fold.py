@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -158,12 +159,15 @@ def _hardware(layer: Layer) -> dict[str, Any]:
 
 
 def _write(source: Path, folded: Folded, path: Path) -> None:
-    """Write the specification at ``source`` with other foldings; comments are lost."""
-    from fxsim.files import write_yaml
+    """Write the specification at ``source`` with other foldings, and all else as it is there."""
     from fxsim.spec import load_spec, parse_spec
+    from fxsim.spec.common import HardwareSpec
+    from fxsim.spec.rewrite import rewrite
 
     spec = load_spec(source)
-    value = spec.model_dump(mode="json", exclude_unset=True)
+    old = spec.model_dump(mode="json", exclude_unset=True)
+    value = deepcopy(old)
+    plain = HardwareSpec().model_dump(mode="json", include={"pad", "dsp", "memory"})
     layers = {layer.name: layer for layer in folded.network.layers}
     for i, entry in enumerate(value["layers"]):
         layer = layers.get(spec.layer_name(i))
@@ -175,6 +179,9 @@ def _write(source: Path, folded: Folded, path: Path) -> None:
         elif layer.linears:
             given = spec.layer_hardware(i)
             hardware |= {"dsp": given.dsp, "memory": str(given.memory)}
-        entry["hardware"] = hardware
-    parse_spec(value, str(path))
-    write_yaml(path, value)
+        there = entry.get("hardware", {})
+        entry["hardware"] = {
+            key: value for key, value in hardware.items() if key in there or value != plain.get(key)
+        }
+    wanted = parse_spec(value, str(path))
+    rewrite(source, old, value, path, lambda found: parse_spec(found, str(path)) == wanted)

@@ -10,13 +10,14 @@ import argparse
 import json
 import os
 import selectors
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -90,22 +91,12 @@ class Worker:
             self._process = None
 
 
-@contextmanager
-def _workers(count: int, folder: Path) -> Iterator[list[Worker]]:
-    seeds = folder / "seeds"
-    write_seeds(seeds)
-    workers = [Worker(seeds, folder / f"worker{k}") for k in range(count)]
-    try:
-        yield workers
-    finally:
-        for worker in workers:
-            worker.close()
-
-
-def fuzz(names: Sequence[str], first: int, seconds: float, most: int, folder: Path) -> Findings:
+def fuzz(
+    names: Sequence[str], *, first: int, seconds: float, most: int, folder: Path, seeds: Path
+) -> Findings:
     """Run cases ``first`` and on of every reader, in turn, until time or cases are up."""
     findings, end = Findings(), time.monotonic() + seconds
-    with _workers(1, folder) as (worker,):
+    with closing(Worker(seeds, folder / "worker")) as worker:
         batch, start = 25, first
         while time.monotonic() < end and start < first + most:
             for name in names:
@@ -127,7 +118,15 @@ def _main() -> int:
     os.environ.setdefault("FXSIM_CACHE", str(Path(tempfile.gettempdir()) / "fxsim-fuzz-cache"))
     folder = Path(tempfile.mkdtemp(prefix="fxsim-fuzz-"))
     first, most = (given.first, 1 << 60) if given.case is None else (given.case, 1)
-    found = fuzz(given.reader or sorted(READERS), first, 60 * given.minutes, most, folder)
+    write_seeds(folder / "seeds")
+    found = fuzz(
+        given.reader or sorted(READERS),
+        first=first,
+        seconds=60 * given.minutes,
+        most=most,
+        folder=folder,
+        seeds=folder / "seeds",
+    )
     for name in sorted({name for name, _ in found.counts}):
         counts = ", ".join(f"{found.counts[name, kind]} {kind}" for kind in (*FINE, "wrong"))
         print(f"{name:<12} {counts}")
@@ -142,8 +141,6 @@ def _main() -> int:
     if given.case is not None:
         print(f"files: {folder}")
     else:
-        import shutil
-
         shutil.rmtree(folder)
     return 1 if found.wrong else 0
 

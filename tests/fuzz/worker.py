@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import resource
 import shutil
 import sys
@@ -22,6 +23,8 @@ from tests.fuzz.readers import READERS, Reader
 
 MEMORY = 2 << 30
 """Bytes that a case may take."""
+DIE = "FXSIM_FUZZ_DIE"
+"""Variable that makes a worker die, as a crash of compiled code would."""
 SECONDS = 10.0
 """Time that a case may take."""
 
@@ -70,6 +73,8 @@ def main(seeds: Path, scratch: Path) -> None:
     for line in sys.stdin:
         name, number = line.split()
         reader = READERS[name]
+        if os.environ.get(DIE):
+            os.abort()
         folder = scratch / name
         done = prepare(reader, int(number), seeds, folder)
         if limited != name:  # what its imports and kernels take is not the file's
