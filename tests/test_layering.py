@@ -23,7 +23,7 @@ from fxsim.network import Layer
 from tests.places import ROOT
 
 _FLOORS = """
-errors names environment files npy folders threads processes cluster shipped faces
+errors arguments names environment files npy folders threads processes cluster shipped faces
 arithmetic targets
 network
 spec kernels reference plan

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from fxsim.arguments import as_array, check_type
 from fxsim.arithmetic.formats import IntFormat
 from fxsim.arithmetic.tensors import as_vectors
 from fxsim.errors import RangeError
@@ -24,8 +25,9 @@ def as_input(
     network: QuantizedNetwork, x: npt.NDArray[Any], dtype: npt.DTypeLike = np.int64
 ) -> npt.NDArray[Any]:
     """Batch of a network with one input as validated integers of ``dtype``; see `simulate`."""
+    check_type(network, QuantizedNetwork, "network")
     source = network.input
-    return _integers(source, np.asarray(x), INPUT, dtype, recurrent=network.recurrent)
+    return _integers(source, as_array(x, INPUT), INPUT, dtype, recurrent=network.recurrent)
 
 
 def as_inputs(
@@ -48,7 +50,7 @@ def as_inputs(
     found = {
         name: _integers(
             source,
-            np.asarray(x[name]),
+            as_array(x[name], called(network, name)),
             called(network, name),
             dtype_of(source.activation.format),
             start,
@@ -73,7 +75,9 @@ def by_name(network: QuantizedNetwork, x: Any) -> Mapping[str, Any]:
             raise RangeError(f"samples must be arrays by name: {', '.join(network.inputs)}")
         return dict.fromkeys(network.inputs, x)
     if x.keys() != network.inputs.keys():
-        raise RangeError(f"samples must be of {', '.join(network.inputs)}, not of {', '.join(x)}")
+        raise RangeError(
+            f"samples must be of {', '.join(network.inputs)}, not of {', '.join(map(str, x))}"
+        )
     return x
 
 

@@ -10,6 +10,7 @@ from typing import NamedTuple, assert_never
 
 import numpy as np
 
+from fxsim.arguments import check_type
 from fxsim.kernels.epilogue import narrowest
 from fxsim.network import (
     Argmax,
@@ -58,6 +59,7 @@ def simulate(network: QuantizedNetwork, x: Batch, state: State | None = None) ->
         If a shape is wrong, a float is not finite, an integer leaves its format, or there are
         several outputs.
     """
+    check_type(network, QuantizedNetwork, "network")
     only(dict.fromkeys(network.leaving), "output")
     return only(simulate_outputs(network, x, state), "output")
 
@@ -66,6 +68,7 @@ def simulate_outputs(
     network: QuantizedNetwork, x: Batch, state: State | None = None
 ) -> dict[str, IntArray]:
     """Outputs of a network with any number of them, by the names of their layers."""
+    check_type(network, QuantizedNetwork, "network")
     sources = as_inputs(network, x, narrowest)
     return go_on(network, sources, as_state(network, state, _count(sources)))
 
