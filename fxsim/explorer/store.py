@@ -239,7 +239,7 @@ def _connected(path: Path) -> Iterator[sqlite3.Connection]:
             if row is None or row[0] not in (_text(SCHEMA), _text(EARLIER)):
                 raise FileError(f"{path}: schema must be {SCHEMA}")
         yield connection
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # the second of a name in the schema
         raise FileError(f"{path}: is not a store of fxsim explore ({error})") from error
     finally:
         if connection is not None:

@@ -68,6 +68,9 @@ class Facts(dict[str, Any]):
 
     def __init__(self, path: Path, texts: Mapping[str, Any]) -> None:
         self._path = path
+        for name in texts:
+            if not isinstance(name, str):
+                raise FileError(f"{path}: is damaged: a fact's name must be text, not {name!r:.60}")
         found = {name: parse(path, name, _FACTS.get(name, _ANY), t) for name, t in texts.items()}
         super().__init__(found)
 

@@ -129,6 +129,22 @@ def test_damaged_stores(tmp_path, store, statement, value, message):
         read()
 
 
+def test_stores_with_names_that_are_no_text(tmp_path, store):
+    change(store, "update facts set name = ? where name = 'seed'", b"\x89x")
+    message = rf"{store}: is damaged: a fact's name must be text, not b'\x89x'"
+    with raises(FileError, message), read_store(store):
+        pass
+    raw = store.read_bytes()
+    path = tmp_path / "t.sqlite"
+    path.write_bytes(raw.replace(b"tablenotesnotes", b"tablen\x89tesnotes"))
+    assert path.read_bytes() != raw
+    with (
+        pytest.raises(FileError, match=r"t\.sqlite: is not a store of fxsim explore \("),
+        read_store(path),
+    ):
+        pass
+
+
 def test_lone_surrogates(tmp_path):
     path = tmp_path / "s.yaml"
     path.write_text('a: 1\nb: {c: "x\\ud800"}\n')
