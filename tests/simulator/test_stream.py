@@ -24,7 +24,7 @@ from tests.graph_strategies import batches_of, graph_networks
 from tests.lstm_strategies import recurrent_networks, sequences
 from tests.messages import raises
 
-PATIENT = settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+PATIENT = settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def parts_of(monkeypatch, network, rows, items):
