@@ -262,11 +262,13 @@ def npz_members(random: Random, path: Path) -> None:
                 many = [(f"x{k}.npy", npy(np.zeros(1))) for k in range(5000)]
                 members += random.choice([[("x.npy", data)], [("x.npy", data)], many])
     kind = random.choice([zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
-    with zipfile.ZipFile(path, "w", kind) as archive:
+    with zipfile.ZipFile(path, "w") as archive:
         written = set()
         for name, data in members:
             if name not in written:  # zipfile warns of names that are there
-                archive.writestr(name, data)
+                entry = zipfile.ZipInfo(name)  # of 1980, not of now
+                entry.compress_type = kind
+                archive.writestr(entry, data)
                 written.add(name)
 
 
