@@ -12,6 +12,10 @@ class ConfigError(FxsimError, ValueError):
     """A parameter breaks a constraint."""
 
 
+class ArgumentError(FxsimError, TypeError):
+    """An argument of a public function has the wrong type."""
+
+
 class RangeError(FxsimError, ValueError):
     """An integer, or a width computed from integers, leaves the range that was promised for it."""
 

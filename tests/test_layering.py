@@ -23,8 +23,8 @@ from fxsim.network import Layer
 from tests.places import ROOT
 
 _FLOORS = """
-errors names environment leftovers files folders scratch cache threads processes tools cluster
-shipped faces
+errors arguments names environment leftovers files npy folders scratch cache threads processes tools
+cluster shipped faces
 arithmetic targets
 network
 spec kernels reference plan
@@ -55,6 +55,7 @@ HOME_OF = {
     "filelock": ("fxsim/folders.py",),
     "platformdirs": ("fxsim/cache.py",),
     "psutil": ("fxsim/processes.py",),
+    "ruamel": ("fxsim/spec/rewrite.py",),
     "optuna": ("fxsim/explorer",),
     "distributed": ("fxsim/cluster.py", "fxsim/explorer/cluster.py"),
     "scipy": ("fxsim/explorer", "fxsim/cost"),

@@ -29,7 +29,7 @@ from fxsim.cli.skip_study import skip_study
 from fxsim.cli.synth import synth
 from fxsim.cli.train import train
 from fxsim.cli.verify import verify
-from fxsim.environment import start_safely
+from fxsim.environment import check_threads, start_safely
 from fxsim.errors import FxsimError
 from fxsim.processes import Ended, ending_together
 
@@ -41,6 +41,7 @@ class _Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         try:
+            check_threads()
             with warnings_as_lines():
                 result = super().invoke(ctx)
             if sys.stdout is not None:  # None when the caller closed it

@@ -16,15 +16,20 @@ import json
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fxsim.errors import ConfigError, FileError
 from fxsim.explorer.outcome import Outcome
 from fxsim.explorer.seals import KEYS, TABLE, Row, check_pages, read_rows, seal_all, write_row
 from fxsim.explorer.space import Choices
+from fxsim.explorer.stored import METRICS, NOTES, POINT, VERIFIED, Facts, parse
 from fxsim.files import remove, replacing
 from fxsim.folders import held
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 SCHEMA = "fxsim-explore/4"
 UNSEALED = "fxsim-explore/3"
@@ -58,7 +63,7 @@ class Store:
     @property
     def facts(self) -> dict[str, Any]:
         """Configuration, seed, hashes and versions, by name."""
-        return {name: json.loads(value) for name, value in sorted(self._rows("facts"))}
+        return Facts(self.path, dict(sorted(self._rows("facts"), key=repr)))
 
     def add(self, outcome: Outcome, seconds: float) -> None:
         """Write an outcome; it is on disk when this returns."""
@@ -80,40 +85,50 @@ class Store:
 
     def notes(self, name: str) -> dict[Choices, dict[str, Any]]:
         """Notes of a name by point."""
-        rows = self._rows("notes")
-        return {tuple(json.loads(c)): json.loads(value) for c, of, value in rows if of == name}
+        rows = [(choices, value) for choices, of, value in self._rows("notes") if of == name]
+        return self._by_point(f"note {name!r}", NOTES[name], rows)
 
     def outcomes(self) -> list[Outcome]:
         """Every outcome by its point; synthesized cells stand in for predicted ones."""
-        measured = self._pairs("measured")
+        measured = self._pairs("measured", METRICS)
         found = []
-        for text, place, metrics, reason, _ in self._rows("outcomes"):
-            choices = tuple(json.loads(text))
-            seen = None if metrics is None else json.loads(metrics)
-            if seen is not None:
-                seen |= measured.get(choices, {})
-            found.append(Outcome(choices, place, seen, reason, choices in measured))
+        for choices, seen in self.predicted().items():
+            metrics = (
+                None if seen.metrics is None else {**seen.metrics, **measured.get(choices, {})}
+            )
+            found.append(replace(seen, metrics=metrics, measured=choices in measured))
         return sorted(found, key=lambda outcome: outcome.choices)
 
     def predicted(self) -> dict[Choices, Outcome]:
         """Outcomes as the method saw them, by point."""
-        found = (
-            Outcome(tuple(json.loads(c)), place, None if m is None else json.loads(m), reason)
-            for c, place, m, reason, _ in self._rows("outcomes")
-        )
-        return {outcome.choices: outcome for outcome in found}
+        found = {}
+        for text, place, metrics, reason, _ in self._rows("outcomes"):
+            choices = parse(self.path, "point", POINT, text)
+            if not isinstance(place, int) or not isinstance(reason, str):
+                raise FileError(f"{self.path}: is damaged: outcome of {list(choices)}")
+            seen = None if metrics is None else parse(self.path, "metrics", METRICS, metrics)
+            found[choices] = Outcome(choices, place, seen, reason)
+        return found
 
     def verified(self) -> dict[Choices, dict[str, Any]]:
         """Regressions by point."""
-        return self._pairs("verified")
+        return self._pairs("verified", VERIFIED)
 
     def seconds(self) -> float:
         """Time that all evaluations took."""
-        return float(sum(row[-1] for row in self._rows("outcomes")))
+        spent = [row[-1] for row in self._rows("outcomes")]
+        if not all(isinstance(seconds, float) for seconds in spent):
+            raise FileError(f"{self.path}: is damaged: seconds must be numbers")
+        return float(sum(spent))
 
-    def _pairs(self, table: str) -> dict[Choices, Any]:
-        rows = self._rows(table)
-        return {tuple(json.loads(choices)): json.loads(value) for choices, value in rows}
+    def _pairs(self, table: str, kind: TypeAdapter[Any]) -> dict[Choices, Any]:
+        return self._by_point(table, kind, self._rows(table))
+
+    def _by_point(self, what: str, kind: TypeAdapter[Any], rows: list[Row]) -> dict[Choices, Any]:
+        return {
+            parse(self.path, "point", POINT, choices): parse(self.path, what, kind, value)
+            for choices, value in rows
+        }
 
     def _rows(self, table: str) -> list[Row]:
         return read_rows(self._connection, table, self.path, sealed=self.schema == SCHEMA)
@@ -201,7 +216,8 @@ def read_store(path: Path) -> Iterator[Store]:
 def _check_part(store: Store) -> None:
     """Refuse points that a part limits, but whose logic was not counted as it is packed."""
     facts = store.facts
-    part = facts.get("space", {}).get("constraints", {}).get("part")
+    constraints = facts.get("space", {}).get("constraints", {})
+    part = constraints.get("part") if isinstance(constraints, dict) else None
     if part is not None and facts["schema"] == EARLIER:
         raise FileError(
             f"{store.path}: was made by an earlier fxsim, which did not count the logic of {part}"
@@ -256,7 +272,7 @@ def _connected(path: Path) -> Iterator[Store]:
             raise FileError(f"{path}: is empty or cut short; remove it, or give another --store")
         connection = sqlite3.connect(path, timeout=10)
         yield Store(path, connection, _schema(path, connection))
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # the second of a name in the schema
         raise FileError(f"{path}: is not a store of fxsim explore ({error})") from error
     finally:
         if connection is not None:

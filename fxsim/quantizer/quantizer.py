@@ -17,6 +17,7 @@ from typing import Any, TypeAlias, assert_never
 import numpy as np
 import numpy.typing as npt
 
+from fxsim.arguments import as_array, check_type
 from fxsim.arithmetic.tensors import SampleArray, as_vectors
 from fxsim.errors import RangeError, SpecError
 from fxsim.floats.checkpoint import Checkpoint, LinearParameters, RetrainedParameters
@@ -135,6 +136,8 @@ def quantize(
     RangeError
         If the calibration samples are malformed, or a width exceeds its limit.
     """
+    check_type(spec, NetworkSpec, "spec")
+    check_type(checkpoint, Checkpoint, "checkpoint")
     checkpoint.check(spec)
     inputs: dict[str, InputQuantizer] = {}
     leaving: dict[str, Leaving] = {}
@@ -273,7 +276,8 @@ def quantize_input(quantizer: InputQuantizer, x: SampleArray) -> IntArray:
     RangeError
         If ``x`` has another shape or holds a NaN or an infinity.
     """
-    array = np.asarray(x)
+    check_type(quantizer, InputQuantizer, "quantizer")
+    array = as_array(x, "x")
     if array.ndim < 1 or array.shape[1:] != quantizer.shape:
         expected = ", ".join(("n", *map(str, quantizer.shape)))
         raise RangeError(f"x must have shape ({expected}), not {array.shape}")

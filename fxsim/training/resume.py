@@ -73,9 +73,13 @@ def set_random_state(states: list[torch.Tensor]) -> None:
 
 
 def save_state(state: TrainingState, path: Path) -> None:
-    """Write ``state`` atomically."""
+    """Write ``state`` atomically, with a SHA-256 at its end."""
+    packed = io.BytesIO()
+    torch.save(vars(state), packed)
+    digest = hashlib.sha256(packed.getbuffer()).digest()
     with replacing(path) as temporary, temporary.open("wb") as file:
-        torch.save(vars(state), file)
+        file.write(packed.getbuffer())
+        file.write(digest)
 
 
 def load_state(path: Path, expected: str) -> TrainingState:
@@ -84,11 +88,16 @@ def load_state(path: Path, expected: str) -> TrainingState:
     Raises
     ------
     FileError
-        If the file is malformed, or belongs to another recipe or other data.
+        If the file is damaged, or belongs to another recipe or other data.
     """
     if not path.exists():
         return TrainingState(fingerprint=expected)
-    raw = read_bytes(path, limit=_MAX_BYTES)
+    raw, digest = _split(read_bytes(path, limit=_MAX_BYTES))
+    if hashlib.sha256(raw).digest() != digest:
+        raise FileError(
+            f"{path}: must be a training state as it was written, but its checksum is another;"
+            " remove the file to start anew"
+        )
     try:
         # Without weights_only a file could run code.
         state = TrainingState(**torch.load(io.BytesIO(raw), weights_only=True, map_location="cpu"))
@@ -101,3 +110,9 @@ def load_state(path: Path, expected: str) -> TrainingState:
             " finish that one or remove the file"
         )
     return state
+
+
+def _split(raw: bytes) -> tuple[bytes, bytes]:
+    """State and checksum of a file."""
+    size = hashlib.sha256().digest_size
+    return raw[:-size], raw[-size:]

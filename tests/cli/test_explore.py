@@ -101,7 +101,10 @@ def test_a_picked_point_is_the_network_that_was_evaluated(tmp_path, model):
     [
         (("--pick", 9, "-o", "x.yaml"), "point must be from 0 to 3, not 9"),
         (("--method", "grids"), "unknown method 'grids'; did you mean 'grid'?"),
-        (("--budget", 3), "the grid has 4 points; give a budget of so many"),
+        (
+            ("--budget", 3),
+            "budget must be at least 4, the points of the grid, not 3; or give another",
+        ),
         (("--space", "none.yaml"), "none.yaml: not found"),
     ],
 )

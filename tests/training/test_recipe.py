@@ -1,5 +1,7 @@
 """Optimizers, schedules, step sizes and stages of training, and going on after an interruption."""
 
+import hashlib
+import io
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +19,7 @@ from fxsim.training import Progress, step_sizes, train
 from fxsim.training.module import Network
 from fxsim.training.resume import TrainingState, load_state, save_state
 from fxsim.training.schedule import Schedule, make_optimizer
+from tests.messages import refusal
 
 
 def make_spec(retrain=None, levels=3, per="tensor", multiplier_bits=16, **recipe):
@@ -248,16 +251,34 @@ def test_a_state_of_another_run_or_a_hostile_file_is_refused(tmp_path):
     whole = path.read_bytes()
     for raw in (b"", b"text", whole[: len(whole) // 2]):
         path.write_bytes(raw)
-        with pytest.raises(FileError, match=r"run.resume: not a training state \("):
+        with pytest.raises(FileError, match=r"run.resume: .* its checksum is another"):
             train(make_spec(), digits, resume=path)
 
     class Hostile:
         def __reduce__(self):
             return print, ("code ran",)
 
-    torch.save({"fingerprint": Hostile()}, path)
+    packed = io.BytesIO()
+    torch.save({"fingerprint": Hostile()}, packed)
+    path.write_bytes(packed.getvalue() + hashlib.sha256(packed.getvalue()).digest())
     with pytest.raises(FileError, match=r"run.resume: not a training state \("):
         load_state(path, "x")
+
+
+def test_a_state_with_any_byte_changed_is_refused(tmp_path):
+    path = tmp_path / "s"
+    values = {"network": {"w": torch.arange(9)}, "best": None, "optimizer": {"lr": 0.1}}
+    save_state(TrainingState(fingerprint="f", stage=1, values=values), path)
+    whole = path.read_bytes()
+    refusals = set()
+    for place in range(0, len(whole), 7):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        refusals.add(refusal(FileError, load_state, path, "f"))
+    (message,) = refusals
+    assert message == (
+        f"{path}: must be a training state as it was written, but its checksum is another;"
+        " remove the file to start anew"
+    )
 
 
 def test_a_state_is_read_as_it_was_written(tmp_path):
