@@ -55,7 +55,7 @@ HOME_OF = {
     "optuna": ("fxsim/explorer",),
     "distributed": ("fxsim/cluster.py", "fxsim/explorer/cluster.py"),
     "scipy": ("fxsim/explorer", "fxsim/cost"),
-    "sklearn": ("fxsim/data", "fxsim/quantizer/nonuniform.py"),
+    "sklearn": ("fxsim/data",),
     "matplotlib": ("fxsim/report",),
     "typer": ("fxsim/cli",),
     "rich": ("fxsim/cli",),
