@@ -57,6 +57,7 @@ HOME_OF = {
     "scipy": ("fxsim/explorer", "fxsim/cost"),
     "sklearn": ("fxsim/data",),
     "matplotlib": ("fxsim/report",),
+    "moocore": ("fxsim/explorer/pareto.py",),
     "typer": ("fxsim/cli",),
     "rich": ("fxsim/cli",),
     "cocotb": ("fxsim/testbenches",),
