@@ -23,7 +23,7 @@ from fxsim.network import Layer
 from tests.places import ROOT
 
 _FLOORS = """
-errors names environment files folders threads processes cluster shipped faces
+errors names differences environment files folders threads processes cluster shipped faces
 arithmetic targets
 network
 spec kernels reference plan
