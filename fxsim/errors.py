@@ -52,6 +52,10 @@ class CalibrationWarning(FxsimWarning):
     """Calibration samples and a format do not suit each other; says where and what to do."""
 
 
+class RetrainedWarning(FxsimWarning):
+    """Retrained parameters are left aside; says what they were retrained for."""
+
+
 class LayoutWarning(FxsimWarning):
     """A checkpoint does not say in which order its weights are."""
 

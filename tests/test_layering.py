@@ -23,8 +23,8 @@ from fxsim.network import Layer
 from tests.places import ROOT
 
 _FLOORS = """
-errors arguments names environment leftovers files npy folders scratch cache threads processes tools
-cluster shipped faces
+errors arguments names differences environment leftovers files npy folders scratch cache threads
+processes tools cluster shipped faces
 arithmetic targets
 network
 spec kernels reference plan
@@ -59,8 +59,9 @@ HOME_OF = {
     "optuna": ("fxsim/explorer",),
     "distributed": ("fxsim/cluster.py", "fxsim/explorer/cluster.py"),
     "scipy": ("fxsim/explorer", "fxsim/cost"),
-    "sklearn": ("fxsim/data", "fxsim/quantizer/nonuniform.py"),
+    "sklearn": ("fxsim/data",),
     "matplotlib": ("fxsim/report",),
+    "moocore": ("fxsim/explorer/pareto.py",),
     "typer": ("fxsim/cli",),
     "rich": ("fxsim/cli",),
     "cocotb": ("fxsim/testbenches",),

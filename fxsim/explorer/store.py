@@ -20,6 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fxsim.differences import first_difference
 from fxsim.errors import ConfigError, FileError
 from fxsim.explorer.outcome import Outcome
 from fxsim.explorer.seals import KEYS, TABLE, Row, check_pages, read_rows, seal_all, write_row
@@ -243,24 +244,10 @@ def _create(path: Path, facts: Mapping[str, Any]) -> None:
 
 
 def _compare(path: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
-    for name in new:
-        shown, asked = old.get(name), new[name]
-        if name not in FREE and _text(shown) != _text(asked):  # in text the order counts, too
-            key, one, other = _first_difference(name, shown, asked)
-            raise ConfigError(f"{path}: was made with {key} {one[:60]}, not {other[:60]}")
-
-
-def _first_difference(key: str, one: Any, other: Any) -> tuple[str, str, str]:
-    """Path of the first key that differs, and both values as text."""
-    pairs: Iterator[tuple[str, Any, Any]] = iter(())
-    if isinstance(one, dict) and isinstance(other, dict) and list(one) == list(other):
-        pairs = ((f"{key}.{name}", one[name], other[name]) for name in one)
-    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
-        pairs = ((f"{key}[{k}]", *both) for k, both in enumerate(zip(one, other, strict=True)))
-    for inner, left, right in pairs:
-        if _text(left) != _text(right):
-            return _first_difference(inner, left, right)
-    return key, _text(one), _text(other)
+    asked = {name: value for name, value in new.items() if name not in FREE}
+    stored = {name: old[name] for name in asked if name in old}
+    if found := first_difference(stored, asked):
+        raise ConfigError(f"{path}: was made {found}")
 
 
 @contextmanager

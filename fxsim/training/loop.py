@@ -117,8 +117,13 @@ def _run(
 
 
 def _check(spec: NetworkSpec, dataset: Dataset) -> None:
-    """Refuse a network that does not fit the data."""
+    """Refuse a network that does not fit the data, or has nothing to train."""
     spec.check_single()
+    if not spec.products:
+        raise SpecError(
+            "training needs a layer with weights (linear, convolution, lstm), but"
+            f" {spec.name} has none"
+        )
     leading = dataset.train.y.ndim
     if spec.recurrent != (leading == 2):
         raise SpecError(

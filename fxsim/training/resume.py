@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,13 +13,14 @@ from typing import Any
 import torch
 
 from fxsim.data import Dataset
+from fxsim.differences import first_difference
 from fxsim.errors import FileError
 from fxsim.files import read_bytes, replacing
 from fxsim.floats.checkpoint import LinearParameters
 from fxsim.spec.specification import NetworkSpec
 
 _MAX_BYTES = 1 << 32
-_STATE = 2  # version of what a state holds
+_STATE = 3  # version of what a state holds
 
 
 @dataclass(kw_only=True)
@@ -28,7 +30,7 @@ class TrainingState:
     Parameters
     ----------
     fingerprint : str
-        Of recipe, data and version of PyTorch (`fingerprint`).
+        Recipe, data and version of PyTorch (`fingerprint`).
     stage : int
         Stages that are finished.
     epoch : int
@@ -47,17 +49,24 @@ class TrainingState:
 def fingerprint(
     spec: NetworkSpec, dataset: Dataset, start: Mapping[str, LinearParameters] | None = None
 ) -> str:
-    """Hash of everything that the result of training depends on."""
-    digest = hashlib.sha256(f"{_STATE} {torch.__version__} {spec.model_dump_json()}".encode())
+    """Everything that the result of training depends on, as JSON; data by their SHA-256."""
+    data, begin = hashlib.sha256(), hashlib.sha256()
     for split in (dataset.train, dataset.validation):
         if split is not None:
-            digest.update(f"{split.x.dtype} {split.x.shape}".encode())
-            digest.update(split.x.tobytes())
-            digest.update(split.y.tobytes())
+            data.update(f"{split.x.dtype} {split.x.shape}".encode())
+            data.update(split.x.tobytes())
+            data.update(split.y.tobytes())
     for parameters in (start or {}).values():
-        digest.update(parameters.weight.tobytes())
-        digest.update(parameters.bias.tobytes())
-    return digest.hexdigest()
+        begin.update(parameters.weight.tobytes())
+        begin.update(parameters.bias.tobytes())
+    facts = {
+        "state": _STATE,
+        "PyTorch": torch.__version__,
+        "recipe": spec.model_dump(mode="json"),
+        "SHA-256 of the data": data.hexdigest(),
+        "SHA-256 of the first parameters": begin.hexdigest(),
+    }
+    return json.dumps(facts)
 
 
 def random_state() -> list[torch.Tensor]:
@@ -106,7 +115,7 @@ def load_state(path: Path, expected: str) -> TrainingState:
         raise FileError(f"{path}: not a training state ({reason})") from None
     if state.fingerprint != expected:
         raise FileError(
-            f"{path}: must belong to this recipe and its data, but another one was interrupted;"
+            f"{path}: is of a run that was interrupted {_difference(state.fingerprint, expected)};"
             " finish that one or remove the file"
         )
     return state
@@ -116,3 +125,10 @@ def _split(raw: bytes) -> tuple[bytes, bytes]:
     """State and checksum of a file."""
     size = hashlib.sha256().digest_size
     return raw[:-size], raw[-size:]
+
+
+def _difference(stored: str, expected: str) -> str | None:
+    try:
+        return first_difference(json.loads(stored), json.loads(expected))
+    except ValueError:  # before states told more than a hash
+        return "in an earlier fxsim"

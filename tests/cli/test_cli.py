@@ -284,10 +284,15 @@ def test_retrained_parameters_that_are_left_aside_are_told(tmp_path):
     shipped = MODELS / TERNARY
     text = (shipped / "spec.yaml").read_text().replace("levels: 3,", "levels: 5,")
     (tmp_path / "spec.yaml").write_text(text)
-    source = tmp_path / "checkpoint.npz"
-    source.write_bytes((shipped / "checkpoint.npz").read_bytes())
-    told = fxsim_cli("quantize", tmp_path / "spec.yaml", "-o", tmp_path / "q").stderr
-    assert told.startswith(f"warning: {source}: its retrained parameters are for other levels or")
+    (tmp_path / "checkpoint.npz").write_bytes((shipped / "checkpoint.npz").read_bytes())
+    for command in (
+        ["quantize", tmp_path / "spec.yaml", "-o", tmp_path / "q"],
+        ["noise", tmp_path / "spec.yaml"],
+    ):
+        assert fxsim_cli(*command).stderr == (
+            "warning: layer0 was retrained with 3 levels, not 5: all retrained parameters are left"
+            " aside, and the float parent is quantized\n"
+        )
     asked = fxsim_cli("quantize", tmp_path / "spec.yaml", "--direct", "-o", tmp_path / "q")
     assert asked.stderr == ""
 

@@ -70,6 +70,10 @@ def test_the_message_names_the_key_that_differs():
     message = r"^s: was made with spec\.layers\[1\]\.bits 8, not 6$"
     with pytest.raises(ConfigError, match=message):
         _compare(Path("s"), {"spec": one}, {"spec": other})
+    fewer = {"layers": one["layers"][:1], "seed": 1}  # both began alike in the message
+    message = r"^s: was made without spec\.layers\[1\], which is {\"bits\": 8} now$"
+    with pytest.raises(ConfigError, match=message):
+        _compare(Path("s"), {"spec": fewer}, {"spec": one})
 
 
 def test_the_order_of_variables_is_part_of_the_configuration(tmp_path):

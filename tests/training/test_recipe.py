@@ -244,10 +244,16 @@ def test_an_interrupted_run_goes_on_to_the_same_result(last, tmp_path):
 def test_a_state_of_another_run_or_a_hostile_file_is_refused(tmp_path):
     path, digits = tmp_path / "run.resume", load("digits")
     train(make_spec(), digits, resume=path)
-    with pytest.raises(FileError, match=r"run.resume: must belong to this recipe and its data"):
+    another = "run.resume: is of a run that was interrupted with"
+    with pytest.raises(
+        FileError, match=rf"{another} recipe\.train\.seed 1, not 2; finish that one"
+    ):
         train(make_spec(seed=2), digits, resume=path)
-    with pytest.raises(FileError, match=r"run.resume: must belong to this recipe"):
+    with pytest.raises(FileError, match=rf'{another} SHA-256 of the data "\w+", not "\w+";'):
         train(make_spec(), with_validation(), resume=path)
+    save_state(TrainingState(fingerprint="0123abcd"), tmp_path / "old")
+    with pytest.raises(FileError, match=r"old: is of a run that was interrupted in an earlier fx"):
+        train(make_spec(), digits, resume=tmp_path / "old")
     whole = path.read_bytes()
     for raw in (b"", b"text", whole[: len(whole) // 2]):
         path.write_bytes(raw)
