@@ -126,8 +126,8 @@ def _window(record: WindowConfig) -> Facts:
         "size": windows.size // record.simd,
         "repeats": record.repeats,
         "groups": windows.groups,
-        "padding": windows.padding,
-        "stride": windows.stride,
+        "padding": max(windows.padding),
+        "stride": max(windows.stride),
     }
 
 

@@ -133,7 +133,16 @@ def _describe_lstm(layer: QuantizedLstm) -> dict[str, Any]:
 
 
 def _describe_windows(windows: Windows) -> dict[str, Any]:
-    return {**asdict(windows), "kernel": list(windows.kernel)}
+    return {
+        **asdict(windows),
+        "kernel": list(windows.kernel),
+        "stride": _one_or_all(windows.stride),
+        "padding": _one_or_all(windows.padding),
+    }
+
+
+def _one_or_all(values: Sequence[int]) -> int | list[int]:
+    return values[0] if len(set(values)) == 1 else list(values)
 
 
 def _describe_add(layer: QuantizedAdd) -> dict[str, Any]:

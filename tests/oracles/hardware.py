@@ -226,8 +226,9 @@ def _rows(found: Needs, windows: Windows, simd: int, bits: int) -> None:
     channels = windows.channels // windows.groups
     lanes = min(simd, channels)
     high, broad = (tall, wide) if simd == tall * wide * channels else (1, simd // lanes)
-    held = max(tall + windows.stride, 2 * (tall - windows.padding))
-    line = -(-(windows.width + 2 * windows.padding) // broad) * (windows.channels // lanes)
+    above, before, below, after = windows.padding
+    held = max(tall + windows.stride[0], (tall - above) + (tall - below))
+    line = -(-(before + windows.width + after) // broad) * (windows.channels // lanes)
     found["window"] += 1
     found["memory bits"] += high * broad * -(-held // high) * line * lanes * bits
 

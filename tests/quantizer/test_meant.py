@@ -7,6 +7,7 @@ integers may be from them.
 
 from __future__ import annotations
 
+import math
 import warnings
 from fractions import Fraction
 
@@ -21,6 +22,7 @@ from fxsim.floats.checkpoint import Checkpoint, LinearParameters
 from fxsim.network import QuantizedNetwork, accumulator_bounds
 from fxsim.quantizer import quantize
 from fxsim.spec.specification import NetworkSpec, parse_spec
+from tests.image_strategies import geometry
 from tests.oracles import meant
 from tests.oracles.bound import NEARLY, hold
 from tests.oracles.meant import fractions
@@ -228,22 +230,22 @@ def test_convolutions(data, rounding):
     channels = draw(st.integers(1, 2)) * (2 if groups == 2 else 1)
     count = channels if groups == "depthwise" else groups
     each, depth = draw(st.integers(1, 2)), channels // count
-    outputs, kernel = count * each, draw(st.integers(1, 3))
-    height, width = draw(st.integers(kernel, 5)), draw(st.integers(kernel, 5))
-    stride, padding = draw(st.integers(1, 3)), draw(st.integers(0, (kernel - 1) // 2))
+    outputs, kernel = count * each, (draw(st.integers(1, 3)), draw(st.integers(1, 3)))
+    height, width = draw(st.integers(kernel[0], 5)), draw(st.integers(kernel[1], 5))
+    stride, padding = draw(geometry(*kernel))
     batch_norm = draw(st.booleans())
     layer = draw(weighted(batch_norm=batch_norm))
     layer |= {"type": "convolution", "units": outputs, "kernel": kernel, "stride": stride}
-    layer |= {"padding": padding, "groups": count}
+    layer |= {"padding": padding._asdict(), "groups": count}
     source = {"shape": [channels, height, width], "bits": draw(st.integers(1, 8))}
     source["signed"] = draw(st.booleans())
     top = {"name": "n", "data": "d", "input": source, "layers": [layer], "rounding": str(rounding)}
     spec = parse_spec(top, "t")
-    parent = draw(parameters(outputs, kernel * kernel * depth, gain=batch_norm))
+    parent = draw(parameters(outputs, math.prod(kernel) * depth, gain=batch_norm))
     generator = np.random.default_rng(draw(st.integers(0, 99)))
     calibration = generator.normal(size=(6, channels, height, width))
     calibration = calibration if source["signed"] else abs(calibration)
-    geometry = {"stride": stride, "padding": padding, "groups": count}
+    place = {"stride": stride, "padding": padding, "groups": count}
     network, told = made(spec, {"layer0": parent}, calibration)
     if network is None:
         return
@@ -254,10 +256,10 @@ def test_convolutions(data, rounding):
         np.broadcast_to(product.weight_scale, outputs)
     ).reshape(-1, 1)
     # Columns of a stored matrix: row, column, then channel of the window.
-    weight = np.moveaxis(weight.reshape(outputs, kernel, kernel, depth), 3, 1)
+    weight = np.moveaxis(weight.reshape(outputs, *kernel, depth), 3, 1)
     image = generator.integers(fmt.min, fmt.max, (channels, height, width), endpoint=True)
     real = fractions(image) * Fraction(found.input.scale)
-    sums = meant.convolution(weight, fractions(np.zeros(outputs)), real, **geometry)
+    sums = meant.convolution(weight, fractions(np.zeros(outputs)), real, **place)
     # Images are stored pixel by pixel, the channels of each together.
     result = reference.run_convolution(found, np.moveaxis(image, 0, -1).ravel().tolist())
     if product.accumulator.mode is AccumulatorMode.SATURATE and result.overflows:

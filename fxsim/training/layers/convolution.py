@@ -7,6 +7,7 @@ from torch import nn
 
 from fxsim.arithmetic.windows import Windows
 from fxsim.spec.specification import ConvolutionSpec
+from fxsim.training.layers.padding import padded
 from fxsim.training.product import Product
 
 
@@ -31,10 +32,11 @@ class Convolution(Product):
         windows = self.windows
         shape = (len(self.weight), *windows.kernel, windows.group_channels)
         bias = None if self.norm is not None else self.bias
-        numbers = (windows.stride, windows.padding, 1, windows.groups)
+        numbers = (windows.stride, 0, 1, windows.groups)
 
         def apply(x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
             weight = weight.reshape(shape).permute(0, 3, 1, 2)
+            x = padded(x, windows.padding, 0.0)
             return nn.functional.conv2d(x, weight, bias, *numbers)
 
         x = self.product(x, apply)
