@@ -24,6 +24,7 @@ from fxsim.testbenches.builds import build
 from fxsim.testbenches.cases.samples import MODELS, chain, random_inputs, tail_of
 from fxsim.testbenches.run import Bench, run
 from fxsim.testbenches.verify import NetworkRun, verify
+from tests.flips import with_flipped_weight
 from tests.messages import raises
 
 BENCHES: tuple[Bench, ...] = ("python", "verilog")
@@ -68,14 +69,8 @@ def test_flipped_bit_of_a_weight(
     layer: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     network = chain(["layer0", "layer1"])
-
-    def flip(word: re.Match[str]) -> str:
-        return f"{word[1]}{int(word[2], 16) ^ 1:x};"
-
-    head, module, tail = accelerator_verilog(network).partition(f"module \\chain.{layer}.mac_array")
-    tail, count = re.subn(r"( weights\[0\] = \d+'h)([0-9a-f]+);", flip, tail, count=1)
-    assert count == 1
-    result, trace = regression(monkeypatch, network, head + module + tail, tmp_path)
+    verilog = with_flipped_weight(accelerator_verilog(network), f"chain.{layer}.mac_array")
+    result, trace = regression(monkeypatch, network, verilog, tmp_path)
     assert_mismatch_in(layer, result, trace)
 
 

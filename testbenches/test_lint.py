@@ -34,6 +34,9 @@ TWO = ("charlm-lstm-int8", "charlm-lstm-ternary")
 NAMELESS = "\\$signal"
 """What Amaranth calls a signal whose name it cannot tell, as in ``a, b = Signal(), Signal()``."""
 
+CONTENTS = "initial begin"
+"""Start of what puts words into a memory that is not a module of its own."""
+
 
 @cache
 def emitted(model: str) -> tuple[str, str]:
@@ -54,6 +57,7 @@ def test_shipped_models_have_no_warnings(model: str, tmp_path: Path) -> None:
     assert lint(verilog, top, tmp_path) == []
     assert foreign_modules(verilog, top) == []
     assert NAMELESS not in verilog
+    assert CONTENTS not in verilog
 
 
 @pytest.mark.parametrize("name", UNITS)
@@ -64,6 +68,7 @@ def test_shipped_units_have_no_warnings(name: str, tmp_path: Path) -> None:
     assert lint(verilog, unit.name, tmp_path) == []
     assert foreign_modules(verilog, unit.name) == []
     assert NAMELESS not in verilog
+    assert CONTENTS not in verilog
 
 
 def test_blocks_of_the_backward_pass_have_no_warnings(tmp_path: Path) -> None:
@@ -118,6 +123,19 @@ def test_weights_in_files_cause_no_warnings(tmp_path: Path) -> None:
     folding = Folding(rows=2, simd=3, memory=MemoryStyle.BLOCK)
     verilog = accelerator_verilog(chain(["layer0", "layer1"], folding=folding))
     assert ".FILE(" in verilog
+    assert lint(verilog, "chain", tmp_path) == []
+
+
+@pytest.mark.parametrize("style", list(MemoryStyle))
+def test_only_a_style_that_is_asked_for_puts_words_into_memories(
+    style: MemoryStyle, tmp_path: Path
+) -> None:
+    """Else what is constant is logic, or in a file."""
+    folding = Folding(rows=2, simd=3, memory=style)
+    verilog = accelerator_verilog(chain(["layer0", "layer1"], folding=folding))
+    distributed = style is MemoryStyle.DISTRIBUTED
+    assert (CONTENTS in verilog) == distributed
+    assert ('rom_style = "distributed"' in verilog) == distributed
     assert lint(verilog, "chain", tmp_path) == []
 
 

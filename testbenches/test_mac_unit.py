@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -34,6 +33,7 @@ from fxsim.testbenches.run import run
 from fxsim.testbenches.units import UnitRun
 from fxsim.timing.mac_unit import MacCycles, mac_unit_cycles
 from tests.declared import declared_memories
+from tests.flips import with_flipped_weight
 
 BASE: dict[str, Any] = {
     "kind": "mac-array",
@@ -160,12 +160,7 @@ def test_a_flipped_bit_of_a_weight_is_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     unit = small(tmp_path, SMALL["one column"])
-
-    def flip(word: re.Match[str]) -> str:
-        return f"{word[1]}{int(word[2], 16) ^ 1:x};"
-
-    text, count = re.subn(r"( weights\[0\] = \d+'h)([0-9a-f]+);", flip, unit_verilog(unit), count=1)
-    assert count == 1
+    text = with_flipped_weight(unit_verilog(unit), f"{unit.name}.unit.mac_array")
     monkeypatch.setattr(units, "unit_verilog", lambda _: text)
     seen = verified(unit, tmp_path)
     assert not seen.ok

@@ -27,6 +27,7 @@ from fxsim.testbenches.builds import build
 from fxsim.testbenches.cases.samples import chain, random_inputs
 from fxsim.testbenches.run import RunResult, run
 from tests.commands import fxsim_cli, small_network
+from tests.flips import with_flipped_weight
 from tests.messages import raises
 
 SUBJECT = Subject(digest_of("a job"), digest_of("module"))
@@ -34,14 +35,7 @@ SUBJECT = Subject(digest_of("a job"), digest_of("module"))
 
 def broken(verilog: str) -> str:
     """Verilog with one bit of a weight flipped."""
-    text, count = re.subn(
-        r"( weights\[0\] = \d+'h)([0-9a-f]+);",
-        lambda word: f"{word[1]}{int(word[2], 16) ^ 1:x};",
-        verilog,
-        count=1,
-    )
-    assert count == 1
-    return text
+    return with_flipped_weight(verilog)
 
 
 # An outcome is taken for that of its job and its Verilog, and for no other.

@@ -2,7 +2,17 @@
 
 from collections.abc import Iterator
 
-from amaranth.hdl import C, Cat, ClockSignal, Elaboratable, Instance, Module, ShapeLike, Value
+from amaranth.hdl import (
+    C,
+    Cat,
+    ClockSignal,
+    Elaboratable,
+    Instance,
+    Module,
+    ShapeLike,
+    Signal,
+    Value,
+)
 from amaranth.lib.memory import Memory, ReadPort
 
 from fxsim.arithmetic.formats import MemoryStyle
@@ -67,6 +77,28 @@ endmodule
 `endif
 """
 
+_REGISTER_FILE = """
+// Memory with a port to write and one to read, whose word is there within the cycle.
+`ifndef NAME
+module NAME #(
+  parameter WIDTH = 1,
+  parameter DEPTH = 1,
+  parameter ADDRESS = 1
+) (
+  input clk,
+  input write,
+  input [ADDRESS-1:0] write_address,
+  input [WIDTH-1:0] write_data,
+  input [ADDRESS-1:0] read_address,
+  output [WIDTH-1:0] read_data
+);
+  reg [WIDTH-1:0] words [0:DEPTH-1];
+  always @(posedge clk) if (write) words[write_address] <= write_data;
+  assign read_data = words[read_address];
+endmodule
+`endif
+"""
+
 
 class ReadFirst(Memory):
     """Memory of which a word that is written while it is read gives the old one.
@@ -94,10 +126,11 @@ class MemoryModules:
     """Platform of Amaranth: memories of a design become instances of modules of its own.
 
     What is written to is an instance of ``<top>__ram`` for each port that reads, with ``_block`` or
-    ``_distributed`` after it where a style is asked for; a constant that a file fills is one of
-    ``<top>__rom``. No network, layer or unit may have two underscores in a row, so designs of one
-    project do not clash. Constants without a file stay where they are used, as words in the
-    Verilog, and so do memories that are read within a cycle.
+    ``_distributed`` after it where a style is asked for, or of ``<top>__register_file`` where it is
+    read within a cycle; a constant that a file fills is one of ``<top>__rom``. No network, layer or
+    unit may have two underscores in a row, so designs of one project do not clash. Constants
+    without a file are logic, where they are used. Only those with attributes remain memories, for
+    these to belong to.
 
     A macro of a module's name leaves the module out, for flows that bring their own.
 
@@ -110,6 +143,7 @@ class MemoryModules:
     def __init__(self, top: str):
         self.top = top
         self.rom = f"{top}__rom"
+        self.register_file = f"{top}__register_file"
 
     def ram(self, style: MemoryStyle) -> str:
         """Name of the module of memories that are written to."""
@@ -117,7 +151,9 @@ class MemoryModules:
 
     def get_memory(self, memory: Memory) -> Elaboratable:
         """What stands for a memory; the name of the method is Amaranth's."""
-        if not _is_wrapped(memory):
+        if not memory.write_ports and not memory.attrs:
+            return _logic(memory)
+        if not memory.write_ports:
             return memory.elaborate(None)
         copies = [self._written(memory, read) for read in memory.read_ports]
         if len(copies) == 1:
@@ -128,25 +164,33 @@ class MemoryModules:
         return m
 
     def _written(self, memory: Memory, read: ReadPort) -> Instance:
-        """Memory with a port to write and one to read."""
+        """Memory with a port to write and one to read; none has contents but by a file."""
         (write,) = memory.write_ports
+        assert len(write.en) == 1
+        assert not any(memory.init)
+        facts: dict[str, object] = {
+            "p_WIDTH": len(Value.cast(read.data)),
+            "p_DEPTH": memory.depth,
+            "p_ADDRESS": len(_address(read.addr)),
+            "i_clk": ClockSignal(write.domain),
+            "i_write": write.en,
+            "i_write_address": _address(write.addr),
+            "i_write_data": write.data,
+            "i_read_address": _address(read.addr),
+            "o_read_data": read.data,
+        }
+        if read.domain == "comb":
+            return Instance(self.register_file, **facts)
+        assert read.domain == write.domain
         content = memory.content if isinstance(memory, Preloaded) else None
         collision = "old" if isinstance(memory, ReadFirst) else "any"
-        return Instance(
-            self.ram(content.style if content else MemoryStyle.AUTO),
-            **({"p_FILE": content.file(self.top)} if content else {}),
-            p_WIDTH=len(Value.cast(read.data)),
-            p_DEPTH=memory.depth,
-            p_ADDRESS=len(_address(read.addr)),
-            p_COLLISION="new" if read.transparent_for else collision,
-            i_clk=ClockSignal(read.domain),
-            i_write=write.en,
-            i_write_address=_address(write.addr),
-            i_write_data=write.data,
-            i_read=read.en,
-            i_read_address=_address(read.addr),
-            o_read_data=read.data,
-        )
+        facts |= {
+            "p_COLLISION": "new" if read.transparent_for else collision,
+            "i_read": read.en,
+        }
+        if content:
+            facts["p_FILE"] = content.file(self.top)
+        return Instance(self.ram(content.style if content else MemoryStyle.AUTO), **facts)
 
     def constant(self, content: WeightMemory, en: Value, place: Value, data: Value) -> Instance:
         """Constant that a file fills, with its port: ``data`` is the word of a cycle before."""
@@ -172,6 +216,7 @@ class MemoryModules:
 
     def _modules(self) -> Iterator[tuple[str, MemoryStyle, str]]:
         yield self.rom, MemoryStyle.BLOCK, _ROM
+        yield self.register_file, MemoryStyle.AUTO, _REGISTER_FILE
         for style in MemoryStyle:
             yield self.ram(style), style, _RAM
 
@@ -183,15 +228,26 @@ def _attributes(style: MemoryStyle, template: str) -> str:
     return f"  (* {pairs} *)\n" if pairs else ""
 
 
+def _logic(memory: Memory) -> Module:
+    """Constant as logic: a choice of words, and a register; beyond the last word is the last."""
+    m = Module()
+    *words, last = (C(value, memory.shape) for value in memory.init)
+    for k, port in enumerate(memory.read_ports):
+        data = Value.cast(port.data)
+        word = Signal(len(data), name=f"word_{k}")
+        read = Signal(len(data), name=f"read_{k}", reset_less=True)
+        m.d.comb += data.eq(read)
+        with m.Switch(_address(port.addr)):
+            for address, value in enumerate(words):
+                with m.Case(address):
+                    m.d.comb += word.eq(value)
+            with m.Default():
+                m.d.comb += word.eq(last)
+        with m.If(port.en):
+            m.d[port.domain] += read.eq(word)
+    return m
+
+
 def _address(value: Value) -> Value:
     """Address of at least a bit, as ports have it."""
     return Cat(value, C(0, not len(value)))
-
-
-def _is_wrapped(memory: Memory) -> bool:
-    """True if a memory is written by one port, read in a cycle of its clock, and starts empty."""
-    return (
-        [len(port.en) for port in memory.write_ports] == [1]
-        and all(port.domain == memory.write_ports[0].domain for port in memory.read_ports)
-        and not any(memory.init)
-    )
