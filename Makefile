@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DEMO := build/demo
 
-.PHONY: demo test quick test-slow wheel golden lint area tools clean
+.PHONY: demo test quick test-slow wheel golden fuzz-files lint area tools clean
 
 demo: tools
 	$(BIN)/fxsim codesign digits-mlp-ternary -o $(DEMO)
@@ -26,6 +26,11 @@ golden: $(VENV)/.dev
 # Exhaustive spaces and full reproductions.
 test-slow: $(VENV)/.dev tools
 	$(BIN)/pytest -m slow
+
+# Feed mutated files to everything that reads files: make fuzz-files MINUTES=5
+MINUTES ?= 5
+fuzz-files: $(VENV)/.dev
+	$(BIN)/python -m tests.fuzz.run --minutes $(MINUTES)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+
+from fxsim.errors import ConfigError
+
+_NUMBA_THREADS = "NUMBA_NUM_THREADS"
+_POSITIVE = re.compile("0*[1-9][0-9]{0,8}")
 
 
 def safe() -> dict[str, str | None]:
@@ -24,12 +30,27 @@ def start_safely() -> None:
     """Execute nothing from the current folder, in this process and in all that it starts.
 
     Numba would read ``.numba_config.yaml`` there, which may name a folder of compiled code. A
-    variable takes the place of that, even when it is empty.
+    variable takes the place of that, even when it is empty. Programs are looked up where shells do
+    when there is no ``PATH``.
     """
     if "" in os.environ.get("PYTHONPATH", "x").split(os.pathsep):
         _forget_current_folder()
     _put(safe())
     os.environ.setdefault("NUMBA_CACHE_DIR", "")
+    os.environ.setdefault("PATH", os.defpath)
+
+
+def check_threads() -> None:
+    """Check the number of threads that numba reads when it is loaded.
+
+    Raises
+    ------
+    ConfigError
+        If it is no positive integer.
+    """
+    text = os.environ.get(_NUMBA_THREADS, "1")
+    if not _POSITIVE.fullmatch(text):
+        raise ConfigError(f"{_NUMBA_THREADS} must be a positive integer, not {text!r}")
 
 
 @contextmanager

@@ -12,6 +12,10 @@ class ConfigError(FxsimError, ValueError):
     """A parameter breaks a constraint."""
 
 
+class ArgumentError(FxsimError, TypeError):
+    """An argument of a public function has the wrong type."""
+
+
 class RangeError(FxsimError, ValueError):
     """An integer, or a width computed from integers, leaves the range that was promised for it."""
 
@@ -40,8 +44,16 @@ class FxsimWarning(UserWarning):
     """Base of what is worth knowing but stops nothing; the command line prints it as one line."""
 
 
+class CacheWarning(FxsimWarning):
+    """Something in the cache is damaged, or the cache cannot be kept; says what is done."""
+
+
 class CalibrationWarning(FxsimWarning):
     """Calibration samples and a format do not suit each other; says where and what to do."""
+
+
+class RetrainedWarning(FxsimWarning):
+    """Retrained parameters are left aside; says what they were retrained for."""
 
 
 class LayoutWarning(FxsimWarning):

@@ -11,24 +11,26 @@ import io
 import math
 import os
 import re
-import tempfile
+import shutil
 import zipfile
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 import yaml
 
 from fxsim.errors import FileError
+from fxsim.leftovers import open_temporary
 
 MAX_YAML_BYTES = 1 << 20
 MAX_ARRAY_BYTES = 1 << 30
 MAX_MEMBERS = 4096
 _KINDS = "iuf"
 _TEXT = "U"
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _FLOAT = re.compile(
     r"[-+]?(([0-9]+\.[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+|\.inf)\Z|\.nan\Z"
 )
@@ -46,6 +48,13 @@ class _StrictLoader(yaml.SafeLoader):
         else:
             return super().compose_node(parent, index)
         raise yaml.MarkedYAMLError(problem=problem, problem_mark=event.start_mark)
+
+    def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
+        text = node.value
+        if isinstance(text, str) and _SURROGATE.search(text):
+            problem = f"text must be Unicode, not {text!r:.60}: half of a pair of surrogates"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+        return super().construct_scalar(node)
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen = set()
@@ -88,14 +97,37 @@ def read_bytes(path: Path, *, limit: int) -> bytes:
         If it is missing, unreadable, not a regular file, or larger.
     """
     try:
-        if not path.is_file():
-            raise FileError(f"{path}: {'is not a regular file' if path.exists() else 'not found'}")
+        _check_regular(path)
         if (size := path.stat().st_size) > limit:
             raise FileError(f"{path}: must be at most {limit} bytes, not {size}")
         return path.read_bytes()
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise FileError(f"{path}: cannot be read ({reason})") from error
+        raise _unreadable(path, error) from error
+
+
+def open_file(path: Path) -> BinaryIO:
+    """Open a regular file to read it.
+
+    Raises
+    ------
+    FileError
+        If it is missing, unreadable or not a regular file.
+    """
+    try:
+        _check_regular(path)
+        return path.open("rb")
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _check_regular(path: Path) -> None:
+    if not path.is_file():
+        raise FileError(f"{path}: {'is not a regular file' if path.exists() else 'not found'}")
+
+
+def _unreadable(path: Path, error: OSError | ValueError) -> FileError:
+    reason = error.strerror if isinstance(error, OSError) else error
+    return FileError(f"{path}: cannot be read ({reason})")
 
 
 def read_yaml(path: Path) -> Any:
@@ -106,11 +138,17 @@ def read_yaml(path: Path) -> Any:
     FileError
         With line and column, if the text is malformed or uses a refused feature.
     """
-    raw = read_bytes(path, limit=MAX_YAML_BYTES)
     try:
-        return yaml.load(raw.decode(), Loader=_StrictLoader)
+        text = read_bytes(path, limit=MAX_YAML_BYTES).decode()
     except UnicodeDecodeError as error:
         raise FileError(f"{path}: must be UTF-8 text ({error.reason})") from error
+    return parse_yaml(text, path)
+
+
+def parse_yaml(text: str, path: Path) -> Any:
+    """Plain values of a YAML text, see `read_yaml`; ``path`` is for messages."""
+    try:
+        return yaml.load(text, Loader=_StrictLoader)
     except RecursionError as error:
         raise FileError(f"{path}: nested too deeply") from error
     except yaml.MarkedYAMLError as error:
@@ -125,30 +163,55 @@ def _reason(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
+def read_header(
+    path: Path, name: str, stream: IO[bytes], size: int, kinds: str = _KINDS
+) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, Fortran order and type of the npy of ``size`` bytes that a stream begins with.
+
+    Raises
+    ------
+    FileError
+        If it holds other values than ``kinds``, or more or fewer than it claims. The parser of
+        numpy raises other errors, too.
+    """
+    version = np.lib.format.read_magic(stream)
+    if version not in ((1, 0), (2, 0)):
+        raise FileError(f"{path}: {name}: npy version {version} is not supported")
+    parse = (
+        np.lib.format.read_array_header_1_0
+        if version == (1, 0)
+        else np.lib.format.read_array_header_2_0
+    )
+    shape, fortran, dtype = parse(stream)
+    if dtype.kind not in kinds:
+        what = "text" if kinds == _TEXT else "integers or floats"
+        raise FileError(f"{path}: {name}: must hold {what}, not {dtype}")
+    claimed, present = math.prod(shape) * dtype.itemsize, size - stream.tell()
+    if claimed != present:
+        raise FileError(f"{path}: {name}: header claims {claimed} bytes, file has {present}")
+    return shape, fortran, dtype
+
+
 def _read_array(
     path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo, kinds: str = _KINDS
 ) -> npt.NDArray[Any]:
-    name = info.filename
     with archive.open(info) as stream:
-        version = np.lib.format.read_magic(stream)
-        if version not in ((1, 0), (2, 0)):
-            raise FileError(f"{path}: {name}: npy version {version} is not supported")
-        read_header = (
-            np.lib.format.read_array_header_1_0
-            if version == (1, 0)
-            else np.lib.format.read_array_header_2_0
-        )
-        shape, fortran, dtype = read_header(stream)
-        if dtype.kind not in kinds:
-            what = "text" if kinds == _TEXT else "integers or floats"
-            raise FileError(f"{path}: {name}: must hold {what}, not {dtype}")
-        claimed = math.prod(shape) * dtype.itemsize
-        present = info.file_size - stream.tell()
-        if claimed != present:
-            raise FileError(f"{path}: {name}: header claims {claimed} bytes, file has {present}")
-        data = stream.read(claimed)
+        shape, fortran, dtype = read_header(path, info.filename, stream, info.file_size, kinds)
+        data = stream.read(math.prod(shape) * dtype.itemsize)
     array = np.frombuffer(data, dtype=dtype).reshape(shape, order="F" if fortran else "C")
     return array.copy(order="C")
+
+
+def check_members(path: Path, members: Sequence[zipfile.ZipInfo]) -> None:
+    """Refuse members of an npz that are too many or too large, or no arrays."""
+    names = [info.filename for info in members]
+    if len(names) > MAX_MEMBERS or len(set(names)) != len(names):
+        raise FileError(f"{path}: has too many members, or one name twice")
+    if (total := sum(info.file_size for info in members)) > MAX_ARRAY_BYTES:
+        raise FileError(f"{path}: must unpack to at most {MAX_ARRAY_BYTES} bytes, not {total}")
+    for name in names:
+        if not name.endswith(".npy"):
+            raise FileError(f"{path}: {name!r} is not an array")
 
 
 def read_npz(path: Path, *, text: str | None = None) -> dict[str, npt.NDArray[Any]]:
@@ -165,16 +228,7 @@ def read_npz(path: Path, *, text: str | None = None) -> dict[str, npt.NDArray[An
     try:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
             members = archive.infolist()
-            names = [info.filename for info in members]
-            if len(names) > MAX_MEMBERS or len(set(names)) != len(names):
-                raise FileError(f"{path}: has too many members, or one name twice")
-            if (total := sum(info.file_size for info in members)) > MAX_ARRAY_BYTES:
-                raise FileError(
-                    f"{path}: must unpack to at most {MAX_ARRAY_BYTES} bytes, not {total}"
-                )
-            for name in names:
-                if not name.endswith(".npy"):
-                    raise FileError(f"{path}: {name!r} is not an array")
+            check_members(path, members)
             return {
                 (name := info.filename.removesuffix(".npy")): _read_array(
                     path, archive, info, _TEXT if name == text else _KINDS
@@ -253,6 +307,8 @@ def check_file(path: Path) -> None:
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary path next to ``path`` that takes its place when the block ends well.
 
+    Those that killed processes have left there are removed.
+
     Raises
     ------
     FileError
@@ -261,13 +317,9 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         check_file(path)
         make_folder(path.parent)
-        handle, name = tempfile.mkstemp(
-            dir=path.parent, prefix=f".{path.name}-", suffix=path.suffix
-        )
+        handle, temporary = open_temporary(path)
     except OSError as error:
         raise FileError(f"{path}: cannot be written ({error.strerror})") from error
-    os.close(handle)
-    temporary = Path(name)
     try:
         yield temporary
         umask = os.umask(0)
@@ -278,6 +330,7 @@ def replacing(path: Path) -> Iterator[Path]:
         raise FileError(f"{path}: cannot be written ({error.strerror})") from error
     finally:
         temporary.unlink(missing_ok=True)
+        os.close(handle)
 
 
 def move(source: Path, target: Path) -> None:
@@ -292,6 +345,39 @@ def move(source: Path, target: Path) -> None:
         source.replace(target)
     except OSError as error:
         raise FileError(f"{target}: cannot be written ({error.strerror})") from error
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy a file with its mode.
+
+    Raises
+    ------
+    FileError
+        If ``target`` cannot be written.
+    """
+    try:
+        shutil.copy(source, target)
+    except OSError as error:
+        raise FileError(f"{target}: cannot be written ({error.strerror})") from error
+
+
+def remove(path: Path) -> None:
+    """Remove a file, or a folder with all that it holds, if it is there.
+
+    Raises
+    ------
+    FileError
+        If it cannot be removed.
+    """
+    try:
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    except FileNotFoundError:  # another process removes it, too
+        return
+    except OSError as error:
+        raise FileError(f"{path}: cannot be removed ({error.strerror})") from error
 
 
 def write_text(path: Path, text: str) -> None:

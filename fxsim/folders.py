@@ -68,6 +68,17 @@ def held(lock: Path, path: Path, *, patience: float = 0) -> Iterator[None]:
         made.release()
 
 
+def is_held(lock: Path) -> bool:
+    """True if a process holds a lock file."""
+    from filelock import FileLock, Timeout
+
+    try:
+        with FileLock(lock, timeout=0):
+            return False
+    except Timeout:
+        return True
+
+
 def reserved(folder: Path) -> AbstractContextManager[None]:
     """Hold ``folder`` for a run that goes on from what it finds there; another is refused."""
     return held(_hidden(folder) / "run.lock", folder)
@@ -112,20 +123,50 @@ def filling(folder: Path, command: str, *, files: Sequence[str] = ()) -> Iterato
         yield folder
         return
     with ExitStack() as stack:
-        with writing(folder):
-            _refuse_foreign(folder, files)
-            _sweep(folder)
-            run = Path(tempfile.mkdtemp(prefix="run-", dir=folder / HIDDEN)).resolve()
-            stack.callback(_remove_run, run)
-            stack.enter_context(held(_lock_of(run), folder))
+        check_room(folder, files)
+        run = stack.enter_context(run_folder(_hidden(folder), folder))
         _under_way.add(run)
         stack.callback(_under_way.discard, run)
-        yield run
+        try:
+            yield run
+        except OSError as error:
+            if error.filename is not None:
+                raise
+            raise FileError(f"{folder}: cannot be written ({error.strerror})") from error
         try:
             with writing(folder):
                 _move_in(run, folder, command)
         except FileError as error:
             raise UnwrittenError(str(error)) from error
+
+
+@contextmanager
+def run_folder(place: Path, shown: Path | None = None) -> Iterator[Path]:
+    """Give a new folder in ``place``, which is removed when the block ends.
+
+    What killed processes have left there is removed, too: the kernel has freed their locks.
+
+    Parameters
+    ----------
+    shown : Path, optional
+        Folder that errors name in the place of ``place``.
+
+    Raises
+    ------
+    FileError
+        If it cannot be made.
+    """
+    shown = shown or place
+    with ExitStack() as stack:
+        with held(place / "lock", shown, patience=_PATIENCE):
+            _sweep(place)
+            try:
+                run = Path(tempfile.mkdtemp(prefix="run-", dir=place)).resolve()
+            except OSError as error:
+                raise FileError(f"{shown}: cannot be written ({error.strerror})") from error
+            stack.callback(_remove_run, run)
+            stack.enter_context(held(_lock_of(run), shown))
+        yield run
 
 
 @contextmanager
@@ -158,16 +199,16 @@ def _remove_run(run: Path) -> None:
     _lock_of(run).unlink(missing_ok=True)
 
 
-def _sweep(folder: Path) -> None:
+def _sweep(place: Path) -> None:
     """Remove what killed runs have left: folders whose locks nobody holds, and lists half written.
 
-    Lists are written by who holds the lock of ``folder``, which the caller does.
+    Lists are written by who holds the lock in ``place``, which the caller does.
     """
-    for path in (folder / HIDDEN).glob("run-*"):
+    for path in place.glob("run-*"):
         run = path.with_suffix("")
-        with suppress(FileError), held(_lock_of(run), folder):  # else it is under way
+        with suppress(FileError), held(_lock_of(run), place):  # else it is under way
             _remove_run(run)
-    for path in (folder / HIDDEN).glob(".*.json"):
+    for path in place.glob(".*.json"):
         path.unlink()
 
 

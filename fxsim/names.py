@@ -1,4 +1,4 @@
-"""Names from user files must be safe in Verilog, in file systems and in shells."""
+"""Names from user files must be safe in Verilog, in file systems, in shells and on screens."""
 
 from __future__ import annotations
 
@@ -46,6 +46,19 @@ vmode vprop vunit when
 """  # IEEE 1076-2008
 
 _KEYWORDS = frozenset((_VERILOG + _SYSTEMVERILOG + _VHDL).split())
+
+
+def printable(text: str, keep: str = "") -> str:
+    """Text with escapes, as in Python, for what a terminal or a browser would obey and not show.
+
+    These are control characters, ends of lines, changes of direction, and halves of surrogates;
+    characters of ``keep`` stay.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        c if c.isprintable() or c in keep else c.encode("unicode_escape").decode() for c in text
+    )
 
 
 def check_identifier(name: str, what: str) -> str:

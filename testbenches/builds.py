@@ -1,7 +1,8 @@
 """Compiled simulations, kept on disk: each Verilog is built once by each simulator.
 
 Builds are keyed by a hash of source, tool and arguments: cocotb's own check looks at file times
-only and reuses a stale Icarus build when nothing but a parameter has changed.
+only and reuses a stale Icarus build when nothing but a parameter has changed. Of each the cache has
+the program, its source and the log, and a seal: what has changed since is said and compiled again.
 """
 
 from __future__ import annotations
@@ -18,30 +19,29 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from fxsim.environment import environment, safe
-from fxsim.errors import MissingToolError
-from fxsim.files import replacing
-from fxsim.folders import held
+from fxsim import cache
+from fxsim.environment import environment
+from fxsim.errors import FileError
+from fxsim.files import copy, make_folder, remove
+from fxsim.folders import run_folder
+from fxsim.processes import check_going_on
+from fxsim.scratch import scratch_folder
 from fxsim.testbenches.bench.simulators import Simulator
+from fxsim.tools import failure, first_error, reason, tool_variables
 
 _ARGUMENTS = {
     "verilator": ["-Wno-fatal", "--x-initial", "unique", "--timing"],
     "icarus": ["-Wall"],
 }
-_RUNTIME = "verilated*.o"
+_RUNTIME, _SEAL = "verilated*.o", "sealed"
+_FORM = 2
+"""Form of what is kept; another one has other keys, so that earlier builds are not damaged ones."""
 _DAY = 24 * 60 * 60
 _STEERING = re.compile(
     r"(COCOTB|GPI|PYGPI|PYTEST|COVERAGE)(_\w+)?|LIBPYTHON_LOC|SIM_CMD_(PREFIX|SUFFIX)"
     r"|WAVES|GUI|MODULE|TESTCASE|TOPLEVEL|TOPLEVEL_LANG|RANDOM_SEED"
 )
 """Variables that tell cocotb, its interfaces or pytest to do something else than the job."""
-
-
-def cache_folder() -> Path:
-    """Where builds are kept: $FXSIM_CACHE, else the user's cache folder."""
-    if chosen := os.environ.get("FXSIM_CACHE"):
-        return Path(chosen)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "fxsim"
 
 
 @contextmanager
@@ -51,7 +51,7 @@ def tool_environment(changes: Mapping[str, str]) -> Iterator[None]:
     inherited = dict.fromkeys(filter(_STEERING.fullmatch, os.environ))
     # cocotb would make a pytest in the simulator, which executes every conftest.py above the run.
     more = {"OBJCACHE": compiler, "COCOTB_REWRITE_ASSERTION_FILES": ""}
-    with environment({**inherited, **more, **safe(), **changes}):
+    with environment({**inherited, **more, **tool_variables(), **changes}):
         yield
 
 
@@ -66,20 +66,25 @@ def _shared_objects(simulator: Simulator, folder: Path) -> Iterator[None]:
         yield
         return
     made_by = [simulator.where, simulator.version, *sorted(simulator.environment.items())]
-    key = _digest(json.dumps([*made_by, _ARGUMENTS[simulator.name]]))
-    shared = cache_folder() / "sim" / f"verilator-objects-{key}"
+    key = _digest(json.dumps([_FORM, *made_by, _ARGUMENTS[simulator.name]]))
     with ExitStack() as stack:
-        if not any(shared.glob(_RUNTIME)):  # other builds wait for the one that compiles them
-            stack.enter_context(held(shared / "lock", shared, patience=-1))
-        for path in shared.glob(_RUNTIME):
-            shutil.copyfile(path, folder / path.name)
+        shared = stack.enter_context(cache.changing("sim", f"verilator-objects-{key}"))
+        if _is_sealed(shared, "the objects are"):
+            _copy_objects(shared, folder)
             # make compiles anew what is older than the makefile that Verilator is going to write.
-            os.utime(folder / path.name, (time.time() + _DAY, time.time() + _DAY))
-        yield
-        for path in folder.glob(_RUNTIME):
-            if not (shared / path.name).exists():
-                with replacing(shared / path.name) as temporary:  # a cut file would be linked
-                    shutil.copyfile(path, temporary)
+            for path in folder.glob(_RUNTIME):
+                os.utime(path, (time.time() + _DAY, time.time() + _DAY))
+            stack.close()
+            yield
+        else:  # other builds wait for this one
+            yield
+            with _refilled(shared) as fresh:
+                _copy_objects(folder, fresh)
+
+
+def _copy_objects(source: Path, target: Path) -> None:
+    for path in source.glob(_RUNTIME):
+        copy(path, target / path.name)
 
 
 @dataclass(frozen=True)
@@ -93,79 +98,129 @@ class Build:
 def build(
     simulator: Simulator, verilog: str, top: str, *, quick: bool = False, public: bool = True
 ) -> Build:
-    """Compile ``verilog`` unless that was done before.
+    """Compile ``verilog`` unless that was done before; see `ready`."""
+    with ready(simulator, verilog, top, quick=quick, public=public) as made:
+        return made
 
-    A build that was cut short, or whose source or program has changed since, is done again.
-    A ``quick`` build does without the C++ compiler's optimizer, and makes runs a few times slower;
-    other builds have -Og, which is as fast as -O2 here, and compiled in half the time. Without
-    ``public``, cocotb sees only the signals that the Verilog marks so, and Verilator can do away
-    with others.
+
+@contextmanager
+def ready(
+    simulator: Simulator, verilog: str, top: str, *, quick: bool = False, public: bool = True
+) -> Iterator[Build]:
+    """Compile ``verilog`` unless that was done before, and keep the result within the block.
+
+    A build that was cut short, or a file of which has changed since, is done again. A ``quick``
+    build does without the C++ compiler's optimizer, and makes runs a few times slower; other builds
+    have -Og, which is as fast as -O2 here, and compiled in half the time. Without ``public``,
+    cocotb sees only the signals that the Verilog marks so, and Verilator can do away with others.
 
     Raises
     ------
     MissingToolError
-        If the simulator refuses the source; the message names its log.
+        If the simulator refuses the source, or is killed; the message names its log.
+    FileError
+        If the cache cannot be written.
     """
-    from cocotb_tools.runner import get_runner
-
     arguments = [*_ARGUMENTS[simulator.name]]
     if simulator.name == "verilator":
         # cocotb's runner makes everything public; the last word counts.
         arguments += ["--no-public-flat-rw"] * (not public)
     key = json.dumps(
         [
-            verilog,
-            top,
-            simulator.name,
-            simulator.version,
-            simulator.where,
-            arguments,
+            _FORM,
+            *(verilog, top, simulator.name, simulator.version, simulator.where, arguments),
             importlib.metadata.version("cocotb"),
             quick,
         ]
     )
-    folder = cache_folder() / "sim" / f"{simulator.name}-{_digest(key)}"
-    made, done = Build(folder, folder / f"{top}.v"), folder / "done"
-    program = folder / ("sim.vvp" if simulator.name == "icarus" else top)
-    with held(folder / "lock", folder, patience=-1):
-        if done.exists() and done.read_text() == _seal(made.source, program):
-            return made
-        _clear(folder)
-        made.source.write_bytes(verilog.encode())
-        changes = dict(simulator.environment)
-        optimize = "-O0" if quick else "-Og"
-        changes["MAKEFLAGS"] = (
-            f"{changes.get('MAKEFLAGS', '')} OPT_FAST={optimize} VM_PARALLEL_BUILDS=0"
-        )
+    program = "sim.vvp" if simulator.name == "icarus" else top
+    with ExitStack() as stack:
+        with cache.changing("sim", f"{simulator.name}-{_digest(key)}") as folder:
+            if not _is_sealed(folder, "the simulation is"):
+                with _refilled(folder) as fresh:
+                    _compile(simulator, verilog, top, arguments, program, fresh, quick)
+            stack.enter_context(cache.using(folder))
+        yield Build(folder, folder / f"{top}.v")
+
+
+def _compile(
+    simulator: Simulator,
+    verilog: str,
+    top: str,
+    arguments: list[str],
+    program: str,
+    target: Path,
+    quick: bool,
+) -> None:
+    """Compile in a folder of its own, for make takes none with a space; keep what runs need."""
+    from cocotb_tools.runner import get_runner
+
+    check_going_on()
+    changes = dict(simulator.environment)
+    options = f"OPT_FAST={'-O0' if quick else '-Og'} VM_PARALLEL_BUILDS=0"
+    changes["MAKEFLAGS"] = f"{changes.get('MAKEFLAGS', '')} {options}"
+    with scratch_folder() as folder:
+        if " " in str(folder) and simulator.name == "verilator":
+            raise FileError(f"{folder.parent}: Verilator needs a TMPDIR without spaces")
+        source, log = folder / f"{top}.v", folder / "build.log"
+        source.write_bytes(verilog.encode())
         with tool_environment(changes), _shared_objects(simulator, folder):
             try:
                 get_runner(simulator.name).build(
-                    sources=[made.source],
+                    sources=[source],
                     hdl_toplevel=top,
                     build_args=arguments,
                     build_dir=folder,
                     always=True,
                     timescale=("1ns", "1ns"),
-                    log_file=folder / "build.log",
+                    log_file=log,
                 )
             except (RuntimeError, SystemExit) as error:
-                raise MissingToolError(
-                    f"{simulator.name} cannot build {top}; see {folder / 'build.log'}"
-                ) from error
-        with replacing(done) as temporary:
-            temporary.write_text(_seal(made.source, program))
-    return made
+                check_going_on()
+                how = ended(error, first_error(log))
+                raise failure(simulator.name, f"cannot build {top}: it {how}", log) from error
+            if not (folder / program).is_file():
+                raise failure(simulator.name, f"cannot build {top}: it left no program", log)
+        for name in (source.name, log.name, program):
+            copy(folder / name, target / name)
 
 
-def _seal(*paths: Path) -> str:
-    """SHA-256 of each file; empty where one is missing."""
-    return "\n".join(
-        hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "" for path in paths
+def ended(error: BaseException, line: str) -> str:
+    """How a command of cocotb's runner ended, from its error and a line of its log."""
+    status = re.search(r"return code: (-?\d+)", str(error))
+    return reason(int(status[1]), line) if status else str(error)
+
+
+def _is_sealed(folder: Path, what: str) -> bool:
+    """True if a folder has what it had when it was sealed; one that has not is said."""
+    if not os.path.lexists(folder):
+        return False
+    try:
+        if (folder / _SEAL).read_text() == _seal(folder):
+            return True
+    except (OSError, UnicodeDecodeError):
+        pass
+    cache.damaged(folder, f"{what} compiled again")
+    return False
+
+
+@contextmanager
+def _refilled(folder: Path) -> Iterator[Path]:
+    """Give a new folder that takes the place of ``folder``, sealed, when the block ends well."""
+    make_folder(folder.parent)
+    with run_folder(folder.parents[1] / "new", folder) as fresh:
+        try:
+            yield fresh
+            (fresh / _SEAL).write_text(_seal(fresh))
+            remove(folder)
+            fresh.rename(folder)
+        except OSError as error:
+            raise FileError(f"{folder}: cannot be written ({error.strerror})") from error
+
+
+def _seal(folder: Path) -> str:
+    """Name and SHA-256 of each file."""
+    files = sorted(path for path in folder.iterdir() if path.name != _SEAL)
+    return "".join(
+        f"{hashlib.sha256(path.read_bytes()).hexdigest()} {path.name}\n" for path in files
     )
-
-
-def _clear(folder: Path) -> None:
-    """Remove what a build that was cut short has left, for a compiler may take it for its own."""
-    for path in folder.iterdir():
-        if path.name != "lock":
-            shutil.rmtree(path) if path.is_dir() else path.unlink()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -12,12 +12,14 @@ from xml.etree import ElementTree
 
 from fxsim.errors import FileError, UnwrittenError
 from fxsim.folders import filling, noting
+from fxsim.processes import check_going_on
 from fxsim.testbenches.bench.axi_lite import AccessJob
 from fxsim.testbenches.bench.harness import TOP, harness
 from fxsim.testbenches.bench.job import RESTART, WORDS, Job, passing
 from fxsim.testbenches.bench.outcome import FOLDER, JOB, SOURCE, Subject, digest_of, file_of
 from fxsim.testbenches.bench.simulators import Simulator
-from fxsim.testbenches.builds import Build, build, tool_environment
+from fxsim.testbenches.builds import Build, ended, ready, tool_environment
+from fxsim.tools import last_line
 
 Bench = Literal["verilog", "python"]
 
@@ -113,7 +115,7 @@ def run(
     Raises
     ------
     MissingToolError
-        If the simulator refuses the source.
+        If the simulator refuses the source, or its compiler is killed.
     FileError
         If an outcome is missing, belongs to another job or other Verilog, or has too few words, or
         ``folder`` cannot be written (`fxsim.folders.filling`). If that is found in the end, the
@@ -127,9 +129,10 @@ def run(
             (own / name).write_text(text)
         job.write(own)
         design = design_of(job, verilog, top, bench)
-        made = build_design(simulator, design, quick=job.length < LONG if quick is None else quick)
-        seconds = _simulate(simulator, made, design, job.seed, own)
-        tests, messages = _read_results(own / RESULTS)
+        quick = job.length < LONG if quick is None else quick
+        with build_design(simulator, design, quick=quick) as made:
+            seconds, ending = _simulate(simulator, made, design, job.seed, own)
+        tests, messages = _read_results(own / RESULTS, ending)
         outcomes = _read_outcomes(own, job, Subject(digest_of(job.text), digest_of(design.verilog)))
     missing = len(job.patterns) - tests
     if missing:
@@ -167,36 +170,49 @@ def design_of(job: Job | AccessJob, verilog: str, top: str, bench: Bench = "veri
     return Design(f"{verilog}\n{harness(job, top)}", TOP, _HARNESS)
 
 
-def build_design(simulator: Simulator, design: Design, *, quick: bool = False) -> Build:
+def build_design(
+    simulator: Simulator, design: Design, *, quick: bool = False
+) -> AbstractContextManager[Build]:
     """Compile a design; cocotb need not see inside of a bench in Verilog."""
     public = design.module != _HARNESS
-    return build(simulator, design.verilog, design.top, quick=quick, public=public)
+    return ready(simulator, design.verilog, design.top, quick=quick, public=public)
 
 
-def _simulate(simulator: Simulator, made: Build, design: Design, seed: int, folder: Path) -> float:
-    """Run a design in ``folder``; return the seconds that it took."""
+class _Ran(NamedTuple):
+    """Seconds that a simulation took, and how it ended if not well."""
+
+    seconds: float
+    ending: str
+
+
+def _simulate(simulator: Simulator, made: Build, design: Design, seed: int, folder: Path) -> _Ran:
+    """Run a design in ``folder``."""
     from cocotb_tools.runner import get_runner
 
-    start = time.perf_counter()
-    with tool_environment(simulator.environment), suppress(RuntimeError, SystemExit):
-        # A simulator that crashes is told by its results.
-        get_runner(simulator.name).test(
-            test_module=f"fxsim.testbenches.bench.{design.module}",
-            hdl_toplevel=design.top,
-            hdl_toplevel_lang="verilog",
-            build_dir=made.folder,
-            test_dir=folder,
-            results_xml=str(folder / RESULTS),
-            seed=seed,
-            extra_env={
-                FOLDER: str(folder),
-                SOURCE: str(made.source.resolve()),
-                "COCOTB_LOG_LEVEL": "WARNING",
-            },
-            timescale=("1ns", "1ns"),
-            log_file=folder / LOG,
-        )
-    return time.perf_counter() - start
+    check_going_on()
+    start, ending = time.perf_counter(), ""
+    with tool_environment(simulator.environment):
+        try:
+            get_runner(simulator.name).test(
+                test_module=f"fxsim.testbenches.bench.{design.module}",
+                hdl_toplevel=design.top,
+                hdl_toplevel_lang="verilog",
+                build_dir=made.folder,
+                test_dir=folder,
+                results_xml=str(folder / RESULTS),
+                seed=seed,
+                extra_env={
+                    FOLDER: str(folder),
+                    SOURCE: str(made.source.resolve()),
+                    "COCOTB_LOG_LEVEL": "WARNING",
+                },
+                timescale=("1ns", "1ns"),
+                log_file=folder / LOG,
+            )
+        except (RuntimeError, SystemExit) as error:  # a test that failed ends this way, too
+            ending = ended(error, last_line(folder / LOG))
+    check_going_on()
+    return _Ran(time.perf_counter() - start, ending)
 
 
 def _read_outcomes(folder: Path, job: Job | AccessJob, subject: Subject) -> list[dict[str, Any]]:
@@ -230,11 +246,15 @@ def _passed(outcome: Mapping[str, Any]) -> dict[str, int]:
     return found
 
 
-def _read_results(xml: Path) -> tuple[int, list[str]]:
+def _read_results(xml: Path, ending: str) -> tuple[int, list[str]]:
     """Number of tests, and one message for each that did not pass."""
     if not xml.exists():
-        return 0, ["the simulator ended without results"]
-    cases = list(ElementTree.parse(xml).getroot().iter("testcase"))
+        how = f": it {ending}" if ending else ""
+        return 0, [f"the simulator ended without results{how}"]
+    try:
+        cases = list(ElementTree.parse(xml).getroot().iter("testcase"))
+    except ElementTree.ParseError as error:
+        return 0, [f"the simulator left damaged results ({error})"]
     messages = []
     for case in cases:
         for verdict in (*case.iter("failure"), *case.iter("error"), *case.iter("skipped")):

@@ -7,7 +7,6 @@ processes or machines as there are.
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -20,12 +19,13 @@ from fxsim.folders import reserved
 from fxsim.hw import emit
 from fxsim.network import IntArray, QuantizedNetwork
 from fxsim.network.storage import network_hash
+from fxsim.scratch import scratch_folder
 from fxsim.simulator.simulator import simulate_trace
 from fxsim.testbenches.accelerator import accelerator_job
 from fxsim.testbenches.bench.outcome import digest_of
 from fxsim.testbenches.bench.simulators import find_simulator
 from fxsim.testbenches.run import design_of
-from fxsim.testbenches.verify import built, run_network
+from fxsim.testbenches.verify import prepare, run_network
 from fxsim.timing.cycles import completion_times, predict
 
 PATTERNS = ("none",)
@@ -140,20 +140,20 @@ class Shards:
 
     def build(self) -> None:
         """Compile the simulation, unless that was done before."""
-        built(self.network, self.verilog, self._part((0, 1)), find_simulator(self.simulator))
+        prepare(self.network, self.verilog, self._part((0, 1)), find_simulator(self.simulator))
 
     def __call__(self, span: Span) -> ShardResult:
         """Run a shard."""
         first, last = span
         batch, subject = self._part(span), self.subject(span)
-        with tempfile.TemporaryDirectory(prefix="fxsim-") as folder:
+        with scratch_folder() as folder:
             seen = run_network(
                 self.network,
                 self.verilog,
                 batch,
                 find_simulator(self.simulator),
                 seed=self.seed,
-                folder=Path(folder),
+                folder=folder,
                 patterns=PATTERNS,
                 quick=False,
             )

@@ -278,7 +278,10 @@ def test_a_path_that_leads_to_no_signal(tmp_path: Path) -> None:
     (message,) = result.messages
     assert "i_data.low: nothing can be inside of" in message
     assert not result.ok
-    with pytest.raises(MissingToolError, match=r"icarus cannot build fxsim__bench; see .*log"):
+    with pytest.raises(
+        MissingToolError,
+        match=r"^icarus cannot build fxsim__bench: it failed: .*error.*; see .*log$",
+    ):
         slice_run()
 
 
@@ -401,26 +404,10 @@ def test_builds_are_keyed_by_all_that_matters(
     assert len(others | {first}) == 6
 
 
-@pytest.mark.parametrize("name", ["sim.vvp", "one.v", "done"])
-def test_a_build_that_was_changed_is_done_again(
-    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """A program of other Verilog in the cache, a cut source, a build that was killed."""
-    monkeypatch.setenv("FXSIM_CACHE", str(tmp_path))
-    icarus = find_simulator("icarus")
-    other = build(icarus, TWO_MODULES.replace("input", "output"), "one")
-    made = build(icarus, TWO_MODULES, "one")
-    foreign = (other.folder / name).read_bytes()
-    (made.folder / name).write_bytes(foreign)
-    (made.folder / "left.o").touch()
-    assert build(icarus, TWO_MODULES, "one") == made
-    assert (made.folder / name).read_bytes() != foreign
-    assert not (made.folder / "left.o").exists()
-
-
 def test_failed_builds_stay_failed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("FXSIM_CACHE", str(tmp_path))
     icarus = find_simulator("icarus")
+    message = r"^icarus cannot build one: it failed: .*one\.v:1: syntax error; see .*\.log$"
     for _ in range(2):
-        with pytest.raises(MissingToolError, match=r"icarus cannot build one; see .*build\.log"):
+        with pytest.raises(MissingToolError, match=message):
             build(icarus, "module one(input clk); nonsense endmodule\n", "one")

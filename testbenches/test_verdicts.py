@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from fxsim.testbenches.bench.simulators import find_simulator
 from fxsim.testbenches.builds import build
 from fxsim.testbenches.cases.samples import chain, random_inputs
 from fxsim.testbenches.run import RunResult, run
+from tests.caches import own_cache
 from tests.commands import fxsim_cli, small_network
 from tests.flips import with_flipped_weight
 from tests.messages import raises
@@ -97,7 +99,7 @@ def test_a_run_of_other_verilog_is_no_verdict(
     honest = build(find_simulator("icarus"), design.verilog, design.top, public=False)
     assert regression(tmp_path).ok
     assert not regression(tmp_path, broken(accelerator_verilog(network))).ok
-    monkeypatch.setattr(run_module, "build", lambda *_, **__: honest)
+    monkeypatch.setattr(run_module, "ready", lambda *_, **__: nullcontext(honest))
     with pytest.raises(FileError, match=r"outcome_none\.json: verilog must be"):
         regression(tmp_path, broken(accelerator_verilog(network)))
 
@@ -108,7 +110,7 @@ def test_a_run_of_another_job_is_no_verdict(
     """A job that was changed on its way to the simulator."""
     simulate = run_module._simulate
 
-    def other_job(*run: Any) -> float:
+    def other_job(*run: Any) -> Any:
         folder = run[-1]
         text = (folder / JOB).read_text()
         (folder / JOB).write_text(text.replace('"seed": 1', '"seed": 2'))
@@ -124,7 +126,7 @@ def test_passed_tests_without_an_outcome_are_no_verdict(
 ) -> None:
     simulate = run_module._simulate
 
-    def lost(*run: Any) -> float:
+    def lost(*run: Any) -> Any:
         folder = run[-1]
         seconds = simulate(*run)
         (folder / "outcome_both.json").unlink()
@@ -171,7 +173,7 @@ def test_an_outcome_that_lacks_words_is_no_verdict(
     """Passed tests that have not seen every word, or not when it passed."""
     simulate = run_module._simulate
 
-    def forged(*run: Any) -> float:
+    def forged(*run: Any) -> Any:
         folder = run[-1]
         seconds = simulate(*run)
         path = folder / f"outcome_{pattern}.json"
@@ -194,12 +196,13 @@ def test_a_simulator_that_dies_is_no_verdict(
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     found = regression(tmp_path / "out")
-    assert found.messages == ["the simulator ended without results", "4 of 4 tests did not run"]
+    said = "the simulator ended without results: it failed: exit status 3"
+    assert found.messages == [said, "4 of 4 tests did not run"]
     assert not found.ok
     assert not found.complete
     assert found.report == tmp_path / "out" / "run.log"
     assert found.report.exists()
-    with raises(MismatchError, f"icarus: the simulator ended without results (see {found.report})"):
+    with raises(MismatchError, f"icarus: {said} (see {found.report})"):
         check_runs([found])
 
 
@@ -263,7 +266,7 @@ def whole(folder: Path) -> None:
 @pytest.fixture
 def small_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Builds are part of the race."""
-    monkeypatch.setenv("FXSIM_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv(*own_cache(tmp_path / "cache"))
 
 
 @pytest.mark.usefixtures("small_cache")
@@ -290,7 +293,7 @@ def test_a_verdict_is_told_although_its_files_cannot_be_written(
     """A file of the user appears while the simulator runs."""
     simulate = run_module._simulate
 
-    def meanwhile(*run: Any) -> float:
+    def meanwhile(*run: Any) -> Any:
         (tmp_path / "out" / "icarus" / "run.log").write_text("mine")
         return simulate(*run)
 

@@ -17,7 +17,6 @@ from fxsim.simulator.simulator import simulate_trace
 from fxsim.testbenches.accelerator import accelerator_job, patterns_of
 from fxsim.testbenches.bench.job import PATTERNS
 from fxsim.testbenches.bench.simulators import Simulator, find_simulator
-from fxsim.testbenches.builds import Build
 from fxsim.testbenches.run import Bench, RunResult, build_design, design_of, files_of, run
 from fxsim.timing.cycles import completion_times, predict
 
@@ -134,10 +133,11 @@ def run_network(
     return _with_cycles(_with_memories(result, network), network, count)
 
 
-def built(network: QuantizedNetwork, verilog: str, batch: Batch, simulator: Simulator) -> Build:
-    """The simulation that `run_network` runs, optimized."""
+def prepare(network: QuantizedNetwork, verilog: str, batch: Batch, simulator: Simulator) -> None:
+    """Compile the simulation that `run_network` runs, optimized."""
     job = accelerator_job(network, simulate_trace(network, batch))
-    return build_design(simulator, design_of(job, verilog, network.name))
+    with build_design(simulator, design_of(job, verilog, network.name)):
+        pass
 
 
 def _with_memories(result: RunResult, network: QuantizedNetwork) -> RunResult:

@@ -12,6 +12,7 @@ import pytest
 from fxsim.environment import start_safely
 from fxsim.files import write_yaml
 from fxsim.network.storage import save_network
+from tests.caches import own_cache
 from tests.commands import TERNARY, small_network
 from tests.places import MODELS
 
@@ -67,7 +68,7 @@ def trap(tmp_path, monkeypatch):
         name for name in importlib.metadata.packages_distributions() if name.isidentifier()
     }
     modules = sys.stdlib_module_names | installed | {"sitecustomize", "usercustomize"}
-    monkeypatch.setenv("FXSIM_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv(*own_cache(tmp_path / "cache"))
     return Trap(tmp_path, sorted(modules - set(OURS)), OURS)
 
 
@@ -125,7 +126,7 @@ def test_worker_processes(trap, model):
 @pytest.mark.parametrize("name", ["hw", "testbenches"])
 def test_a_package_of_the_user(name, tmp_path, little, monkeypatch):
     """Their own ``hw`` is none of ours, also below the output folder."""
-    monkeypatch.setenv("FXSIM_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv(*own_cache(tmp_path / "cache"))
     trap = Trap(tmp_path, ["signal", "wasmtime", "platform"], [name, f"out/icarus/{name}"])
     trap.run("verify", little, "--sim", "icarus", "--vectors", 3, "-o", "out")
     trap.run("synth", little, "--target", "ice40")
@@ -138,7 +139,7 @@ def test_a_package_of_the_user(name, tmp_path, little, monkeypatch):
 @pytest.mark.parametrize("place", ["here", "there"])
 def test_tests_of_the_user(place, name, text, tmp_path, little, monkeypatch):
     """A ``conftest.py`` above the current folder, or above the output, is none of ours."""
-    monkeypatch.setenv("FXSIM_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv(*own_cache(tmp_path / "cache"))
     trap = Trap(tmp_path, ["conftest"], ["testbenches"])
     (tmp_path / "there" / "out").mkdir(parents=True)
     shutil.copytree(trap.folder, tmp_path / "there", dirs_exist_ok=True)
@@ -149,7 +150,7 @@ def test_tests_of_the_user(place, name, text, tmp_path, little, monkeypatch):
 
 def test_variables_of_the_user(tmp_path, little, monkeypatch):
     """No variable for cocotb or pytest has a say in what is simulated, or in what executes."""
-    monkeypatch.setenv("FXSIM_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv(*own_cache(tmp_path / "cache"))
     trap = Trap(tmp_path, ["plugin"], [])
     variables = {
         "COCOTB_TEST_FILTER": "none_of_them",

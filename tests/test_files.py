@@ -96,3 +96,27 @@ def test_cannot_be_written(tmp_path):
     below = tmp_path / "file" / "x"
     with raises(FileError, f"{below.parent}: is a file, not a folder"):
         write_text(below, "x")
+
+
+WRITE_AND_DIE = """
+import os, pathlib, sys
+from fxsim.files import replacing
+with replacing(pathlib.Path(sys.argv[1])) as temporary:
+    temporary.write_text("half")
+    os.kill(os.getpid(), 9)
+"""
+
+
+def test_what_a_killed_save_has_left_goes_with_the_next(path):
+    for _ in range(2):
+        subprocess.run([sys.executable, "-c", WRITE_AND_DIE, path], check=False)
+    (left,) = path.parent.iterdir()  # the second has removed what the first has left
+    assert left.name.startswith(".file.yaml-")
+    other = path.parent / ".file.yaml-mine.yaml"
+    other.write_text("mine")
+    with replacing(path) as temporary:
+        write_text(path, "meanwhile")
+        assert temporary.exists()  # it is being written
+        temporary.write_text("later")
+    assert path.read_text() == "later"
+    assert sorted(path.parent.iterdir()) == [other, path]

@@ -23,7 +23,8 @@ from fxsim.network import Layer
 from tests.places import ROOT
 
 _FLOORS = """
-errors names environment files folders threads processes cluster shipped faces
+errors arguments names differences environment leftovers files npy folders scratch cache threads
+processes tools cluster shipped faces
 arithmetic targets
 network
 spec kernels reference plan
@@ -40,7 +41,7 @@ cli __main__
 FLOORS = [line.split() for line in _FLOORS.split("\n") if line]
 """From the ground up. On a floor, too, imports lead one way only: there are no circles."""
 
-HW_MAY_IMPORT = {"arithmetic", "targets", "network", "plan", "hw", *FLOORS[0]}
+HW_MAY_IMPORT = {"arithmetic", "targets", "network", "plan", "hw", *FLOORS[0], *FLOORS[1]}
 
 HIGHER = {
     ("fxsim/testbenches/test_verdicts.py", "fxsim.cli.runs"): "tests what commands make of runs",
@@ -52,11 +53,15 @@ HOME_OF = {
     "onnx": ("benchmarks",),
     "onnxruntime": ("benchmarks",),
     "filelock": ("fxsim/folders.py",),
+    "platformdirs": ("fxsim/cache.py",),
+    "psutil": ("fxsim/processes.py",),
+    "ruamel": ("fxsim/spec/rewrite.py",),
     "optuna": ("fxsim/explorer",),
     "distributed": ("fxsim/cluster.py", "fxsim/explorer/cluster.py"),
     "scipy": ("fxsim/explorer", "fxsim/cost"),
-    "sklearn": ("fxsim/data", "fxsim/quantizer/nonuniform.py"),
+    "sklearn": ("fxsim/data",),
     "matplotlib": ("fxsim/report",),
+    "moocore": ("fxsim/explorer/pareto.py",),
     "typer": ("fxsim/cli",),
     "rich": ("fxsim/cli",),
     "cocotb": ("fxsim/testbenches",),
@@ -92,8 +97,6 @@ ASKING = (
 NO_LAYERS = {
     ("fxsim/hw/layer.py", "getattr"): "blocks, of which one kind has memories",
     ("fxsim/hw/lstm/lstm.py", "getattr"): "blocks, of which one kind has memories",
-    ("fxsim/kernels/jit.py", "getattr"): "a cache of numba, which may look different",
-    ("fxsim/kernels/jit.py", "hasattr"): "a cache of numba, which may look different",
     ("fxsim/report/results.py", "hasattr"): "what tools found, of whichever class",
 }
 """Questions for an attribute that may be missing, and who is asked."""

@@ -12,6 +12,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from fxsim.cli.cache import app as cache
 from fxsim.cli.codesign import codesign
 from fxsim.cli.explore import explore
 from fxsim.cli.fold import fold
@@ -28,8 +29,9 @@ from fxsim.cli.skip_study import skip_study
 from fxsim.cli.synth import synth
 from fxsim.cli.train import train
 from fxsim.cli.verify import verify
-from fxsim.environment import start_safely
+from fxsim.environment import check_threads, start_safely
 from fxsim.errors import FxsimError
+from fxsim.processes import Ended, ending_together
 
 __all__ = ["app", "main"]
 
@@ -39,6 +41,7 @@ class _Commands(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         try:
+            check_threads()
             with warnings_as_lines():
                 result = super().invoke(ctx)
             if sys.stdout is not None:  # None when the caller closed it
@@ -96,6 +99,7 @@ for _panel, _commands in {
 }.items():
     for _command in _commands:
         app.command(rich_help_panel=_panel)(_command)
+app.add_typer(cache, name="cache", rich_help_panel="Housekeeping")
 
 
 def main() -> None:
@@ -103,4 +107,9 @@ def main() -> None:
     start_safely()
     if isinstance(sys.stdout, io.TextIOWrapper):  # paths may hold what a terminal cannot show
         sys.stdout.reconfigure(errors="backslashreplace")
-    app()
+    try:
+        with ending_together():
+            app()
+    except Ended as ended:
+        print_error(f"ended by {ended}")
+        sys.exit(128 + ended.signal)

@@ -108,7 +108,7 @@ def explore(
     if scheme is not None and not retrain_front:
         raise typer.BadParameter("give --scheme with --retrain-front")
     from fxsim.cli import exploration
-    from fxsim.explorer.run import Settings, check_method
+    from fxsim.explorer.run import Settings, check_budget, check_method
     from fxsim.explorer.space import load_space
     from fxsim.spec import load_spec
 
@@ -126,7 +126,7 @@ def explore(
     check_outputs(outputs, inputs)
     check_data(outputs | {STORE: store}, network.data)
     if pick is not None and output is not None:
-        write_point(wanted, pick, output)
+        write_point(wanted, pick, path, output)
         return
     work = exploration.FrontWork(
         recipe=recipe_of(network, scheme, path) if retrain_front else None,
@@ -136,10 +136,12 @@ def explore(
     )
     work.check(wanted)
     check_method(method)
+    settings = Settings(method=method, seed=seed, budget=budget)
+    check_budget(wanted, settings)
     rows, count = exploration.run(
         given,
         wanted,
-        Settings(method=method, seed=seed, budget=budget),
+        settings,
         exploration.Resources(store=target, resume=resume, processes=processes, cluster=cluster),
         work,
     )
@@ -174,10 +176,17 @@ def recipe_of(spec: NetworkSpec, scheme: Scheme | None, path: Path) -> RetrainSp
     return recipe.model_copy(update=changes)
 
 
-def write_point(space: Space, number: int, output: Path) -> None:
-    """Write the specification of a point."""
-    from fxsim.files import write_yaml
+def write_point(space: Space, number: int, source: Path, output: Path) -> None:
+    """Write the specification of a point: that at ``source`` with the values of the point."""
+    from fxsim.spec import parse_spec
+    from fxsim.spec.rewrite import rewrite
 
     chosen = space.apply(space.choices(number))
-    write_yaml(output, chosen.model_dump(mode="json", exclude_none=True))
+    old, new = (spec.model_dump(mode="json", exclude_none=True) for spec in (space.spec, chosen))
+
+    def same(plain: Any) -> bool:
+        found = parse_spec(plain, str(output))
+        return bool(found.model_dump(mode="json", exclude_none=True) == new)
+
+    rewrite(source, old, new, output, same)
     print_line(f"{output}: point {number} of {space.spec.name}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -75,7 +76,8 @@ def fold(
         f" {folded.multipliers:,} multiply-accumulate cells, about {folded.luts:,} LUTs"
     )
     if part is not None:
-        print_line(_fit_text(facts["part"]))
+        for line in _fit_text(facts["part"]):
+            print_line(line)
     if output is not None:
         print_line(f"{output}")
 
@@ -131,12 +133,14 @@ def fit(folded: Folded, name: str) -> dict[str, Any]:
     }
 
 
-def _fit_text(facts: dict[str, Any]) -> str:
+def _fit_text(facts: dict[str, Any]) -> tuple[str, str]:
     dsp, cells, bits = map(_share, (facts["dsp"], facts["luts"], facts["memory_bits"]))
     return (
-        f"{facts['name']} ({facts['target']}): DSP blocks {dsp}; logic of the"
-        f" multiply-accumulate cells alone about {cells}; memory bits {bits}"
-        f"\nfxsim synth --part {facts['name']} counts everything"
+        (
+            f"{facts['name']} ({facts['target']}): DSP blocks {dsp}; logic of the"
+            f" multiply-accumulate cells alone about {cells}; memory bits {bits}"
+        ),
+        f"fxsim synth --part {facts['name']} counts everything",
     )
 
 
@@ -155,12 +159,15 @@ def _hardware(layer: Layer) -> dict[str, Any]:
 
 
 def _write(source: Path, folded: Folded, path: Path) -> None:
-    """Write the specification at ``source`` with other foldings; comments are lost."""
-    from fxsim.files import write_yaml
+    """Write the specification at ``source`` with other foldings, and all else as it is there."""
     from fxsim.spec import load_spec, parse_spec
+    from fxsim.spec.common import HardwareSpec
+    from fxsim.spec.rewrite import rewrite
 
     spec = load_spec(source)
-    value = spec.model_dump(mode="json", exclude_unset=True)
+    old = spec.model_dump(mode="json", exclude_unset=True)
+    value = deepcopy(old)
+    plain = HardwareSpec().model_dump(mode="json", include={"pad", "dsp", "memory"})
     layers = {layer.name: layer for layer in folded.network.layers}
     for i, entry in enumerate(value["layers"]):
         layer = layers.get(spec.layer_name(i))
@@ -172,6 +179,9 @@ def _write(source: Path, folded: Folded, path: Path) -> None:
         elif layer.linears:
             given = spec.layer_hardware(i)
             hardware |= {"dsp": given.dsp, "memory": str(given.memory)}
-        entry["hardware"] = hardware
-    parse_spec(value, str(path))
-    write_yaml(path, value)
+        there = entry.get("hardware", {})
+        entry["hardware"] = {
+            key: value for key, value in hardware.items() if key in there or value != plain.get(key)
+        }
+    wanted = parse_spec(value, str(path))
+    rewrite(source, old, value, path, lambda found: parse_spec(found, str(path)) == wanted)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from fxsim.cli.options import JsonOption
-from fxsim.cli.output import print_json, print_line, print_table
+from fxsim.cli.output import print_json, print_line, print_table, print_text
 
 
 class Format(StrEnum):
@@ -34,13 +34,13 @@ def front(
 
     with read_store(store) as opened:
         if everything:
-            print(table(opened), end="")
+            print_text(table(opened))
             return
         facts, rows, count = opened.facts, front_rows(opened), len(opened.outcomes())
     if as_json or form is Format.JSON:
         print_json({"name": facts["name"], "facts": facts, "evaluated": count, "front": rows})
     elif form is Format.CSV:
-        print(to_csv(rows), end="")
+        print_text(to_csv(rows))
     else:
         print_front(f"Front of {facts['name']}", rows)
         print_line(f"{count} points evaluated by {facts['method']}")

@@ -77,7 +77,8 @@ def _print_network(facts: Mapping[str, Any]) -> None:
             for layer in facts["graph"]
         ]
         print_records("Graph", _GRAPH, graph)
-        print_line(f"outputs {', '.join(facts['outputs'])}\n")
+        print_line(f"outputs {', '.join(facts['outputs'])}")
+        print_line("")
     late, early = facts["latency"], facts["latency_after_reset"]
     reset = f", {early} right after reset" if early != late else ""
     print_line(

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _ROWS = 20
 _REFRESH = 0.5
+_PATIENCE = 20
+"""Seconds between two tables for each second that one takes."""
 
 
 class LiveFront:
@@ -29,14 +31,17 @@ class LiveFront:
     def __init__(self, job: Job, store: Store, settings: Settings) -> None:
         from rich.live import Live
 
+        from fxsim.explorer.growing import GrowingFront
         from fxsim.explorer.outcome import Goals
 
         self._goals = Goals(job.space, job.float_error)
-        self._seen = {outcome.choices: outcome for outcome in store.predicted().values()}
-        self._new = 0
+        known = store.predicted()
+        self._front = GrowingFront(self._goals, known.values())
+        self._known, self._new = len(known), 0
         size = job.space.size
         self._total = size if settings.budget is None else min(settings.budget, size)
-        self._start = self._drawn = time.monotonic()
+        self._start = time.monotonic()
+        self._due = self._start + _REFRESH
         self._console = console(stderr=True)
         self._live = Live(console=self._console, auto_refresh=False, transient=True)
 
@@ -57,47 +62,31 @@ class LiveFront:
 
     def show(self, outcome: Outcome) -> None:
         """Take a new outcome."""
-        self._seen[outcome.choices] = outcome
+        self._front.add(outcome)
         self._new += 1
-        if self._console.is_terminal and time.monotonic() - self._drawn > _REFRESH:
+        if self._console.is_terminal and (start := time.monotonic()) > self._due:
             self._live.update(self._table(), refresh=True)
-            self._drawn = time.monotonic()
+            now = time.monotonic()
+            self._due = now + max(_REFRESH, _PATIENCE * (now - start))
 
     def _line(self) -> str:
         seconds = time.monotonic() - self._start
         rate = self._new / max(seconds, 1e-9)
-        left = max(self._total - len(self._seen), 0) / rate if rate else 0.0
+        seen = self._known + self._new
+        left = max(self._total - seen, 0) / rate if rate else 0.0
         return (
-            f"{len(self._seen)} of {self._total} points, {rate:.1f} a second,"
-            f" {seconds:.0f} s, at most {left:.0f} s left, hypervolume {self._volume():.4f}"
+            f"{seen} of {self._total} points, {rate:.1f} a second,"
+            f" {seconds:.0f} s, at most {left:.0f} s left, hypervolume {self._front.share:.4f}"
         )
-
-    def _volume(self) -> float:
-        """Share of the box up to the worst values seen that the front dominates."""
-        from fxsim.explorer.pareto import front, hypervolume
-
-        points = [
-            self._goals.values(outcome) for outcome in front(self._seen.values(), self._goals)
-        ]
-        known = [p for o in self._seen.values() if (p := self._goals.values(o)) is not None]
-        if not known:
-            return 0.0
-        worst = [max(values) or 1.0 for values in zip(*known, strict=True)]
-        shares = [
-            tuple(a / b for a, b in zip(p, worst, strict=True)) for p in points if p is not None
-        ]
-        return hypervolume(shares, (1.0,) * len(worst))
 
     def _table(self) -> RenderableType:
         from rich.table import Table
-
-        from fxsim.explorer.pareto import front
 
         space = self._goals.space
         table = Table(title=self._line(), title_justify="left", box=None)
         for name in ("point", *space.names, *self._goals.names):
             table.add_column(name, justify="right")
-        for outcome in front(self._seen.values(), self._goals)[:_ROWS]:
+        for outcome in self._front.outcomes[:_ROWS]:
             values = [str(value) for value in space.values(outcome.choices).values()]
             metrics = [f"{value:.6g}" for value in self._goals.values(outcome) or ()]
             table.add_row(str(space.number(outcome.choices)), *values, *metrics)

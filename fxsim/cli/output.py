@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TextIO, TypeVar
 
 from fxsim.errors import FxsimWarning
+from fxsim.names import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,9 +19,9 @@ if TYPE_CHECKING:
 
 def console(*, stderr: bool = False) -> Console:
     """Plain text, as wide as its tables need, unless it is a terminal."""
-    from rich.console import Console
+    from fxsim.cli.screen import Screen
 
-    made = Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+    made = Screen(stderr=stderr, markup=False, emoji=False, highlight=False)
     if not made.is_terminal:
         made.width = 200
     return made
@@ -58,13 +59,17 @@ def warnings_as_lines() -> Iterator[None]:
 
 
 def _print_remark(kind: str, message: str) -> None:
-    line = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message)
-    print(f"{kind}: {line}", file=sys.stderr)
+    print(f"{kind}: {printable(message)}", file=sys.stderr)
 
 
 def print_line(message: str) -> None:
     """A line on stdout, never broken."""
-    console().print(message, soft_wrap=True)
+    console().print(printable(message), soft_wrap=True)
+
+
+def print_text(text: str) -> None:
+    """Lines on stdout as they are, but with escapes for what a terminal would obey."""
+    print(printable(text, keep="\n"), end="")
 
 
 def print_json(value: Any) -> None:
@@ -106,7 +111,7 @@ def _cell(value: Any) -> str:
         return f"{value:.4g}"
     if isinstance(value, list):  # a range
         return " .. ".join(map(str, value))
-    return f"{value:,}" if type(value) is int else str(value)
+    return f"{value:,}" if type(value) is int else printable(str(value))
 
 
 def percent(share: float | None) -> str | None:
@@ -134,19 +139,23 @@ class Steps:
 
     def say(self, remark: str) -> None:
         """Print a remark that is not a step."""
-        self._console.print(remark, markup=False)
+        self._console.print(printable(remark))
 
     @contextmanager
     def step(self, name: str) -> Iterator[Callable[[str], None]]:
         """Time a step; the given function shows how far it is."""
+        from rich.text import Text
+
         start = time.perf_counter()
-        with self._console.status(name) as status:
-            yield lambda remark: status.update(f"{name}: {remark}")
+        with self._console.status(Text(name)) as status:  # a string would be markup
+            yield lambda remark: status.update(Text(f"{name}: {remark}"))
         self._done(name, time.perf_counter() - start)
 
     def beside(self, name: str, wait: Callable[[], Result]) -> Result:
         """Wait for a step that runs while others do; its time is its own, not that of the wait."""
-        with self._console.status(name):
+        from rich.text import Text
+
+        with self._console.status(Text(name)):
             result = wait()
         self._done(name, result.seconds)
         return result
@@ -230,10 +239,11 @@ def _lines(name: str, total: int, done: int, screen: Console) -> Callable[[int, 
     def show(now: int, remark: str) -> None:
         nonlocal shown
         passed = time.monotonic() - start
-        if now < total and time.monotonic() - shown < _EVERY:
+        if now <= done or (now < total and time.monotonic() - shown < _EVERY):
             return
         shown = time.monotonic()
         left = passed * (total - now) / (now - done)
-        screen.print(f"{name}: {now:,} of {total:,} in {passed:.0f} s, {left:.0f} s left, {remark}")
+        rest = f", {remark}" if remark else ""
+        screen.print(f"{name}: {now:,} of {total:,} in {passed:.0f} s, {left:.0f} s left{rest}")
 
     return show

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -48,7 +47,6 @@ def quantize(
     of its outputs: so wrongly ordered weights are found.
     """
     from fxsim import data
-    from fxsim.errors import FxsimWarning
     from fxsim.floats.checkpoint import load_checkpoint
     from fxsim.floats.layouts import LAYOUTS
     from fxsim.network.storage import (
@@ -59,7 +57,7 @@ def quantize(
         network_hash,
         save_network,
     )
-    from fxsim.quantizer.quantizer import quantize, uses_retrained
+    from fxsim.quantizer.quantizer import quantize
     from fxsim.simulator.evaluate import calibration_samples
     from fxsim.spec import load_spec
 
@@ -79,13 +77,6 @@ def quantize(
     differences = (
         None if expected is None else _expect(wanted, source, parameters, layout, expected)
     )
-    if parameters.retrained and not direct and not uses_retrained(wanted, parameters):
-        warnings.warn(
-            f"{source}: its retrained parameters are for other levels or scale groups and are left"
-            " aside; the float parent is quantized directly",
-            FxsimWarning,
-            stacklevel=1,
-        )
     with blamed_on(path):
         samples = calibration_samples(data.load(wanted.data, wanted.input.shape))
         network = quantize(wanted, parameters, samples, direct=direct)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,17 +10,19 @@ import typer
 
 from fxsim.cli.lookup import CHECKPOINT, SPEC, blamed_on, find_network
 from fxsim.cli.options import JsonOption, NetworkArgument
-from fxsim.cli.output import percent, print_json, print_line, print_records, print_table
+from fxsim.cli.output import going_on, percent, print_json, print_line, print_records, print_table
 from fxsim.cli.paths import check_data, check_outputs, network_files
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from fxsim.data import Split
     from fxsim.floats.checkpoint import Checkpoint
-    from fxsim.network import IntArray, QuantizedNetwork
+    from fxsim.network import QuantizedNetwork
+    from fxsim.npy import Rows
     from fxsim.simulator.inputs import Batch
-    from fxsim.simulator.trace import LayerTrace, Trace
+    from fxsim.simulator.tally import Tally
+    from fxsim.simulator.trace import LayerTrace
     from fxsim.spec.specification import NetworkSpec
 
 _RANGES = ["name", "accumulators", "activations", "overflows", "clipped"]
@@ -75,32 +78,20 @@ def simulate(
             "give --input: a data set has samples of one input, and answers of one output"
         )
     facts: dict[str, Any] = {"name": quantized.name, "hash": network_hash(quantized)}
+    run = _run_whole if trace else _run_parts
     if source is not None:
-        seen = _run_file(quantized, source)
-        facts |= {"input": str(source), "samples": seen.samples}
+        with blamed_on(source):
+            facts |= {"input": str(source)} | run(quantized, source, output)
     else:
         from fxsim.data import load_split
-        from fxsim.simulator.evaluate import answers
-        from fxsim.simulator.simulator import simulate_ranges
 
         chosen = data or f"{quantized.data}:test"
         split = load_split(chosen, quantized.input.shape)
         with blamed_on(chosen):
-            seen = simulate_ranges(quantized, split.x)
-        facts |= {
-            "data": chosen,
-            "samples": seen.samples,
-            "accuracy_float": _float_accuracy(folder, split),
-            "accuracy_fixed": float((answers(quantized, seen.output) == split.y).mean()),
-        }
-        if quantized.recurrent and not quantized.classifies:
-            facts["bits_per_character"] = _bits_per_character(quantized, folder, seen, split)
+            facts |= {"data": chosen} | run(quantized, split, output)
+        facts |= _float_scores(folder, split, facts)
     if output is not None:
-        _write(output, seen.outputs)
         facts["output"] = str(output)
-    if trace:
-        facts["layers"] = [_describe(product) for product in seen.linears]
-        facts["adds"] = [_describe(seen[add.name]) for add in quantized.adds]
     if as_json:
         print_json(facts)
     else:
@@ -118,54 +109,91 @@ def _sources(folder: Path) -> tuple[NetworkSpec, Checkpoint] | None:
     return spec, load_checkpoint(folder / CHECKPOINT, spec)
 
 
-def _float_accuracy(folder: Path, split: Split) -> float | None:
-    """Accuracy of the float parent, where it is known."""
-    from fxsim.simulator.evaluate import float_accuracy
+def _float_scores(folder: Path, split: Split, facts: dict[str, Any]) -> dict[str, Any]:
+    """Scores of the float parent, where it is known, next to those of the fixed-point network."""
+    from fxsim.simulator.evaluate import float_accuracy, float_bits_per_character
 
     sources = _sources(folder)
-    return float_accuracy(sources[0], sources[1].parent, split) if sources else None
+
+    def score(of: Callable[..., float]) -> float | None:
+        return of(sources[0], sources[1].parent, split) if sources else None
+
+    given: dict[str, Any] = {"accuracy_float": score(float_accuracy)}
+    if "bits_per_character" in facts:
+        fixed = facts["bits_per_character"]
+        given["bits_per_character"] = {"float": score(float_bits_per_character), "fixed": fixed}
+    return given
 
 
-def _bits_per_character(
-    network: QuantizedNetwork, folder: Path, seen: Trace, split: Split
-) -> dict[str, float | None]:
-    """Accuracy of the float parent, where it is known, and of the fixed-point network."""
-    import numpy as np
+def _run_parts(
+    network: QuantizedNetwork, given: Path | Split, output: Path | None
+) -> dict[str, Any]:
+    """Run the samples a few at a time; memory does not grow with them."""
+    from contextlib import ExitStack
 
-    from fxsim.floats.scores import bits_per_character
-    from fxsim.simulator.evaluate import float_bits_per_character
+    from fxsim.npy import ArrayRows, reading_npy, reading_npz, storing
+    from fxsim.simulator.stream import Stream
+    from fxsim.simulator.tally import Tally
 
-    sources = _sources(folder)
-    return {
-        "float": float_bits_per_character(sources[0], sources[1].parent, split)
-        if sources
-        else None,
-        "fixed": bits_per_character(seen.output * np.float64(network.output.scale), split.y),
-    }
+    with ExitStack() as stack:
+        rows: Rows | Mapping[str, Rows]
+        if not isinstance(given, Path):
+            rows = ArrayRows(given.x)
+        elif len(network.inputs) == 1:
+            rows = stack.enter_context(reading_npy(given))
+        else:
+            rows = stack.enter_context(reading_npz(given))
+        stream = Stream(network, rows)
+        tally = None if isinstance(given, Path) else Tally(network, given.y)
+        append = stack.enter_context(storing(output, stream.shapes)) if output else None
+        show = stack.enter_context(going_on("simulate", total=stream.vectors, done=0))
+        done = 0
+        for part, outputs in enumerate(stream):
+            if append is not None:
+                append(outputs)
+            first = next(iter(outputs.values()))
+            if tally is not None:
+                tally.add(first)
+            done += math.prod(first.shape[:-1])
+            if part or done < stream.vectors:
+                show(done, "")
+    return {"samples": stream.leading[0]} | (_scores(tally) if tally else {})
 
 
-def _run_file(network: QuantizedNetwork, path: Path) -> Trace:
-    """Run the samples of an npy file, or of an npz file with an array for each input."""
+def _run_whole(
+    network: QuantizedNetwork, given: Path | Split, output: Path | None
+) -> dict[str, Any]:
+    """Run the samples at once, and keep what is seen in every layer."""
     from fxsim.files import read_npy, read_npz
+    from fxsim.npy import storing
     from fxsim.simulator.simulator import simulate_ranges
+    from fxsim.simulator.tally import Tally
 
-    x: Batch = read_npy(path) if len(network.inputs) == 1 else read_npz(path)
-    with blamed_on(path):
-        return simulate_ranges(network, x)
+    x: Batch
+    if not isinstance(given, Path):
+        x = given.x
+    elif len(network.inputs) == 1:
+        x = read_npy(given)
+    else:
+        x = read_npz(given)
+    seen = simulate_ranges(network, x)
+    facts: dict[str, Any] = {"samples": seen.samples}
+    if not isinstance(given, Path):
+        tally = Tally(network, given.y)
+        tally.add(seen.output)
+        facts |= _scores(tally)
+    if output is not None:
+        shapes = {name: tensor.shape for name, tensor in seen.outputs.items()}
+        with storing(output, shapes) as append:
+            append(seen.outputs)
+    facts["layers"] = [_describe(product) for product in seen.linears]
+    facts["adds"] = [_describe(seen[add.name]) for add in network.adds]
+    return facts
 
 
-def _write(path: Path, outputs: Mapping[str, IntArray]) -> None:
-    """Write what leaves a network: as npy, or as npz with an array for each output."""
-    import numpy as np
-
-    from fxsim.files import replacing, write_npz
-
-    if len(outputs) > 1:
-        write_npz(path, dict(outputs))
-        return
-    (array,) = outputs.values()
-    with replacing(path) as temporary, temporary.open("wb") as stream:
-        np.save(stream, array, allow_pickle=False)
+def _scores(tally: Tally) -> dict[str, Any]:
+    scores = {"accuracy_fixed": tally.accuracy}
+    return scores | ({"bits_per_character": tally.bits_per_character} if tally.in_bits else {})
 
 
 def _describe(seen: LayerTrace) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fxsim.cli.lookup import read_network
+from fxsim.cli.lookup import blamed_on, read_network
 from fxsim.cli.options import JsonOption
 from fxsim.cli.output import Steps, print_json, print_line, print_table
 
@@ -41,7 +41,7 @@ def skip_study(
     from fxsim.report.skip import FILES, write_study
 
     check_room(output, FILES)
-    with Steps().step("study") as show:
+    with blamed_on(source), Steps().step("study") as show:
         show("gradients")
         gradients = _gradients(source)
         show("sweeps")

@@ -64,13 +64,14 @@ def synthesis(target: str, part: str | None = None) -> SynthCache:
 
     For a ``part`` without DSP blocks products become logic.
     """
-    from fxsim.cost.synth_cache import SynthCache, cache_folder
+    from fxsim.cache import folder
+    from fxsim.cost.synth_cache import SynthCache
     from fxsim.hw.tools.parts import rules_of
 
     version = f"pyosys {importlib.metadata.version('pyosys')} {rules_of(target)}"
     digest = hashlib.sha256(version.encode()).hexdigest()
     dsp = part is None or find_part(part)[1].dsp > 0
-    return SynthCache(target, generate, digest, cache_folder(), dsp)
+    return SynthCache(target, generate, digest, folder("synthesis"), dsp)
 
 
 CLOCK_SEEDS = (1, 2, 3)

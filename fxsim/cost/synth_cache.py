@@ -1,7 +1,8 @@
 """Synthesised cells of blocks, kept on disk by content: no block is synthesised twice.
 
 The key of a block is the hash of its Verilog without its place, the target, and the version of the
-synthesiser. A network costs what its blocks cost together.
+synthesiser. A network costs what its blocks cost together. Each file has a checksum; one that is
+damaged is said, and its block synthesised again.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from fxsim.cache import damaged
 from fxsim.cost.amounts import SYNTHESISED
 from fxsim.cost.facts import blocks_of
-from fxsim.errors import FileError
-from fxsim.files import write_text
+from fxsim.files import remove, write_text
 from fxsim.network import QuantizedNetwork
 
 Cells = dict[str, float]
@@ -36,13 +37,10 @@ class Design(Protocol):
         """Cells of the blocks ``missing``; those that are ``known`` may be left out of the work."""
 
 
+_FORM = 2
+"""Form of the files; another one has other keys, so that earlier files are not taken for damage."""
+
 Generate = Callable[[QuantizedNetwork], Design]
-
-
-def cache_folder() -> Path:
-    """Where costs are kept: ``$FXSIM_CACHE``, else ``~/.cache/fxsim``; folder ``synthesis``."""
-    base = os.environ.get("FXSIM_CACHE")
-    return (Path(base) if base else Path.home() / ".cache" / "fxsim") / "synthesis"
 
 
 @dataclass(frozen=True)
@@ -68,7 +66,7 @@ class SynthCache:
     def path(self, text: str) -> Path:
         """File of the cells of a block's text."""
         digest = hashlib.sha256(
-            f"{self.target} {self.dsp} {self.version} {text}".encode()
+            f"{_FORM} {self.target} {self.dsp} {self.version} {text}".encode()
         ).hexdigest()
         return self.folder / digest[:2] / f"{digest}.json"
 
@@ -78,7 +76,7 @@ class SynthCache:
         return {name: sum(cells[name] for cells in found) for name in SYNTHESISED}
 
     def blocks(self, network: QuantizedNetwork) -> dict[str, Cells]:
-        """Cells of each block by its path; a file that is cut short or foreign counts as none."""
+        """Cells of each block by its path."""
         design = self.generate(network)
         wanted = [block.path for block in blocks_of(network)]
         files = {path: self.path(text) for path, text in design.texts(wanted).items()}
@@ -94,15 +92,23 @@ class SynthCache:
 
 
 def _read(path: Path) -> Cells | None:
-    try:
-        found = json.loads(path.read_text())
-        return {name: float(found[name]) for name in SYNTHESISED}
-    except (OSError, ValueError, KeyError, TypeError):
+    if not os.path.lexists(path):
         return None
+    try:
+        digest, text = path.read_text().split("\n", 1)
+        if digest == _digest(text):
+            return {name: float(json.loads(text)[name]) for name in SYNTHESISED}
+    except (OSError, ValueError):
+        pass
+    damaged(path, "the block is synthesized again")
+    remove(path)
+    return None
 
 
 def _write(path: Path, cells: Cells) -> None:
-    try:
-        write_text(path, json.dumps(cells) + "\n")
-    except OSError as error:
-        raise FileError(f"{path}: cannot be written ({error.strerror})") from error
+    text = json.dumps(cells) + "\n"
+    write_text(path, f"{_digest(text)}\n{text}")
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

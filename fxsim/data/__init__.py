@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
+from fxsim.arguments import check_type
 from fxsim.data import (
     cifar10,
     digits,
@@ -61,6 +62,7 @@ def load(text: str, shape: tuple[int, ...] | None = None) -> Dataset:
     FileError
         If files of the set are missing, damaged, or not the published ones.
     """
+    check_type(text, str, "data")
     name, at, folder = text.partition("@")
     if name in _LOCAL:
         place = folder_of(text)
@@ -75,6 +77,8 @@ def load(text: str, shape: tuple[int, ...] | None = None) -> Dataset:
         raise SpecError(f"{name} needs no files, so no folder may follow it, not {folder!r}")
     else:
         dataset = _MADE[name]()
+    if shape is not None:
+        check_type(shape, tuple, "shape")
     return dataset if shape is None else dataset.shaped(shape)
 
 
@@ -94,6 +98,7 @@ def alphabet(name: str) -> str:
     SpecError
         If the data set has no characters.
     """
+    check_type(name, str, "data")
     name = name.partition("@")[0]
     if name not in _ALPHABETS:
         raise SpecError(f"data must have characters ({', '.join(_ALPHABETS)}), not be {name!r}")
@@ -116,6 +121,7 @@ def load_split(text: str, shape: tuple[int, ...] | None = None) -> Split:
     FileError
         Like `load`.
     """
+    check_type(text, str, "data")
     name, _, split = text.rpartition(":")
     splits = load(name or split, shape).splits
     if not name or split not in splits:

@@ -1,4 +1,8 @@
-"""Sound files of 16-bit samples, one channel: NIST SPHERE as TIMIT comes in, and RIFF."""
+"""Sound files of 16-bit samples, one channel: NIST SPHERE as TIMIT comes in, and RIFF.
+
+libsndfile (`soundfile`) reads both, but gives what is left of a file that was cut short, and says
+nothing (libsndfile 1.2.2); here that is an error.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,9 @@
 
 A file is 128 bytes of header and one element per variable, most often compressed. Sizes are checked
 against what is there before anything is unpacked or copied.
+
+`scipy.io.loadmat` reads more, but trusts its files: of 2,500 files with bytes changed, 5 ended the
+process (SIGSEGV, SIGBUS; SciPy 1.17.1). The tests compare with it on sound files.
 """
 
 from __future__ import annotations

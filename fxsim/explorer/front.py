@@ -8,12 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from statistics import median
 from typing import Any
 
+from fxsim.errors import FileError, SpecError
 from fxsim.explorer.metrics import METRICS
 from fxsim.explorer.outcome import Goals, Outcome
 from fxsim.explorer.pareto import front
 from fxsim.explorer.run import goals_of
 from fxsim.explorer.space import Space
 from fxsim.explorer.store import Store
+from fxsim.explorer.stored import check_points
 from fxsim.targets.device import Use
 from fxsim.targets.registry import find_part
 
@@ -54,9 +56,20 @@ _EXTRAS: dict[str, Callable[[dict[str, Any]], float | str | None]] = {
 
 
 def goals(store: Store) -> Goals:
-    """Objectives and limits of a store."""
-    space, float_error = goals_of(store.facts)
-    return Goals(space, float_error)
+    """Objectives and limits of a store, whose points have them.
+
+    Raises
+    ------
+    FileError
+        If the store is damaged.
+    """
+    try:
+        space, float_error = goals_of(store.facts)
+    except SpecError as error:
+        raise FileError(f"{store.path}: is damaged: {error}") from None
+    found = Goals(space, float_error)
+    check_points(store.path, found, store.outcomes())
+    return found
 
 
 def front_rows(store: Store) -> list[dict[str, Any]]:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
+import moocore
 import numpy as np
 
 from fxsim.explorer.outcome import Goals, Outcome
 from fxsim.network import FloatArray
 
 Values = tuple[float, ...]
+
+_EXACT = 10**11
+"""Largest number of points to the power of the objectives less two whose volume takes a second."""
+
+_DIRECTIONS = 1 << 16
+"""Directions in which a volume is estimated."""
 
 
 def front(outcomes: Iterable[Outcome], goals: Goals) -> list[Outcome]:
@@ -28,56 +36,74 @@ def front(outcomes: Iterable[Outcome], goals: Goals) -> list[Outcome]:
     return [kept[points[k]] for k in nondominated(points)]
 
 
-def nondominated(points: Sequence[Values]) -> list[int]:
-    """Indices of the points that no other is at most as great as in everything, and less in one."""
-    if not points:
-        return []
+def nondominated(points: Sequence[Values] | FloatArray) -> list[int]:
+    """Indices of the points that no other is at most as great as in everything, and less in one.
+
+    Equal points are kept together. The time is that of sorting up to three objectives, times one
+    more logarithm for each one above (Kung, Luccio and Preparata 1975).
+    """
     array = np.array(points, dtype=np.float64)
-    result = []
-    for k, point in enumerate(array):
-        dominates = (array <= point).all(axis=1) & (array < point).any(axis=1)
-        if not dominates.any():
-            result.append(k)
-    return result
+    if not len(array):
+        return []
+    kept = np.ones(len(array), dtype=np.bool_)
+    known = np.flatnonzero(~np.isnan(array).any(axis=1))  # others are not dominated
+    if len(known):
+        kept[known] = moocore.is_nondominated(_ranks(array[known]), keep_weakly=True)
+    indices: list[int] = np.flatnonzero(kept).tolist()
+    return indices
 
 
-def hypervolume(points: Sequence[Values], reference: Values) -> float:
+def _ranks(array: FloatArray) -> FloatArray:
+    """Order of the values of each column: it alone counts, and moocore 0.3 crashes on infinity."""
+    columns = [np.unique(column, return_inverse=True)[1] for column in array.T]
+    return np.stack(columns, axis=1).astype(np.float64)
+
+
+def hypervolume(
+    points: Sequence[Values] | FloatArray, reference: Values, *, quickly: bool = False
+) -> float:
     """Volume between the points and ``reference``; points that do not dominate it count nothing.
 
-    Slices along the last objective, exact: one slice for each of its values, recursively
-    (Zitzler 1999). The time grows with the number of points to the power of the objectives less
-    one.
+    Parameters
+    ----------
+    points : sequence of tuples
+        Best those of a front alone.
+    reference : tuple of float
+    quickly : bool
+        Estimate volumes that take more than about a second, within about 0.3 %: those of more than
+        100,000 points in four objectives, 3,000 in five, 500 in six, 150 in seven.
     """
     array = np.array(points, dtype=np.float64).reshape(-1, len(reference))
     inside = array[(array < np.array(reference)).all(axis=1)]
-    return _volume(inside, np.array(reference, dtype=np.float64))
-
-
-def _volume(points: FloatArray, reference: FloatArray) -> float:
-    if not len(points):
+    if not len(inside):
         return 0.0
-    if points.shape[1] == 1:
-        return float(reference[0] - points.min())
-    points = points[np.argsort(points[:, -1], kind="stable")]
-    edges = np.append(points[:, -1], reference[-1])
-    total = 0.0
-    for k in range(len(points)):
-        if (height := edges[k + 1] - edges[k]) > 0:
-            total += height * _volume(points[: k + 1, :-1], reference[:-1])
-    return float(total)
+    if not np.isfinite(np.array(reference) - inside).all():
+        return math.inf
+    if quickly and len(inside) ** (len(reference) - 2) > _EXACT:
+        return float(moocore.hv_approx(inside, ref=reference, nsamples=_DIRECTIONS))
+    return float(moocore.hypervolume(inside, ref=reference))
 
 
 def convergence(outcomes: Sequence[Outcome], goals: Goals, reference: Values) -> list[float]:
     """Hypervolume after each evaluation, in the order of their places."""
-    found: list[Values] = []
-    curve = []
-    volume = 0.0
-    for outcome in sorted(outcomes, key=lambda outcome: outcome.place):
-        values = goals.values(outcome)
-        if values is not None and goals.excess(outcome) == 0:
-            dominated = any(all(a <= b for a, b in zip(p, values, strict=True)) for p in found)
-            if not dominated:
-                found = [found[k] for k in nondominated(found)] + [values]
-                volume = hypervolume(found, reference)
-        curve.append(volume)
+    ordered = sorted(outcomes, key=lambda outcome: outcome.place)
+    within = [k for k, outcome in enumerate(ordered) if goals.excess(outcome) == 0]
+    points = [goals.values(ordered[k]) or () for k in within]
+    added = np.zeros(len(ordered))
+    found = np.empty((0, len(reference)))
+    # With the time as one more objective, points are dominated by earlier ones only.
+    for i in nondominated([(*point, time) for time, point in enumerate(points)]):
+        point = np.array(points[i])
+        added[within[i]] = _gain(found, point, reference)
+        found = np.vstack([found[~(point <= found).all(axis=1)], point])
+    curve: list[float] = np.cumsum(added).tolist()
     return curve
+
+
+def _gain(found: FloatArray, point: FloatArray, reference: Values) -> float:
+    """Volume that a point adds to those that do not dominate it: its box without theirs in it."""
+    clipped = np.maximum(found, point)
+    shared = hypervolume(clipped[nondominated(clipped)], reference)
+    if math.isinf(shared):
+        return 0.0
+    return max(hypervolume(point[None], reference) - shared, 0.0)

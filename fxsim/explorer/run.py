@@ -15,10 +15,19 @@ from fxsim.explorer.job import Job
 from fxsim.explorer.methods import check_method, run_method
 from fxsim.explorer.outcome import Outcome
 from fxsim.explorer.search import Search
+from fxsim.explorer.space import Space
 from fxsim.explorer.store import Store
 from fxsim.explorer.workers import Workers, local_workers
 
-__all__ = ["Settings", "StartWorkers", "check_method", "facts_of", "goals_of", "search_space"]
+__all__ = [
+    "Settings",
+    "StartWorkers",
+    "check_budget",
+    "check_method",
+    "facts_of",
+    "goals_of",
+    "search_space",
+]
 
 StartWorkers = Callable[[Job], AbstractContextManager[Workers]]
 
@@ -60,6 +69,22 @@ def facts_of(job: Job, settings: Settings, command: str = "", rebuild: str = "")
     }
 
 
+def check_budget(space: Space, settings: Settings) -> None:
+    """Check that a grid fits the budget.
+
+    Raises
+    ------
+    SpecError
+        If it is larger.
+    """
+    budget = settings.budget
+    if settings.method == "grid" and budget is not None and space.size > budget:
+        raise SpecError(
+            f"budget must be at least {space.size}, the points of the grid, not {budget};"
+            " or give another method"
+        )
+
+
 def search_space(
     job: Job,
     store: Store,
@@ -77,11 +102,10 @@ def search_space(
     ConfigError
         If the method is unknown or a worker cannot be had.
     """
-    budget, size = settings.budget, job.space.size
+    check_budget(job.space, settings)
+    budget = settings.budget
     if budget is None and settings.method != "grid":
         budget = DEFAULT_BUDGET
-    if settings.method == "grid" and budget is not None and size > budget:
-        raise SpecError(f"the grid has {size} points; give a budget of so many, or another method")
     with (workers or (lambda job: local_workers(job, 1)))(job) as ready:
         search = Search(job, store, ready, seed=settings.seed, budget=budget, on_outcome=on_outcome)
         run_method(settings.method, search)

@@ -272,6 +272,8 @@ def _explain(error: ValidationError, source: str) -> str:
     first = error.errors(include_url=False)[0]
     path = ".".join(map(str, first["loc"]))
     where = f"({source}: {path})" if path else f"({source})"
+    if first["type"] == "json_invalid":
+        return f"values must be plain YAML ({first['msg']}) {where}"
     if first["type"] == "extra_forbidden":
         models: dict[str, type[Model]] = {
             "constraints": ConstraintsSpec,

@@ -15,6 +15,7 @@ from fxsim.explorer.job import Job
 from fxsim.explorer.shares import Shares
 from fxsim.explorer.space import Choices
 from fxsim.explorer.threads import one_thread
+from fxsim.processes import deaf_to_interrupts, die_with_parent
 from fxsim.threads import one_thread_each
 
 Result: TypeAlias = tuple[Choices, dict[str, float] | str, float]
@@ -63,7 +64,8 @@ class Processes:
     def _start_one(self) -> None:
         here, there = self._context.Pipe()
         process = self._context.Process(target=_work, args=(there, self._job), daemon=True)
-        process.start()
+        with deaf_to_interrupts():
+            process.start()
         there.close()
         self._processes[here] = process
         self._idle.append(here)
@@ -141,10 +143,11 @@ def timed(evaluate: Evaluator, choices: Choices) -> Result:
 
 def _work(connection: Connection, job: Job) -> None:
     """Loop of a process: takes lists of points until the other end is closed."""
+    die_with_parent()
     evaluate = Evaluator(job)
     try:
         while True:
             for choices in connection.recv():
                 connection.send(timed(evaluate, choices))
-    except (EOFError, OSError, KeyboardInterrupt):
+    except (EOFError, OSError):
         return

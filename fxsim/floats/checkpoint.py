@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fxsim.arguments import as_path, check_type
 from fxsim.errors import FileError, LayoutWarning, RangeError, SpecError
 from fxsim.files import read_npz, write_npz
 from fxsim.floats.layouts import FXSIM, LAYOUTS, Arrays, name_in_file, to_fxsim, undecided
@@ -151,17 +152,18 @@ class Checkpoint:
         _check(self.arrays(), spec, retrained=self.retrained is not None)
 
 
-def save_checkpoint(checkpoint: Checkpoint, path: Path) -> None:
+def save_checkpoint(checkpoint: Checkpoint, path: str | Path) -> None:
     """Write the checkpoint as one npz, byte for byte repeatable, atomically."""
-    write_npz(path, checkpoint.arrays() | {LAYOUT: np.array(FXSIM)})
+    check_type(checkpoint, Checkpoint, "checkpoint")
+    write_npz(as_path(path, "path"), checkpoint.arrays() | {LAYOUT: np.array(FXSIM)})
 
 
-def load_checkpoint(path: Path, spec: NetworkSpec, layout: str | None = None) -> Checkpoint:
+def load_checkpoint(path: str | Path, spec: NetworkSpec, layout: str | None = None) -> Checkpoint:
     """Read a checkpoint of the network ``spec``.
 
     Parameters
     ----------
-    path : Path
+    path : str or Path
     spec : NetworkSpec
     layout : str, optional
         One of `fxsim.floats.layouts.LAYOUTS`; the one that the file names if left out, or fxsim's
@@ -174,6 +176,8 @@ def load_checkpoint(path: Path, spec: NetworkSpec, layout: str | None = None) ->
         shape or holds a NaN or an infinity; the message names the file and the array, and the
         layout that the file fits, if there is one.
     """
+    check_type(spec, NetworkSpec, "spec")
+    path = as_path(path, "path")
     arrays = read_npz(path, text=LAYOUT)
     named = _named_layout(path, arrays.pop(LAYOUT, None))
     chosen = layout or named or FXSIM

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
 import sys
 from collections.abc import Callable
-from functools import cache
-from pathlib import Path
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import numba
 from numba.core import event
 
-from fxsim.kernels.cache import CheckedCacheFile
+from fxsim.kernels.cache import KernelCache
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -55,27 +53,8 @@ def inlined(function: F) -> F:
 
 def _compile(function: F, special: dict[str, Any]) -> F:
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy", **special}
-    try:
-        compiled: F = numba.njit(cache=True, **options)(function)
-    except RuntimeError:  # numba finds no folder to write to
-        compiled = numba.njit(**options)(function)
-    _watch_all_sources(compiled, Path(inspect.getfile(function)).parent)
+    compiled: F = numba.njit(**options)(function)
+    with suppress(RuntimeError):  # there is no folder to write to
+        kept: Any = compiled
+        kept._cache = KernelCache(function)
     return compiled
-
-
-def _watch_all_sources(compiled: Any, folder: Path) -> None:
-    """Keep the kernel in checked files that a change of any kernel here or in ``folder`` outdates.
-
-    ``folder`` is that of the function; numba looks at the function's own file only.
-    """
-    kept: Any = getattr(compiled, "_cache", None)
-    index: Any = getattr(kept, "_cache_file", None)
-    if hasattr(index, "_source_stamp"):
-        name = str(index._index_name).removesuffix(".nbi")
-        kept._cache_file = CheckedCacheFile(index._cache_path, name, _stamp(folder))
-
-
-@cache
-def _stamp(folder: Path) -> tuple[tuple[str, int, int], ...]:
-    files = sorted(path for place in {Path(__file__).parent, folder} for path in place.glob("*.py"))
-    return tuple((path.name, path.stat().st_mtime_ns, path.stat().st_size) for path in files)

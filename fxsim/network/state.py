@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from fxsim.arguments import as_array, check_type
 from fxsim.arithmetic.formats import IntFormat
 from fxsim.arithmetic.tensors import IntArray, check_range
 from fxsim.errors import RangeError
@@ -57,8 +58,12 @@ def as_state(network: QuantizedNetwork, state: State | None, count: int) -> dict
     layers = {layer.name: layer for layer in network.layers if layer.state}
     if state is None:
         return {name: reset_state(layer, count) for name, layer in layers.items()}
+    check_type(state, Mapping, "state")
     if state.keys() != layers.keys():
-        raise RangeError(f"state must be of the layers {sorted(layers)}, not {sorted(state)}")
+        given = sorted(map(str, state))
+        raise RangeError(f"state must be of the layers {sorted(layers)}, not {given}")
+    for name, given_state in state.items():
+        check_type(given_state, LstmState, f"state of {name}")
     return {
         name: LstmState(
             **{
@@ -76,6 +81,7 @@ def as_state(network: QuantizedNetwork, state: State | None, count: int) -> dict
 
 
 def _as_integers(what: str, array: IntArray, shape: tuple[int, int], fmt: IntFormat) -> IntArray:
+    array = as_array(array, what)
     if array.shape != shape:
         raise RangeError(f"{what} must have shape {shape}, not {array.shape}")
     if array.dtype.kind not in "iu":

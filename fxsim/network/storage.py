@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from fxsim.arguments import as_path, check_type
 from fxsim.errors import FileError, FxsimError
 from fxsim.files import move, read_npz, read_yaml, write_npz, write_yaml
 from fxsim.folders import writing
@@ -92,6 +93,8 @@ def save_network(network: QuantizedNetwork, folder: str | Path) -> None:
     it held before or this one. The next save removes what was left over. Saves into one folder
     follow one another, by a lock in its folder ``.fxsim``.
     """
+    check_type(network, QuantizedNetwork, "network")
+    folder = as_path(folder, "folder")
     tensors = {name: _smallest(tensor) for name, tensor in tensors_of(network).items()}
     folder, digest = Path(folder), network_hash(network)
     pending = _pending(folder, digest)
@@ -156,7 +159,7 @@ def load_network(folder: str | Path) -> QuantizedNetwork:
     FileError
         If a file is missing, damaged or inconsistent; the message names the file and the key.
     """
-    folder = Path(folder)
+    folder = as_path(folder, "folder")
     manifest = folder / MANIFEST
     value = read_yaml(manifest)
     if not isinstance(value, dict) or value.get("schema") not in (SCHEMA, SCHEMA_1):

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-from sklearn.cluster import KMeans
-from threadpoolctl import threadpool_limits
 
 from fxsim.floats.checkpoint import LinearParameters
 from fxsim.floats.prune import Parameters, flat, unflat
 from fxsim.network import FloatArray, IntArray
+from fxsim.quantizer.kmeans import clusters_of
+from fxsim.quantizer.runs import RUN_BITS, encode
 from fxsim.quantizer.step_size import l2_scale
 
 
@@ -44,9 +44,9 @@ class Compressed:
     average : float
         Bits of a parameter that is left, as the paper counts them.
     values, positions, groups, ranges : int
-        Bits for the values; for telling which parameters are left (runs of removed ones in
-        `RUN_BITS` bits, longer runs cut by a word that stands for nothing); for telling the group
-        of each; and for the ranges or steps, 64 bits for each group of each product.
+        Bits for the values; for telling which parameters are left (`fxsim.quantizer.runs`); for
+        telling the group of each; and for the ranges or steps, 64 bits for each group of each
+        product.
     total : int
         Number of parameters before pruning.
     """
@@ -69,9 +69,6 @@ class Compressed:
         """Compression with everything that a decoder needs."""
         cost = self.values + self.positions + self.groups + self.ranges
         return 32 * self.total / max(cost, 1)
-
-
-RUN_BITS = 4
 
 
 def compress(
@@ -128,7 +125,7 @@ def compress(
         parameters=dict(parameters) | unflat(values, parameters, names),
         average=int(lengths.sum()) / max(count, 1),
         values=int(lengths.sum()),
-        positions=position_bits(left),
+        positions=RUN_BITS * len(encode(left)),
         groups=count * math.ceil(math.log2(kinds)) if kinds > 1 else 0,
         ranges=ranges,
         total=values.size,
@@ -136,15 +133,9 @@ def compress(
 
 
 def word_lengths(importance: FloatArray, clusters: int, *, logarithm: bool = True) -> IntArray:
-    """Bits for each parameter: k-means in one dimension, the groups in the order of their means."""
+    """Bits for each parameter: one for the least important group, one more for each one above."""
     data = np.log10(np.maximum(importance, 1e-30)) if logarithm else importance
-    clusters = min(clusters, len(np.unique(data)))
-    with threadpool_limits(1):  # several cost more than they save, and add up in another order
-        found = KMeans(clusters, n_init=4, random_state=0).fit(data[:, None])
-    rank = np.empty(clusters, dtype=np.int64)
-    rank[np.argsort(found.cluster_centers_[:, 0])] = np.arange(1, clusters + 1)
-    lengths: IntArray = rank[found.labels_]
-    return lengths
+    return 1 + clusters_of(data, clusters)
 
 
 def quantize_group(values: FloatArray, bits: int, quantizer: Quantizer) -> FloatArray:
@@ -165,10 +156,3 @@ def quantize_group(values: FloatArray, bits: int, quantizer: Quantizer) -> Float
     part = np.minimum(np.floor((values - low) / width), (1 << bits) - 1)
     middle: FloatArray = low + (part + 0.5) * width
     return middle
-
-
-def position_bits(left: np.ndarray) -> int:
-    """Bits to tell which parameters are left: a run length before each, and fillers."""
-    runs = np.diff(np.flatnonzero(left), prepend=-1) - 1
-    longest = (1 << RUN_BITS) - 1
-    return int(RUN_BITS * (len(runs) + (runs // (longest + 1)).sum()))

@@ -11,14 +11,16 @@ layers already quantized, so that each scale suits what its layer really gets.
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, TypeAlias, assert_never
 
 import numpy as np
 import numpy.typing as npt
 
+from fxsim.arguments import as_array, check_type
 from fxsim.arithmetic.tensors import SampleArray, as_vectors
-from fxsim.errors import RangeError, SpecError
+from fxsim.errors import RangeError, RetrainedWarning, SpecError
 from fxsim.floats.checkpoint import Checkpoint, LinearParameters, RetrainedParameters
 from fxsim.floats.ports import checked_samples
 from fxsim.network import (
@@ -108,7 +110,8 @@ def quantize(
     """Quantize a network.
 
     Retrained parameters keep the scales of their last retraining step. They are used if
-    `uses_retrained` and not ``direct``; direct quantization starts from the float parent.
+    `uses_retrained` and not ``direct``; direct quantization starts from the float parent. If they
+    do not fit, a `RetrainedWarning` says why.
 
     Parameters
     ----------
@@ -135,6 +138,8 @@ def quantize(
     RangeError
         If the calibration samples are malformed, or a width exceeds its limit.
     """
+    check_type(spec, NetworkSpec, "spec")
+    check_type(checkpoint, Checkpoint, "checkpoint")
     checkpoint.check(spec)
     inputs: dict[str, InputQuantizer] = {}
     leaving: dict[str, Leaving] = {}
@@ -147,7 +152,15 @@ def quantize(
 
         inputs[name], x = remember(("input", name, wanted, spec.rounding), begin)
         leaving[name] = (inputs[name].activation, x)
-    direct = direct or not uses_retrained(spec, checkpoint)
+    retrained = None if direct else checkpoint.retrained
+    if retrained is not None and (other := _retrained_for(spec, retrained)) is not None:
+        warnings.warn(
+            f"{other}: all retrained parameters are left aside, and the float parent is quantized",
+            RetrainedWarning,
+            stacklevel=2,
+        )
+        retrained = None
+    direct = retrained is None
     parameters = _parameters(spec, checkpoint, direct=direct, remember=remember)
     graph, layers, sources = spec.graph, list[Layer](), dict[str, tuple[str, ...]]()
     try:
@@ -273,7 +286,8 @@ def quantize_input(quantizer: InputQuantizer, x: SampleArray) -> IntArray:
     RangeError
         If ``x`` has another shape or holds a NaN or an infinity.
     """
-    array = np.asarray(x)
+    check_type(quantizer, InputQuantizer, "quantizer")
+    array = as_array(x, "x")
     if array.ndim < 1 or array.shape[1:] != quantizer.shape:
         expected = ", ".join(("n", *map(str, quantizer.shape)))
         raise RangeError(f"x must have shape ({expected}), not {array.shape}")
@@ -294,12 +308,22 @@ def quantized_parameters(
 
 def uses_retrained(spec: NetworkSpec, checkpoint: Checkpoint) -> bool:
     """True if a checkpoint was retrained for the levels and scale groups of the specification."""
-    return checkpoint.retrained is not None and all(
-        (found := checkpoint.retrained[product.name]).levels == product.spec.weights.levels
-        and found.exponents == product.spec.weights.exponents
-        and found.scale.size == product.scales
-        for product in spec.products
-    )
+    return checkpoint.retrained is not None and _retrained_for(spec, checkpoint.retrained) is None
+
+
+def _retrained_for(spec: NetworkSpec, retrained: Mapping[str, RetrainedParameters]) -> str | None:
+    """First product that was retrained for other weights than the specification has, and which."""
+    for product in spec.products:
+        wanted, found = product.spec.weights, retrained[product.name]
+        pairs = {
+            "levels": (found.levels, wanted.levels),
+            "exponents": (found.exponents, wanted.exponents),
+            "scales": (found.scale.size, product.scales),
+        }
+        for what, (one, other) in pairs.items():
+            if one != other:
+                return f"{product.name} was retrained with {one or 0} {what}, not {other or 0}"
+    return None
 
 
 def _calibration(

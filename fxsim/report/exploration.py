@@ -8,7 +8,6 @@ from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from fxsim.explorer.front import columns, describe, extras, front_rows, goals
@@ -25,6 +24,7 @@ from fxsim.report.exploration_figures import (
     sensitivity_figure,
     title_of,
 )
+from fxsim.report.templates import template
 
 MOST = 40
 """Points of the front at most in figures and tables; the rest is in ``fxsim front``."""
@@ -68,22 +68,14 @@ def render(store: Store, name: str, chosen: int | None = None) -> str:
             figures[f"pareto{k}"] = pareto_figure(k, pair, cloud, rows, marked)
     if added := sensitivities(outcomes, wanted, store.notes("alone")):
         figures["sensitivity"] = sensitivity_figure(added)
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {
+    filters = {
         "number": _number,
         "title_of": title_of,
         "head_of": head_of,
         "value_of": _value,
     }
     names, metrics = columns(rows)
-    return environment.get_template("exploration.html.j2").render(
+    return template("exploration.html.j2", filters).render(
         facts=facts,
         store=name,
         rows=shown,

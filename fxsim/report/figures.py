@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import math
 import re
+import warnings
 from collections.abc import Callable, Sequence
 from html import escape
 from itertools import groupby
@@ -18,6 +19,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from fxsim.explorer.sweep import SweepRow
+from fxsim.names import printable
 from fxsim.report.results import AddSummary, Area, LayerSummary, Values
 
 SERIES = 6
@@ -201,7 +203,8 @@ def stand_alone(draw: Callable[[Any], None], height: float) -> str:
 
 
 def _draw(draw: Callable[[Any], None], height: float, *, transparent: bool = True) -> str:
-    with mpl.rc_context():
+    with mpl.rc_context(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")  # the browser has others
         mpl.rcdefaults()
         mpl.rcParams.update(_STYLE)
         figure = Figure(figsize=(_WIDTH, height), layout="constrained")
@@ -209,7 +212,7 @@ def _draw(draw: Callable[[Any], None], height: float, *, transparent: bool = Tru
         buffer = io.StringIO()
         metadata = dict.fromkeys(("Date", "Creator", "Format", "Type"))
         figure.savefig(buffer, format="svg", transparent=transparent, metadata=metadata)
-    return buffer.getvalue()
+    return printable(buffer.getvalue(), keep="\n")  # labels may be of users
 
 
 def _inline(svg: str, title: str) -> str:

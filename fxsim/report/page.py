@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from fxsim.explorer.sweep import SweepRow
@@ -14,27 +13,20 @@ from fxsim.files import write_text
 from fxsim.plan.memory import LARGE_BITS, LUT_DEPTH
 from fxsim.report.figures import area_figure, range_figure, sweep_figure, weights_label
 from fxsim.report.results import Area, Results
+from fxsim.report.templates import template
 from fxsim.targets.registry import DEFAULT
 
 
 def render(results: Results) -> str:
     """Return the page; the same results give the same text."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {"number": _number, "percent": _percent, "seconds": _seconds}
+    filters = {"number": _number, "percent": _percent, "seconds": _seconds}
     area = _main_area(results.areas)
     figures = {
         "sweep": sweep_figure(results.sweep, results.accuracy.parent) if results.sweep else None,
         "ranges": range_figure([*results.layers, *results.adds]),
         "area": area_figure(area) if area else None,
     }
-    return environment.get_template("page.html.j2").render(
+    return template("page.html.j2", filters).render(
         results=results,
         area=area,
         figures={name: svg and Markup(svg) for name, svg in figures.items()},

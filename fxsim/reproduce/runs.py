@@ -33,7 +33,7 @@ if TYPE_CHECKING:
             """Do it; returns plain values."""
 
 
-_VERSION = 2
+_VERSION = 3
 """Version of what runs do and yield: stored ones of another version are done again."""
 
 Results = Mapping[str, dict[str, Any]]

@@ -13,10 +13,16 @@ from fxsim.simulator.trace import LayerTrace, Tensor, combined
 
 
 def run(layer: QuantizedLstm, x: Tensor, state: LstmState | None = None) -> IntArray:
-    """Outputs for ``n`` sequences (n, t, inputs) from ``state``, or as new ones."""
+    """Outputs for ``n`` sequences (n, t, inputs) from ``state``, or as new ones.
+
+    The state is the one after the last step then.
+    """
     start, kernel = state or reset_state(layer, len(x)), lstm_kernel_of(layer)
     if not kernel.exact:
-        return trace(layer, x.astype(np.int64), start).activations
+        seen = trace(layer, x.astype(np.int64), start)
+        assert seen.state is not None
+        start.hidden[:], start.cell[:] = seen.state.hidden, seen.state.cell
+        return seen.activations
     return kernel.run(x, start.cell, start.hidden).outputs
 
 

@@ -10,6 +10,7 @@ from typing import NamedTuple, assert_never
 
 import numpy as np
 
+from fxsim.arguments import check_type
 from fxsim.kernels.epilogue import narrowest
 from fxsim.network import (
     Argmax,
@@ -58,6 +59,7 @@ def simulate(network: QuantizedNetwork, x: Batch, state: State | None = None) ->
         If a shape is wrong, a float is not finite, an integer leaves its format, or there are
         several outputs.
     """
+    check_type(network, QuantizedNetwork, "network")
     only(dict.fromkeys(network.leaving), "output")
     return only(simulate_outputs(network, x, state), "output")
 
@@ -66,19 +68,27 @@ def simulate_outputs(
     network: QuantizedNetwork, x: Batch, state: State | None = None
 ) -> dict[str, IntArray]:
     """Outputs of a network with any number of them, by the names of their layers."""
+    check_type(network, QuantizedNetwork, "network")
     sources = as_inputs(network, x, narrowest)
+    return go_on(network, sources, as_state(network, state, _count(sources)))
+
+
+def go_on(
+    network: QuantizedNetwork, sources: dict[str, Tensor], states: State
+) -> dict[str, IntArray]:
+    """Outputs for validated integers, from ``states``, which are those after the last step then."""
     last_taken = {
         source: place
         for place, layer in enumerate(network.layers)
         for source in network.taken[layer.name]
     }
     parts = []
-    for block, states in _blocks(network, sources, state):
+    for block, before in _blocks(network, sources, states):
         yielded = dict(block)
         for place, layer in enumerate(network.layers):
             taken = network.taken[layer.name]
             operands = [yielded[source] for source in taken]
-            yielded[layer.name] = run_layer(layer, *operands, state=states.get(layer.name))
+            yielded[layer.name] = run_layer(layer, *operands, state=before.get(layer.name))
             for source in set(taken):
                 if last_taken[source] == place and source not in network.leaving:
                     del yielded[source]
@@ -98,8 +108,10 @@ def simulate_ranges(network: QuantizedNetwork, x: Batch, state: State | None = N
     sources = as_inputs(network, x)
     if not network.spatial:
         return simulate_trace(network, sources, state)
+    states = as_state(network, state, _count(sources))
     traces = [
-        simulate_trace(network, block, states) for block, states in _blocks(network, sources, state)
+        simulate_trace(network, block, before)
+        for block, before in _blocks(network, sources, states)
     ]
     layers = []
     for k, layer in enumerate(network.layers):
@@ -121,13 +133,19 @@ def _extremes(tensors: Sequence[Tensor]) -> Tensor:
     return np.array([[min(low for low, _ in spans)], [max(high for _, high in spans)]])
 
 
+def _count(sources: dict[str, Tensor]) -> int:
+    return len(next(iter(sources.values())))
+
+
 def _blocks(
-    network: QuantizedNetwork, sources: dict[str, Tensor], state: State | None
+    network: QuantizedNetwork, sources: dict[str, Tensor], states: State
 ) -> Iterator[tuple[dict[str, Tensor], State]]:
-    """Parts of a batch, small enough for the tensors between layers of images, and their state."""
+    """Parts of a batch, small enough for the tensors between layers of images, and their state.
+
+    A state is a view of that of the batch.
+    """
     first = next(iter(sources.values()))
     count, block = len(first), max(len(first), 1)
-    states = as_state(network, state, count)
     if network.spatial:
         steps = math.prod(first.shape[1:-1])
         most = max(kind.items for kind in network.types.values()) * max(steps, 1)
@@ -146,7 +164,7 @@ def _blocks(
 def simulate_trace(network: QuantizedNetwork, x: Batch, state: State | None = None) -> Trace:
     """Trace of a network: every tensor, range and count of every layer."""
     sources = as_inputs(network, x)
-    states = as_state(network, state, len(next(iter(sources.values()))))
+    states = as_state(network, state, _count(sources))
     layers: list[LayerTrace] = []
     yielded = dict(sources)
     for layer in network.layers:

@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 
 from pydantic import ValidationError
 
+from fxsim.arguments import as_path
 from fxsim.errors import SpecError
 from fxsim.files import read_yaml
 from fxsim.spec.add import AddSpec
@@ -86,7 +87,7 @@ def load_spec(path: str | Path) -> NetworkSpec:
     SpecError
         If a key is unknown, missing, of the wrong type or breaks a constraint.
     """
-    return parse_spec(read_yaml(Path(path)), str(path))
+    return parse_spec(read_yaml(as_path(path, "path")), str(path))
 
 
 def parse_spec(value: Any, source: str) -> NetworkSpec:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from fxsim.arguments import check_type
 from fxsim.data import Dataset
 from fxsim.errors import SpecError
 from fxsim.floats.checkpoint import Checkpoint, LinearParameters
@@ -103,6 +104,8 @@ def _run(
     start: Mapping[str, LinearParameters] | None = None,
     resume: Path | None = None,
 ) -> Run:
+    check_type(spec, NetworkSpec, "spec")
+    check_type(dataset, Dataset, "dataset")
     _check(spec, dataset)
     with _repeatable(spec.train.seed):
         run = Run(spec, dataset, on_epoch or (lambda progress: None), on_step, start, resume)
@@ -114,8 +117,13 @@ def _run(
 
 
 def _check(spec: NetworkSpec, dataset: Dataset) -> None:
-    """Refuse a network that does not fit the data."""
+    """Refuse a network that does not fit the data, or has nothing to train."""
     spec.check_single()
+    if not spec.products:
+        raise SpecError(
+            "training needs a layer with weights (linear, convolution, lstm), but"
+            f" {spec.name} has none"
+        )
     leading = dataset.train.y.ndim
     if spec.recurrent != (leading == 2):
         raise SpecError(

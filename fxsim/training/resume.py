@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,13 +13,14 @@ from typing import Any
 import torch
 
 from fxsim.data import Dataset
+from fxsim.differences import first_difference
 from fxsim.errors import FileError
 from fxsim.files import read_bytes, replacing
 from fxsim.floats.checkpoint import LinearParameters
 from fxsim.spec.specification import NetworkSpec
 
 _MAX_BYTES = 1 << 32
-_STATE = 2  # version of what a state holds
+_STATE = 3  # version of what a state holds
 
 
 @dataclass(kw_only=True)
@@ -28,7 +30,7 @@ class TrainingState:
     Parameters
     ----------
     fingerprint : str
-        Of recipe, data and version of PyTorch (`fingerprint`).
+        Recipe, data and version of PyTorch (`fingerprint`).
     stage : int
         Stages that are finished.
     epoch : int
@@ -47,17 +49,24 @@ class TrainingState:
 def fingerprint(
     spec: NetworkSpec, dataset: Dataset, start: Mapping[str, LinearParameters] | None = None
 ) -> str:
-    """Hash of everything that the result of training depends on."""
-    digest = hashlib.sha256(f"{_STATE} {torch.__version__} {spec.model_dump_json()}".encode())
+    """Everything that the result of training depends on, as JSON; data by their SHA-256."""
+    data, begin = hashlib.sha256(), hashlib.sha256()
     for split in (dataset.train, dataset.validation):
         if split is not None:
-            digest.update(f"{split.x.dtype} {split.x.shape}".encode())
-            digest.update(split.x.tobytes())
-            digest.update(split.y.tobytes())
+            data.update(f"{split.x.dtype} {split.x.shape}".encode())
+            data.update(split.x.tobytes())
+            data.update(split.y.tobytes())
     for parameters in (start or {}).values():
-        digest.update(parameters.weight.tobytes())
-        digest.update(parameters.bias.tobytes())
-    return digest.hexdigest()
+        begin.update(parameters.weight.tobytes())
+        begin.update(parameters.bias.tobytes())
+    facts = {
+        "state": _STATE,
+        "PyTorch": torch.__version__,
+        "recipe": spec.model_dump(mode="json"),
+        "SHA-256 of the data": data.hexdigest(),
+        "SHA-256 of the first parameters": begin.hexdigest(),
+    }
+    return json.dumps(facts)
 
 
 def random_state() -> list[torch.Tensor]:
@@ -73,9 +82,13 @@ def set_random_state(states: list[torch.Tensor]) -> None:
 
 
 def save_state(state: TrainingState, path: Path) -> None:
-    """Write ``state`` atomically."""
+    """Write ``state`` atomically, with a SHA-256 at its end."""
+    packed = io.BytesIO()
+    torch.save(vars(state), packed)
+    digest = hashlib.sha256(packed.getbuffer()).digest()
     with replacing(path) as temporary, temporary.open("wb") as file:
-        torch.save(vars(state), file)
+        file.write(packed.getbuffer())
+        file.write(digest)
 
 
 def load_state(path: Path, expected: str) -> TrainingState:
@@ -84,11 +97,16 @@ def load_state(path: Path, expected: str) -> TrainingState:
     Raises
     ------
     FileError
-        If the file is malformed, or belongs to another recipe or other data.
+        If the file is damaged, or belongs to another recipe or other data.
     """
     if not path.exists():
         return TrainingState(fingerprint=expected)
-    raw = read_bytes(path, limit=_MAX_BYTES)
+    raw, digest = _split(read_bytes(path, limit=_MAX_BYTES))
+    if hashlib.sha256(raw).digest() != digest:
+        raise FileError(
+            f"{path}: must be a training state as it was written, but its checksum is another;"
+            " remove the file to start anew"
+        )
     try:
         # Without weights_only a file could run code.
         state = TrainingState(**torch.load(io.BytesIO(raw), weights_only=True, map_location="cpu"))
@@ -97,7 +115,20 @@ def load_state(path: Path, expected: str) -> TrainingState:
         raise FileError(f"{path}: not a training state ({reason})") from None
     if state.fingerprint != expected:
         raise FileError(
-            f"{path}: must belong to this recipe and its data, but another one was interrupted;"
+            f"{path}: is of a run that was interrupted {_difference(state.fingerprint, expected)};"
             " finish that one or remove the file"
         )
     return state
+
+
+def _split(raw: bytes) -> tuple[bytes, bytes]:
+    """State and checksum of a file."""
+    size = hashlib.sha256().digest_size
+    return raw[:-size], raw[-size:]
+
+
+def _difference(stored: str, expected: str) -> str | None:
+    try:
+        return first_difference(json.loads(stored), json.loads(expected))
+    except ValueError:  # before states told more than a hash
+        return "in an earlier fxsim"

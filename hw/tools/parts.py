@@ -5,14 +5,13 @@ them is optimised alone and counted alone. Modules whose cells are known from be
 """
 
 import hashlib
-import json
 import re
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from fxsim import targets
-from fxsim.hw.tools.yosys import run_yosys
+from fxsim.hw.tools.yosys import read_netlist, run_yosys
+from fxsim.scratch import scratch_folder
 from fxsim.targets.netlist import Netlist, netlist_of
 from fxsim.targets.registry import find_target
 from fxsim.targets.target import Target
@@ -98,12 +97,11 @@ def synthesize_parts(
     script += [f"setattr -mod -set keep_hierarchy 1 {_escaped(top, path)}" for path in paths]
     script += [f"{family.synthesis(dsp=dsp)} -top {top}"]
     script += ["select *", "write_json -selected netlist.json"]
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with scratch_folder() as folder:
         for file, text in {"design.v": verilog, **(memories or {})}.items():
             (folder / file).write_text(text)
         run_yosys("\n".join(script), folder)
-        modules = json.loads((folder / "netlist.json").read_text())["modules"]
+        modules = read_netlist(folder / "netlist.json")
     empty = Netlist((), {}, frozenset())
     found = {path: modules.get(f"{top}.{path}") for path in paths}
     netlists = {path: netlist_of(seen) if seen else empty for path, seen in found.items()}

@@ -1,16 +1,15 @@
 """Clock by nextpnr: the emitted Verilog, mapped, placed and routed on a part of a family."""
 
-import json
 import shutil
-import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from fxsim.errors import ConfigError, MissingToolError
 from fxsim.hw.tools.yosys import run_yosys
+from fxsim.scratch import scratch_folder
 from fxsim.targets.registry import PLACED, TARGETS, find_target
+from fxsim.tools import read_output, run_tool
 
 
 def find_nextpnr(target: str) -> str:
@@ -76,8 +75,7 @@ def clocks_mhz(
 write_json design.json"""
     options = f"{placement.options} --timing-allow-fail --freq 400"
     options += " --json design.json --report report.json"
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with scratch_folder() as folder:
         for file, text in {"design.v": verilog, **(memories or {})}.items():
             (folder / file).write_text(text)
         run_yosys(script, folder)
@@ -86,16 +84,8 @@ write_json design.json"""
 
 
 def _place(command: list[str], folder: Path, limit_s: float) -> float:
-    try:
-        result = subprocess.run(
-            command, cwd=folder, capture_output=True, text=True, check=False, timeout=limit_s
-        )
-    except subprocess.TimeoutExpired:
-        raise MissingToolError(
-            f"nextpnr placed and routed nothing within {limit_s:g} s (seed {command[-1]})"
-        ) from None
-    if result.returncode != 0:
-        lines = result.stderr.strip().splitlines() or [f"exit status {result.returncode}"]
-        raise MissingToolError(f"nextpnr failed: {lines[-1]}")
-    report = json.loads((folder / "report.json").read_text())
-    return min(float(clock["achieved"]) for clock in report["fmax"].values())
+    log, report = folder / "nextpnr.log", folder / "report.json"
+    report.unlink(missing_ok=True)
+    run_tool("nextpnr", command, folder, log, limit_s=limit_s)
+    clocks = read_output("nextpnr", report, log)["fmax"].values()
+    return min(float(clock["achieved"]) for clock in clocks)

@@ -1,8 +1,6 @@
 """Area by Yosys: the emitted Verilog, mapped to an FPGA family and counted."""
 
-import json
 import re
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fxsim.files import write_text
-from fxsim.hw.tools.yosys import LOG, SCRIPT, run_yosys
+from fxsim.files import copy, replacing
+from fxsim.hw.tools.yosys import LOG, SCRIPT, read_netlist, run_yosys
+from fxsim.scratch import scratch_folder
 from fxsim.targets.device import Use, uses_of
 from fxsim.targets.netlist import netlist_of
 from fxsim.targets.registry import find_target
@@ -126,8 +125,7 @@ def _count_modules(
     for module, netlist in zip(modules, netlists, strict=True):
         script += ["design -load source", f"{family.synthesis(dsp=dsp)} -top {module}"]
         script += ["select *", f"write_json -selected {netlist}", "select -clear"]
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with scratch_folder() as folder:
         for file, text in files.items():
             (folder / file).write_text(text)
         try:
@@ -135,7 +133,7 @@ def _count_modules(
         finally:
             _keep(folder, [*files, SCRIPT, LOG, NETLIST], keep)
         return [
-            _count(json.loads((folder / netlist).read_text())["modules"][module], family)
+            _count(read_netlist(folder / netlist)[module], family)
             for module, netlist in zip(modules, netlists, strict=True)
         ]
 
@@ -152,7 +150,8 @@ def _keep(folder: Path, files: Sequence[str], keep: Path | None) -> None:
         return
     for name in files:
         if (folder / name).exists():
-            write_text(keep / name, (folder / name).read_text())
+            with replacing(keep / name) as temporary:
+                copy(folder / name, temporary)
 
 
 def _block_paths(verilog: str, top: str) -> list[str]:

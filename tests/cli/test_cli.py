@@ -16,6 +16,7 @@ from fxsim.cli.lookup import find_network
 from fxsim.cli.options import Simulator
 from fxsim.network.storage import network_hash, save_network
 from fxsim.targets.registry import DEFAULT, TARGETS
+from tests.caches import own_cache
 from tests.commands import TERNARY, fxsim_cli, fxsim_process, small_network
 from tests.places import MODELS
 
@@ -165,7 +166,7 @@ def test_generate(small, tmp_path):
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
     """Keep simulator builds of a test to itself."""
-    monkeypatch.setenv("FXSIM_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv(*own_cache(tmp_path / "cache"))
 
 
 def test_verify_finds_equal_words(small, tmp_path, cache):
@@ -283,10 +284,15 @@ def test_retrained_parameters_that_are_left_aside_are_told(tmp_path):
     shipped = MODELS / TERNARY
     text = (shipped / "spec.yaml").read_text().replace("levels: 3,", "levels: 5,")
     (tmp_path / "spec.yaml").write_text(text)
-    source = tmp_path / "checkpoint.npz"
-    source.write_bytes((shipped / "checkpoint.npz").read_bytes())
-    told = fxsim_cli("quantize", tmp_path / "spec.yaml", "-o", tmp_path / "q").stderr
-    assert told.startswith(f"warning: {source}: its retrained parameters are for other levels or")
+    (tmp_path / "checkpoint.npz").write_bytes((shipped / "checkpoint.npz").read_bytes())
+    for command in (
+        ["quantize", tmp_path / "spec.yaml", "-o", tmp_path / "q"],
+        ["noise", tmp_path / "spec.yaml"],
+    ):
+        assert fxsim_cli(*command).stderr == (
+            "warning: layer0 was retrained with 3 levels, not 5: all retrained parameters are left"
+            " aside, and the float parent is quantized\n"
+        )
     asked = fxsim_cli("quantize", tmp_path / "spec.yaml", "--direct", "-o", tmp_path / "q")
     assert asked.stderr == ""
 

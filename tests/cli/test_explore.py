@@ -6,12 +6,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from fxsim.cost import synth_cache
 from fxsim.cost.amounts import SYNTHESISED
 from fxsim.explorer.store import open_store, read_store
 from fxsim.files import read_yaml, write_yaml
 from fxsim.network.storage import load_network, network_hash
 from fxsim.spec import load_spec
+from tests.caches import own_cache
 from tests.commands import fxsim_cli
 from tests.places import MODELS
 
@@ -101,7 +101,10 @@ def test_a_picked_point_is_the_network_that_was_evaluated(tmp_path, model):
     [
         (("--pick", 9, "-o", "x.yaml"), "point must be from 0 to 3, not 9"),
         (("--method", "grids"), "unknown method 'grids'; did you mean 'grid'?"),
-        (("--budget", 3), "the grid has 4 points; give a budget of so many"),
+        (
+            ("--budget", 3),
+            "budget must be at least 4, the points of the grid, not 3; or give another",
+        ),
         (("--space", "none.yaml"), "none.yaml: not found"),
     ],
 )
@@ -170,7 +173,7 @@ def test_cells_are_measured_and_the_front_is_verified(tmp_path, model, monkeypat
 
     monkeypatch.setattr(synthesis, "generate", Generated)
     monkeypatch.setattr(verify, "verify", regression)
-    monkeypatch.setattr(synth_cache, "cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.setenv(*own_cache(tmp_path / "cache"))
     fail = False
     store = tmp_path / "s.sqlite"
     page = tmp_path / "page.html"

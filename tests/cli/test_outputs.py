@@ -313,6 +313,20 @@ def test_generate_leaves_what_others_wrote(here):
     assert {path.read_text() for path in (here / "out").glob("*.v")} == {"mine"}
 
 
+def test_generate_clears_its_own_stale_files(here):
+    """Those of another design before, but what was changed since."""
+    save_network(small_network(), here / "little")
+    fxsim_cli("generate", "zero-skip-64", "-o", "out")
+    assert {path.name for path in (here / "out").glob("[!.]*")} == {
+        *("manifest.json", "zero_skip_64.v", "zero_skip_64_weights.hex")
+    }
+    (here / "out" / "zero_skip_64_weights.hex").write_text("mine")
+    fxsim_cli("generate", "little", "-o", "out")
+    assert {path.name for path in (here / "out").glob("[!.]*")} == {
+        *("manifest.json", "little.v", "zero_skip_64_weights.hex")
+    }
+
+
 def test_a_device_is_no_output(here):
     os.mkfifo(here / "pipe")
     said = fxsim_cli("noise", "s.yaml", "-o", "pipe", status=1).stderr

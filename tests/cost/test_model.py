@@ -1,4 +1,5 @@
 import json
+import re
 
 import numpy as np
 import pytest
@@ -7,7 +8,7 @@ from fxsim.cost.amounts import SYNTHESISED
 from fxsim.cost.facts import REST, blocks_of
 from fxsim.cost.model import CostModel, Features, _fit, relative
 from fxsim.cost.synth_cache import SynthCache
-from fxsim.errors import RangeError
+from fxsim.errors import CacheWarning, RangeError
 from fxsim.explorer.costs import fit_costs, measure_front, sample
 from fxsim.explorer.evaluate import Evaluator
 from fxsim.explorer.job import with_costs
@@ -84,17 +85,37 @@ def test_a_block_is_synthesised_once_for_each_target_and_version(counted):
     assert [(target, len(paths)) for target, paths in calls[2:]] == [("xc7", 8), ("ecp5", 8)]
 
 
-@pytest.mark.parametrize("damage", ["", "{", '{"lut": 3}', "[1]", '{"lut": "x"}'])
-def test_a_damaged_entry_is_made_again(counted, damage):
+def _directory(file):
+    file.unlink()
+    file.mkdir()
+
+
+DAMAGES = {
+    "empty": lambda file: file.write_text(""),
+    "cut": lambda file: file.write_text(file.read_text()[:-3]),
+    "no text": lambda file: file.write_bytes(b"\xff\n\xff"),
+    "another number": lambda file: file.write_text(
+        re.sub(r'("lut": )\d+', r"\g<1>7", file.read_text())
+    ),
+    "foreign": lambda file: file.write_text('{"lut": 3}'),
+    "folder": _directory,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_entry_is_said_and_made_again(counted, damage):
     cache, calls = counted
     network = Evaluator(make()).network((0, 0, 0, 0))
     first = cache(network)
     (block,) = [b for b in blocks_of(network) if b.path == "layer0.mac_array"]
     file = cache.path(str(block.facts))
-    file.write_text(damage)
-    assert cache(network) == first
+    sound = file.read_text()
+    assert json.loads(sound.split("\n")[1]) == made_up(block)
+    damage(file)
+    with pytest.warns(CacheWarning, match=f"^{file}: is damaged; the block is synthesized again$"):
+        assert cache(network) == first
     assert calls[1:] == [("ecp5", ["layer0.mac_array"])]
-    assert json.loads(file.read_text()) == made_up(block)
+    assert file.read_text() == sound
 
 
 def test_the_model_predicts_configurations_that_it_has_not_seen(counted):

@@ -107,7 +107,7 @@ def test_nothing_is_evaluated_twice_and_the_budget_holds(tmp_path, job):
 
 
 def test_grids_beyond_the_budget_and_unknown_methods_are_refused(tmp_path, job):
-    with pytest.raises(SpecError, match=r"grid has 54 points; give a budget"):
+    with pytest.raises(SpecError, match=r"budget must be at least 54, the points of the grid, not"):
         explore(tmp_path, job, "grid", budget=53)
     with pytest.raises(ConfigError, match=r"unknown method 'nsga3'; did you mean 'nsga2'\?"):
         explore(tmp_path, job, "nsga3")

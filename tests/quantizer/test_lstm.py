@@ -5,7 +5,7 @@ import pytest
 
 from fxsim import reference
 from fxsim.data import Dataset, Split
-from fxsim.errors import FileError, RangeError, SpecError
+from fxsim.errors import FileError, RangeError, RetrainedWarning, SpecError
 from fxsim.floats.checkpoint import (
     Checkpoint,
     LinearParameters,
@@ -212,6 +212,9 @@ def test_retrained_parameters_keep_their_scales(tmp_path):
     expected = weight_scale(checkpoint.parent["layer0_input"].weight, spec.layers[0])
     np.testing.assert_array_equal(direct.input_product.weight_scale, expected)
     assert not uses_retrained(make_spec({"weights": {"per": "tensor"}}), checkpoint)
+    other = r"was retrained with \d+ scales, not 1: all retrained parameters are left aside"
+    with pytest.warns(RetrainedWarning, match=other):
+        quantize(make_spec({"weights": {"per": "tensor"}}), checkpoint, samples())
     assert not uses_retrained(make_spec({"weights": {"levels": 3}}), checkpoint)
     real = quantized_parameters(spec, checkpoint)["layer0_hidden"].weight
     np.testing.assert_allclose(real, 0.2 * layer.hidden_product.weight)

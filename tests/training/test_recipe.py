@@ -1,5 +1,7 @@
 """Optimizers, schedules, step sizes and stages of training, and going on after an interruption."""
 
+import hashlib
+import io
 from dataclasses import replace
 
 import numpy as np
@@ -17,6 +19,7 @@ from fxsim.training import Progress, step_sizes, train
 from fxsim.training.module import Network
 from fxsim.training.resume import TrainingState, load_state, save_state
 from fxsim.training.schedule import Schedule, make_optimizer
+from tests.messages import refusal
 
 
 def make_spec(retrain=None, levels=3, per="tensor", multiplier_bits=16, **recipe):
@@ -241,23 +244,47 @@ def test_an_interrupted_run_goes_on_to_the_same_result(last, tmp_path):
 def test_a_state_of_another_run_or_a_hostile_file_is_refused(tmp_path):
     path, digits = tmp_path / "run.resume", load("digits")
     train(make_spec(), digits, resume=path)
-    with pytest.raises(FileError, match=r"run.resume: must belong to this recipe and its data"):
+    another = "run.resume: is of a run that was interrupted with"
+    with pytest.raises(
+        FileError, match=rf"{another} recipe\.train\.seed 1, not 2; finish that one"
+    ):
         train(make_spec(seed=2), digits, resume=path)
-    with pytest.raises(FileError, match=r"run.resume: must belong to this recipe"):
+    with pytest.raises(FileError, match=rf'{another} SHA-256 of the data "\w+", not "\w+";'):
         train(make_spec(), with_validation(), resume=path)
+    save_state(TrainingState(fingerprint="0123abcd"), tmp_path / "old")
+    with pytest.raises(FileError, match=r"old: is of a run that was interrupted in an earlier fx"):
+        train(make_spec(), digits, resume=tmp_path / "old")
     whole = path.read_bytes()
     for raw in (b"", b"text", whole[: len(whole) // 2]):
         path.write_bytes(raw)
-        with pytest.raises(FileError, match=r"run.resume: not a training state \("):
+        with pytest.raises(FileError, match=r"run.resume: .* its checksum is another"):
             train(make_spec(), digits, resume=path)
 
     class Hostile:
         def __reduce__(self):
             return print, ("code ran",)
 
-    torch.save({"fingerprint": Hostile()}, path)
+    packed = io.BytesIO()
+    torch.save({"fingerprint": Hostile()}, packed)
+    path.write_bytes(packed.getvalue() + hashlib.sha256(packed.getvalue()).digest())
     with pytest.raises(FileError, match=r"run.resume: not a training state \("):
         load_state(path, "x")
+
+
+def test_a_state_with_any_byte_changed_is_refused(tmp_path):
+    path = tmp_path / "s"
+    values = {"network": {"w": torch.arange(9)}, "best": None, "optimizer": {"lr": 0.1}}
+    save_state(TrainingState(fingerprint="f", stage=1, values=values), path)
+    whole = path.read_bytes()
+    refusals = set()
+    for place in range(0, len(whole), 7):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        refusals.add(refusal(FileError, load_state, path, "f"))
+    (message,) = refusals
+    assert message == (
+        f"{path}: must be a training state as it was written, but its checksum is another;"
+        " remove the file to start anew"
+    )
 
 
 def test_a_state_is_read_as_it_was_written(tmp_path):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fxsim.arithmetic.formats import Rounding
+from fxsim.arithmetic.formats import IntFormat, Rounding
 from fxsim.data import load_split
 from fxsim.errors import FileError, RangeError
 from fxsim.files import read_npy, read_npz
@@ -18,6 +18,7 @@ from fxsim.simulator.lstm_gradient import backward
 from fxsim.simulator.simulator import simulate_trace
 
 SEQUENCES, STEPS = 16, 50
+_FORMAT = IntFormat(bits=32, signed=True)
 
 
 def from_file(path: Path) -> IntArray:
@@ -40,7 +41,12 @@ def from_file(path: Path) -> IntArray:
             f"{path}: must hold integers of shape (..., items), not {values.dtype} of"
             f" {values.shape}"
         )
-    return values.reshape(-1, values.shape[-1])
+    low, high = int(values.min()), int(values.max())
+    if not _FORMAT.holds(low, high):
+        raise FileError(f"{path}: must hold integers in {_FORMAT}, not {low} to {high}")
+    # In the type of a file the magnitude of the least integer may have no place.
+    wide = np.int64 if values.dtype.itemsize > 2 else np.int32
+    return values.reshape(-1, values.shape[-1]).astype(wide)
 
 
 def from_trace(stage: str) -> IntArray:

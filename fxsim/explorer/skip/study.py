@@ -105,13 +105,16 @@ def study(
     Raises
     ------
     RangeError
-        If a value is not an integer, or no vector has one.
+        If a value is not an integer, no vector has one, or there are too few outputs.
     """
     if gradients.dtype.kind not in "iu" or gradients.ndim != 2 or gradients.size == 0:
         raise RangeError(
             f"gradients must be integers of shape (vectors, items), not {gradients.dtype}"
             f" of {gradients.shape}"
         )
+    least = min(rows for total in macs for rows, issue in foldings(total, total) if issue <= lanes)
+    if outputs < least:
+        raise RangeError(f"outputs must be at least {least} to keep the MACs busy, not {outputs}")
     levels = thresholds(gradients)
     for total in macs:
         folded = [fold for fold in foldings(total, outputs) if fold[1] <= lanes]
@@ -124,6 +127,8 @@ def study(
                 for mapping in MAPPINGS[1:]:
                     rows = total // issue
                     yield _mapped(gradients, threshold, lanes, issue, rows, outputs, mapping)
+        if not folded:
+            continue
         rows, issue = folded[0]
         for threshold in (0, nearest(gradients, 0.8), nearest(gradients, 0.95)):
             for width in (4, 8, 16, 32, 64):

@@ -59,14 +59,16 @@ def test_one_synthesis_is_placed_for_each_seed_and_the_slowest_clock_counts(
 def test_a_failure_is_one_line(tmp_path, monkeypatch):
     fake(tmp_path, monkeypatch, "ecp5")
     monkeypatch.setitem(pnr.PLACED, "ecp5", Placement("lfe5u-85", "no-such"))
-    with pytest.raises(MissingToolError, match=r"^nextpnr failed: ERROR: cannot place$"):
+    with pytest.raises(
+        MissingToolError, match=r"^nextpnr failed: ERROR: cannot place; see .*\.log$"
+    ):
         pnr.clocks_mhz(DESIGN, "top", target="ecp5")
 
 
 def test_a_router_that_never_ends_is_stopped(tmp_path, monkeypatch):
     fake(tmp_path, monkeypatch, "ecp5")
     monkeypatch.setitem(pnr.PLACED, "ecp5", Placement("lfe5u-85", "in-circles"))
-    message = r"^nextpnr placed and routed nothing within 1 s \(seed 2\)$"
+    message = r"^nextpnr took longer than 1 s; see .*\.log$"
     with pytest.raises(MissingToolError, match=message):
         pnr.clocks_mhz(DESIGN, "top", target="ecp5", seeds=(2,), limit_s=1)
 

@@ -1,0 +1,1 @@
+"""Fuzzer of every kind of file that fxsim reads (`make fuzz-files`)."""
