@@ -18,6 +18,7 @@ from fxsim.spec.common import (
 from fxsim.spec.formats import Fail, OutputSpec, Size, signed_by_nonlinearity
 from fxsim.spec.images import ImageKind, check_simd
 from fxsim.spec.kind import Context, Matrix, Product
+from fxsim.spec.nonlinearity import Name
 from fxsim.spec.sides import PaddingChoice, Sides, both, padding_of
 from fxsim.spec.weights import WeightsSpec
 
@@ -39,7 +40,7 @@ class ConvolutionSpec(ImageKind):
     groups: Size = 1
     weights: WeightsSpec = WeightsSpec()
     batch_norm: bool = False
-    nonlinearity: Literal["none", "relu"] = "none"
+    nonlinearity: Name = "none"
     output: OutputSpec | None = None
     accumulator: AccumulatorSpec = AccumulatorSpec()
     requantize: RequantizeSpec = RequantizeSpec()

@@ -8,7 +8,7 @@ from fxsim.network.resize import MAX_FACTOR
 from fxsim.spec.common import LanesSpec, Shape, check_lanes
 from fxsim.spec.formats import Fail
 from fxsim.spec.kind import Context, Kind
-from fxsim.spec.sides import both, sides
+from fxsim.spec.sides import WRITTEN, both, sides
 
 
 class ResizeSpec(Kind):
@@ -18,7 +18,7 @@ class ResizeSpec(Kind):
     """
 
     type: Literal["resize"]
-    factor: Annotated[int | tuple[int, int], sides(MAX_FACTOR)]
+    factor: Annotated[int | tuple[int, int], sides(MAX_FACTOR), WRITTEN]
     hardware: LanesSpec = LanesSpec()
 
     @property

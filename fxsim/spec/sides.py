@@ -31,7 +31,10 @@ def sides(most: int) -> PlainValidator:
     return PlainValidator(parse)
 
 
-Sides: TypeAlias = Annotated[int | tuple[int, int], sides(MAX_SIDE)]
+WRITTEN = PlainSerializer(lambda given: given if isinstance(given, int) else list(given))
+"""Serializer of what `sides` takes."""
+
+Sides: TypeAlias = Annotated[int | tuple[int, int], sides(MAX_SIDE), WRITTEN]
 """Pixels down and across, or one number for both."""
 
 

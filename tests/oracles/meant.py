@@ -57,6 +57,7 @@ class Output:
     rounding: Rounding
     overflow: Overflow
     relu: bool = False
+    most: Fraction | None = None
 
     def check(self, integer: int, real: Fraction, error: Fraction) -> None:
         """Hold an integer to a real number; ``error``, in steps, is what it may be off before.
@@ -66,12 +67,17 @@ class Output:
         """
         if self.relu:
             real = max(real, Fraction(0))
+        if self.most is not None:
+            real = min(real, self.most)
         steps = real / self.scale
         low, high = (
             rounded(end, self.rounding) + self.zero_point for end in (steps - error, steps + error)
         )
         if self.relu:  # what an error takes below 0 is 0
             low, high = max(low, self.zero_point), max(high, self.zero_point)
+        if self.most is not None:  # and above the greatest value that
+            top = rounded(self.most / self.scale, self.rounding) + self.zero_point
+            low, high = min(low, top), min(high, top)
         if self.overflow is Overflow.WRAP:
             assert (integer - low) % (1 << self.fmt.bits) <= high - low
             return

@@ -91,17 +91,24 @@ def weighted(draw, *, batch_norm: bool) -> dict[str, object]:
         levels = draw(st.sampled_from([2, 5, 7, 9, 11, 13]))
         weights |= {"levels": levels, "scheme": "binary" if levels == 2 else "power_of_two"}
     plain = per == "tensor" and not batch_norm and draw(st.integers(0, 5)) == 0
+    overflow = draw(st.sampled_from(["saturate", "saturate", "wrap"]))
+    nonlinearities = ["none", "relu", *["relu6"] * (overflow == "saturate")]
     return {
         "weights": weights,
         "accumulator": accumulator,
         "batch_norm": batch_norm,
-        "nonlinearity": draw(st.sampled_from(["none", "relu"])),
+        "nonlinearity": draw(st.sampled_from(nonlinearities)),
         "output": {"bits": draw(st.integers(2, 12)), "signed": draw(st.booleans())},
         "requantize": {
             "multiplier_bits": 0 if plain else draw(st.sampled_from([8, 16, 24])),
-            "overflow": draw(st.sampled_from(["saturate", "saturate", "wrap"])),
+            "overflow": overflow,
         },
     }
+
+
+def most_of(layer: dict[str, object]) -> Fraction | None:
+    """What the nonlinearity of a layer leaves at most."""
+    return Fraction(6) if layer["nonlinearity"] == "relu6" else None
 
 
 def effective(parameters: LinearParameters) -> np.ndarray:
@@ -188,7 +195,7 @@ def test_linear_layers(data, rounding):
         if saturating and result.overflows:
             continue
         sums = weight @ (fractions(x) * Fraction(product.input.scale))
-        hold(product, sums, biases, result.activations, told)
+        hold(product, sums, biases, result.activations, told, most_of(layer))
 
 
 def magnitudes_of(levels, scheme="symmetric", per=""):
@@ -268,4 +275,4 @@ def test_convolutions(data, rounding):
     for sums_here, found_here in zip(
         pixels, np.reshape(result.activations, (-1, outputs)), strict=True
     ):
-        hold(product, sums_here, fractions(parent.bias), found_here, told)
+        hold(product, sums_here, fractions(parent.bias), found_here, told, most_of(layer))

@@ -20,7 +20,7 @@ from fxsim.training.module import Network
 from fxsim.training.parameters import product_parameters
 from tests.spec.specs import refused
 
-OUTPUT = {"nonlinearity": "relu", "output": {"bits": 8}}
+OUTPUT = {"nonlinearity": "relu6", "output": {"bits": 8}}
 SPEC = {
     "name": "net",
     "data": "none",

@@ -7,6 +7,7 @@ from torch import nn
 
 from fxsim.arithmetic.windows import Windows
 from fxsim.spec.specification import ConvolutionSpec
+from fxsim.training.layers.nonlinearity import limited
 from fxsim.training.layers.padding import padded
 from fxsim.training.product import Product
 
@@ -23,7 +24,7 @@ class Convolution(Product):
     def __init__(self, spec: ConvolutionSpec, windows: Windows) -> None:
         super().__init__(spec, spec.units, windows.size)
         self.windows = windows
-        self.relu = spec.relu
+        self.limits = spec.limits
         self.norm = nn.BatchNorm2d(spec.units) if spec.batch_norm else None
         nn.init.kaiming_normal_(self.weight, nonlinearity="relu")
 
@@ -41,4 +42,4 @@ class Convolution(Product):
 
         x = self.product(x, apply)
         x = self.normalised(x)
-        return torch.relu(x) if self.relu else x
+        return limited(x, self.limits)
