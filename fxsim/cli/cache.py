@@ -27,7 +27,8 @@ def cache(context: typer.Context, as_json: JsonOption = False) -> None:
     rows = [[kind, n, _megabytes(size), KINDS[kind]] for kind, (n, size) in seen.items()]
     total = sum(size for _, size in seen.values())
     rows.append(["all", sum(n for n, _ in seen.values()), _megabytes(total), ""])
-    print_table(str(root()), ["kind", "entries", "MB", "what"], rows)
+    print_line(f"Cache: {root()}")
+    print_table("", ["kind", "entries", "MB", "what"], rows)
 
 
 @app.command()

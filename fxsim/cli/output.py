@@ -83,7 +83,7 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]
     from rich.table import Table
 
     table = Table(
-        title=title,
+        title=title or None,
         title_justify="left",
         box=box.SIMPLE_HEAD,
         show_edge=False,
