@@ -175,6 +175,26 @@ def check_formulas(row):
             assert eval(code, names) == shift_round(value, shift, mode)
 
 
+def check_below_and_clamp(row):
+    clamp = None if row["clamp"] == "none" else tuple(integers(row["clamp"]))
+    keys = ("accumulator", "multiplier", "offset", "below", "shift", "result")
+    accumulator, multiplier, offset, below, shift, result = (int(row[key]) for key in keys)
+    found = requantize(
+        accumulator,
+        multiplier=multiplier,
+        offset=offset,
+        below=below,
+        shift=shift,
+        zero_point=0,
+        fmt=IntFormat.parse("int8"),
+        rounding=Rounding.FLOOR,
+        mode=Overflow.SATURATE,
+        relu=False,
+        clamp=clamp,
+    )
+    assert found == result
+
+
 def check_windows(row):
     size, kernel, stride = (int(row[key]) for key in ("size", "kernel", "stride"))
     sides = row["padding"].removeprefix("same: ").split(",")
@@ -190,6 +210,10 @@ def check_windows(row):
 
 
 CHECKS = {
+    ("accumulator", "multiplier", "offset", "below", "shift", "clamp", "result"): (
+        check_below_and_clamp,
+        8,
+    ),
     ("size", "kernel", "stride", "padding", "windows start at"): (check_windows, 4),
     ("format", "smallest", "largest"): (check_formats, 7),
     ("w / scale", "q for M = 3", "q for M = 7"): (check_weights, 8),

@@ -156,7 +156,9 @@ def test_parameters_retrained_for_other_levels_or_groups_are_left_aside(weights)
     assert not uses_retrained(spec, checkpoint)
     x = samples(spec)
     direct = quantize(spec, checkpoint, x, direct=True)
-    with pytest.warns(RetrainedWarning, match=r"^layer0 was retrained with (3 levels, not 7|12 scales, not 1): "):
+    with pytest.warns(
+        RetrainedWarning, match=r"^layer0 was retrained with (3 levels, not 7|12 scales, not 1): "
+    ):
         given = quantize(spec, checkpoint, x)
     assert network_hash(given) == network_hash(direct)
 
