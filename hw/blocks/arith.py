@@ -153,8 +153,8 @@ def fits(value: ValueLike, bits: int, signed: bool) -> Value:
 def saturate(value: ValueLike, low: int, high: int) -> Value:
     """Clamp ``value`` to ``low`` .. ``high``; the result has the smallest shape that holds these.
 
-    High bits tell what the word of the result cannot hold; comparators are as wide as that word, and
-    there is none for an end of its range.
+    High bits tell what the word of the result cannot hold. Comparators are as wide as that word,
+    and there is none for an end of its range.
 
     Raises
     ------
