@@ -89,19 +89,23 @@ def calls(shape: tuple[int, int, int]) -> Case:
             sums = aligned((rows, outputs), np.int32)
             found[f"fxsim {backend}"] = lambda product=product, sums=sums: product(x, sums)
             if product.fused:
-                multiplier, offset = (aligned((outputs,), np.int64) for _ in range(2))
-                multiplier[:], offset[:] = 3277, 0
+                multiplier, offset, below = (aligned((outputs,), np.int64) for _ in range(3))
+                multiplier[:], offset[:], below[:] = 3277, 0, 0
                 narrow = aligned((rows, outputs), np.uint8)
                 base, sign, parity = rounding_terms(Rounding.TIES_AWAY, 25)
                 constants = Epilogue(
                     multiplier=multiplier,
                     offset=offset,
+                    below=below,
+                    split=0,
+                    uneven=0,
                     keep=-1,
                     shift=25,
                     base=base,
                     sign=sign,
                     parity=parity,
                     floor=-(1 << 62),
+                    ceiling=1 << 62,
                     zero_point=128,
                     low=0,
                     high=255,

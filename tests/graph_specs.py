@@ -95,7 +95,7 @@ def graph_specs(draw, *, max_layers=40, recurrent=None, several=True, batch_norm
         elif (others := sketch.alike(source)) and draw(st.integers(0, 2)) == 0:
             count = draw(st.integers(1, min(3, len(others))))
             sources = draw(st.permutations([source, *draw(st.permutations(others))[:count]]))
-            relu = draw(st.sampled_from(["none", "relu"]))
+            relu = draw(st.sampled_from(["none", "relu", "relu6"]))
             sketch.put({"type": "add", "nonlinearity": relu} | OUT, sources, sketch.shapes[source])
         else:
             sketch.put(*draw(_after(sketch, source, recurrent=recurrent, batch_norm=batch_norm)))
@@ -113,7 +113,7 @@ def graph_specs(draw, *, max_layers=40, recurrent=None, several=True, batch_norm
 def _after(draw, sketch, source, *, recurrent, batch_norm):
     """A layer that takes ``source``, and the shape of what it yields."""
     shape, units = sketch.shapes[source], draw(st.sampled_from(UNITS))
-    relu = {"nonlinearity": draw(st.sampled_from(["none", "relu"]))}
+    relu = {"nonlinearity": draw(st.sampled_from(["none", "relu", "relu6"]))}
     norm = {"batch_norm": batch_norm and draw(st.integers(0, 3)) == 0}
     if draw(st.integers(0, 9)) == 0:
         return {"type": "rescale"} | relu | OUT, [source], shape

@@ -8,6 +8,7 @@ from dataclasses import replace
 from hypothesis import strategies as st
 
 from fxsim.arithmetic.formats import Rounding
+from fxsim.arithmetic.windows import Padding
 from fxsim.network import (
     INPUT,
     Folding,
@@ -26,19 +27,30 @@ def divisor(size):
 
 
 @st.composite
+def geometry(draw, tall, wide):
+    """Stride, down and across, and padding by side: the same everywhere more often than not."""
+    if draw(st.booleans()):
+        step, edge = draw(st.integers(1, 3)), draw(st.integers(0, (min(tall, wide) - 1) // 2))
+        return (step, step), Padding(edge, edge, edge, edge)
+    edges = [draw(st.integers(0, size - 1)) for size in (tall, wide, tall, wide)]
+    return (draw(st.integers(1, 3)), draw(st.integers(1, 3))), Padding(*edges)
+
+
+@st.composite
 def windows(draw, shape, *, grouped=True, max_kernel=5):
     """Windows that fit an image of ``shape``; kernels are square more often than not."""
     channels, height, width = shape
     tall = draw(st.integers(1, min(height, max_kernel)))
     wide = draw(st.sampled_from([tall, draw(st.integers(1, max_kernel))]))
     wide = min(wide, width)
+    stride, padding = draw(geometry(tall, wide))
     return Windows(
         channels=channels,
         height=height,
         width=width,
         kernel=(tall, wide),
-        stride=draw(st.integers(1, 3)),
-        padding=draw(st.integers(0, (min(tall, wide) - 1) // 2)),
+        stride=stride,
+        padding=padding,
         groups=draw(divisor(channels)) if grouped else 1,
     )
 

@@ -21,7 +21,7 @@ from fxsim.network import (
 )
 from fxsim.timing.depths import with_depths
 from tests.image_strategies import convolution_of, convolutions, divisor, max_pools
-from tests.strategies import activations, linears
+from tests.strategies import activations, clamped, linears
 
 
 @st.composite
@@ -35,20 +35,27 @@ def adds(draw, *, summands, shape, name="add"):
     bounds = add_bounds(multipliers, summands)
     accumulator = IntFormat.spanning(*bounds, signed=True).bits + draw(st.integers(0, 2))
     overflow = draw(st.sampled_from(Overflow))
+    output = draw(activations(wraps=overflow is Overflow.WRAP))
+    tail = draw(
+        clamped(
+            Tail(
+                multiplier=np.array(multipliers),
+                multiplier_bits=bits,
+                shift=draw(st.integers(0, 3) | st.integers(max(0, accumulator - 9), accumulator)),
+                rounding=draw(st.sampled_from(Rounding)),
+                overflow=overflow,
+                relu=draw(st.booleans()),
+            ),
+            output.format,
+        )
+    )
     return QuantizedAdd(
         name=name,
         shape=shape,
         summands=tuple(summands),
-        tail=Tail(
-            multiplier=np.array(multipliers),
-            multiplier_bits=bits,
-            shift=draw(st.integers(0, 3) | st.integers(max(0, accumulator - 9), accumulator)),
-            rounding=draw(st.sampled_from(Rounding)),
-            overflow=overflow,
-            relu=draw(st.booleans()),
-        ),
+        tail=tail,
         accumulator=IntFormat(bits=accumulator, signed=True),
-        output=draw(activations(wraps=overflow is Overflow.WRAP)),
+        output=output,
         lanes=draw(divisor(shape[0])),
     )
 

@@ -21,7 +21,7 @@ from fxsim.network import (
 from fxsim.timing.depths import with_depths
 from tests.image_strategies import convolutions, divisor, max_pools
 from tests.residual_strategies import adds
-from tests.strategies import activations, linears
+from tests.strategies import activations, belows, clamped, linears
 
 
 @st.composite
@@ -38,20 +38,28 @@ def rescales(draw, *, source, shape, name="rescale", output=None):
     elif output.format.narrow:
         overflow = Overflow.SATURATE
     shift = draw(st.integers(0, 3) | st.integers(max(0, bits - 2), bits + 2))
+    generator = np.random.default_rng(draw(st.integers(0, 99)))
+    tail = draw(
+        clamped(
+            Tail(
+                multiplier=np.array([draw(factor) for _ in range(count)]),
+                multiplier_bits=bits,
+                shift=shift,
+                rounding=draw(st.sampled_from(Rounding)),
+                overflow=overflow,
+                offset=np.array([draw(st.integers(-reach, reach)) for _ in range(count)]),
+                slack_bits=draw(st.integers(0, min(shift, 3))),
+                below=draw(belows(generator, reach, channels)),
+                relu=draw(st.booleans()),
+            ),
+            output.format,
+        )
+    )
     return Rescale(
         name=name,
         shape=shape,
         input=source,
-        tail=Tail(
-            multiplier=np.array([draw(factor) for _ in range(count)]),
-            multiplier_bits=bits,
-            shift=shift,
-            rounding=draw(st.sampled_from(Rounding)),
-            overflow=overflow,
-            offset=np.array([draw(st.integers(-reach, reach)) for _ in range(count)]),
-            slack_bits=draw(st.integers(0, min(shift, 3))),
-            relu=draw(st.booleans()),
-        ),
+        tail=tail,
         output=output,
         lanes=draw(divisor(channels)),
     )

@@ -7,6 +7,7 @@ come from a numpy generator with a drawn seed, which is fast.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from hypothesis import settings
@@ -100,6 +101,23 @@ def _accumulators(draw, weight: IntArray, bias: IntArray, inputs: IntFormat):
 
 
 @st.composite
+def belows(draw, generator: np.random.Generator, reach: int, outputs: int):
+    """Constants for sums below 0, more often none than one or one for each output."""
+    if draw(st.integers(0, 3)):
+        return np.zeros(1, np.int64)
+    return _integers(generator, -reach, reach, draw(st.sampled_from([1, outputs])))
+
+
+@st.composite
+def clamped(draw, tail: Tail, fmt: IntFormat):
+    """The tail, sometimes with a clamp within the format of its outputs."""
+    if tail.overflow is Overflow.WRAP or draw(st.integers(0, 3)):
+        return tail
+    ends = st.integers(fmt.min, fmt.max)
+    return replace(tail, clamp=tuple(sorted((draw(ends), draw(ends)))))
+
+
+@st.composite
 def _tails(draw, accumulator: Accumulator, outputs: int, overflow: Overflow):
     """Shifts around those that bring the accumulator to a few bits."""
     multiplier_bits = draw(st.integers(0, 16))
@@ -117,6 +135,7 @@ def _tails(draw, accumulator: Accumulator, outputs: int, overflow: Overflow):
         multiplier_bits=multiplier_bits,
         shift=shift,
         offset=_integers(generator, -reach, reach, draw(st.sampled_from([1, outputs]))),
+        below=draw(belows(generator, reach, outputs)),
         slack_bits=draw(st.just(0) | st.integers(0, shift)),
         rounding=draw(st.sampled_from(Rounding)),
         overflow=overflow,
@@ -159,6 +178,7 @@ def linears(draw, *, source=None, inputs=None, outputs=None, max_size=70, name="
         overflow = draw(st.sampled_from(Overflow))
         tail = draw(_tails(accumulator, outputs, overflow))
         output = draw(activations(wraps=overflow is Overflow.WRAP))
+        tail = draw(clamped(tail, output.format))
     return QuantizedLinear(
         name=name,
         weight=weight,

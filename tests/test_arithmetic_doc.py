@@ -13,9 +13,11 @@ from fxsim import reference
 from fxsim.arithmetic.codes import parse_code
 from fxsim.arithmetic.formats import AccumulatorMode, IntFormat, Overflow, Rounding
 from fxsim.arithmetic.integers import accumulate, overflow, requantize, saturate, shift_round, wrap
+from fxsim.arithmetic.windows import Padding, Windows
 from fxsim.network import Activation, QuantizedAdd, Tail
 from fxsim.quantizer.activation import precision
 from fxsim.quantizer.weight import quantize_asymmetric, range_scale
+from fxsim.spec.sides import padding_of
 from tests.places import ROOT
 
 DOCUMENT = ROOT / "docs" / "arithmetic.md"
@@ -173,7 +175,46 @@ def check_formulas(row):
             assert eval(code, names) == shift_round(value, shift, mode)
 
 
+def check_below_and_clamp(row):
+    clamp = None if row["clamp"] == "none" else tuple(integers(row["clamp"]))
+    keys = ("accumulator", "multiplier", "offset", "below", "shift", "result")
+    accumulator, multiplier, offset, below, shift, result = (int(row[key]) for key in keys)
+    found = requantize(
+        accumulator,
+        multiplier=multiplier,
+        offset=offset,
+        below=below,
+        shift=shift,
+        zero_point=0,
+        fmt=IntFormat.parse("int8"),
+        rounding=Rounding.FLOOR,
+        mode=Overflow.SATURATE,
+        relu=False,
+        clamp=clamp,
+    )
+    assert found == result
+
+
+def check_windows(row):
+    size, kernel, stride = (int(row[key]) for key in ("size", "kernel", "stride"))
+    sides = row["padding"].removeprefix("same: ").split(",")
+    before, after = (int(part.split()[0]) for part in sides)
+    padding = Padding(before, 0, after, 0)
+    if "same" in row["padding"]:
+        assert padding_of("same", (size, 1), (kernel, 1), (stride, 1)) == padding
+    windows = Windows(
+        channels=1, height=size, width=1, kernel=(kernel, 1), stride=(stride, 1), padding=padding
+    )
+    starts = [row * stride - before for row in range(windows.rows)]
+    assert starts == integers(row["windows start at"])
+
+
 CHECKS = {
+    ("accumulator", "multiplier", "offset", "below", "shift", "clamp", "result"): (
+        check_below_and_clamp,
+        8,
+    ),
+    ("size", "kernel", "stride", "padding", "windows start at"): (check_windows, 4),
     ("format", "smallest", "largest"): (check_formats, 7),
     ("w / scale", "q for M = 3", "q for M = 7"): (check_weights, 8),
     ("w / scale", "q, binary", "q, 2 exponents", "q, 4 exponents"): (check_codes, 10),

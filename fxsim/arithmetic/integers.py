@@ -63,6 +63,7 @@ def requantize(
     *,
     multiplier: int,
     offset: int = 0,
+    below: int = 0,
     slack_bits: int = 0,
     shift: int,
     zero_point: int,
@@ -70,21 +71,29 @@ def requantize(
     rounding: Rounding,
     mode: Overflow,
     relu: bool,
+    clamp: tuple[int, int] | None = None,
 ) -> int:
     """Bring an accumulator to the activation format ``fmt``.
 
     overflow(max?(shift_round(accumulator * multiplier + offset, shift), 0) + zero_point), where the
     maximum with 0 is taken for ``relu`` only. A plain shift is the case ``multiplier == 1``.
 
+    ``below`` joins the offset of accumulators that are less than 0, and ``clamp`` is the least and
+    the greatest result, where that is narrower than the format.
+
     ``slack_bits``, at most ``shift``, are low bits that are cleared before the rounding: where a
     multiplier stands for a reciprocal, a little too large, its excess is in these bits, and ties
     are ties again.
     """
-    exact = (accumulator * multiplier + offset) >> slack_bits
+    constant = offset + below if accumulator < 0 else offset
+    exact = (accumulator * multiplier + constant) >> slack_bits
     scaled = shift_round(exact, shift - slack_bits, rounding)
     if relu:
         scaled = max(scaled, 0)
-    return overflow(scaled + zero_point, fmt, mode)
+    moved = scaled + zero_point
+    if clamp is not None:
+        moved = min(max(moved, clamp[0]), clamp[1])
+    return overflow(moved, fmt, mode)
 
 
 def accumulate(

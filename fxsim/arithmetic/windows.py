@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,18 @@ T = TypeVar("T", bound=np.generic)
 
 MAX_SIDE = 1 << 12
 """Longest side of an image, in pixels."""
+
+
+class Padding(NamedTuple):
+    """Pixels beside an image, by side."""
+
+    top: int = 0
+    left: int = 0
+    bottom: int = 0
+    right: int = 0
+
+
+_NONE = Padding()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,11 +46,11 @@ class Windows:
         Shape of the image.
     kernel : tuple of int
         Height and width of a window.
-    stride : int
-        Pixels between windows, in both directions.
-    padding : int
-        Pixels around the image. Less than half of the kernel, so that there are never more rows of
-        windows than rows of pixels.
+    stride : tuple of int
+        Pixels from a window to the one below and to the one beside it; one number is both.
+    padding : Padding
+        Pixels beside the image; one number is that of each side. They are fewer than the kernel
+        has, so that every window sees the image.
     groups : int
         Parts that the channels are divided into; a window sees the channels of one.
 
@@ -52,29 +64,42 @@ class Windows:
     height: int
     width: int
     kernel: tuple[int, int]
-    stride: int = 1
-    padding: int = 0
+    stride: tuple[int, int] = (1, 1)
+    padding: Padding = _NONE
     groups: int = 1
 
     def __post_init__(self) -> None:
-        for field in ("channels", "height", "width", "stride"):
+        for field in ("channels", "height", "width"):
             set_int(self, field, 1, 1 << 16 if field == "channels" else MAX_SIDE)
-        if len(self.kernel) != 2 or not all(type(k) is int and k >= 1 for k in self.kernel):
-            raise RangeError(f"kernel must be two positive integers, not {self.kernel}")
-        object.__setattr__(self, "kernel", tuple(self.kernel))
-        set_int(self, "padding", 0, (min(self.kernel) - 1) // 2)
+        self._set_integers("kernel", 1, 2, "two positive integers")
+        self._set_integers("stride", 1, 2, "one or two positive integers")
+        self._set_integers("padding", 0, 4, "one or four integers that are not negative")
+        object.__setattr__(self, "padding", Padding(*self.padding))
         set_int(self, "groups", 1, self.channels)
         if self.channels % self.groups:
             raise RangeError(f"groups must divide {self.channels} channels, not {self.groups}")
-        for size, reach, side in (
-            (self.kernel[0], self.height, "height"),
-            (self.kernel[1], self.width, "width"),
-        ):
-            if size > reach + 2 * self.padding:
+        tall, wide = self.kernel
+        for side, value in self.padding._asdict().items():
+            taps = tall if side in ("top", "bottom") else wide
+            if value >= taps:
                 raise RangeError(
-                    f"kernel must be at most {reach + 2 * self.padding}, the padded {side},"
-                    f" not {size}"
+                    f"padding must be less than the kernel, {taps}, not {value} ({side})"
                 )
+        for size, reach, side in (
+            (tall, self.framed_height, "height"),
+            (wide, self.framed_width, "width"),
+        ):
+            if size > reach:
+                raise RangeError(f"kernel must be at most {reach}, the padded {side}, not {size}")
+
+    def _set_integers(self, field: str, least: int, count: int, what: str) -> None:
+        """Make a tuple of ``count`` integers of a field, which may hold one for all."""
+        given = getattr(self, field)
+        values = (given,) * count if isinstance(given, int) and field != "kernel" else tuple(given)
+        fits = all(type(value) is int and least <= value <= MAX_SIDE for value in values)
+        if len(values) != count or not fits:
+            raise RangeError(f"{field} must be {what}, not {given}")
+        object.__setattr__(self, field, values)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -87,14 +112,24 @@ class Windows:
         return math.prod(self.shape)
 
     @property
+    def framed_height(self) -> int:
+        """Rows of pixels with the padding."""
+        return self.padding.top + self.height + self.padding.bottom
+
+    @property
+    def framed_width(self) -> int:
+        """Columns of pixels with the padding."""
+        return self.padding.left + self.width + self.padding.right
+
+    @property
     def rows(self) -> int:
         """Rows of windows."""
-        return (self.height + 2 * self.padding - self.kernel[0]) // self.stride + 1
+        return (self.framed_height - self.kernel[0]) // self.stride[0] + 1
 
     @property
     def columns(self) -> int:
         """Windows in a row."""
-        return (self.width + 2 * self.padding - self.kernel[1]) // self.stride + 1
+        return (self.framed_width - self.kernel[1]) // self.stride[1] + 1
 
     @property
     def places(self) -> int:
@@ -119,8 +154,8 @@ class Windows:
         the end of an image and those at the start of the next, so that the two follow without a
         pause.
         """
-        tall = self.kernel[0]
-        return max(tall + self.stride, 2 * (tall - self.padding))
+        tall, (above, _, below, _) = self.kernel[0], self.padding
+        return max(tall + self.stride[0], 2 * tall - above - below)
 
     def row_plan(self) -> list[tuple[int, int]]:
         """For each row of windows: rows of the image that it needs, and rows that it frees.
@@ -129,24 +164,24 @@ class Windows:
         at the row's last window. The rows freed are those that no later window of the image sees;
         the last row of windows frees all that is left.
         """
-        first = [max(row * self.stride - self.padding, 0) for row in range(self.rows)]
-        first.append(self.height)
+        starts = [row * self.stride[0] - self.padding.top for row in range(self.rows)]
+        first = [max(start, 0) for start in starts] + [self.height]
         plan = []
         for row, (now, later) in enumerate(pairwise(first)):
-            end = min(row * self.stride - self.padding + self.kernel[0], self.height)
+            end = min(starts[row] + self.kernel[0], self.height)
             plan.append((max(end, later) - now, later - now))
         return plan
 
     def gather(self, images: npt.NDArray[T], outside: float, group: int = 0) -> npt.NDArray[T]:
         """Windows (n, places, size) of one group of images (n, items)."""
-        edge, stride, depth = self.padding, self.stride, self.group_channels
+        (top, left, bottom, right), depth = self.padding, self.group_channels
         pixels = images.reshape(len(images), self.height, self.width, self.channels)
         pixels = pixels[..., group * depth : (group + 1) * depth]
         framed = np.pad(
-            pixels, ((0, 0), (edge, edge), (edge, edge), (0, 0)), constant_values=outside
+            pixels, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=outside
         )
         views = np.lib.stride_tricks.sliding_window_view(framed, self.kernel, axis=(1, 2))
-        views = views[:, ::stride, ::stride].transpose(0, 1, 2, 4, 5, 3)
+        views = views[:, :: self.stride[0], :: self.stride[1]].transpose(0, 1, 2, 4, 5, 3)
         return views.reshape(len(images), self.places, self.size)
 
     def simd_choices(self) -> list[int]:

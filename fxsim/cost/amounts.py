@@ -178,7 +178,7 @@ def _requantizer(f: Facts, on: Fabric) -> list[float]:
         lanes * f["output"] * f["saturate"],
         lanes * accumulator * counted,
         lanes,
-        lanes * wide * (f["offset"] > 0),
+        lanes * wide * ((f["offset"] > 0) + f["uneven"]),
         lanes * ceil(wide / on.carry) * (f["offset"] > 0),
         *_rom(on, f["beats"], lanes * bits * varied, f["columns"], 0),
         *_rom(on, f["beats"], lanes * f["offset"] * f["moved"], f["offset_columns"], 0),

@@ -126,8 +126,8 @@ def _window(record: WindowConfig) -> Facts:
         "size": windows.size // record.simd,
         "repeats": record.repeats,
         "groups": windows.groups,
-        "padding": windows.padding,
-        "stride": windows.stride,
+        "padding": max(windows.padding),
+        "stride": max(windows.stride),
     }
 
 
@@ -157,8 +157,9 @@ def _mac_array(record: MacArrayConfig) -> Facts:
 
 def _requantizer(record: RequantizerConfig) -> Facts:
     bits, constant = record.multiplier_bits, int(record.multiplier[0])
-    varied, moved = varies(record.multiplier), varies(record.offset)
-    low, high = int(record.offset.min()), int(record.offset.max())
+    offsets = [values for name, values in record.constants.items() if name != "multipliers"]
+    varied, moved = varies(record.multiplier), any(map(varies, offsets))
+    low, high = (int(end(list(map(end, offsets)))) for end in (np.min, np.max))
     added = IntFormat.spanning(low, high, signed=True).bits if low or high else 0
     return {
         "lanes": record.lanes,
@@ -168,6 +169,7 @@ def _requantizer(record: RequantizerConfig) -> Facts:
         "varied": int(varied),
         "offset": added,
         "moved": int(moved),
+        "uneven": int(record.uneven),
         "shift": record.shift,
         "output": record.output.format.bits,
         "relu": int(record.relu),
@@ -175,7 +177,9 @@ def _requantizer(record: RequantizerConfig) -> Facts:
         "floor": int(record.rounding is Rounding.FLOOR),
         "beats": record.beats,
         "columns": _columns(np.array(record.words(record.multiplier)), bits) if varied else 0,
-        "offset_columns": _columns(np.array(record.words(record.offset)), added) if moved else 0,
+        "offset_columns": sum(
+            _columns(np.array(record.words(values)), added) for values in offsets if varies(values)
+        ),
     }
 
 

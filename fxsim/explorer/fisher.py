@@ -49,7 +49,7 @@ def diagonal_fisher(
             raise SpecError(f"{name}: Fisher information needs linear layers")
         linear = parameters[name]
         x = yielded[graph.sources[i][0]] @ linear.weight.T + linear.bias
-        yielded[name] = np.maximum(x, 0.0) if layer.relu else x
+        yielded[name] = np.clip(x, *layer.limits) if layer.relu else x
     logits = yielded[spec.output]
     odds = np.exp(logits - logits.max(axis=1, keepdims=True))
     gradient = odds / odds.sum(axis=1, keepdims=True)
@@ -58,7 +58,8 @@ def diagonal_fisher(
     name = spec.output
     while (i := spec.layer_index(name)) >= 0:  # dense layers take one operand, so it is a chain
         if spec.layers[i].relu and name != spec.output:
-            gradient = gradient * (yielded[name] > 0)
+            low, high = spec.layers[i].limits
+            gradient = gradient * ((yielded[name] > low) & (yielded[name] < high))
         (source,) = graph.sources[i]
         found[name] = np.square(gradient).T @ np.square(yielded[source]) / len(split.y)
         gradient = gradient @ parameters[name].weight

@@ -121,7 +121,7 @@ def _run(
         found = [parameters[product.name] for product in products if product.layer == i]
         values = _layer(layer, shapes[sources[0]], found, taken)
         if layer.relu:
-            values = np.maximum(values, 0.0)
+            values = np.clip(values, *layer.limits)
         yielded[name] = values = values.reshape(*leading, values.shape[-1])
         for gone in released:
             del yielded[gone]

@@ -25,6 +25,11 @@ class Epilogue(NamedTuple):
 
     multiplier: IntArray
     offset: IntArray
+    below: IntArray
+    """Joins the offset of sums less than ``split``."""
+    split: int
+    uneven: int
+    """Whether any of ``below`` is not 0."""
     keep: int
     """Mask of all but the slack bits."""
     shift: int
@@ -32,7 +37,8 @@ class Epilogue(NamedTuple):
     sign: int
     parity: int
     floor: int
-    """Least value before the zero point: 0 with relu."""
+    ceiling: int
+    """Least and greatest value before the zero point, by relu and clamp."""
     zero_point: int
     low: int
     high: int
@@ -59,16 +65,23 @@ def epilogue_of(layer: QuantizedLinear) -> Epilogue:
     return epilogue(layer.tail, layer.outputs, layer.output)
 
 
-def epilogue(tail: Tail, outputs: int, output: Activation) -> Epilogue:
-    """Constants of a tail for rows of ``outputs`` accumulators."""
+def epilogue(tail: Tail, outputs: int, output: Activation, split: int = 0) -> Epilogue:
+    """Constants of a tail for rows of ``outputs`` accumulators, of which ``split`` means 0."""
     fmt = output.format
+    floor, ceiling = -(1 << 62), 1 << 62
+    if tail.clamp is not None:
+        floor, ceiling = (bound - output.zero_point for bound in tail.clamp)
     return Epilogue(
         _padded(tail.multiplier, outputs),
         _padded(tail.offset, outputs),
+        _padded(tail.below, outputs),
+        split,
+        int(tail.below.any()),
         -(1 << tail.slack_bits),
         tail.shift,
         *rounding_terms(tail.rounding, tail.shift),
-        0 if tail.relu else -(1 << 62),
+        max(floor, 0) if tail.relu else floor,
+        ceiling,
         output.zero_point,
         fmt.min,
         fmt.max,
@@ -103,10 +116,12 @@ def finish_block(
     wide_vectors()
     shift, base = constants.shift, constants.base
     sign, parity = constants.sign, constants.parity
-    # relu acts before the zero point is added, so it is a bound like that of the format.
+    # These act before the zero point is added, so they are bounds like those of the format.
     low = max(constants.low, constants.floor + constants.zero_point)
+    high = min(constants.high, constants.ceiling + constants.zero_point)
     zero_point = constants.zero_point
-    high, mask, least = constants.high, constants.wrap_mask, constants.floor
+    mask, least = constants.wrap_mask, constants.floor
+    below, split = constants.below[left:], constants.split
     start = constants.low
     multiplier, offset, keep = constants.multiplier[left:], constants.offset[left:], constants.keep
     whole, size = width // 16 * 16, out.itemsize
@@ -117,17 +132,20 @@ def finish_block(
         if mask != 0:
             source, target = sums[i], out[top + i, left : left + width]
             for j in range(width):
-                value = (np.int64(source[j]) * multiplier[j] + offset[j]) & keep
+                under = below[j] if source[j] < split else 0
+                value = (np.int64(source[j]) * multiplier[j] + offset[j] + under) & keep
                 odd = (value >> shift) & parity
                 value = (value + base + ((value >> 63) & sign) + odd) >> shift
                 value = max(value, least) + zero_point - start
                 target[j] = (value & mask) + start
-        elif parity != 0:
+        elif parity != 0 or constants.uneven != 0:
             source, target = sums[i], out[top + i, left : left + width]
             for j in range(width):
+                under = below[j] if source[j] < split else 0
                 value = np.int64(source[j]) * np.int64(np.int32(multiplier[j]))
-                value = (value + offset[j]) & keep
-                value = (value + base + ((value >> shift) & 1)) >> shift
+                value = (value + offset[j] + under) & keep
+                odd = (value >> shift) & parity
+                value = (value + base + ((value >> 63) & sign) + odd) >> shift
                 target[j] = min(max(value + zero_point, low), high)
         else:
             source_i, goal_i = source_at + i * sums.strides[0], goal + i * out.strides[0]
@@ -149,14 +167,16 @@ def requantize_into(sums: IntArray, constants: Epilogue, result: IntArray) -> in
     sign, parity, least = constants.sign, constants.parity, constants.floor
     low, high, mask = constants.low, constants.high, constants.wrap_mask
     offset, keep, zero_point = constants.offset, constants.keep, constants.zero_point
+    below, split, most = constants.below, constants.split, constants.ceiling
     clipped = 0
     for i in range(rows):
         source, target = sums[i], result[i]
         for j in range(outputs):
-            value = (np.int64(source[j]) * multiplier[j] + offset[j]) & keep
+            under = below[j] if source[j] < split else 0
+            value = (np.int64(source[j]) * multiplier[j] + offset[j] + under) & keep
             odd = (value >> shift) & parity
             value = (value + base + ((value >> 63) & sign) + odd) >> shift
-            value = max(value, least) + zero_point
+            value = min(max(value, least), most) + zero_point
             bounded = min(max(value, low), high)
             clipped += value != bounded
             target[j] = value if mask != 0 else bounded

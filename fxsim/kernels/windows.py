@@ -25,8 +25,8 @@ def gather(
     depth: int,
     kernel: tuple[int, int],
     places: tuple[int, int],
-    stride: int,
-    padding: int,
+    stride: tuple[int, int],
+    padding: tuple[int, int, int, int],
     outside: int,
 ) -> npt.NDArray[T]:
     """Windows of ``depth`` channels from ``first`` on, each a row; pixels beyond are ``outside``.
@@ -38,8 +38,9 @@ def gather(
     tall, wide = kernel
     # The image in its frame, so that no pixel needs a test. Runs of pixels are copied a few bytes
     # too long: what they overwrite is written later, and the last ones have slack after them.
-    across = width + 2 * padding
-    frame = np.empty((height + 2 * padding) * across * depth + _SLACK, images.dtype)
+    above, before, below, behind = padding
+    across = before + width + behind
+    frame = np.empty((above + height + below) * across * depth + _SLACK, images.dtype)
     frame[:] = outside
     run, windows = wide * depth, count * places[0] * places[1]
     items = np.empty(windows * tall * run + _SLACK, images.dtype)
@@ -48,7 +49,7 @@ def gather(
     begin, source, target = unit.address(frame), unit.address(images), unit.address(items)
     for i in range(count):
         for y in range(height):
-            goal = ((y + padding) * across + padding) * depth
+            goal = ((y + above) * across + before) * depth
             if depth == channels:
                 unit.copy(begin + goal * size, source, width * depth * size)
                 source += width * depth * size
@@ -58,7 +59,8 @@ def gather(
                     frame[goal + x * depth + c] = images[i, y, x, first + c]
         for row in range(places[0]):
             for column in range(places[1]):
-                place = begin + (row * across + column) * stride * depth * size
+                corner = row * stride[0] * across + column * stride[1]
+                place = begin + corner * depth * size
                 for _ in range(tall):
                     for k in range(0, length, _CHUNK):
                         unit.copy(target + k, place + k, _CHUNK)
@@ -72,8 +74,8 @@ def greatest(
     images: npt.NDArray[T],
     kernel: tuple[int, int],
     places: tuple[int, int],
-    stride: int,
-    padding: int,
+    stride: tuple[int, int],
+    padding: tuple[int, int, int, int],
     least: int,
 ) -> npt.NDArray[T]:
     """Greatest value of each channel in each window; pixels outside the image are ``least``.
@@ -81,20 +83,22 @@ def greatest(
     Takes images (n, height, width, channels) and returns (n, rows, columns, channels).
     """
     count, height, width, channels = images.shape
-    size, across = places[0] * places[1] * channels, (width + 2 * padding) * channels
+    above, before, _, behind = padding
+    size, across = places[0] * places[1] * channels, (before + width + behind) * channels
     items = np.empty(count * size + _SLACK, images.dtype)
     length = channels * images.itemsize
     line, best = np.empty(across, images.dtype), np.empty(across + _SLACK, images.dtype)
     line[:] = least
-    inner = line[padding * channels : (padding + width) * channels]
+    inner = line[before * channels : (before + width) * channels]
     pixels = images.reshape((count, height, width * channels))
     begin, target = unit.address(best), unit.address(items)
     for i in range(count):
         for row in range(places[0]):
             # All in long loops: over the rows of pixels, then over the columns of all windows.
-            top = max(row * stride - padding, 0)
-            inner[:] = pixels[i, top]
-            for y in range(top + 1, min(row * stride - padding + kernel[0], height)):
+            start = row * stride[0] - above
+            first = max(start, 0)
+            inner[:] = pixels[i, first]
+            for y in range(first + 1, min(start + kernel[0], height)):
                 other = pixels[i, y]
                 for k in range(len(inner)):
                     inner[k] = other[k] if other[k] > inner[k] else inner[k]
@@ -104,7 +108,7 @@ def greatest(
                 for k in range(len(other)):
                     best[k] = other[k] if other[k] > best[k] else best[k]
             for column in range(places[1]):
-                place = begin + column * stride * length
+                place = begin + column * stride[1] * length
                 for k in range(0, length, _CHUNK):
                     unit.copy(target + k, place + k, _CHUNK)
                 target += length

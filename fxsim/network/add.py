@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from fxsim.arithmetic.formats import MAX_BITS, IntFormat, Overflow
+import numpy as np
+
+from fxsim.arithmetic.formats import MAX_BITS, IntFormat
 from fxsim.arithmetic.tensors import Activation, set_int
 from fxsim.errors import RangeError
 from fxsim.names import check_identifier
@@ -84,7 +86,7 @@ class QuantizedAdd:
             raise RangeError(f"summands must be at least 2, not {count}")
         if tail.multiplier.shape != (count,):
             raise RangeError(f"multiplier must have shape ({count},), not {tail.multiplier.shape}")
-        if tail.offset.any():
+        if tail.offset.any() or tail.below.any():
             raise RangeError("offset must be 0: the operands bring their zero points")
         growth = (count - 1).bit_length()  # of a sum of so many
         for summand in self.summands:
@@ -100,13 +102,17 @@ class QuantizedAdd:
             raise RangeError(
                 f"accumulator must hold {low} to {high}, which {self.accumulator} does not"
             )
-        if tail.overflow is Overflow.WRAP and self.output.format.narrow:
-            raise RangeError("a narrow output cannot wrap")
+        tail.check_output(self.output.format)
 
     @property
     def multipliers(self) -> tuple[int, ...]:
         """Multiplier of each summand."""
         return tuple(self.tail.multiplier.tolist())
+
+    @property
+    def after_sum(self) -> Tail:
+        """Tail without the multipliers, by which the operands have been multiplied before."""
+        return replace(self.tail, multiplier=np.ones(1, np.int64), multiplier_bits=0)
 
     @property
     def bias(self) -> int:

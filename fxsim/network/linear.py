@@ -7,14 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from fxsim.arithmetic import integers
 from fxsim.arithmetic.codes import AnyCode
 from fxsim.arithmetic.formats import (
     MAX_BITS,
     AccumulatorMode,
     IntFormat,
     MemoryStyle,
-    Overflow,
 )
 from fxsim.arithmetic.tensors import (
     Activation,
@@ -171,7 +169,7 @@ class QuantizedLinear:
             if self.output.format != fmt or self.output.zero_point:
                 raise RangeError("output must be the accumulator itself without a requantizer")
             return
-        for key in ("multiplier", "offset"):
+        for key in ("multiplier", "offset", "below"):
             shape = getattr(self.tail, key).shape
             if shape not in {(1,), (self.outputs,)}:
                 raise RangeError(f"{key} must have shape (1,) or ({self.outputs},), not {shape}")
@@ -180,8 +178,7 @@ class QuantizedLinear:
                 f"accumulator bits plus multiplier bits must be at most {MAX_BITS},"
                 f" not {fmt.bits} + {self.tail.multiplier_bits}"
             )
-        if self.tail.overflow is Overflow.WRAP and self.output.format.narrow:
-            raise RangeError("a narrow output cannot wrap")
+        self.tail.check_output(self.output.format)
 
     @property
     def linears(self) -> tuple[QuantizedLinear, ...]:
@@ -214,18 +211,7 @@ class QuantizedLinear:
         tail = self.tail
         if tail is None or len(tail.offset) > 1:
             return self.output.zero_point
-        return integers.requantize(
-            0,
-            multiplier=1,
-            offset=int(tail.offset[0]),
-            slack_bits=tail.slack_bits,
-            shift=tail.shift,
-            zero_point=self.output.zero_point,
-            fmt=self.output.format,
-            rounding=tail.rounding,
-            mode=tail.overflow,
-            relu=tail.relu,
-        )
+        return tail.applied(0, self.output)
 
     @property
     def outputs(self) -> int:
@@ -298,7 +284,8 @@ def rounded_bounds(
     low, high = channel_bounds(weight, bias, source)
     if accumulator.mode is not AccumulatorMode.WIDE:
         low, high = low * 0 + accumulator.format.min, high * 0 + accumulator.format.max
-    multiplier, offset = tail.multiplier.astype(object), tail.offset.astype(object)
-    least = int((low * multiplier + offset).min()) >> tail.shift
-    most = int((high * multiplier + offset).max()) >> tail.shift
+    multiplier = tail.multiplier.astype(object)
+    offsets = [array.astype(object) for array in (tail.offset, tail.offset_below)]
+    least = min(int((low * multiplier + offset).min()) for offset in offsets) >> tail.shift
+    most = max(int((high * multiplier + offset).max()) for offset in offsets) >> tail.shift
     return least - 1, most + 1  # one more on either side covers every rounding mode

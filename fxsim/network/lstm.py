@@ -137,7 +137,8 @@ class QuantizedLstm:
     def _check_product(self, product: QuantizedLinear) -> None:
         scale = 2.0 ** -(self.tanh.input_fraction + self.guard_bits)
         tail = product.tail
-        if tail is None or tail.relu or tail.overflow is not Overflow.SATURATE:
+        plain = tail is not None and not (tail.relu or tail.below.any() or tail.clamp)
+        if tail is None or not plain or tail.overflow is not Overflow.SATURATE:
             raise RangeError(f"{product.name} must requantize and saturate, without a nonlinearity")
         output = product.output
         if output.scale != scale or output.zero_point or not output.format.signed:

@@ -53,16 +53,21 @@ def _activation(activation: Activation) -> dict[str, Any]:
 
 
 def _describe_tail(tail: Tail) -> dict[str, Any]:
-    """All but multiplier, offset and relu; slack bits only where there are any."""
+    """All but multiplier, offsets and relu; slack bits and clamp only where there are any."""
     return {
         "multiplier_bits": tail.multiplier_bits,
         "shift": tail.shift,
         "rounding": str(tail.rounding),
         "overflow": str(tail.overflow),
-    } | ({"slack_bits": tail.slack_bits} if tail.slack_bits else {})
+        **({"slack_bits": tail.slack_bits} if tail.slack_bits else {}),
+        **({"clamp": list(tail.clamp)} if tail.clamp else {}),
+    }
 
 
-def _build_tail(entry: dict[str, Any], relu: bool, multiplier: Any, offset: Any) -> Tail:
+def _build_tail(
+    entry: dict[str, Any], relu: bool, multiplier: Any, offset: Any, below: Any
+) -> Tail:
+    clamp = entry.get("clamp")
     return Tail(
         multiplier=multiplier,
         multiplier_bits=entry["multiplier_bits"],
@@ -70,8 +75,10 @@ def _build_tail(entry: dict[str, Any], relu: bool, multiplier: Any, offset: Any)
         rounding=Rounding(entry["rounding"]),
         overflow=Overflow(entry["overflow"]),
         offset=np.zeros(1, np.int64) if offset is None else offset,
+        below=np.zeros(1, np.int64) if below is None else below,
         slack_bits=entry.get("slack_bits", 0),
         relu=relu,
+        clamp=None if clamp is None else tuple(clamp),
     )
 
 
@@ -133,7 +140,16 @@ def _describe_lstm(layer: QuantizedLstm) -> dict[str, Any]:
 
 
 def _describe_windows(windows: Windows) -> dict[str, Any]:
-    return {**asdict(windows), "kernel": list(windows.kernel)}
+    return {
+        **asdict(windows),
+        "kernel": list(windows.kernel),
+        "stride": _one_or_all(windows.stride),
+        "padding": _one_or_all(windows.padding),
+    }
+
+
+def _one_or_all(values: Sequence[int]) -> int | list[int]:
+    return values[0] if len(set(values)) == 1 else list(values)
 
 
 def _describe_add(layer: QuantizedAdd) -> dict[str, Any]:
@@ -158,6 +174,7 @@ def _describe_rescale(layer: Rescale) -> dict[str, Any]:
         "shape": list(layer.shape),
         "multiplier": tail.multiplier.tolist(),
         "offset": tail.offset.tolist(),
+        **({"below": tail.below.tolist()} if tail.below.any() else {}),
         **_describe_tail(tail),
         "relu": tail.relu,
         "output": _activation(layer.output),
@@ -264,6 +281,8 @@ def tensors_of(network: QuantizedNetwork) -> Tensors:
             tensors[f"{layer.name}.multiplier"] = layer.tail.multiplier
             if layer.tail.offset.any():  # absent: 0
                 tensors[f"{layer.name}.offset"] = layer.tail.offset
+            if layer.tail.below.any():
+                tensors[f"{layer.name}.below"] = layer.tail.below
     return tensors
 
 
@@ -287,8 +306,8 @@ def _tail_of(entry: dict[str, Any], tensors: Tensors) -> Tail | None:
     """Tail of a matrix product; one without has no relu, either."""
     name, requantize, relu = entry["name"], entry["requantize"], entry["relu"]
     if requantize is not None:
-        multiplier, offset = tensors[f"{name}.multiplier"], tensors.get(f"{name}.offset")
-        return _build_tail(requantize, relu, multiplier, offset)
+        found = (tensors.get(f"{name}.{key}") for key in ("offset", "below"))
+        return _build_tail(requantize, relu, tensors[f"{name}.multiplier"], *found)
     if relu is not False:
         raise ConfigError(f"{name}: relu must be false without a requantizer, not {relu}")
     return None
@@ -370,7 +389,7 @@ def _build_add(entry: dict[str, Any], sizes: Sizes, sources: Sequence[Activation
         name=entry["name"],
         shape=tuple(entry["shape"]),
         summands=tuple(sources),
-        tail=_build_tail(entry, entry["relu"], np.array(entry["multipliers"]), None),
+        tail=_build_tail(entry, entry["relu"], np.array(entry["multipliers"]), None, None),
         accumulator=IntFormat.parse(entry["accumulator"]),
         output=_read_activation(entry["output"]),
         **sizes[entry["name"]],
@@ -378,12 +397,14 @@ def _build_add(entry: dict[str, Any], sizes: Sizes, sources: Sequence[Activation
 
 
 def _build_rescale(entry: dict[str, Any], sizes: Sizes, source: Activation) -> Rescale:
-    multiplier, offset = np.array(entry["multiplier"]), np.array(entry["offset"])
+    multiplier, offset, below = (
+        np.array(entry.get(key, [0])) for key in ("multiplier", "offset", "below")
+    )
     return Rescale(
         name=entry["name"],
         shape=tuple(entry["shape"]),
         input=source,
-        tail=_build_tail(entry, entry["relu"], multiplier, offset),
+        tail=_build_tail(entry, entry["relu"], multiplier, offset, below),
         output=_read_activation(entry["output"]),
         **sizes[entry["name"]],
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from fxsim.arithmetic.formats import MAX_BITS, Overflow
+from fxsim.arithmetic.formats import MAX_BITS
 from fxsim.arithmetic.tensors import Activation
 from fxsim.errors import RangeError
 from fxsim.names import check_identifier
@@ -73,6 +73,7 @@ class Rescale:
         for key, constants in (
             ("multiplier", tail.multiplier),
             ("offset", tail.offset),
+            ("below", tail.below),
         ):
             if constants.shape not in {(1,), (channels,)}:
                 raise RangeError(
@@ -83,13 +84,15 @@ class Rescale:
                 f"input bits plus multiplier bits must be at most {MAX_BITS - 1},"
                 f" not {self.input.format.bits} + {tail.multiplier_bits}"
             )
-        if tail.overflow is Overflow.WRAP and self.output.format.narrow:
-            raise RangeError("a narrow output cannot wrap")
+        tail.check_output(self.output.format)
         _ = self.folded  # its offsets must fit
 
     @property
     def folded(self) -> Tail:
-        """Tail of x itself: its offset has what the zero point of x comes to."""
+        """Tail of x itself: its offset has what the zero point of x comes to.
+
+        What is added ``below`` is for x less than its zero point, still.
+        """
         zero_point = self.tail.multiplier * self.input.zero_point
         return replace(self.tail, offset=self.tail.offset - zero_point)
 

@@ -37,12 +37,12 @@ def array_of(unit: MacUnit) -> MacArrayConfig:
 def _requantizer(unit: MacUnit, tail: Tail) -> RequantizerConfig:
     """Requantizer of a matrix, whose constants are those of its rows."""
     layer, columns = unit.layer, unit.columns
-    multiplier, offset = (
+    multiplier, offset, below = (
         array.repeat(columns) if len(array) > 1 else array
-        for array in (tail.multiplier, tail.offset)
+        for array in (tail.multiplier, tail.offset, tail.below)
     )
     return RequantizerConfig.of(
-        replace(tail, multiplier=multiplier, offset=offset),
+        replace(tail, multiplier=multiplier, offset=offset, below=below),
         lanes=unit.lanes_out,
         items=layer.outputs * columns,
         accumulator=layer.accumulator.format,

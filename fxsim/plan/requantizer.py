@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
@@ -41,11 +41,16 @@ class RequantizerConfig:
     shift : int
     offset : int64 array, shape (1,) or (items,)
         Added to the product; per tensor or per channel.
+    below : int64 array, shape (1,) or (items,)
+        Joins the offset of accumulators less than ``split``; per tensor or per channel.
+    split : int
     slack_bits : int
         Low bits that are cleared before the rounding.
     rounding : Rounding
     overflow : Overflow
     relu : bool
+    clamp : tuple of int, optional
+        Least and greatest output, if its format is wider.
 
     Raises
     ------
@@ -61,14 +66,17 @@ class RequantizerConfig:
     multiplier_bits: int
     shift: int
     offset: IntArray = field(default_factory=lambda: np.zeros(1, np.int64))
+    below: IntArray = field(default_factory=lambda: np.zeros(1, np.int64))
+    split: int = 0
     slack_bits: int = 0
     rounding: Rounding
     overflow: Overflow
     relu: bool
+    clamp: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         check_sizes(self, "lanes", "items")
-        for key in ("multiplier", "offset"):
+        for key in ("multiplier", "offset", "below"):
             shape = getattr(self, key).shape
             if shape not in {(1,), (self.items,)}:
                 raise ConfigError(f"{key} must have shape (1,) or ({self.items},), not {shape}")
@@ -95,8 +103,9 @@ class RequantizerConfig:
         items: int,
         accumulator: IntFormat,
         output: Activation,
+        split: int = 0,
     ) -> Self:
-        """Configuration with the arithmetic of ``tail``."""
+        """Configuration with the arithmetic of ``tail``; ``split`` stands for a sum of 0."""
         return cls(
             lanes=lanes,
             items=items,
@@ -106,17 +115,20 @@ class RequantizerConfig:
             multiplier_bits=tail.multiplier_bits,
             shift=tail.shift,
             offset=tail.offset,
+            below=tail.below,
+            split=split,
             slack_bits=tail.slack_bits,
             rounding=tail.rounding,
             overflow=tail.overflow,
             relu=tail.relu,
+            clamp=tail.clamp,
         )
 
     @classmethod
     def behind_sum(cls, layer: QuantizedAdd) -> Self:
         """Configuration of what follows the sum of ``layer``: its operands are multiplied there."""
         return cls.of(
-            replace(layer.tail, multiplier=np.ones(1, np.int64), multiplier_bits=0),
+            layer.after_sum,
             lanes=layer.lanes,
             items=layer.shape[0],
             accumulator=layer.accumulator,
@@ -125,27 +137,50 @@ class RequantizerConfig:
 
     @property
     def per_channel(self) -> bool:
-        """True if the multiplier or the offset changes from beat to beat."""
-        return varies(self.multiplier) or varies(self.offset)
+        """True if the multiplier or an offset changes from beat to beat."""
+        return bool(self.memories)
 
     @property
     def scales(self) -> bool:
         """True if anything comes before the shift: a multiplier or an offset."""
-        return self.multiplier_bits > 0 or bool(self.offset.any())
+        return self.multiplier_bits > 0 or bool(self.offset.any() or self.uneven)
+
+    @property
+    def uneven(self) -> bool:
+        """True if accumulators on either side of ``split`` have offsets of their own."""
+        return bool(self.below.any())
+
+    @property
+    def constants(self) -> dict[str, IntArray]:
+        """Multipliers and offsets, by the name of the memory of those that channels differ in."""
+        found = {"multipliers": self.multiplier, "offsets": self.offset}
+        return found | ({"offsets_below": self.offset + self.below} if self.uneven else {})
 
     @property
     def memories(self) -> dict[str, IntArray]:
         """Constants that channels differ in, by the name of the memory that holds them."""
-        constants = {"multipliers": self.multiplier, "offsets": self.offset}
-        return {name: values for name, values in constants.items() if varies(values)}
+        return {name: values for name, values in self.constants.items() if varies(values)}
 
     @property
     def product_bounds(self) -> tuple[int, int]:
         """Least and greatest value before the shift, of any accumulator and channel."""
-        multiplier, offset = self.multiplier.astype(object), self.offset.astype(object)
-        low = multiplier * self.accumulator.min + offset
-        high = multiplier * self.accumulator.max + offset
-        return int(low.min()), int(high.max())
+        fmt, multiplier = self.accumulator, self.multiplier.astype(object)
+        parts = [(fmt.min, fmt.max, self.offset)]
+        if self.uneven:
+            parts = [(max(self.split, fmt.min), fmt.max, self.offset)]
+            parts += [(fmt.min, min(self.split - 1, fmt.max), self.offset + self.below)]
+        ends = [
+            multiplier * end + offset.astype(object)
+            for low, high, offset in parts
+            for end in (low, high)
+            if low <= high
+        ]
+        return min(int(end.min()) for end in ends), max(int(end.max()) for end in ends)
+
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """Least and greatest output."""
+        return self.clamp or (self.output.format.min, self.output.format.max)
 
     @property
     def i(self) -> Beat:

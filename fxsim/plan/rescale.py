@@ -18,5 +18,6 @@ def plan_rescale(layer: Rescale, source: Stream) -> Group:
         items=channels,
         accumulator=layer.input.format,
         output=layer.output,
+        split=layer.input.zero_point,
     )
     return chain.group(chain.add("requantizer", requantizer, at))

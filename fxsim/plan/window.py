@@ -82,7 +82,7 @@ class WindowConfig:
         Columns count from the left padding on, so that they are never negative.
         """
         _, columns = self.taps
-        return -(-(self.windows.width + 2 * self.windows.padding) // columns) * self.pixel_words
+        return -(-self.windows.framed_width // columns) * self.pixel_words
 
     @property
     def slots(self) -> int:

@@ -9,7 +9,7 @@ import numpy as np
 from fxsim.arithmetic.formats import IntFormat
 from fxsim.network import Activation, FloatArray, IntArray, QuantizedAdd, add_bounds
 from fxsim.quantizer.activation import integers
-from fxsim.quantizer.requantize import tail_of, tell_coarse
+from fxsim.quantizer.requantize import limited, tail_of, tell_coarse
 from fxsim.quantizer.scale import calibrated_output
 from fxsim.spec.specification import AddSpec, NetworkSpec
 
@@ -32,13 +32,13 @@ def quantize_add(
     real: FloatArray = np.zeros(operands[0][1].shape)
     for source, x in operands:
         real += source.scale * (x - source.zero_point)
-    if layer.relu:
-        real = np.maximum(real, 0.0)
+    real = np.clip(real, *layer.limits)
     rounding = spec.layer_rounding(index)
     scales = np.array([summand.scale for summand in summands])
     output = calibrated_output(name, real, layer.output, layer.requantize, rounding, scales)
     ratio = scales / output.scale
     tail = tail_of(name, ratio, layer.requantize, rounding, relu=layer.relu)
+    tail = limited(tail, layer.limits[1], output)
     if layer.requantize.multiplier_bits:
         reach = [max(a.format.max - a.zero_point, a.zero_point - a.format.min) for a in summands]
         span = 1 << output.format.bits

@@ -10,10 +10,11 @@ import numpy as np
 from fxsim.arithmetic.formats import Overflow
 from fxsim.network import Activation, FloatArray, Folding, IntArray, QuantizedLinear
 from fxsim.quantizer.activation import integers
-from fxsim.quantizer.requantize import accumulator_of, integer_bias, requantized
+from fxsim.quantizer.requantize import accumulator_of, integer_bias, limited, requantized
 from fxsim.quantizer.scale import calibrated_output
 from fxsim.spec.common import AffineSpec
 from fxsim.spec.kind import Product
+from fxsim.spec.nonlinearity import LIMITS
 from fxsim.spec.specification import NetworkSpec
 
 
@@ -54,9 +55,8 @@ def quantize_product(
     name = product.name
     unit = scale * source.scale  # real value of 1 in the accumulator
     real = unit * (sums - source.zero_point * weight.sum(axis=1)) + real_bias
-    relu = layer.nonlinearity == "relu"
-    if relu:
-        real = np.maximum(real, 0.0)
+    limits = LIMITS[layer.nonlinearity]
+    real = np.clip(real, *limits)
     if layer.output is None:
         whole = integer_bias(name, real_bias / unit)
         bias, accumulator = accumulator_of(name, weight, whole, source, layer.accumulator)
@@ -77,8 +77,9 @@ def quantize_product(
             rounding=rounding,
             span=1 << output.format.bits,
             saturates=overflow is Overflow.SATURATE,
-            relu=relu,
+            relu=limits[0] == 0,
         )
+        tail = limited(tail, limits[1], output)
         leaving = integers(real, output, rounding, overflow)
     quantized = QuantizedLinear(
         name=name,

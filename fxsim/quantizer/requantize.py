@@ -22,6 +22,7 @@ from fxsim.arithmetic.integers import wrap
 from fxsim.errors import PrecisionWarning, RangeError
 from fxsim.network import Accumulator, Activation, FloatArray, IntArray, Tail
 from fxsim.network.linear import channel_bounds
+from fxsim.quantizer.activation import integers
 from fxsim.quantizer.remarks import tell
 from fxsim.quantizer.weight import round_real
 from fxsim.spec.common import AccumulatorSpec, GateRequantizeSpec, RequantizeSpec
@@ -217,6 +218,15 @@ def tail_of(
         overflow=wanted.overflow,
         relu=relu,
     )
+
+
+def limited(tail: Tail, most: float, output: Activation) -> Tail:
+    """Tail whose outputs are real ``most`` at the most, rounded as all of them are."""
+    if math.isinf(most):
+        return tail
+    greatest = integers(np.array([most]), output, tail.rounding)
+    high, fmt = int(greatest[0]), output.format
+    return replace(tail, clamp=(fmt.min, high)) if high < fmt.max else tail
 
 
 def _reach(weight: IntArray, whole: IntArray, source: Activation) -> FloatArray:

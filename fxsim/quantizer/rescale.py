@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from fxsim.arithmetic.formats import Rounding
 from fxsim.network import Activation, FloatArray, IntArray, Rescale
 from fxsim.quantizer.activation import integers
-from fxsim.quantizer.requantize import tail_of, tell_coarse
+from fxsim.quantizer.requantize import limited, tail_of, tell_coarse
 from fxsim.quantizer.scale import calibrated_output
 from fxsim.spec.common import RequantizeSpec, Shape
 from fxsim.spec.specification import NetworkSpec, RescaleSpec
@@ -19,8 +21,7 @@ def quantize_rescale(
     """Quantize one rescale; returns it with the calibration samples that leave it."""
     name, rounding = spec.layer_name(index), spec.layer_rounding(index)
     real: FloatArray = (x - source.zero_point) * np.float64(source.scale)
-    if layer.relu:
-        real = np.maximum(real, 0.0)
+    real = np.clip(real, *layer.limits)
     unit = np.array([source.scale])
     output = calibrated_output(name, real, layer.output, layer.requantize, rounding, unit)
     quantized = rescale_to(
@@ -33,6 +34,7 @@ def quantize_rescale(
         relu=layer.relu,
         lanes=layer.hardware.lanes,
     )
+    quantized = replace(quantized, tail=limited(quantized.tail, layer.limits[1], output))
     return quantized, integers(real, output, rounding, layer.requantize.overflow)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from operator import index
 
-from fxsim.arithmetic import integers
 from fxsim.errors import RangeError
 from fxsim.network import QuantizedAdd
 from fxsim.reference.result import LayerResult
@@ -14,7 +13,7 @@ from fxsim.reference.result import LayerResult
 def run_add(layer: QuantizedAdd, *operands: Sequence[int]) -> LayerResult:
     """Add the operands: each times its multiplier, one rounding."""
     accumulators, activations = [], []
-    multipliers = layer.tail.multiplier.tolist()
+    multipliers, after = layer.multipliers, layer.after_sum
     for values in zip(*operands, strict=True):
         total = 0
         for value, multiplier, summand in zip(values, multipliers, layer.summands, strict=True):
@@ -24,17 +23,5 @@ def run_add(layer: QuantizedAdd, *operands: Sequence[int]) -> LayerResult:
             raise RangeError(
                 f"{layer.name}: {accumulators[-1]} must be in {layer.accumulator}, as was proven"
             )
-        activations.append(
-            integers.requantize(
-                accumulators[-1],
-                multiplier=1,
-                slack_bits=layer.tail.slack_bits,
-                shift=layer.tail.shift,
-                zero_point=layer.output.zero_point,
-                fmt=layer.output.format,
-                rounding=layer.tail.rounding,
-                mode=layer.tail.overflow,
-                relu=layer.tail.relu,
-            )
-        )
+        activations.append(after.applied(total, layer.output))
     return LayerResult(accumulators, activations, 0)

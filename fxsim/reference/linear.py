@@ -26,23 +26,8 @@ def run_linear(layer: QuantizedLinear, vector: Sequence[int]) -> LayerResult:
         overflows += count
     if layer.tail is None:
         return LayerResult(accumulators, list(accumulators), overflows)
-    multipliers, offsets = (
-        array.tolist() * (1 if len(array) > 1 else layer.outputs)
-        for array in (layer.tail.multiplier, layer.tail.offset)
-    )
     activations = [
-        integers.requantize(
-            accumulator,
-            multiplier=multiplier,
-            offset=offset,
-            slack_bits=layer.tail.slack_bits,
-            shift=layer.tail.shift,
-            zero_point=layer.output.zero_point,
-            fmt=layer.output.format,
-            rounding=layer.tail.rounding,
-            mode=layer.tail.overflow,
-            relu=layer.tail.relu,
-        )
-        for accumulator, multiplier, offset in zip(accumulators, multipliers, offsets, strict=True)
+        layer.tail.applied(accumulator, layer.output, channel)
+        for channel, accumulator in enumerate(accumulators)
     ]
     return LayerResult(accumulators, activations, overflows)

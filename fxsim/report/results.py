@@ -72,7 +72,7 @@ class PoolSummary:
 
     name: str
     kernel: tuple[int, int]
-    stride: int
+    stride: tuple[int, int]
     lanes: int
     interval: int
     utilisation: float

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-
-import numpy as np
 
 from fxsim.kernels.add import weighted_sum
 from fxsim.kernels.epilogue import epilogue, narrowest, requantize
@@ -31,8 +28,6 @@ def trace(layer: QuantizedAdd, *operands: IntArray) -> LayerTrace:
 def _added(layer: QuantizedAdd, operands: Sequence[Tensor]) -> tuple[IntArray, IntArray, int]:
     """Accumulators, activations, and how many of these left their format."""
     accumulators = weighted_sum(operands, layer.multipliers, layer.bias)
-    # The operands have been multiplied already.
-    rest = replace(layer.tail, multiplier=np.ones(1, np.int64), multiplier_bits=0)
-    constants = epilogue(rest, layer.outputs, layer.output)
+    constants = epilogue(layer.after_sum, layer.outputs, layer.output)
     activations, clipped = requantize(accumulators, constants)
     return accumulators, activations, clipped

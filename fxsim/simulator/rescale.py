@@ -23,6 +23,6 @@ def trace(layer: Rescale, x: IntArray) -> LayerTrace:
 def _requantized(layer: Rescale, x: Tensor) -> tuple[IntArray, int]:
     """Activations, and how many of these left their format."""
     channels = layer.shape[0]
-    constants = epilogue(layer.folded, channels, layer.output)
+    constants = epilogue(layer.folded, channels, layer.output, layer.input.zero_point)
     activations, clipped = requantize(x.reshape(-1, channels), constants)
     return activations.reshape(x.shape), clipped

@@ -9,6 +9,7 @@ from pydantic import Field, field_validator
 from fxsim.spec.common import LanesSpec, RequantizeSpec, Shape, check_lanes
 from fxsim.spec.formats import Fail, OutputSpec, check_format, signed_by_nonlinearity, under
 from fxsim.spec.kind import Context, Kind, left_out
+from fxsim.spec.nonlinearity import Name, check_nonlinearity
 
 
 class AddSpec(Kind):
@@ -19,7 +20,7 @@ class AddSpec(Kind):
 
     type: Literal["add"]
     shortcut: str | None = Field(default=None, exclude_if=left_out)
-    nonlinearity: Literal["none", "relu"] = "none"
+    nonlinearity: Name = "none"
     output: OutputSpec
     requantize: RequantizeSpec = RequantizeSpec()
     hardware: LanesSpec = LanesSpec()
@@ -75,6 +76,7 @@ class AddSpec(Kind):
                     self.sources_key,
                 )
         check_format(self.output, self.requantize.overflow, under(fail, "output"))
+        check_nonlinearity(self.nonlinearity, self.requantize.overflow, fail)
         if self.requantize.multiplier_bits == 0:
             fail(
                 "multiplier_bits must be at least 1, not 0: each scale needs a multiplier",

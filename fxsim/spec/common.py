@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Protocol, Self
+from typing import Annotated, Any, Protocol, Self
 
 from pydantic import Field
 
 from fxsim.arithmetic.formats import AccumulatorMode, MemoryStyle, Overflow, Rounding
 from fxsim.spec.formats import Fail, Model, OutputSpec, ProjectedSpec, Size, check_format, under
+from fxsim.spec.nonlinearity import Name, check_nonlinearity
 from fxsim.spec.weights import GateWeightsSpec, WeightsSpec, check_weights
 
 Shape = tuple[int, ...]
@@ -82,7 +83,7 @@ class Tail(Protocol):
     """
 
     @property
-    def nonlinearity(self) -> Literal["none", "relu"]: ...
+    def nonlinearity(self) -> Name: ...
     @property
     def output(self) -> OutputSpec | ProjectedSpec | None: ...
     @property
@@ -133,6 +134,7 @@ def check_affine(layer: AffineLayerSpec, fail: Fail, *, rounder: str | None) -> 
     check_product(layer, fail)
     if layer.output is not None:
         check_format(layer.output, layer.requantize.overflow, under(fail, "output"))
+        check_nonlinearity(layer.nonlinearity, layer.requantize.overflow, fail)
     elif rounder is not None:
         fail(f"output is missing: {rounder!r} takes no raw accumulators", "output")
     elif layer.nonlinearity != "none":

@@ -16,27 +16,31 @@ from fxsim.spec.common import (
     check_affine,
 )
 from fxsim.spec.formats import Fail, OutputSpec, Size, signed_by_nonlinearity
-from fxsim.spec.images import ImageKind, Padding, Side, check_simd
+from fxsim.spec.images import ImageKind, check_simd
 from fxsim.spec.kind import Context, Matrix, Product
+from fxsim.spec.nonlinearity import Name
+from fxsim.spec.sides import PaddingChoice, Sides, both, padding_of
 from fxsim.spec.weights import WeightsSpec
 
 
 class ConvolutionSpec(ImageKind):
-    """A convolution with a square kernel; without ``output`` raw accumulators leave the network.
+    """A convolution; without ``output`` raw accumulators leave the network.
 
-    Output channels are ``units``. With ``batch_norm`` training normalises before the nonlinearity;
+    ``kernel`` and ``stride`` are one number or two, down and across; ``padding`` is that of every
+    side, a mapping by side, or ``same``. Images one pixel wide make it one-dimensional. Output
+    channels are ``units``. With ``batch_norm`` training normalises before the nonlinearity;
     quantization folds it into bias and multipliers.
     """
 
     type: Literal["convolution"]
     units: Size
-    kernel: Side
-    stride: Side = 1
-    padding: Padding = 0
+    kernel: Sides
+    stride: Sides = 1
+    padding: PaddingChoice = 0
     groups: Size = 1
     weights: WeightsSpec = WeightsSpec()
     batch_norm: bool = False
-    nonlinearity: Literal["none", "relu"] = "none"
+    nonlinearity: Name = "none"
     output: OutputSpec | None = None
     accumulator: AccumulatorSpec = AccumulatorSpec()
     requantize: RequantizeSpec = RequantizeSpec()
@@ -47,13 +51,14 @@ class ConvolutionSpec(ImageKind):
     def windows(self, shape: Shape) -> Windows:
         """Windows of the kernel on an image of ``shape``."""
         channels, height, width = shape
+        kernel, stride = both(self.kernel), both(self.stride)
         return Windows(
             channels=channels,
             height=height,
             width=width,
-            kernel=(self.kernel, self.kernel),
-            stride=self.stride,
-            padding=self.padding,
+            kernel=kernel,
+            stride=stride,
+            padding=padding_of(self.padding, (height, width), kernel, stride),
             groups=self.groups,
         )
 

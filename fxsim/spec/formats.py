@@ -54,7 +54,7 @@ def signed_by_nonlinearity(output: OutputSpec | None, info: ValidationInfo) -> O
     """
     if output is None or output.signed is not None:
         return output
-    found = {**dict(output), "signed": info.data.get("nonlinearity") != "relu"}
+    found = {**dict(output), "signed": info.data.get("nonlinearity") in (None, "none")}
     return output.model_construct(_fields_set=output.model_fields_set, **found)
 
 

@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Annotated
-
-from pydantic import Field
 
 from fxsim.arithmetic.windows import Windows
 from fxsim.errors import RangeError
 from fxsim.spec.common import Shape
 from fxsim.spec.formats import Fail
 from fxsim.spec.kind import Context, Kind
-
-Side = Annotated[int, Field(ge=1, le=1 << 12)]
-Padding = Annotated[int, Field(ge=0, le=1 << 11)]
 
 
 class ImageKind(Kind):

@@ -18,6 +18,7 @@ from pydantic import Field
 from fxsim.arithmetic.formats import Rounding
 from fxsim.spec.common import HardwareSpec, ProductSpec, RequantizeSpec, Shape, Tail
 from fxsim.spec.formats import Fail, Model
+from fxsim.spec.nonlinearity import LIMITS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,7 +182,12 @@ class Kind(Model, ABC):
     @property
     def relu(self) -> bool:
         """True if it yields 0 for what is negative."""
-        return self.tail is not None and self.tail.nonlinearity == "relu"
+        return self.limits[0] == 0
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Least and greatest value that its nonlinearity leaves."""
+        return LIMITS["none" if self.tail is None else self.tail.nonlinearity]
 
     @property
     def raw(self) -> bool:

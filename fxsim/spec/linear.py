@@ -15,6 +15,7 @@ from fxsim.spec.common import (
 )
 from fxsim.spec.formats import Fail, OutputSpec, Size, signed_by_nonlinearity
 from fxsim.spec.kind import Context, Kind, Matrix
+from fxsim.spec.nonlinearity import Name
 from fxsim.spec.weights import WeightsSpec
 
 
@@ -29,7 +30,7 @@ class LinearSpec(Kind):
     units: Size
     weights: WeightsSpec = WeightsSpec()
     batch_norm: bool = False
-    nonlinearity: Literal["none", "relu"] = "none"
+    nonlinearity: Name = "none"
     output: OutputSpec | None = None
     accumulator: AccumulatorSpec = AccumulatorSpec()
     requantize: RequantizeSpec = RequantizeSpec()

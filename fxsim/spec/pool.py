@@ -7,29 +7,31 @@ from typing import Literal
 from fxsim.arithmetic.windows import Windows
 from fxsim.spec.common import LanesSpec, Shape, check_lanes
 from fxsim.spec.formats import Fail, Model, Size
-from fxsim.spec.images import ImageKind, Padding, Side, check_simd
+from fxsim.spec.images import ImageKind, check_simd
 from fxsim.spec.kind import Context
+from fxsim.spec.sides import PaddingChoice, Sides, both, padding_of
 
 
 class MaxPoolSpec(ImageKind):
     """The greatest value of each window; ``stride`` is the kernel unless it is given."""
 
     type: Literal["max_pool"]
-    kernel: Side
-    stride: Side | None = None
-    padding: Padding = 0
+    kernel: Sides
+    stride: Sides | None = None
+    padding: PaddingChoice = 0
     hardware: LanesSpec = LanesSpec()
 
     def windows(self, shape: Shape) -> Windows:
         """Windows of the kernel on an image of ``shape``."""
         channels, height, width = shape
+        kernel, stride = both(self.kernel), both(self.stride or self.kernel)
         return Windows(
             channels=channels,
             height=height,
             width=width,
-            kernel=(self.kernel, self.kernel),
-            stride=self.stride or self.kernel,
-            padding=self.padding,
+            kernel=kernel,
+            stride=stride,
+            padding=padding_of(self.padding, (height, width), kernel, stride),
         )
 
     def check_windows(self, windows: Windows, context: Context, fail: Fail) -> None:
@@ -50,8 +52,8 @@ class AveragePoolSpec(ImageKind):
     """
 
     type: Literal["average_pool"]
-    kernel: Side | None = None
-    stride: Side | None = None
+    kernel: Sides | None = None
+    stride: Sides | None = None
     hardware: AverageHardwareSpec = AverageHardwareSpec()
 
     def windows(self, shape: Shape) -> Windows:
@@ -61,8 +63,8 @@ class AveragePoolSpec(ImageKind):
             channels=channels,
             height=height,
             width=width,
-            kernel=(self.kernel, self.kernel) if self.kernel else (height, width),
-            stride=self.stride or self.kernel or 1,
+            kernel=both(self.kernel) if self.kernel else (height, width),
+            stride=both(self.stride or self.kernel or 1),
             groups=channels,
         )
 

@@ -9,13 +9,14 @@ from pydantic import field_validator
 from fxsim.spec.common import LanesSpec, RequantizeSpec, Shape, check_lanes
 from fxsim.spec.formats import Fail, OutputSpec, check_format, signed_by_nonlinearity, under
 from fxsim.spec.kind import Context, Kind
+from fxsim.spec.nonlinearity import Name, check_nonlinearity
 
 
 class RescaleSpec(Kind):
     """Activations in another format and scale; with ``relu`` also 0 for what is negative."""
 
     type: Literal["rescale"]
-    nonlinearity: Literal["none", "relu"] = "none"
+    nonlinearity: Name = "none"
     output: OutputSpec
     requantize: RequantizeSpec = RequantizeSpec()
     hardware: LanesSpec = LanesSpec()
@@ -36,4 +37,5 @@ class RescaleSpec(Kind):
     def check(self, context: Context, fail: Fail) -> None:
         """Refuse a format that cannot be, and lanes that do not divide the channels."""
         check_format(self.output, self.requantize.overflow, under(fail, "output"))
+        check_nonlinearity(self.nonlinearity, self.requantize.overflow, fail)
         check_lanes(self.hardware, context.shape, fail)

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
-
 from fxsim.network.resize import MAX_FACTOR
 from fxsim.spec.common import LanesSpec, Shape, check_lanes
 from fxsim.spec.formats import Fail
 from fxsim.spec.kind import Context, Kind
-
-Factor = Annotated[int, Field(ge=1, le=MAX_FACTOR)]
+from fxsim.spec.sides import WRITTEN, both, sides
 
 
 class ResizeSpec(Kind):
@@ -21,13 +18,13 @@ class ResizeSpec(Kind):
     """
 
     type: Literal["resize"]
-    factor: Factor | tuple[Factor, Factor]
+    factor: Annotated[int | tuple[int, int], sides(MAX_FACTOR), WRITTEN]
     hardware: LanesSpec = LanesSpec()
 
     @property
     def factors(self) -> tuple[int, int]:
         """Vertical and horizontal factor."""
-        return self.factor if isinstance(self.factor, tuple) else (self.factor, self.factor)
+        return both(self.factor)
 
     def shape_out(self, *shapes: Shape) -> Shape:
         """An image of as many channels."""

@@ -48,11 +48,11 @@ def window(config: WindowConfig) -> Block:
         config.beats,
         windows.columns,
         windows.rows,
-        windows.stride,
+        windows.stride[1],
         windows.kernel[1],
         config.pixel_words,
         windows.width,
-        windows.padding,
+        windows.padding.left,
         config.slots,
     )
     return Block(blocks.WINDOW, sizes, tuple(windows.row_plan()))

@@ -153,7 +153,8 @@ def fits(value: ValueLike, bits: int, signed: bool) -> Value:
 def saturate(value: ValueLike, low: int, high: int) -> Value:
     """Clamp ``value`` to ``low`` .. ``high``; the result has the smallest shape that holds these.
 
-    The full range of a signed or unsigned word is the cheap case: it needs no comparators.
+    High bits tell what the word of the result cannot hold. Comparators are as wide as that word,
+    and there is none for an end of its range.
 
     Raises
     ------
@@ -161,10 +162,12 @@ def saturate(value: ValueLike, low: int, high: int) -> Value:
         If ``low`` exceeds ``high``.
     """
     value, shape = as_signed(value), shape_spanning(low, high)
-    if (low, high) == bounds_of(shape):
-        inside = fits(value, shape.width, shape.signed)
-        return _resize(Mux(inside, value, Mux(value[-1], low, high)), shape)
-    return _resize(Mux(value < low, low, Mux(value > high, high, value)), shape)
+    least, greatest = bounds_of(shape)
+    inside = fits(value, shape.width, shape.signed)
+    word = _resize(value, shape)
+    within = Mux(word > high, high, word) if high < greatest else word
+    within = Mux(word < low, low, within) if low > least else within
+    return _resize(Mux(inside, within, Mux(value[-1], low, high)), shape)
 
 
 def shift_round(value: ValueLike, shift: int, rounding: Rounding) -> Value:

@@ -61,10 +61,16 @@ class Requantizer(wiring.Component):
             return [pipeline.register(value, f"{name}_{lane}", shape) for lane, value in named]
 
         lanes = [self.i.payload[lane] for lane in range(config.lanes)]
-        multipliers, offsets = self._constants(m, advance)
+        multipliers, offsets, *others = self._constants(m, advance)
         if config.per_channel:
             lanes = register(lanes, "accumulator")
         if config.scales:
+            if others:
+                (below,) = others
+                offsets = [
+                    Mux(lane < config.split, under, offset)
+                    for lane, under, offset in zip(lanes, below, offsets, strict=True)
+                ]
             # A multiplier and the adder of an offset are one DSP block.
             scaled = zip(lanes, multipliers, offsets, strict=True)
             values = [a * factor + offset for a, factor, offset in scaled]
@@ -76,9 +82,8 @@ class Requantizer(wiring.Component):
         if config.relu and low < 0:
             rounded = [Mux(value < 0, 0, value) for value in rounded]
         lanes = register([value + config.output.zero_point for value in rounded], "rounded")
-        fmt = config.output.format
         if config.overflow is Overflow.SATURATE:
-            lanes = [saturate(value, fmt.min, fmt.max) for value in lanes]
+            lanes = [saturate(value, *config.bounds) for value in lanes]
         # Wrapping needs no logic: the assignment to the payload keeps the low bits.
         for lane, value in enumerate(register(lanes, "activation")):
             m.d.comb += self.o.payload[lane].eq(value)
@@ -87,14 +92,14 @@ class Requantizer(wiring.Component):
         return m
 
     def _constants(self, m: Module, advance: Value) -> list[View | list[int]]:
-        """Multipliers and offsets of a beat's lanes; a ROM gives those that channels differ in."""
+        """Constants of a beat's lanes, in order; a ROM gives those that channels differ in."""
         config = self._config
         beat = Signal(range(config.beats))
         if config.per_channel:
             with m.If(self.i.valid & advance):
                 m.d.sync += beat.eq(Mux(beat == config.beats - 1, 0, beat + 1))
         found = []
-        for name, constants in (("multipliers", config.multiplier), ("offsets", config.offset)):
+        for name, constants in config.constants.items():
             if name not in config.memories:
                 found.append(constants.tolist()[:1] * config.lanes)
                 continue

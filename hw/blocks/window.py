@@ -74,8 +74,9 @@ class Window(wiring.Component):
         accept = Signal()
         row_done = Signal()
         held = Signal(range(self._slots + 1))  # whole rows, of this image and the next
-        end = windows.width + windows.padding
-        column = Signal(range(end), init=windows.padding)
+        start = windows.padding.left
+        end = start + windows.width
+        column = Signal(range(end), init=start)
         m.d.comb += [
             self.i.ready.eq(held != self._slots),
             accept.eq(self.i.valid & self.i.ready),
@@ -83,8 +84,8 @@ class Window(wiring.Component):
         word, pixel_done = counter(m, accept, self._words, "write_word")
         m.d.comb += row_done.eq(pixel_done & (column == end - 1))
         with m.If(pixel_done):
-            m.d.sync += column.eq(Mux(row_done, windows.padding, column + 1))
-        across = self._across(m, windows.padding, "write_column")
+            m.d.sync += column.eq(Mux(row_done, start, column + 1))
+        across = self._across(m, start, "write_column")
         across.step(pixel_done)
         across.restart(row_done)
         down = self._down(m, 0, "write_row")
@@ -141,7 +142,7 @@ class Window(wiring.Component):
         The numbers that make an address are kept, not multiplied.
         """
         config, windows, (rows, columns) = self._config, self._windows, self._taps
-        (tall, wide), stride, padding = windows.kernel, windows.stride, windows.padding
+        (tall, wide), (down_by, across_by) = windows.kernel, windows.stride
         word, step = counter(m, issue, config.group_words, "word")
         tap_column, done = counter(m, step, wide // columns, "tap_column")
         tap_word = offset(m, step, done, wide // columns, self._words, "tap_word")
@@ -153,18 +154,18 @@ class Window(wiring.Component):
         column, row_done = counter(m, done, windows.columns, "window_column")
         row, image_done = counter(m, row_done, windows.rows, "window_row")
 
-        left = Signal(range(windows.width + 2 * padding), name="left")
-        top = Signal(range(windows.height + 2 * padding), name="top")
+        left = Signal(range(windows.framed_width), name="left")
+        top = Signal(range(windows.framed_height), name="top")
         with m.If(done):
-            m.d.sync += left.eq(Mux(row_done, 0, left + stride))
+            m.d.sync += left.eq(Mux(row_done, 0, left + across_by))
         with m.If(row_done):
-            m.d.sync += top.eq(Mux(image_done, 0, top + stride))
+            m.d.sync += top.eq(Mux(image_done, 0, top + down_by))
         across = self._across(m, 0, "column")
-        across.step(done, stride)
+        across.step(done, across_by)
         across.restart(row_done)
-        down = self._down(m, -padding % self._slots, "row")
-        down.step(row_done, stride % self._slots)
-        rest = (windows.height - (windows.rows - 1) * stride) % self._slots
+        down = self._down(m, -windows.padding.top % self._slots, "row")
+        down.step(row_done, down_by % self._slots)
+        rest = (windows.height - (windows.rows - 1) * down_by) % self._slots
         down.step(image_done, rest, "image")
         return _Position(
             row=row,
@@ -232,11 +233,11 @@ class Window(wiring.Component):
         """Pixels of a beat, those outside the image replaced."""
         config, windows, (rows, columns) = self._config, self._windows, self._taps
         padding, lanes, bits = windows.padding, config.i.lanes, config.format.bits
-        if not padding:
+        if not any(padding):
             return [pixels]
         y, x = named(m, at.y, "y"), named(m, at.x, "x")
-        beyond = [_outside(m, y + k, padding, windows.height, f"y{k}") for k in range(rows)]
-        beside = [_outside(m, x + k, padding, windows.width, f"x{k}") for k in range(columns)]
+        beyond = [_outside(m, y + k, padding.top, windows.height, f"y{k}") for k in range(rows)]
+        beside = [_outside(m, x + k, padding.left, windows.width, f"x{k}") for k in range(columns)]
         filling = Const(config.outside & ((1 << bits) - 1), bits).replicate(lanes)
         padded = []
         for k in range(rows * columns):
@@ -279,10 +280,10 @@ class _Position:
     across: Place
 
 
-def _outside(m: Module, place: Value, padding: int, size: int, name: str) -> Signal:
+def _outside(m: Module, place: Value, before: int, size: int, name: str) -> Signal:
     """Whether a row or column of the padded image belongs to the padding."""
     place = named(m, place, name)
-    return named(m, (place < padding) | (place >= size + padding), f"{name}_outside")
+    return named(m, (place < before) | (place >= before + size), f"{name}_outside")
 
 
 def _turns(m: Module, shift: Value, count: int, name: str) -> list[Signal]:

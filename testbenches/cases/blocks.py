@@ -168,7 +168,7 @@ def resize_cases() -> Iterator[Case]:
 def requantizer_cases() -> Iterator[Case]:
     """`Requantizer`: every mode on every 10-bit accumulator.
 
-    With and without offsets, one or one for each channel, and slack bits.
+    With and without offsets, one or one for each channel, others below 0, slack bits and clamps.
     """
     generator = random.Random(3)
     accumulator = IntFormat(bits=10, signed=True)
@@ -176,10 +176,11 @@ def requantizer_cases() -> Iterator[Case]:
     lanes_and_items = cycle([(3, 3), (4, 10), (3, 7), (5, 12)])
     overflows = (("wrap", Overflow.WRAP), ("sat", Overflow.SATURATE), ("narrow", Overflow.SATURATE))
     offsets = cycle(["", "one", "", "channel", ""])
+    others, clamps = cycle(["", "", "one", "", "", "", "channel"]), cycle([False, True, False])
     for rounding, (kind, overflow), relu, bits, per_channel in product(
         Rounding, overflows, (False, True), (0, 8, 16), (False, True)
     ):
-        added = next(offsets)
+        added, under = next(offsets), next(others)
         if per_channel and bits == 0 and added != "channel":
             continue  # all multipliers are 1, which is one for all channels
         lanes, items = next(lanes_and_items)
@@ -198,8 +199,15 @@ def requantizer_cases() -> Iterator[Case]:
         shift = generator.choice([0, 1, bits + 2, bits + 5, bits + 9, bits + 10, bits + 13])
         slack = min(generator.choice([0, 0, 3]), shift)
         reach = 1 << bits + 8
-        count = {"": 0, "one": 1, "channel": items}[added]
-        offset = [generator.randint(-reach, reach) for _ in range(count)] or [0]
+        counts = {"": 0, "one": 1, "channel": items}
+        offset, below = (
+            [generator.randint(-reach, reach) for _ in range(counts[which])] or [0]
+            for which in (added, under)
+        )
+        clamp = None
+        if next(clamps) and overflow is Overflow.SATURATE:
+            low, high = sorted(generator.randint(fmt.min, fmt.max) for _ in range(2))
+            clamp = low, high
         vectors = [values[k : k + items] for k in range(0, len(values), items)]
         vectors[-1] = (vectors[-1] + [0] * items)[:items]
         block = requantizer.Requantizer(
@@ -212,15 +220,17 @@ def requantizer_cases() -> Iterator[Case]:
                 multiplier_bits=bits,
                 shift=shift,
                 offset=np.array(offset),
+                below=np.array(below),
                 slack_bits=slack,
                 rounding=rounding,
                 overflow=overflow,
                 relu=relu,
+                clamp=clamp,
             )
         )
-        channels, added_to = (
-            constants * (1 if len(constants) > 1 else items) for constants in (multipliers, offset)
-        )
+        constants = [
+            values * (1 if len(values) > 1 else items) for values in (multipliers, offset, below)
+        ]
         requantize = partial(
             integers.requantize,
             slack_bits=slack,
@@ -230,11 +240,12 @@ def requantizer_cases() -> Iterator[Case]:
             rounding=rounding,
             mode=overflow,
             relu=relu,
+            clamp=clamp,
         )
         expected = [
             [
-                requantize(value, multiplier=multiplier, offset=constant)
-                for value, multiplier, constant in zip(vector, channels, added_to, strict=True)
+                requantize(value, multiplier=factor, offset=above, below=beneath)
+                for value, factor, above, beneath in zip(vector, *constants, strict=True)
             ]
             for vector in vectors
         ]
@@ -243,6 +254,7 @@ def requantizer_cases() -> Iterator[Case]:
         pad = requantize(0, multiplier=1, offset=shared)
         kinds = [rounding, kind, *["relu"] * relu, f"m{bits}", *["channel"] * per_channel]
         kinds += [*[f"offset_{added}"] * bool(added), *[f"slack{slack}"] * bool(slack)]
+        kinds += [*[f"below_{under}"] * bool(under), *["clamp"] * (clamp is not None)]
         yield Case(
             name="_".join(kinds),
             block=block,

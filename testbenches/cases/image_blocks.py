@@ -13,6 +13,7 @@ import numpy as np
 from fxsim import reference
 from fxsim.arithmetic.codes import code_of
 from fxsim.arithmetic.formats import AccumulatorMode, IntFormat, Overflow, Rounding
+from fxsim.arithmetic.windows import Padding
 from fxsim.hw.blocks.window import Window
 from fxsim.hw.layer import Layer
 from fxsim.network import (
@@ -31,12 +32,23 @@ from fxsim.plan.planner import plan_layer
 from fxsim.plan.window import WindowConfig
 from fxsim.testbenches.bench.words import FORMATS, Case, Words, draw
 
-_WINDOWS = [  # channels, height, width, kernel, stride, padding, groups
+_SHAPES = [  # channels, height, width, kernel, stride, padding, groups
     *[(1, 5, 6, (3, 3), 1, 0, 1), (1, 4, 4, (3, 3), 1, 1, 1), (2, 5, 5, (3, 3), 2, 1, 1)],
     *[(4, 3, 4, (2, 2), 2, 0, 1), (4, 4, 5, (3, 3), 1, 1, 4), (6, 3, 3, (1, 1), 1, 0, 2)],
     *[(1, 1, 1, (1, 1), 1, 0, 1), (3, 6, 5, (1, 1), 2, 0, 1), (2, 7, 7, (2, 2), 3, 0, 2)],
     *[(1, 8, 8, (5, 5), 1, 2, 1), (3, 7, 6, (4, 4), 2, 1, 1), (2, 4, 6, (4, 6), 1, 0, 2)],
     *[(1, 2, 9, (1, 3), 1, 0, 1), (2, 9, 2, (3, 1), 2, 0, 1), (3, 6, 8, (3, 3), 3, 0, 3)],
+]
+_UNEVEN = [  # stride by direction, padding by side
+    (2, 5, 6, (3, 3), (2, 2), Padding(0, 0, 1, 1), 1),  # "same" of an even side
+    (1, 7, 4, (6, 3), (2, 1), Padding(4, 1, 5, 1), 1),
+    (2, 2, 3, (3, 4), (1, 3), Padding(2, 3, 2, 3), 2),
+    (4, 9, 1, (5, 1), (3, 1), Padding(2, 0, 4, 0), 1),  # one dimension
+    (1, 1, 1, (3, 3), (1, 1), Padding(2, 2, 2, 2), 1),
+]
+_WINDOWS = [
+    *((c, h, w, k, (s, s), Padding(p, p, p, p), g) for c, h, w, k, s, p, g in _SHAPES),
+    *_UNEVEN,
 ]
 
 
@@ -65,7 +77,8 @@ def _name(windows: Windows) -> str:
     tall, wide = windows.kernel
     return (
         f"{channels}x{height}x{width}_by_{tall}x{wide}"
-        f"_s{windows.stride}_p{windows.padding}_g{windows.groups}"
+        f"_s{'x'.join(map(str, windows.stride))}_p{'x'.join(map(str, windows.padding))}"
+        f"_g{windows.groups}"
     )
 
 

@@ -158,6 +158,9 @@ def rescale_cases() -> Iterator[Case]:
                 multiplier_bits=bits,
                 shift=shift,
                 offset=np.array([generator.randrange(-reach, reach) for _ in range(count)]),
+                below=np.array(
+                    [generator.randrange(-reach, reach) * (k % 4 == 3) for _ in range(count)]
+                ),
                 slack_bits=min(k % 3, shift),
                 rounding=rounding,
                 overflow=overflow,
@@ -189,15 +192,16 @@ def rescale_cases() -> Iterator[Case]:
 def _requantized(layer: Rescale, vector: list[int]) -> list[int]:
     """The formula, value by value: channels of a pixel are together."""
     tail = layer.tail
-    multipliers, offsets = (
+    multipliers, offsets, belows = (
         np.broadcast_to(constants, layer.shape[0]).tolist()
-        for constants in (tail.multiplier, tail.offset)
+        for constants in (tail.multiplier, tail.offset, tail.below)
     )
     return [
         integers.requantize(
             value - layer.input.zero_point,
             multiplier=multipliers[k % layer.shape[0]],
             offset=offsets[k % layer.shape[0]],
+            below=belows[k % layer.shape[0]],
             slack_bits=tail.slack_bits,
             shift=tail.shift,
             zero_point=layer.output.zero_point,

@@ -129,6 +129,36 @@ def test_requantize_every_format(mode):
     check_requantize(mode, (0, 1, 2, 77, 128, 255), range(18), targets)
 
 
+@pytest.mark.parametrize("mode", Rounding)
+@pytest.mark.parametrize(("offset", "below"), [(0, -5), (9, 3), (-40, 200), (7, -7)])
+def test_offsets_on_either_side_of_zero(mode, offset, below):
+    """And clamps, on every 8-bit accumulator."""
+    int8, uint5 = IntFormat.parse("int8"), IntFormat.parse("uint5")
+    for shift, fmt, zero, clamp in product(
+        (0, 1, 3, 6), (int8, uint5), (0, 3), ((0, 3), (5, 5), None)
+    ):
+        for a, relu in product(range(-128, 128), (False, True)):
+            exact = Fraction(11 * a + offset + (below if a < 0 else 0), 2**shift)
+            value = rounded(exact, mode)
+            value = (max(value, 0) if relu else value) + zero
+            low, high = clamp or (fmt.min, fmt.max)
+            expected = min(max(value, low), high)
+            found = requantize(
+                a,
+                multiplier=11,
+                offset=offset,
+                below=below,
+                shift=shift,
+                zero_point=zero,
+                fmt=fmt,
+                rounding=mode,
+                mode=Overflow.SATURATE,
+                relu=relu,
+                clamp=clamp,
+            )
+            assert found == expected, (a, shift, fmt, zero, clamp, relu)
+
+
 @unhurried
 @given(
     accumulator=st.integers(-(2**40), 2**40),

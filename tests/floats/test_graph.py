@@ -29,7 +29,8 @@ def meant(value, parameters, known, name):
     sources = layer.get("sources") or [before, *filter(None, [layer.get("shortcut")])]
     operands = [meant(value, parameters, known, source) for source in sources]
     y = COMPUTE[layer["type"]](layer, parameters, *operands)
-    known[name] = np.maximum(y, 0) if layer.get("nonlinearity") == "relu" else y
+    low, high = LIMITS[layer.get("nonlinearity", "none")]
+    known[name] = np.minimum(np.maximum(y, low), high)
     return known[name]
 
 
@@ -74,6 +75,7 @@ def _lstm(layer, parameters, x):
     return np.array(outputs)
 
 
+LIMITS = {"none": (-np.inf, np.inf), "relu": (0, np.inf), "relu6": (0, 6)}
 COMPUTE = {
     "linear": _linear,
     "convolution": _convolution,

@@ -224,7 +224,8 @@ def test_planes_hold_the_range(low, high) -> None:
 
 
 def constants_of(tail):
-    return tail.multiplier.tolist(), tail.offset.tolist()
+    below = tail.below if len(tail.below) > 1 else tail.below.repeat(34)
+    return tail.multiplier.tolist(), tail.offset.tolist(), below.tolist()
 
 
 @unhurried
@@ -235,6 +236,8 @@ def constants_of(tail):
     relu=st.booleans(),
     shift=st.integers(0, 20),
     slack_bits=st.sampled_from([0, 0, 1, 6]),
+    uneven=st.booleans(),
+    clamps=st.booleans(),
     zero_point=st.integers(-100, 100),
     fmt=st.sampled_from(
         [IntFormat(bits=b, signed=s) for b in (3, 8, 9, 16) for s in (True, False)]
@@ -245,19 +248,35 @@ def constants_of(tail):
     ),
 )
 def test_requantization(
-    seed, rounding, overflow, relu, shift, slack_bits, zero_point, fmt, most, backend
+    seed,
+    rounding,
+    overflow,
+    relu,
+    shift,
+    slack_bits,
+    uneven,
+    clamps,
+    zero_point,
+    fmt,
+    most,
+    backend,
 ) -> None:
     x, weight = operands(seed, (35, 20, 34), (-most - 1, most), (-127, 127))
     generator = np.random.default_rng(seed)
+    clamp = None
+    if clamps and overflow is Overflow.SATURATE:
+        clamp = tuple(sorted(generator.integers(fmt.min, fmt.max + 1, 2).tolist()))
     tail = Tail(
         multiplier=generator.integers(0, 1 << 12, 34),
         multiplier_bits=12,
         shift=shift,
         offset=generator.integers(-(1 << shift + 4), 1 << shift + 4, 34),
+        below=generator.integers(-(1 << shift + 4), 1 << shift + 4, 34 if uneven else 1) * uneven,
         slack_bits=min(slack_bits, shift),
         rounding=rounding,
         overflow=overflow,
         relu=relu,
+        clamp=clamp,
     )
     zero_point = min(max(zero_point, fmt.min), fmt.max)
     output = Activation(format=fmt, scale=1.0, zero_point=zero_point)
@@ -269,11 +288,14 @@ def test_requantization(
         "zero_point": zero_point,
         "fmt": fmt,
         "rounding": rounding,
+        "mode": overflow,
+        "relu": relu,
+        "clamp": clamp,
     }
     expected = [
         [
-            integers.requantize(value, multiplier=m, offset=o, mode=overflow, relu=relu, **options)
-            for value, m, o in zip(row, *constants_of(tail), strict=True)
+            integers.requantize(value, multiplier=m, offset=o, below=b, **options)
+            for value, m, o, b in zip(row, *constants_of(tail), strict=True)
         ]
         for row in sums.tolist()
     ]

@@ -35,7 +35,7 @@ from fxsim.simulator.simulator import (
     simulate_trace,
     trace_layer,
 )
-from tests.image_strategies import image_networks
+from tests.image_strategies import geometry, image_networks
 from tests.messages import raises
 from tests.strategies import batches
 
@@ -154,15 +154,16 @@ def test_saved_networks_come_back(data, tmp_path_factory):
 def test_sums_equal_those_of_torch(data):
     """With a wide accumulator and no requantizer the layer is torch's convolution of x - zero."""
     channels, groups = data.draw(st.sampled_from([(1, 1), (4, 1), (4, 2), (6, 6)]))
-    kernel = data.draw(st.integers(1, 4))
-    side = data.draw(st.integers(kernel, 8))
+    tall, wide = data.draw(st.integers(1, 4)), data.draw(st.integers(1, 4))
+    side = data.draw(st.integers(max(tall, wide), 8))
+    stride, padding = data.draw(geometry(tall, wide))
     where = Windows(
         channels=channels,
         height=side,
         width=side + 1,
-        kernel=(kernel, kernel),
-        stride=data.draw(st.integers(1, 3)),
-        padding=data.draw(st.integers(0, (kernel - 1) // 2)),
+        kernel=(tall, wide),
+        stride=stride,
+        padding=padding,
         groups=groups,
     )
     zero, count = data.draw(st.integers(0, 255)), 12
@@ -171,13 +172,14 @@ def test_sums_equal_those_of_torch(data):
     bias = -zero * weight.sum(axis=1)
     layer = convolution(weight, where, source=replace(UINT8, zero_point=zero), bias=bias)
     x = generator.integers(0, 256, (2, channels, side, side + 1))
+    top, left, bottom, right = padding
+    framed = np.pad(x - zero, ((0, 0), (0, 0), (top, bottom), (left, right)))
     expected = torch.nn.functional.conv2d(
-        torch.from_numpy((x - zero).astype(np.float64)),
+        torch.from_numpy(framed.astype(np.float64)),
         torch.from_numpy(
-            weight.reshape(count, kernel, kernel, -1).transpose(0, 3, 1, 2).astype(np.float64)
+            weight.reshape(count, tall, wide, -1).transpose(0, 3, 1, 2).astype(np.float64)
         ),
         stride=where.stride,
-        padding=where.padding,
         groups=groups,
     ).numpy()
     network = QuantizedNetwork(
@@ -218,8 +220,11 @@ W = Windows(channels=2, height=4, width=4, kernel=(3, 3))
         ({"kernel": (5, 3)}, "kernel must be at most 4, the padded height, not 5"),
         ({"kernel": (3, 5)}, "kernel must be at most 4, the padded width, not 5"),
         ({"kernel": (0, 3)}, "kernel must be two positive integers, not (0, 3)"),
-        ({"padding": 2}, "padding must be an integer from 0 to 1, not 2"),
-        ({"stride": 0}, "stride must be an integer from 1 to 4096, not 0"),
+        ({"padding": 3}, "padding must be less than the kernel, 3, not 3 (top)"),
+        ({"padding": (0, 1, 2, 7)}, "padding must be less than the kernel, 3, not 7 (right)"),
+        ({"padding": -1}, "padding must be one or four integers that are not negative, not -1"),
+        ({"stride": 0}, "stride must be one or two positive integers, not 0"),
+        ({"stride": (1, 2, 3)}, "stride must be one or two positive integers, not (1, 2, 3)"),
         ({"channels": 3, "groups": 2}, "groups must divide 3 channels, not 2"),
     ],
 )

@@ -17,7 +17,7 @@ NEARLY = Fraction(1, 1 << 45)
 """Relative error of scales that the quantizer works out in float64."""
 
 
-def output_of(layer: QuantizedLinear | Rescale) -> Output:
+def output_of(layer: QuantizedLinear | Rescale, most: Fraction | None = None) -> Output:
     """Everything about a layer's output that a specification and a calibration settle."""
     activation = layer.output
     return Output(
@@ -27,6 +27,7 @@ def output_of(layer: QuantizedLinear | Rescale) -> Output:
         rounding=layer.tail.rounding,
         overflow=layer.tail.overflow,
         relu=layer.tail.relu,
+        most=most,
     )
 
 
@@ -74,12 +75,13 @@ def scaling_error(
     return (counts + 1) * finest + nearly
 
 
-def hold(product, sums, biases, found, told):
+def hold(product, sums, biases, found, told, most=None):
     """Hold one vector of outputs to its real sums, where the accumulator has not overflowed.
 
-    Where nothing was told, errors are small, too.
+    Where nothing was told, errors are small, too. ``most`` is what the nonlinearity leaves, if it
+    has a limit.
     """
-    out, bits = output_of(product), product.tail.multiplier_bits
+    out, bits = output_of(product, most), product.tail.multiplier_bits
     units = fractions(np.broadcast_to(product.weight_scale, product.outputs))
     units = units * Fraction(product.input.scale)
     reach = None

@@ -116,8 +116,9 @@ def _layer(found: Needs, layer: Layer, sources: list[int]) -> None:
         _resize(found, before, layer.lanes)
         found["requantizer"] += 1
         found["lanes"] += layer.lanes
-        factor, offset = layer.tail.multiplier, layer.tail.offset
-        for constants in (factor, offset - factor * layer.input.zero_point):
+        factor, below = layer.tail.multiplier, layer.tail.below
+        offset = layer.tail.offset - factor * layer.input.zero_point
+        for constants in (factor, offset, *([offset + below] if below.any() else [])):
             if len(np.unique(constants)) > 1:
                 found["memory bits"] += layer.shape[0] * _bits(constants)
     elif isinstance(layer, Argmax):
@@ -159,7 +160,8 @@ def _product(
         found["skid"] += 1
         found["skid bits"] += after * product.accumulator.format.bits
         found["lanes"] += after
-        for constants in (tail.multiplier, tail.offset):
+        below = [tail.offset + tail.below] if tail.below.any() else []
+        for constants in (tail.multiplier, tail.offset, *below):
             if len(np.unique(constants)) > 1:
                 found["memory bits"] += -(-outputs // after) * after * _bits(constants)
 
@@ -226,8 +228,9 @@ def _rows(found: Needs, windows: Windows, simd: int, bits: int) -> None:
     channels = windows.channels // windows.groups
     lanes = min(simd, channels)
     high, broad = (tall, wide) if simd == tall * wide * channels else (1, simd // lanes)
-    held = max(tall + windows.stride, 2 * (tall - windows.padding))
-    line = -(-(windows.width + 2 * windows.padding) // broad) * (windows.channels // lanes)
+    above, before, below, after = windows.padding
+    held = max(tall + windows.stride[0], (tall - above) + (tall - below))
+    line = -(-(before + windows.width + after) // broad) * (windows.channels // lanes)
     found["window"] += 1
     found["memory bits"] += high * broad * -(-held // high) * line * lanes * bits
 

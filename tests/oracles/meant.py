@@ -57,6 +57,7 @@ class Output:
     rounding: Rounding
     overflow: Overflow
     relu: bool = False
+    most: Fraction | None = None
 
     def check(self, integer: int, real: Fraction, error: Fraction) -> None:
         """Hold an integer to a real number; ``error``, in steps, is what it may be off before.
@@ -66,17 +67,29 @@ class Output:
         """
         if self.relu:
             real = max(real, Fraction(0))
+        if self.most is not None:
+            real = min(real, self.most)
         steps = real / self.scale
         low, high = (
             rounded(end, self.rounding) + self.zero_point for end in (steps - error, steps + error)
         )
         if self.relu:  # what an error takes below 0 is 0
             low, high = max(low, self.zero_point), max(high, self.zero_point)
+        if self.most is not None:  # and above the greatest value that
+            top = rounded(self.most / self.scale, self.rounding) + self.zero_point
+            low, high = min(low, top), min(high, top)
         if self.overflow is Overflow.WRAP:
             assert (integer - low) % (1 << self.fmt.bits) <= high - low
             return
         low, high = clamped(low, self.fmt), clamped(high, self.fmt)
         assert low <= integer <= high, (low, integer, high, float(steps), float(error))
+
+
+Pair = tuple[int, int]
+"""Down and across."""
+
+Sides = tuple[int, int, int, int]
+"""Top, left, bottom and right."""
 
 
 def linear(weight: np.ndarray, bias: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -85,16 +98,16 @@ def linear(weight: np.ndarray, bias: np.ndarray, x: np.ndarray) -> np.ndarray:
 
 
 def patches(
-    image: np.ndarray, kernel: tuple[int, int], stride: int, padding: int, outside: object
+    image: np.ndarray, kernel: Pair, stride: Pair, padding: Sides, outside: object
 ) -> list[list[np.ndarray]]:
     """Parts of a (channels, height, width) image under a window, by row and column."""
-    edge = ((0, 0), (padding, padding), (padding, padding))
-    framed = np.pad(image, edge, constant_values=outside)
-    height, width = kernel
+    top, left, bottom, right = padding
+    framed = np.pad(image, ((0, 0), (top, bottom), (left, right)), constant_values=outside)
+    (height, width), (down, across) = kernel, stride
     return [
-        [framed[:, y : y + height, x : x + width] for x in range(0, last_x + 1, stride)]
+        [framed[:, y : y + height, x : x + width] for x in range(0, last_x + 1, across)]
         for last_x in [framed.shape[2] - width]
-        for y in range(0, framed.shape[1] - height + 1, stride)
+        for y in range(0, framed.shape[1] - height + 1, down)
     ]
 
 
@@ -103,8 +116,8 @@ def convolution(
     bias: np.ndarray,
     image: np.ndarray,
     *,
-    stride: int,
-    padding: int,
+    stride: Pair,
+    padding: Sides,
     groups: int,
 ) -> np.ndarray:
     """Sums over windows of the channels of a group; pixels outside the image are 0."""
@@ -120,19 +133,19 @@ def convolution(
     return result
 
 
-def max_pool(image: np.ndarray, kernel: int, stride: int, padding: int) -> np.ndarray:
+def max_pool(image: np.ndarray, kernel: Pair, stride: Pair, padding: Sides) -> np.ndarray:
     """Greatest value of each channel under a window; pixels outside the image do not count."""
-    seen = patches(image, (kernel, kernel), stride, padding, -math.inf)
+    seen = patches(image, kernel, stride, padding, -math.inf)
     found = [[patch.reshape(len(patch), -1).max(axis=1) for patch in row] for row in seen]
     return np.moveaxis(np.array(found, object), -1, 0)
 
 
-def average_pool(image: np.ndarray, kernel: tuple[int, int], stride: int) -> np.ndarray:
+def average_pool(image: np.ndarray, kernel: Pair, stride: Pair) -> np.ndarray:
     """Mean of each channel under a window."""
     count = math.prod(kernel)
     found = [
         [patch.reshape(len(patch), -1).sum(axis=1) / Fraction(count) for patch in row]
-        for row in patches(image, kernel, stride, 0, Fraction(0))
+        for row in patches(image, kernel, stride, (0, 0, 0, 0), Fraction(0))
     ]
     return np.moveaxis(np.array(found, object), -1, 0)
 

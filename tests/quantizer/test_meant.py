@@ -7,6 +7,7 @@ integers may be from them.
 
 from __future__ import annotations
 
+import math
 import warnings
 from fractions import Fraction
 
@@ -21,6 +22,7 @@ from fxsim.floats.checkpoint import Checkpoint, LinearParameters
 from fxsim.network import QuantizedNetwork, accumulator_bounds
 from fxsim.quantizer import quantize
 from fxsim.spec.specification import NetworkSpec, parse_spec
+from tests.image_strategies import geometry
 from tests.oracles import meant
 from tests.oracles.bound import NEARLY, hold
 from tests.oracles.meant import fractions
@@ -89,17 +91,24 @@ def weighted(draw, *, batch_norm: bool) -> dict[str, object]:
         levels = draw(st.sampled_from([2, 5, 7, 9, 11, 13]))
         weights |= {"levels": levels, "scheme": "binary" if levels == 2 else "power_of_two"}
     plain = per == "tensor" and not batch_norm and draw(st.integers(0, 5)) == 0
+    overflow = draw(st.sampled_from(["saturate", "saturate", "wrap"]))
+    nonlinearities = ["none", "relu", *["relu6"] * (overflow == "saturate")]
     return {
         "weights": weights,
         "accumulator": accumulator,
         "batch_norm": batch_norm,
-        "nonlinearity": draw(st.sampled_from(["none", "relu"])),
+        "nonlinearity": draw(st.sampled_from(nonlinearities)),
         "output": {"bits": draw(st.integers(2, 12)), "signed": draw(st.booleans())},
         "requantize": {
             "multiplier_bits": 0 if plain else draw(st.sampled_from([8, 16, 24])),
-            "overflow": draw(st.sampled_from(["saturate", "saturate", "wrap"])),
+            "overflow": overflow,
         },
     }
+
+
+def most_of(layer: dict[str, object]) -> Fraction | None:
+    """What the nonlinearity of a layer leaves at most."""
+    return Fraction(6) if layer["nonlinearity"] == "relu6" else None
 
 
 def effective(parameters: LinearParameters) -> np.ndarray:
@@ -186,7 +195,7 @@ def test_linear_layers(data, rounding):
         if saturating and result.overflows:
             continue
         sums = weight @ (fractions(x) * Fraction(product.input.scale))
-        hold(product, sums, biases, result.activations, told)
+        hold(product, sums, biases, result.activations, told, most_of(layer))
 
 
 def magnitudes_of(levels, scheme="symmetric", per=""):
@@ -228,22 +237,22 @@ def test_convolutions(data, rounding):
     channels = draw(st.integers(1, 2)) * (2 if groups == 2 else 1)
     count = channels if groups == "depthwise" else groups
     each, depth = draw(st.integers(1, 2)), channels // count
-    outputs, kernel = count * each, draw(st.integers(1, 3))
-    height, width = draw(st.integers(kernel, 5)), draw(st.integers(kernel, 5))
-    stride, padding = draw(st.integers(1, 3)), draw(st.integers(0, (kernel - 1) // 2))
+    outputs, kernel = count * each, (draw(st.integers(1, 3)), draw(st.integers(1, 3)))
+    height, width = draw(st.integers(kernel[0], 5)), draw(st.integers(kernel[1], 5))
+    stride, padding = draw(geometry(*kernel))
     batch_norm = draw(st.booleans())
     layer = draw(weighted(batch_norm=batch_norm))
     layer |= {"type": "convolution", "units": outputs, "kernel": kernel, "stride": stride}
-    layer |= {"padding": padding, "groups": count}
+    layer |= {"padding": padding._asdict(), "groups": count}
     source = {"shape": [channels, height, width], "bits": draw(st.integers(1, 8))}
     source["signed"] = draw(st.booleans())
     top = {"name": "n", "data": "d", "input": source, "layers": [layer], "rounding": str(rounding)}
     spec = parse_spec(top, "t")
-    parent = draw(parameters(outputs, kernel * kernel * depth, gain=batch_norm))
+    parent = draw(parameters(outputs, math.prod(kernel) * depth, gain=batch_norm))
     generator = np.random.default_rng(draw(st.integers(0, 99)))
     calibration = generator.normal(size=(6, channels, height, width))
     calibration = calibration if source["signed"] else abs(calibration)
-    geometry = {"stride": stride, "padding": padding, "groups": count}
+    place = {"stride": stride, "padding": padding, "groups": count}
     network, told = made(spec, {"layer0": parent}, calibration)
     if network is None:
         return
@@ -254,10 +263,10 @@ def test_convolutions(data, rounding):
         np.broadcast_to(product.weight_scale, outputs)
     ).reshape(-1, 1)
     # Columns of a stored matrix: row, column, then channel of the window.
-    weight = np.moveaxis(weight.reshape(outputs, kernel, kernel, depth), 3, 1)
+    weight = np.moveaxis(weight.reshape(outputs, *kernel, depth), 3, 1)
     image = generator.integers(fmt.min, fmt.max, (channels, height, width), endpoint=True)
     real = fractions(image) * Fraction(found.input.scale)
-    sums = meant.convolution(weight, fractions(np.zeros(outputs)), real, **geometry)
+    sums = meant.convolution(weight, fractions(np.zeros(outputs)), real, **place)
     # Images are stored pixel by pixel, the channels of each together.
     result = reference.run_convolution(found, np.moveaxis(image, 0, -1).ravel().tolist())
     if product.accumulator.mode is AccumulatorMode.SATURATE and result.overflows:
@@ -266,4 +275,4 @@ def test_convolutions(data, rounding):
     for sums_here, found_here in zip(
         pixels, np.reshape(result.activations, (-1, outputs)), strict=True
     ):
-        hold(product, sums_here, fractions(parent.bias), found_here, told)
+        hold(product, sums_here, fractions(parent.bias), found_here, told, most_of(layer))

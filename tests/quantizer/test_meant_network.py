@@ -68,7 +68,7 @@ def convolved(parameters, image, kernel, padding, groups):
     outputs, depth = len(parameters.weight), image.shape[0] // groups
     weight = np.moveaxis(parameters.weight.reshape(outputs, kernel, kernel, depth), 3, 1)
     gains = np.ones(outputs) if parameters.gain is None else parameters.gain
-    geometry = {"stride": 1, "padding": padding, "groups": groups}
+    geometry = {"stride": (1, 1), "padding": (padding,) * 4, "groups": groups}
     sums = meant.convolution(
         gains[:, None, None, None] * weight, parameters.bias, image, **geometry
     )
@@ -80,8 +80,8 @@ def forward(parent, image):
     first = np.maximum(convolved(parent["layer0"], image, 3, 1, 1), 0)
     second = convolved(parent["layer1"], first, 1, 0, 2)
     added = np.maximum(second + first, 0)
-    greatest = meant.max_pool(added, 2, 2, 0).astype(np.float64)
-    mean = meant.average_pool(greatest, (3, 3), 1).astype(np.float64)
+    greatest = meant.max_pool(added, (2, 2), (2, 2), (0, 0, 0, 0)).astype(np.float64)
+    mean = meant.average_pool(greatest, (3, 3), (1, 1)).astype(np.float64)
     flat = np.moveaxis(mean, 0, -1).ravel()  # pixel by pixel, the channels of each together
     hidden = np.maximum(parent["layer6"].weight @ flat + parent["layer6"].bias, 0)
     last = parent["layer7"].weight @ hidden + parent["layer7"].bias

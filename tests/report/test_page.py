@@ -175,7 +175,7 @@ def test_memories_and_pools_of_images():
     assert rows["layer5.mac_array", "weights"] == [
         *("1 × 480 × 128", "61,440", "handwriting_lenet_ternary.layer5_weights.hex, block RAM")
     ]
-    assert page.body("pools-table")[0][:4] == ["layer1", "2 × 2", "2", "6"]
+    assert page.body("pools-table")[0][:4] == ["layer1", "2 × 2", "2 × 2", "6"]
 
 
 def test_regression_versions_times_and_commands_are_listed(html, page):

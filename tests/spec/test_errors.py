@@ -101,7 +101,7 @@ ERRORS = [
     (
         "layers.0.nonlinearity",
         "tanh",
-        "nonlinearity must be 'none' or 'relu', not 'tanh'",
+        "nonlinearity must be 'none', 'relu' or 'relu6', not 'tanh'",
         "layers[0].nonlinearity",
     ),
     ("layers.0.units", 0, "units must be greater than or equal to 1, not 0", "layers[0].units"),

@@ -101,7 +101,12 @@ ERRORS = [
         "kernel must be at most 10, the padded height, not 20",
         "layers[0].kernel",
     ),
-    ("layers.0.padding", 2, "padding must be an integer from 0 to 1, not 2", "layers[0].padding"),
+    (
+        "layers.0.padding",
+        {"bottom": 3},
+        "padding must be less than the kernel, 3, not 3 (bottom)",
+        "layers[0].padding",
+    ),
     ("layers.0.groups", 3, "groups must be an integer from 1 to 2, not 3", "layers[0].groups"),
     ("layers.2.units", 6, "groups must divide 6 units, not 4", "layers[2].groups"),
     (

@@ -14,6 +14,7 @@ from fxsim.simulator.simulator import simulate
 from fxsim.spec import parse_spec
 from fxsim.training.calibrate import follow
 from fxsim.training.module import Network
+from tests.messages import raises
 from tests.spec.specs import refused
 
 IMAGES = {
@@ -102,7 +103,9 @@ def test_what_is_refused(path, value, message, where):
 @pytest.mark.parametrize("factor", [0, 1025, [2], [2, 2, 2]])
 def test_factors_that_are_none(factor):
     layers = [IMAGES["layers"][0] | {"factor": factor}, *IMAGES["layers"][1:]]
-    with pytest.raises(SpecError, match=r"layers\[0\]\.factor"):
+    two = "an integer from 1 to 1024, or a list of two: down and across"
+    message = f"factor must be {two}, not {factor} (x.yaml: layers[0].factor)"
+    with raises(SpecError, message):
         parse_spec(IMAGES | {"layers": layers}, "x.yaml")
 
 

@@ -39,9 +39,10 @@ PART, SLIM_BEAT = range(1, 3)
 BUFFER_BEATS, TILES = range(2, 4)
 LEVEL, READ_BEAT, TILE = range(1, 4)
 
-# Window: beats at a place, columns and rows of windows, stride, width of the kernel, beats of a
-# pixel, width of the image, padding, rows of pixels that fit; beat, column and row of the window,
-# its left edge; beat of the pixel that comes, its column (the padding counts), whole rows held.
+# Window: beats at a place, columns and rows of windows, stride and width of the kernel across,
+# beats of a pixel, width of the image, padding at its left, rows of pixels that fit; beat, column
+# and row of the window, its left edge; beat of the pixel that comes, its column (the padding
+# counts), whole rows held.
 PLACE_BEATS, COLUMNS, ROWS, STRIDE, KERNEL, PIXEL_BEATS, WIDTH, PADDING, SLOTS = range(2, 11)
 PLACE_BEAT, COLUMN, ROW, LEFT, PIXEL_BEAT, NEXT_COLUMN, HELD = range(1, 8)
 

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from fxsim.spec.specification import AddSpec
+from fxsim.training.layers.nonlinearity import limited
 
 
 class Add(nn.Module):
@@ -20,9 +21,9 @@ class Add(nn.Module):
 
     def __init__(self, spec: AddSpec) -> None:
         super().__init__()
-        self.relu = spec.relu
+        self.limits = spec.limits
 
     def forward(self, *operands: torch.Tensor) -> torch.Tensor:
         """Outputs of the shape of each, nonlinearity applied."""
         total = functools.reduce(torch.add, operands)
-        return torch.relu(total) if self.relu else total
+        return limited(total, self.limits)

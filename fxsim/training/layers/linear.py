@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from fxsim.spec.specification import LinearSpec
+from fxsim.training.layers.nonlinearity import limited
 from fxsim.training.product import Product
 
 
@@ -20,7 +21,7 @@ class Linear(Product):
 
     def __init__(self, spec: LinearSpec, inputs: int) -> None:
         super().__init__(spec, spec.units, inputs)
-        self.relu = spec.relu
+        self.limits = spec.limits
         self.norm = nn.BatchNorm1d(spec.units) if spec.batch_norm else None
         nn.init.kaiming_normal_(self.weight, nonlinearity="relu")
 
@@ -29,4 +30,4 @@ class Linear(Product):
         bias = None if self.norm is not None else self.bias
         x = self.product(x, lambda x, weight: nn.functional.linear(x, weight, bias))
         x = self.normalised(x)
-        return torch.relu(x) if self.relu else x
+        return limited(x, self.limits)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import nn
 
 from fxsim.arithmetic.windows import Windows
+from fxsim.training.layers.padding import padded
 
 
 class MaxPool(nn.Module):
@@ -23,7 +26,8 @@ class MaxPool(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Outputs (n, channels, rows, columns)."""
         windows = self.windows
-        return nn.functional.max_pool2d(x, windows.kernel, windows.stride, windows.padding)
+        x = padded(x, windows.padding, -math.inf)
+        return nn.functional.max_pool2d(x, windows.kernel, windows.stride)
 
 
 class AveragePool(nn.Module):

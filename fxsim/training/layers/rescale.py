@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from fxsim.spec.specification import RescaleSpec
+from fxsim.training.layers.nonlinearity import limited
 
 
 class Rescale(nn.Module):
@@ -18,8 +19,8 @@ class Rescale(nn.Module):
 
     def __init__(self, spec: RescaleSpec) -> None:
         super().__init__()
-        self.relu = spec.relu
+        self.limits = spec.limits
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Outputs of the shape of ``x``."""
-        return torch.relu(x) if self.relu else x
+        return limited(x, self.limits)
