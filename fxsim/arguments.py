@@ -43,12 +43,17 @@ def as_array(value: Any, name: str) -> npt.NDArray[Any]:
     Raises
     ------
     ArgumentError
-        If it is none, as lists of different lengths.
+        If it is none, as lists of different lengths, or one with a mask, which nothing here heeds.
     """
+    if isinstance(value, np.ma.MaskedArray):
+        raise ArgumentError(f"{name} must be an array without a mask; fill it first")
     try:
-        return np.asarray(value)
+        array = np.asarray(value)
     except (TypeError, ValueError) as error:
         raise ArgumentError(f"{name} must be an array: {error}") from None
+    if array.ndim == 0:
+        raise _wrong(name, "array", value)
+    return array
 
 
 def _wrong(name: str, wanted: str, value: object) -> ArgumentError:

@@ -2,6 +2,9 @@
 
 It is `$FXSIM_CACHE`, else the user's cache folder. Where that cannot be written, or there is none,
 a temporary folder stands in for it; the processes that a command starts share that.
+
+A folder that fxsim has made holds a tag (https://bford.info/cachedir/). Others are never cleared,
+whatever they are called.
 """
 
 from __future__ import annotations
@@ -10,13 +13,13 @@ import os
 import secrets
 import warnings
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import platformdirs
 
 from fxsim.errors import CacheWarning
-from fxsim.files import check_folder, remove
+from fxsim.files import check_folder, remove, write_text
 from fxsim.folders import held, is_held
 from fxsim.scratch import scratch
 
@@ -30,15 +33,24 @@ KINDS = {
 }
 """Folders of the cache, and what each holds."""
 
+TAG = "CACHEDIR.TAG"
+_TAGGED = """\
+Signature: 8a477f597d28d172789f06886806bc55
+# This folder holds what fxsim can make again; "fxsim cache clear" empties it.
+"""
+
 _LOCKS = "locks"
 _USE = ".use-"
 
 
 def root() -> Path:
     """The folder of the cache; it need not be there."""
-    if chosen := os.environ.get(VARIABLE):
-        return Path(chosen).absolute()
-    usual: Path = platformdirs.user_cache_path("fxsim", appauthor=False)
+    chosen = os.environ.get(VARIABLE)
+    usual: Path = (
+        Path(chosen).absolute()
+        if chosen
+        else platformdirs.user_cache_path("fxsim", appauthor=False)
+    )
     if _can_be_written(usual):
         return usual
     os.environ[VARIABLE] = str(scratch() / "cache")
@@ -63,8 +75,13 @@ def _can_be_written(folder: Path) -> bool:
 
 
 def folder(kind: str) -> Path:
-    """Folder of one of `KINDS`; it need not be there."""
-    return root() / kind
+    """Folder of one of `KINDS`, with its tag if it is new; it need not be there."""
+    place = root() / kind
+    with suppress(OSError):  # whoever writes there tells
+        place.mkdir(exist_ok=True)
+        if not place.is_symlink() and not any(place.iterdir()):
+            write_text(place / TAG, _TAGGED)
+    return place
 
 
 def damaged(path: Path, consequence: str) -> None:
@@ -107,8 +124,9 @@ def _lock(path: Path, end: str) -> Path:
 
 def sizes(kind: str) -> tuple[int, int]:
     """Number of entries of a kind, and the bytes that all its files take."""
-    place = folder(kind)
-    return len(_entries(place)), sum(map(_size, place.rglob("*")))
+    found = _entries(root() / kind)
+    inside = (path for entry in found for path in (entry, *entry.rglob("*")))
+    return len(found), sum(map(_size, inside))
 
 
 def _size(path: Path) -> int:
@@ -119,24 +137,28 @@ def _size(path: Path) -> int:
 
 
 def _entries(place: Path) -> list[Path]:
-    return sorted(place.iterdir()) if place.is_dir() else []
+    found = sorted(place.iterdir()) if place.is_dir() else []
+    return [path for path in found if path.name != TAG]
 
 
-def clear(kind: str) -> list[Path]:
-    """Remove the entries of a kind but those in use, which are returned.
+def clear(kind: str) -> dict[Path, str]:
+    """Remove the entries of a kind; returns what stays, and why: what is in use, or is not ours.
 
     Raises
     ------
     FileError
         If one cannot be removed.
     """
-    kept = []
-    for path in _entries(folder(kind)):
+    kept: dict[Path, str] = {}
+    place = root() / kind
+    if (found := _entries(place)) and not (place / TAG).is_file():
+        return {place: f"fxsim did not make it (it has no {TAG})"}
+    for path in found:
         with ExitStack() as stack:
             if kind == "sim":  # of others a running process has what it needs
                 lock = _lock(path, ".lock")
                 if is_held(lock) or _in_use(path):
-                    kept.append(path)
+                    kept[path] = "another command is using it"
                     continue
                 stack.enter_context(held(lock, path))
             remove(path)

@@ -164,9 +164,11 @@ def _reason(error: Exception) -> str:
 
 
 def read_header(
-    path: Path, name: str, stream: IO[bytes], size: int, kinds: str = _KINDS
+    where: str, stream: IO[bytes], size: int, kinds: str = _KINDS
 ) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     """Shape, Fortran order and type of the npy of ``size`` bytes that a stream begins with.
+
+    ``where`` is the file, with the member of an archive, for messages.
 
     Raises
     ------
@@ -176,7 +178,7 @@ def read_header(
     """
     version = np.lib.format.read_magic(stream)
     if version not in ((1, 0), (2, 0)):
-        raise FileError(f"{path}: {name}: npy version {version} is not supported")
+        raise FileError(f"{where}: npy version {version} is not supported")
     parse = (
         np.lib.format.read_array_header_1_0
         if version == (1, 0)
@@ -185,19 +187,18 @@ def read_header(
     shape, fortran, dtype = parse(stream)
     if dtype.kind not in kinds:
         what = "text" if kinds == _TEXT else "integers or floats"
-        raise FileError(f"{path}: {name}: must hold {what}, not {dtype}")
+        raise FileError(f"{where}: must hold {what}, not {dtype}")
+    if any(side < 0 for side in shape):
+        raise FileError(f"{where}: shape must have no negative side, not {shape}")
     claimed, present = math.prod(shape) * dtype.itemsize, size - stream.tell()
     if claimed != present:
-        raise FileError(f"{path}: {name}: header claims {claimed} bytes, file has {present}")
+        raise FileError(f"{where}: header claims {claimed} bytes, file has {present}")
     return shape, fortran, dtype
 
 
-def _read_array(
-    path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo, kinds: str = _KINDS
-) -> npt.NDArray[Any]:
-    with archive.open(info) as stream:
-        shape, fortran, dtype = read_header(path, info.filename, stream, info.file_size, kinds)
-        data = stream.read(math.prod(shape) * dtype.itemsize)
+def _read_array(where: str, stream: IO[bytes], size: int, kinds: str = _KINDS) -> npt.NDArray[Any]:
+    shape, fortran, dtype = read_header(where, stream, size, kinds)
+    data = stream.read(math.prod(shape) * dtype.itemsize)
     array = np.frombuffer(data, dtype=dtype).reshape(shape, order="F" if fortran else "C")
     return array.copy(order="C")
 
@@ -229,12 +230,14 @@ def read_npz(path: Path, *, text: str | None = None) -> dict[str, npt.NDArray[An
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
             members = archive.infolist()
             check_members(path, members)
-            return {
-                (name := info.filename.removesuffix(".npy")): _read_array(
-                    path, archive, info, _TEXT if name == text else _KINDS
-                )
-                for info in members
-            }
+            found = {}
+            for info in members:
+                name = info.filename.removesuffix(".npy")
+                kinds = _TEXT if name == text else _KINDS
+                with archive.open(info) as stream:
+                    where = f"{path}: {info.filename}"
+                    found[name] = _read_array(where, stream, info.file_size, kinds)
+            return found
     except FileError:
         raise
     except Exception as error:  # zipfile, zlib, struct and the header parser raise many types
@@ -244,12 +247,8 @@ def read_npz(path: Path, *, text: str | None = None) -> dict[str, npt.NDArray[An
 def read_npy(path: Path) -> npt.NDArray[Any]:
     """Read one array of integers or floats from an npy file, with the guards of `read_npz`."""
     raw = read_bytes(path, limit=MAX_ARRAY_BYTES)
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
-        archive.writestr("array.npy", raw)
     try:
-        with zipfile.ZipFile(packed) as archive:
-            return _read_array(path, archive, archive.infolist()[0])
+        return _read_array(str(path), io.BytesIO(raw), len(raw))
     except FileError:
         raise
     except Exception as error:
@@ -307,7 +306,8 @@ def check_file(path: Path) -> None:
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary path next to ``path`` that takes its place when the block ends well.
 
-    Those that killed processes have left there are removed.
+    Of a symbolic link that is the file that it leads to. Those that killed processes have left
+    there are removed.
 
     Raises
     ------
@@ -316,6 +316,7 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     try:
         check_file(path)
+        path = path.resolve() if path.is_symlink() else path
         make_folder(path.parent)
         handle, temporary = open_temporary(path)
     except OSError as error:

@@ -6,6 +6,7 @@ Each is locked while it is written, and the kernel frees the lock with the proce
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import re
 import tempfile
@@ -23,17 +24,20 @@ def open_temporary(path: Path) -> tuple[int, Path]:
     """
     _sweep(path)
     while True:
-        handle, name = tempfile.mkstemp(
-            dir=path.parent, prefix=f".{path.name}-", suffix=path.suffix
-        )
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=_prefix(path), suffix=path.suffix)
         fcntl.flock(handle, fcntl.LOCK_EX)
         if os.fstat(handle).st_nlink:  # else another process has just swept it away
             return handle, Path(name)
         os.close(handle)
 
 
+def _prefix(path: Path) -> str:
+    """Start of the names of temporary files of ``path``, like no name that a person gives."""
+    return f".fxsim-{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]}-"
+
+
 def _sweep(path: Path) -> None:
-    made = re.compile(re.escape(f".{path.name}-") + r"[a-z0-9_]{8}" + re.escape(path.suffix))
+    made = re.compile(re.escape(_prefix(path)) + r"[a-z0-9_]{8}" + re.escape(path.suffix))
     for name in os.listdir(path.parent):  # noqa: PTH208  a Path for each file takes long
         if made.fullmatch(name):
             _remove_if_free(path.parent / name)

@@ -96,7 +96,7 @@ def reading_npy(path: Path) -> Iterator[Rows]:
     """
     with open_file(path) as stream:
         with _errors_of(path):
-            rows = _rows(path, "array.npy", stream, os.fstat(stream.fileno()).st_size)
+            rows = _rows(path, str(path), stream, os.fstat(stream.fileno()).st_size)
         yield rows
 
 
@@ -112,12 +112,12 @@ def reading_npz(path: Path) -> Iterator[dict[str, Rows]]:
             for info in archive.infolist():
                 stream = stack.enter_context(archive.open(info))
                 name = info.filename.removesuffix(".npy")
-                found[name] = _rows(path, info.filename, stream, info.file_size)
+                found[name] = _rows(path, f"{path}: {info.filename}", stream, info.file_size)
         yield found
 
 
-def _rows(path: Path, name: str, stream: IO[bytes], size: int) -> Rows:
-    shape, fortran, dtype = read_header(path, name, stream, size)
+def _rows(path: Path, where: str, stream: IO[bytes], size: int) -> Rows:
+    shape, fortran, dtype = read_header(where, stream, size)
     stored = StoredRows(path, stream, shape, dtype)
     if not fortran or len(shape) < 2:
         return stored

@@ -107,7 +107,7 @@ def check_going_on() -> None:
 
 @contextmanager
 def ending_together() -> Iterator[None]:
-    """Raise `Ended` on SIGINT and SIGTERM within the block, when all processes below have ended.
+    """Raise `Ended` on SIGINT, SIGTERM and SIGHUP, when all processes below this have ended.
 
     A signal that is ignored, as of what a shell starts in the background, stays so.
     """
@@ -117,7 +117,8 @@ def ending_together() -> Iterator[None]:
         end_children()
         raise Ended(number)
 
-    numbers = [n for n in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) != signal.SIG_IGN]
+    wanted = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    numbers = [n for n in wanted if signal.getsignal(n) != signal.SIG_IGN]
     before = {number: signal.signal(number, end) for number in numbers}
     try:
         yield

@@ -97,10 +97,9 @@ def test_tools_without_a_home(simulator, home, tmp_path):
 
 def test_the_command_shows_and_clears(tmp_path, monkeypatch):
     monkeypatch.setenv(*own_cache(tmp_path / "cache", shared=()))
-    (tmp_path / "cache" / "kernels" / "one").mkdir(parents=True)
+    (cache.folder("kernels") / "one").mkdir()
     (tmp_path / "cache" / "kernels" / "one" / "a.nbc").write_bytes(bytes(3_000_000))
-    (tmp_path / "cache" / "logs").mkdir()
-    (tmp_path / "cache" / "logs" / "a.log").write_text("abc")
+    (cache.folder("logs") / "a.log").write_text("abc")
     facts = json.loads(fxsim_cli("cache", "--json").stdout)
     assert facts["folder"] == str(tmp_path / "cache")
     assert facts["kinds"]["kernels"] == {"entries": 1, "bytes": 3_000_000}
@@ -113,6 +112,25 @@ def test_the_command_shows_and_clears(tmp_path, monkeypatch):
     assert (tmp_path / "cache" / "logs" / "a.log").exists()
     fxsim_cli("cache", "clear")
     assert cache.sizes("logs") == (0, 0)
+
+
+def test_what_fxsim_did_not_make_is_not_cleared(tmp_path, monkeypatch):
+    """Folders of that name, and those that links lead to."""
+    monkeypatch.setenv("FXSIM_CACHE", str(tmp_path))
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "training.log").write_text("mine")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "a").write_text("mine")
+    (tmp_path / "sim").symlink_to(tmp_path / "elsewhere")
+    (cache.folder("logs") / "fxsim.log").write_text("of fxsim, among others")
+    cache.folder("sim")
+    said = fxsim_cli("cache", "clear").stdout.splitlines()
+    reason = "stays, for fxsim did not make it (it has no CACHEDIR.TAG)"
+    assert said[1:] == [f"{tmp_path / 'sim'}: {reason}", f"{tmp_path / 'logs'}: {reason}"]
+    assert (tmp_path / "logs" / "training.log").read_text() == "mine"
+    assert (tmp_path / "elsewhere" / "a").read_text() == "mine"
+    kept = json.loads(fxsim_cli("cache", "clear", "sim", "--json").stdout)["kept"]
+    assert kept == {str(tmp_path / "sim"): "fxsim did not make it (it has no CACHEDIR.TAG)"}
 
 
 def test_an_unknown_kind_is_refused():

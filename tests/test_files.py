@@ -111,8 +111,8 @@ def test_what_a_killed_save_has_left_goes_with_the_next(path):
     for _ in range(2):
         subprocess.run([sys.executable, "-c", WRITE_AND_DIE, path], check=False)
     (left,) = path.parent.iterdir()  # the second has removed what the first has left
-    assert left.name.startswith(".file.yaml-")
-    other = path.parent / ".file.yaml-mine.yaml"
+    assert left.name.startswith(".fxsim-")
+    other = path.parent / ".file.yaml-original.yaml"
     other.write_text("mine")
     with replacing(path) as temporary:
         write_text(path, "meanwhile")

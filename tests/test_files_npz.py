@@ -87,7 +87,11 @@ HOSTILE = {
         "header claims 8 bytes, file has 16",
     ),
     "claims too much": (header((3,)) + bytes(16), "header claims 24 bytes, file has 16"),
-    "negative": (header((-1,)), "header claims -8 bytes, file has 0"),
+    "negative": (header((-1,)), "shape must have no negative side, not (-1,)"),
+    "two negative": (
+        header((-1, -1)) + bytes(8),
+        "shape must have no negative side, not (-1, -1)",
+    ),
     "pickled": (
         npy(np.array([print], dtype=object), allow_pickle=True),
         "must hold integers or floats, not object",
@@ -106,7 +110,7 @@ def test_hostile_arrays(tmp_path, npz, case):
     with raises(FileError, f"{npz}: x.npy: {message}"):
         read_npz(npz)
     (tmp_path / "x.npy").write_bytes(data)
-    with raises(FileError, f"{tmp_path / 'x.npy'}: array.npy: {message}"):
+    with raises(FileError, f"{tmp_path / 'x.npy'}: {message}"):
         read_npy(tmp_path / "x.npy")
 
 
@@ -116,7 +120,6 @@ INVALID = {
         "the magic string is not correct; expected b'\\x93NUMPY', got b'\\x93NUMPX'"
     ),
     b"\x93NUMPY\x01\x00\x05\x00ab": "EOF: reading array header, expected 5 bytes got 2",
-    header((-1, -1)) + bytes(8): "can only specify one unknown dimension",
     header("x"): "shape is not valid: 'x'",
     header((1,), descr="<x9"): "descr is not a valid dtype descriptor: '<x9'",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -36,22 +37,27 @@ def clear(
     kinds: Annotated[
         list[str] | None, typer.Argument(metavar="[KIND]...", help="Kinds; default: all.")
     ] = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """Remove what is kept, but for what another command is using."""
+    """Remove what is kept, but for what another command is using or fxsim has not made."""
     from fxsim.cache import KINDS, root, sizes
     from fxsim.cache import clear as remove_all
 
     for kind in kinds or []:
         if kind not in KINDS:
             raise typer.BadParameter(f"kind must be one of {', '.join(KINDS)}, not {kind!r}")
-    kept = []
+    kept: dict[Path, str] = {}
     before = sum(sizes(kind)[1] for kind in KINDS)
     for kind in kinds or KINDS:
-        kept += remove_all(kind)
+        kept |= remove_all(kind)
     freed = before - sum(sizes(kind)[1] for kind in KINDS)
+    if as_json:
+        stays = {str(path): reason for path, reason in kept.items()}
+        print_json({"folder": str(root()), "freed_bytes": freed, "kept": stays})
+        return
     print_line(f"{root()}: {_megabytes(freed)} MB freed")
-    for path in kept:
-        print_line(f"{path}: stays, for another command is using it")
+    for path, reason in kept.items():
+        print_line(f"{path}: stays, for {reason}")
 
 
 def _megabytes(size: int) -> str:

@@ -91,7 +91,7 @@ def variables(place: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("tool", ["iverilog", "vvp"])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_processes_end_with_the_command(number: int, tool: str, place: Path) -> None:
     """Also those that a tool has started; the next command finds nothing of them."""
     program = place / "bin" / tool

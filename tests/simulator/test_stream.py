@@ -142,7 +142,7 @@ def test_damage_that_the_directory_of_an_npz_does_not_show(tmp_path):
 def test_memory_does_not_grow_with_the_file(tmp_path, monkeypatch):
     network, peaks = small_network(), []
     monkeypatch.setattr(stream, "ITEMS", 1 << 14)
-    for count in (1 << 14, 1 << 18):
+    for count in (1, 1 << 14, 1 << 18):  # the first, as kernels may be compiled
         np.save(tmp_path / "x.npy", np.zeros((count, 6), np.uint8))
         with ExitStack() as stack:
             found = Stream(network, stack.enter_context(reading_npy(tmp_path / "x.npy")))
@@ -152,5 +152,5 @@ def test_memory_does_not_grow_with_the_file(tmp_path, monkeypatch):
                 append(part)
             peaks.append(tracemalloc.get_traced_memory()[1])
             tracemalloc.stop()
-    assert peaks[1] < 1.2 * peaks[0]  # 16 times the samples
-    assert peaks[0] < 1 << 20
+    assert peaks[2] < 1.2 * peaks[1]  # 16 times the samples
+    assert peaks[1] < 1 << 20
