@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
-import numpy as np
 import numpy.typing as npt
 
+from fxsim.arguments import as_array
 from fxsim.errors import RangeError
 from fxsim.spec.specification import NetworkSpec
 
@@ -45,8 +45,8 @@ def checked_samples(
     leading = ("n", "t") if spec.recurrent else ("n",)
     found: dict[str, npt.NDArray[Any]] = {}
     for name, samples in by_name(x, tuple(spec.inputs), what).items():
-        array, shape = np.asarray(samples), spec.inputs[name].shape
         own = what if len(spec.inputs) == 1 else f"{what} of {name!r}"
+        array, shape = as_array(samples, own), spec.inputs[name].shape
         if array.ndim < len(leading) or array.shape[len(leading) :] != shape:
             expected = ", ".join((*leading, *map(str, shape)))
             raise RangeError(f"{own} must have shape ({expected}), not {array.shape}")
