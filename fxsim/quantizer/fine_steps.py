@@ -153,7 +153,8 @@ def _visit(
     w: FloatArray, t: float, h: float, top: float, square: float, best: float, scale: float
 ) -> tuple[float, float]:
     """Best error and scale, those of every choice of levels from t - h to t + h included."""
-    place, r_of, x_of = np.empty(len(w)), np.empty(len(w)), np.empty(len(w))
+    room = 2 * len(w)  # a weight may pass a threshold on either side
+    place, r_of, x_of = np.empty(room), np.empty(room), np.empty(room)
     a, b, k = 0.0, 0.0, 0
     for x in w:
         q = min(np.floor(x * t + 0.5), top)
