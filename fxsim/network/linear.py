@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +25,7 @@ from fxsim.arithmetic.tensors import (
 )
 from fxsim.errors import RangeError
 from fxsim.names import check_identifier
-from fxsim.network.tail import Tail
+from fxsim.network.tail import Tail, varies
 from fxsim.network.tensor_type import NO_SIZES, NO_TENSORS, TensorType
 
 MAX_LANES = 1 << 16
@@ -207,11 +207,16 @@ class QuantizedLinear:
 
     @property
     def idle(self) -> int:
-        """Integer on an idle output lane: the result of an accumulator of 0, offset included."""
+        """Integer on an idle output lane: the result of an accumulator of 0.
+
+        With the offset, if it is that of all lanes; else a memory gives idle ones the offset 0.
+        """
         tail = self.tail
-        if tail is None or len(tail.offset) > 1:
+        if tail is None:
             return self.output.zero_point
-        return tail.applied(0, self.output)
+        none = np.zeros(1, np.int64)
+        idle = replace(tail, offset=none, below=none) if varies(tail.offset) else tail
+        return idle.applied(0, self.output)
 
     @property
     def outputs(self) -> int:

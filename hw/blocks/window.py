@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import memory, stream, wiring
@@ -236,8 +238,9 @@ class Window(wiring.Component):
         if not any(padding):
             return [pixels]
         y, x = named(m, at.y, "y"), named(m, at.x, "x")
-        beyond = [_outside(m, y + k, padding.top, windows.height, f"y{k}") for k in range(rows)]
-        beside = [_outside(m, x + k, padding.left, windows.width, f"x{k}") for k in range(columns)]
+        (top, left, bottom, right), tall, wide = padding, windows.height, windows.width
+        beyond = [_outside(m, y + k, (top, tall, bottom), f"y{k}") for k in range(rows)]
+        beside = [_outside(m, x + k, (left, wide, right), f"x{k}") for k in range(columns)]
         filling = Const(config.outside & ((1 << bits) - 1), bits).replicate(lanes)
         padded = []
         for k in range(rows * columns):
@@ -280,10 +283,12 @@ class _Position:
     across: Place
 
 
-def _outside(m: Module, place: Value, before: int, size: int, name: str) -> Signal:
-    """Whether a row or column of the padded image belongs to the padding."""
+def _outside(m: Module, place: Value, sizes: tuple[int, int, int], name: str) -> Value:
+    """Whether a row or column of the padded image belongs to the padding: before, inside, after."""
+    before, inside, after = sizes
     place = named(m, place, name)
-    return named(m, (place < before) | (place >= before + size), f"{name}_outside")
+    ends = [place < before] * (before > 0) + [place >= before + inside] * (after > 0)
+    return named(m, reduce(or_, ends), f"{name}_outside") if ends else Const(0, 1)
 
 
 def _turns(m: Module, shift: Value, count: int, name: str) -> list[Signal]:

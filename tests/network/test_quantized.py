@@ -72,6 +72,22 @@ def network(layers, **changes):
     return QuantizedNetwork(**(values | changes))
 
 
+@pytest.mark.parametrize(
+    ("changes", "idle"),
+    [
+        ({}, 2),
+        ({"offset": np.array([33])}, 4),  # of all lanes: 33 / 16, from 2 on
+        ({"offset": np.array([33, 33])}, 4),
+        ({"offset": np.array([33, 34])}, 2),  # in a memory, where idle lanes have none
+        ({"below": np.array([-99])}, 2),  # 0 is not below 0
+        ({"clamp": (5, 9)}, 5),
+        ({"offset": np.array([33, 34]), "clamp": (0, 1)}, 1),
+    ],
+)
+def test_what_an_idle_lane_yields(changes, idle):
+    assert linear(tail=tail(**changes)).idle == idle
+
+
 def test_properties():
     layer = linear(folding=Folding(rows=2, simd=2, pad=True))
     assert (layer.outputs, layer.inputs, layer.tiles, layer.beats) == (2, 3, 1, 2)
