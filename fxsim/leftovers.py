@@ -22,7 +22,8 @@ def open_temporary(path: Path) -> tuple[int, Path]:
         Holds the lock until it is closed.
     temporary : Path
     """
-    _sweep(path)
+    made = re.escape(_prefix(path)) + r"[a-z0-9_]{8}" + re.escape(path.suffix)
+    _sweep(path.parent, re.compile(made))
     while True:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=_prefix(path), suffix=path.suffix)
         fcntl.flock(handle, fcntl.LOCK_EX)
@@ -31,16 +32,20 @@ def open_temporary(path: Path) -> tuple[int, Path]:
         os.close(handle)
 
 
+def sweep(folder: Path) -> None:
+    """Remove the temporary files in a folder, of whatever file, that nobody writes any more."""
+    _sweep(folder, re.compile(r"\.fxsim-[0-9a-f]{16}-[a-z0-9_]{8}(\..*)?"))
+
+
 def _prefix(path: Path) -> str:
     """Start of the names of temporary files of ``path``, like no name that a person gives."""
     return f".fxsim-{hashlib.sha256(os.fsencode(path.name)).hexdigest()[:16]}-"
 
 
-def _sweep(path: Path) -> None:
-    made = re.compile(re.escape(_prefix(path)) + r"[a-z0-9_]{8}" + re.escape(path.suffix))
-    for name in os.listdir(path.parent):  # noqa: PTH208  a Path for each file takes long
+def _sweep(folder: Path, made: re.Pattern[str]) -> None:
+    for name in os.listdir(folder):  # noqa: PTH208  a Path for each file takes long
         if made.fullmatch(name):
-            _remove_if_free(path.parent / name)
+            _remove_if_free(folder / name)
 
 
 def _remove_if_free(path: Path) -> None:

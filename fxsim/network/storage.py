@@ -20,6 +20,7 @@ from fxsim.arguments import as_path, check_type
 from fxsim.errors import FileError, FxsimError
 from fxsim.files import move, read_npz, read_yaml, write_npz, write_yaml
 from fxsim.folders import writing
+from fxsim.leftovers import sweep
 from fxsim.network.manifest import (
     SCHEMA,
     Tensors,
@@ -37,10 +38,8 @@ MANIFEST, TENSORS = "network.yaml", "network.npz"
 _FAMILY = SCHEMA.partition("/")[0]
 """Schema of a network, without its version."""
 _HASH = re.compile("[0-9a-f]{64}")
-_LEFT = re.compile(
-    r"network-[0-9a-f]{64}\.npz|\.network(-[0-9a-f]{64}\.npz|\.yaml)-\w+\.(npz|yaml)"
-)
-"""Files that a killed save leaves: tensors under their first name, and temporary files."""
+_LEFT = re.compile(r"network-[0-9a-f]{64}\.npz")
+"""Files that a killed save leaves: tensors under their first name."""
 
 
 def network_hash(network: QuantizedNetwork) -> str:
@@ -104,6 +103,7 @@ def save_network(network: QuantizedNetwork, folder: str | Path) -> None:
         move(pending, folder / TENSORS)
         for name in leftovers(folder):
             (folder / name).unlink(missing_ok=True)
+        sweep(folder)
 
 
 def leftovers(folder: Path) -> list[str]:

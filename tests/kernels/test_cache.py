@@ -103,4 +103,6 @@ def test_a_disk_that_takes_no_more_ends_nothing(run, tmp_path, monkeypatch):
 
 def test_a_cache_that_cannot_be_written_ends_nothing(run, monkeypatch):
     monkeypatch.setenv("FXSIM_CACHE", "/dev/null/cache")
-    assert run() == (False, [])
+    hit, (told,) = run()
+    assert not hit
+    assert told.startswith("/dev/null/cache: cannot be written, so nothing is kept for later runs")

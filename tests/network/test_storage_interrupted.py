@@ -22,7 +22,7 @@ FIRST = small_network()
 SECOND = dataclasses.replace(FIRST, layers=FIRST.layers[:1])
 THIRD = dataclasses.replace(FIRST, name="third")
 DONE, KILLED, FAILED = 0, 9, 1
-RANDOM = re.compile(r"(\.(npz|yaml)-)\w+(?=\.(npz|yaml)$)")
+RANDOM = re.compile(r"(\.fxsim-[0-9a-f]{16}-)[a-z0-9_]{8}")
 
 
 def apart(save):
